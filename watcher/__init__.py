@@ -1,0 +1,5 @@
+"""finetune-watcher: every status change of a fine-tuning job, delivered."""
+
+from importlib.metadata import version
+
+__version__ = version("finetune-watcher")

@@ -1,0 +1,1 @@
+"""What the program knows, without doing anything: no await, no clock, no I/O."""

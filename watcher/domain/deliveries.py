@@ -1,0 +1,147 @@
+"""A transition owed to a notifier: what an attempt came to, and what happens next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from watcher.domain.transitions import Transition
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The receiver accepted the message."""
+
+    answer: str = ""
+    """The receiver's own words, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt failed in a way that may pass."""
+
+    error: str
+    retry_after: timedelta | None = None
+    """How long the receiver asked to be left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The receiver will never accept this message."""
+
+    error: str
+
+
+Outcome = Delivered | Failed | Rejected
+"""What one attempt of a notifier came to."""
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One transition owed to one notifier."""
+
+    id: int
+    notifier: str
+    transition: Transition
+    state: DeliveryState
+    attempts: int
+    """Attempts that came to an end. One cut short by a crash is not counted."""
+    next_at: datetime
+    """The earliest time of the next attempt."""
+    give_up_at: datetime
+    """When failing turns into dead."""
+    claimed_until: datetime | None = None
+    """Until when somebody has it in hand; also the token that settling must show."""
+    last_error: str | None = None
+    settled_at: datetime | None = None
+
+
+class Why(StrEnum):
+    """Why a delivery stands where an attempt left it."""
+
+    ACCEPTED = "accepted"
+    RETRY_SCHEDULED = "retry_scheduled"
+    RECEIVER_ASKED_TO_WAIT = "receiver_asked_to_wait"
+    REJECTED = "rejected"
+    GAVE_UP = "gave_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What an attempt changes in its delivery."""
+
+    delivery: Delivery
+    state: DeliveryState
+    why: Why
+    next_at: datetime
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When to try again."""
+
+    waits: tuple[timedelta, ...]
+    """The wait after the first failure, the second, …; the last one repeats."""
+    spread: float
+    """The share of a wait that jitter may add or take."""
+    give_up_after: timedelta
+    """How long after the transition a failing delivery is dead."""
+    longest_retry_after: timedelta
+    """The longest wait that a receiver may ask for."""
+
+
+PATIENT = RetryPolicy(
+    waits=(
+        timedelta(seconds=5),
+        timedelta(seconds=30),
+        timedelta(minutes=2),
+        timedelta(minutes=10),
+        timedelta(minutes=30),
+        timedelta(hours=1),
+    ),
+    spread=0.2,
+    give_up_after=timedelta(hours=72),
+    longest_retry_after=timedelta(hours=24),
+)
+"""The service's policy: an outage over a long weekend loses nothing."""
+
+BRIEF = RetryPolicy(
+    waits=(timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=5), timedelta(seconds=10)),
+    spread=0.2,
+    give_up_after=timedelta(minutes=1),
+    longest_retry_after=timedelta(seconds=30),
+)
+"""The policy of `watch --notify`, which has to end soon after the job."""
+
+
+def after_attempt(
+    delivery: Delivery, outcome: Outcome, now: datetime, jitter: float, policy: RetryPolicy = PATIENT
+) -> Settlement:
+    """Decide what an attempt means for its delivery.
+
+    `jitter` lies between -1 and 1 and moves the next attempt within the policy's spread.
+    """
+    match outcome:
+        case Delivered():
+            return Settlement(delivery, DeliveryState.DELIVERED, Why.ACCEPTED, now, None)
+        case Rejected(error):
+            return Settlement(delivery, DeliveryState.DEAD, Why.REJECTED, now, error)
+        case Failed(error, retry_after):
+            scheduled = policy.waits[min(delivery.attempts, len(policy.waits) - 1)] * (1 + policy.spread * jitter)
+            asked = min(retry_after or timedelta(), policy.longest_retry_after)
+            next_at = now + max(scheduled, asked)
+            if next_at > delivery.give_up_at:
+                return Settlement(delivery, DeliveryState.DEAD, Why.GAVE_UP, now, error)
+            why = Why.RECEIVER_ASKED_TO_WAIT if asked > scheduled else Why.RETRY_SCHEDULED
+            return Settlement(delivery, DeliveryState.PENDING, why, next_at, error)

@@ -1,0 +1,113 @@
+"""Watched jobs, and what one look at a job says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+
+ID_RULE = "1 to 128 of the characters A-Z a-z 0-9 _ . : - (and not '.' or '..')"
+"""What `is_job_id` accepts, for error messages."""
+
+
+class Status(StrEnum):
+    """The six documented statuses. A service may use others: a status is any string."""
+
+    VALIDATING_FILES = "validating_files"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
+"""The statuses after which nothing is expected to happen."""
+
+
+def is_terminal(status: str | None) -> bool:
+    """Tell whether a job with this status has ended. An unknown status never has."""
+    return status in TERMINAL
+
+
+def is_job_id(text: str) -> bool:
+    """Tell whether `text` can be a job's id, and so can never change a request's path."""
+    return _ID.fullmatch(text) is not None and text not in {".", ".."}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class JobKey:
+    """A job's name in the world: the source it lives at, and its id there."""
+
+    source: str
+    id: str
+
+    def __str__(self) -> str:
+        """Return `source/id`, as logs and commands show it."""
+        return f"{self.source}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed, in the API's own words."""
+
+    code: str | None = None
+    message: str | None = None
+    param: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """The parts of a job object that messages speak of; None where the API said nothing usable."""
+
+    model: str | None = None
+    fine_tuned_model: str | None = None
+    created_at: datetime | None = None
+    finished_at: datetime | None = None
+    estimated_finish: datetime | None = None
+    trained_tokens: int | None = None
+    error: JobError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one retrieve said of a job at one moment."""
+
+    key: JobKey
+    status: str
+    at: datetime
+    facts: JobFacts
+    document: str
+    """The job object exactly as the API gave it: JSON text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A watched job, as last recorded."""
+
+    key: JobKey
+    name: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    status: str | None = None
+    """The status of the last recorded transition; None before the first sight."""
+    seq: int = 0
+    """The number of the last recorded transition, and so the version of this state."""
+    status_since: datetime | None = None
+    """When the present status was first observed."""
+    due_at: datetime | None = None
+    """When to poll next; None for a job that is polled no more."""
+    failures: int = 0
+    """Failed polls since the last answer."""
+    missing: int = 0
+    """404 answers in a row."""
+    last_error: str | None = None
+    """What the last poll complained of; None after an answer."""
+
+    @property
+    def title(self) -> str:
+        """The name people gave the job, else its id."""
+        return self.name or self.key.id

@@ -1,0 +1,211 @@
+"""What a notifier tells of a transition."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from watcher.domain.durations import format_duration
+from watcher.domain.jobs import JobKey, Status
+from watcher.domain.transitions import Reason, Transition
+
+ENVELOPE_LIMIT = 20_000
+"""The largest envelope in bytes; Standard Webhooks asks for payloads under 20 kB."""
+_LONGEST_SCALAR = 200
+"""How much of a text stays in a job that has to be cut down, in characters."""
+
+
+class Mood(StrEnum):
+    """How a person takes the news."""
+
+    GOOD = "good"
+    BAD = "bad"
+    NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of what a person wants to know. The value may come from the API: escape it."""
+
+    label: str
+    value: str
+    is_code: bool = False
+    """Whether the value is to be copied as it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is told to a notifier, whatever its form. Texts may come from the API: escape them."""
+
+    id: str
+    """`evt_…`: the idempotency key, the same over retries, restarts and replicas."""
+    type: str
+    """`fine_tuning.job.<status>`, or `watcher.test`."""
+    created_at: datetime
+    title: str
+    mood: Mood
+    facts: tuple[Fact, ...]
+    data: Mapping[str, object]
+    """The `data` of the envelope."""
+
+
+def event_id(key: JobKey, seq: int) -> str:
+    """Return the id of a transition: a function of (source, job, seq) alone."""
+    digest = hashlib.sha256(json.dumps([key.source, key.id, seq]).encode())
+    return f"evt_{digest.hexdigest()[:32]}"
+
+
+def message_of(transition: Transition) -> Message:
+    """Put a transition into words and data."""
+    return Message(
+        id=event_id(transition.key, transition.seq),
+        type=f"fine_tuning.job.{transition.status}",
+        created_at=transition.observed_at,
+        title=_title(transition),
+        mood=_MOODS.get(transition.status, Mood.NEUTRAL),
+        facts=tuple(_facts(transition)),
+        data=_data(transition),
+    )
+
+
+def message_of_test(notifier: str, now: datetime) -> Message:
+    """Return a message that is plainly a test, for `watcher notify test`."""
+    key = JobKey("test", notifier)
+    return Message(
+        id=event_id(key, int(now.timestamp())),
+        type="watcher.test",
+        created_at=now,
+        title=f"Test message for notifier {notifier}",
+        mood=Mood.NEUTRAL,
+        facts=(Fact("Note", "If you can read this, alerts of finetune-watcher arrive here."),),
+        data={"test": True, "notifier": notifier},
+    )
+
+
+def encode(message: Message, limit: int = ENVELOPE_LIMIT) -> str:
+    """Return the message as the webhook envelope: one line of ASCII JSON, at most `limit` bytes.
+
+    The shape is that of OpenAI's own webhook events. A job too large for the limit is cut down to its scalar
+    fields, and says so with `"truncated": true`.
+    """
+    for cut in (_whole, _scalars, _short_scalars, _nothing):
+        text = _dump(message, cut)
+        if len(text) <= limit:
+            break
+    return text
+
+
+_Cut = Callable[[Mapping[str, object]], Mapping[str, object]]
+
+
+def _dump(message: Message, cut: _Cut) -> str:
+    data = dict(message.data)
+    job = data.get("job")
+    if isinstance(job, Mapping):
+        data["job"] = cut(job)
+    envelope = {
+        "id": message.id,
+        "object": "event",
+        "created_at": int(message.created_at.timestamp()),
+        "type": message.type,
+        "data": data,
+    }
+    return json.dumps(envelope, separators=(",", ":"), allow_nan=False)
+
+
+def _whole(job: Mapping[str, object]) -> Mapping[str, object]:
+    return job
+
+
+def _scalars(job: Mapping[str, object]) -> Mapping[str, object]:
+    return {name: value for name, value in job.items() if not isinstance(value, dict | list)} | {"truncated": True}
+
+
+def _short_scalars(job: Mapping[str, object]) -> Mapping[str, object]:
+    return {
+        name: value[:_LONGEST_SCALAR] if isinstance(value, str) else value
+        for name, value in _scalars(job).items()
+        if len(name) <= _LONGEST_SCALAR
+    }
+
+
+def _nothing(_job: Mapping[str, object]) -> Mapping[str, object]:
+    return {"truncated": True}
+
+
+_MOODS: Mapping[str, Mood] = {Status.SUCCEEDED: Mood.GOOD, Status.FAILED: Mood.BAD, Status.CANCELLED: Mood.BAD}
+
+
+def _title(transition: Transition) -> str:
+    name = transition.name or transition.key.id
+    match transition.reason:
+        case Reason.FIRST_SEEN:
+            return f"{name}: first seen, {transition.status}"
+        case Reason.REOPENED | Reason.REGRESSED:
+            return f"{name}: {transition.status} ({transition.reason})"
+        case _:
+            return f"{name}: {transition.status}"
+
+
+def _facts(transition: Transition) -> list[Fact]:
+    job = transition.facts
+    facts = [Fact("Job", transition.key.id, is_code=True)]
+    if job.model:
+        facts.append(Fact("Model", job.model))
+    if transition.previous_status:
+        facts.append(Fact("Before", transition.previous_status))
+        if transition.previous_since:
+            facts.append(
+                Fact("Time in that status", format_duration(transition.observed_at - transition.previous_since))
+            )
+    if transition.skipped:
+        facts.append(Fact("Passed over", ", ".join(transition.skipped)))
+    if transition.status == Status.SUCCEEDED:
+        facts += _facts_of_success(transition)
+    if transition.status == Status.FAILED:
+        facts += _facts_of_failure(transition)
+    return facts
+
+
+def _facts_of_success(transition: Transition) -> list[Fact]:
+    job = transition.facts
+    facts = []
+    if job.fine_tuned_model:
+        facts.append(Fact("Fine-tuned model", job.fine_tuned_model, is_code=True))
+    if job.trained_tokens is not None:
+        facts.append(Fact("Trained tokens", f"{job.trained_tokens:,}"))
+    if job.created_at:
+        facts.append(Fact("Duration", format_duration((job.finished_at or transition.observed_at) - job.created_at)))
+    return facts
+
+
+def _facts_of_failure(transition: Transition) -> list[Fact]:
+    error = transition.facts.error
+    if error is None:
+        return []
+    told = {"Error code": error.code, "Error": error.message, "Parameter": error.param}
+    return [Fact(label, value) for label, value in told.items() if value]
+
+
+def _data(transition: Transition) -> Mapping[str, object]:
+    return {
+        "id": transition.key.id,
+        "source": transition.key.source,
+        "name": transition.name,
+        "labels": dict(transition.labels),
+        "previous_status": transition.previous_status,
+        "status": transition.status,
+        "reason": str(transition.reason),
+        "skipped": list(transition.skipped),
+        "observed_at": int(transition.observed_at.astimezone(UTC).timestamp()),
+        "job": _job_object(transition.document),
+    }
+
+
+def _job_object(document: str) -> object:
+    # NaN and Infinity, which some services write, are not JSON: the envelope says null instead.
+    return json.loads(document, parse_constant=lambda _constant: None)

@@ -1,0 +1,226 @@
+"""The one door to HTTP: every client is made here."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import ssl
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar
+from typing import Self
+
+# httpx loads its own command line (click, rich, pygments) when it finds it installed. That costs `watch` as much as
+# all the rest of httpx and is never used here; an entry of None makes that import fail, which httpx provides for.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+
+import httpx  # noqa: E402 - after the line above
+
+USER_AGENT_NAME = "finetune-watcher"
+_A_YEAR_SECONDS = 365 * 86_400.0
+"""More than anybody honours; keeps absurd numbers within what a timedelta can hold."""
+
+
+class HttpError(Exception):
+    """No usable answer arrived. The text names what happened, never the URL: a URL can be a secret."""
+
+
+class AnswerTooLargeError(HttpError):
+    """The answer was longer than allowed, and was not read to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, read whole."""
+
+    status_code: int
+    headers: httpx.Headers
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return httpx.codes.is_success(self.status_code)
+
+
+class _NoCookies(CookieJar):
+    """A jar that keeps nothing: an API client has no use for cookies, and looking after them costs."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        pass
+
+    def add_cookie_header(self, request: object) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a client keeps to."""
+
+    timeout: timedelta
+    """For connecting, for each read, and for an exchange as a whole."""
+    at_once: int
+    """Exchanges in flight; more of them wait for their turn."""
+    size_limit: int
+    """Bytes of an answer's body, decompressed."""
+
+
+class HttpClient:
+    """A client with bounds. It keeps no cookies and follows no redirects."""
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Make a client whose requests all carry the headers and query parameters given."""
+        self._seconds = bounds.timeout.total_seconds()
+        self._size_limit = bounds.size_limit
+        # Requests never queue inside httpx: its pool looks at each waiting request for each one that ends, which
+        # costs more than the requests themselves (encode/httpcore#1035).
+        self._slots = asyncio.Semaphore(bounds.at_once)
+        self._client = httpx.AsyncClient(
+            headers={"User-Agent": user_agent(), **(headers or {})},
+            params=params,
+            cookies=_NoCookies(),
+            timeout=self._seconds,
+            limits=httpx.Limits(max_connections=bounds.at_once, max_keepalive_connections=bounds.at_once),
+            verify=tls or tls_context(),
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Open the client."""
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    def request(
+        self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Request:
+        """Build a request, which may be sent any number of times. Raises ValueError for an unusable URL or header."""
+        try:
+            return self._client.build_request(method, url, content=content, headers=headers)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError, TypeError) as error:
+            raise ValueError(type(error).__name__) from None
+
+    async def exchange(self, request: httpx.Request) -> Answer:
+        """Send the request and read the answer whole. Raises HttpError."""
+        async with self._slots:
+            try:
+                # httpx bounds each read; a server that drips bytes is bounded here.
+                async with asyncio.timeout(self._seconds):
+                    return await self._exchange(request)
+            except (TimeoutError, httpx.TimeoutException):
+                raise HttpError(f"no answer within {self._seconds:g} s") from None
+            except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
+                raise HttpError(_describe(error)) from None
+
+    async def _exchange(self, request: httpx.Request) -> Answer:
+        response = await self._client.send(request, stream=True)
+        try:
+            body = bytearray()
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) > self._size_limit:
+                    raise AnswerTooLargeError(f"the answer is larger than {self._size_limit:,} bytes")
+            return Answer(response.status_code, response.headers, bytes(body))
+        finally:
+            await response.aclose()
+
+
+class Pacer:
+    """Spaces out messages to one address, whoever sends them."""
+
+    def __init__(self) -> None:
+        """Make a pacer that has seen nothing yet."""
+        self._next: dict[str, float] = {}
+
+    async def turn(self, address: str, spacing: timedelta) -> None:
+        """Wait until the address may be written to again."""
+        now = asyncio.get_running_loop().time()
+        at = max(self._next.get(address, now), now)
+        self._next[address] = at + spacing.total_seconds()
+        await asyncio.sleep(at - now)
+
+
+def user_agent() -> str:
+    """Return the name that the watcher gives to servers."""
+    from watcher import __version__
+
+    return f"{USER_AGENT_NAME}/{__version__}"
+
+
+def tls_context(certificate: str | None = None, key: str | None = None) -> ssl.SSLContext:
+    """Return the TLS settings of a client that verifies, with a client certificate if one is given.
+
+    Raises OSError (ssl.SSLError among it) for certificate files that cannot be used.
+    """
+    context = httpx.create_ssl_context()
+    if certificate:
+        context.load_cert_chain(certificate, key)
+    return context
+
+
+def retry_after(headers: httpx.Headers, now: datetime) -> timedelta | None:
+    """Return how long a server asks to be left alone: `retry-after-ms`, else `retry-after` in seconds or as a date.
+
+    None when it does not say, or says nothing usable.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    seconds = _number(headers.get("retry-after"))
+    if milliseconds is not None:
+        wait = milliseconds / 1000
+    elif seconds is not None:
+        wait = seconds
+    else:
+        wait = _seconds_until(headers.get("retry-after"), now)
+    return timedelta(seconds=min(wait, _A_YEAR_SECONDS)) if wait > 0 else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _seconds_until(date: str | None, now: datetime) -> float:
+    try:
+        at = parsedate_to_datetime(date or "")
+    except ValueError:
+        return 0.0
+    return (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
+
+
+def _describe(error: Exception) -> str:
+    """Name what happened without repeating an address, which httpx may put into its texts."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"TLS certificate not accepted: {cause.verify_message}"
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"{_KINDS.get(type(error), 'the connection failed')}: {cause.strerror}"
+        cause = cause.__cause__ or cause.__context__
+    return _KINDS.get(type(error), "the connection failed")
+
+
+_KINDS: Mapping[type[Exception], str] = {
+    httpx.ConnectError: "cannot connect",
+    httpx.ReadError: "the connection broke while reading",
+    httpx.WriteError: "the connection broke while writing",
+    httpx.RemoteProtocolError: "the server broke off or does not speak HTTP",
+    httpx.ProxyError: "the proxy refused",
+    httpx.UnsupportedProtocol: "the address is not http:// or https://",
+    httpx.DecodingError: "the answer cannot be decompressed",
+}

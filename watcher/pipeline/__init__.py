@@ -1,0 +1,1 @@
+"""The verbs: observe and deliver, through the ports declared here."""

@@ -1,0 +1,114 @@
+"""What the pipeline needs of the world outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from watcher.domain.deliveries import Delivery, Outcome, Settlement
+from watcher.domain.jobs import Job, JobKey, Observation
+from watcher.domain.messages import Message
+from watcher.domain.transitions import Transition
+
+Clock = Callable[[], datetime]
+"""Tells the time: aware, UTC."""
+Jitter = Callable[[], float]
+"""Tells a random number between -1 and 1."""
+
+
+class JobSource(Protocol):
+    """Where jobs live."""
+
+    async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
+        """Ask for the job.
+
+        Returns None when the answer is, to the byte, the last one for this job, and that one said the status
+        `known`: there is nothing new. Raises SourceError.
+        """
+        ...
+
+    def forget(self, job_id: str) -> None:
+        """Drop what is remembered of a job that is polled no more."""
+        ...
+
+
+class Notifier(Protocol):
+    """A named destination."""
+
+    @property
+    def at_once(self) -> int:
+        """How many messages may be on their way at the same time."""
+        ...
+
+    async def send(self, message: Message) -> Outcome:
+        """Make one attempt, and say what it came to. Never raises for what a receiver does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a poll changes in the record: the job's new state and, if it moved, the transition and who is owed it."""
+
+    seen: int
+    """The `seq` that the change is based on; the record refuses it when somebody else has moved on."""
+    job: Job
+    """The job as it stands now."""
+    transition: Transition | None = None
+    owed: tuple[str, ...] = ()
+    """The notifiers that get the transition."""
+
+
+class JobRecord(Protocol):
+    """The record of jobs, as `observe` needs it. Every method may raise StoreError."""
+
+    async def take_due(self, capacity: Mapping[str, int], now: datetime, next_due: datetime) -> Sequence[Job]:
+        """Take up to `capacity[source]` due jobs of each source, the longest due first.
+
+        The same statement moves their `due_at` to `next_due`, so that nobody else takes them meanwhile.
+        """
+        ...
+
+    async def record(self, changes: Sequence[Change]) -> Collection[JobKey]:
+        """Commit all changes in one transaction; return the jobs whose changes came too late and were dropped."""
+        ...
+
+
+class DeliveryRecord(Protocol):
+    """The record of deliveries, as `deliver` needs it. Every method may raise StoreError."""
+
+    async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
+        """Claim up to `capacity[notifier]` due deliveries of each notifier until the time given.
+
+        A delivery is due when its time has come, nobody holds it, and no earlier one of the same job to the same
+        notifier is pending.
+        """
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Commit what attempts came to, in one transaction.
+
+        A settlement whose claim has expired and was taken over by somebody else is dropped.
+        """
+        ...
+
+
+class Log(Protocol):
+    """A structured log: an event in a few words, and its facts as keywords."""
+
+    def debug(self, event: str, **facts: object) -> object:
+        """Write what only a person looking for a fault wants to see."""
+        ...
+
+    def info(self, event: str, **facts: object) -> object:
+        """Write what happened."""
+        ...
+
+    def warning(self, event: str, **facts: object) -> object:
+        """Write what went wrong and mends itself, or may."""
+        ...
+
+    def error(self, event: str, **facts: object) -> object:
+        """Write what needs a person."""
+        ...

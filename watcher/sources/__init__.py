@@ -1,0 +1,1 @@
+"""Where jobs live: the fine-tuning API, and what its answers mean."""

@@ -1,0 +1,1 @@
+"""The record: jobs, transitions and deliveries, in SQLite or PostgreSQL."""
