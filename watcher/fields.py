@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 from pydantic import (
     BaseModel,
@@ -67,7 +67,9 @@ class Section(BaseModel):
     @classmethod
     def secret_names(cls) -> list[str]:
         """Name the fields that hold a secret."""
-        return [name for name, field in cls.model_fields.items() if "SecretStr" in str(field.annotation)]
+        # A table of secrets is no secret itself: no one file could hold it.
+        fields = {name: field.annotation for name, field in cls.model_fields.items()}
+        return [name for name, kind in fields.items() if "SecretStr" in str(kind) and get_origin(kind) is not dict]
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import ssl
 import sys
@@ -18,6 +19,9 @@ from typing import Self
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 import httpx  # noqa: E402 - after the line above
+
+Request = httpx.Request
+"""A request, which may be sent any number of times."""
 
 USER_AGENT_NAME = "finetune-watcher"
 _A_YEAR_SECONDS = 365 * 86_400.0
@@ -80,6 +84,9 @@ class HttpClient:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Make a client whose requests all carry the headers and query parameters given."""
+        # httpx logs every request with its URL, httpcore what a server answers: either may be, or repeat, a secret.
+        for library in ("httpx", "httpcore"):
+            logging.getLogger(library).setLevel(logging.WARNING)
         self._seconds = bounds.timeout.total_seconds()
         self._size_limit = bounds.size_limit
         # Requests never queue inside httpx: its pool looks at each waiting request for each one that ends, which
@@ -106,14 +113,14 @@ class HttpClient:
 
     def request(
         self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> httpx.Request:
+    ) -> Request:
         """Build a request, which may be sent any number of times. Raises ValueError for an unusable URL or header."""
         try:
             return self._client.build_request(method, url, content=content, headers=headers)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError, TypeError) as error:
             raise ValueError(type(error).__name__) from None
 
-    async def exchange(self, request: httpx.Request) -> Answer:
+    async def exchange(self, request: Request) -> Answer:
         """Send the request and read the answer whole. Raises HttpError."""
         async with self._slots:
             try:
@@ -125,7 +132,7 @@ class HttpClient:
             except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
                 raise HttpError(_describe(error)) from None
 
-    async def _exchange(self, request: httpx.Request) -> Answer:
+    async def _exchange(self, request: Request) -> Answer:
         response = await self._client.send(request, stream=True)
         try:
             body = bytearray()

@@ -38,6 +38,9 @@ class Trouble:
     outcome: PollOutcome
     error: str
     retry_after: timedelta | None = None
+    """How long the source asked to be left alone."""
+    request_id: str | None = None
+    """The API's own name of the exchange."""
 
 
 def troubled(job: Job, trouble: Trouble) -> Job:

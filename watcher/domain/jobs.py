@@ -52,6 +52,15 @@ class JobKey:
 
 
 @dataclass(frozen=True, slots=True)
+class JobSpec:
+    """A job that somebody wants watched."""
+
+    key: JobKey
+    name: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class JobError:
     """Why a job failed, in the API's own words."""
 

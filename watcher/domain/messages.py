@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from watcher.domain.durations import format_duration
+from watcher.domain.escaping import printable
 from watcher.domain.jobs import JobKey, Status
 from watcher.domain.transitions import Reason, Transition
 
@@ -17,6 +20,8 @@ ENVELOPE_LIMIT = 20_000
 """The largest envelope in bytes; Standard Webhooks asks for payloads under 20 kB."""
 _LONGEST_SCALAR = 200
 """How much of a text stays in a job that has to be cut down, in characters."""
+_LONE_SURROGATE = re.compile(r"(\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\ud[89a-f][0-9a-f]{2}")
+"""In JSON: half a character, for which strict readers refuse the whole text. Group 1 is what only looks like it."""
 
 
 class Mood(StrEnum):
@@ -67,7 +72,7 @@ def message_of(transition: Transition) -> Message:
         created_at=transition.observed_at,
         title=_title(transition),
         mood=_MOODS.get(transition.status, Mood.NEUTRAL),
-        facts=tuple(_facts(transition)),
+        facts=tuple(facts_of(transition)),
         data=_data(transition),
     )
 
@@ -84,6 +89,33 @@ def message_of_test(notifier: str, now: datetime) -> Message:
         facts=(Fact("Note", "If you can read this, alerts of finetune-watcher arrive here."),),
         data={"test": True, "notifier": notifier},
     )
+
+
+def facts_of(transition: Transition) -> list[Fact]:
+    """Return what a person wants to know of a transition."""
+    job = transition.facts
+    facts = [Fact("Job", transition.key.id, is_code=True)]
+    if job.model:
+        facts.append(Fact("Model", job.model))
+    if transition.previous_status:
+        facts.append(Fact("Before", transition.previous_status))
+        if transition.previous_since:
+            facts.append(
+                Fact("Time in that status", format_duration(transition.observed_at - transition.previous_since))
+            )
+    if transition.skipped:
+        facts.append(Fact("Passed over", ", ".join(transition.skipped)))
+    if transition.status == Status.SUCCEEDED:
+        facts += _facts_of_success(transition)
+    if transition.status == Status.FAILED:
+        facts += _facts_of_failure(transition)
+    return facts
+
+
+def line_of(message: Message) -> str:
+    """Return the message as one readable line, safe to show on a terminal."""
+    facts = "  ".join(f"{fact.label.lower()}: {fact.value}" for fact in message.facts)
+    return printable(f"{message.created_at:%Y-%m-%d %H:%M:%S}Z  {message.title}  {facts}".rstrip())
 
 
 def encode(message: Message, limit: int = ENVELOPE_LIMIT) -> str:
@@ -114,7 +146,8 @@ def _dump(message: Message, cut: _Cut) -> str:
         "type": message.type,
         "data": data,
     }
-    return json.dumps(envelope, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(envelope, separators=(",", ":"), allow_nan=False)
+    return _LONE_SURROGATE.sub(lambda found: found[1] or r"\ufffd", text)
 
 
 def _whole(job: Mapping[str, object]) -> Mapping[str, object]:
@@ -149,26 +182,6 @@ def _title(transition: Transition) -> str:
             return f"{name}: {transition.status} ({transition.reason})"
         case _:
             return f"{name}: {transition.status}"
-
-
-def _facts(transition: Transition) -> list[Fact]:
-    job = transition.facts
-    facts = [Fact("Job", transition.key.id, is_code=True)]
-    if job.model:
-        facts.append(Fact("Model", job.model))
-    if transition.previous_status:
-        facts.append(Fact("Before", transition.previous_status))
-        if transition.previous_since:
-            facts.append(
-                Fact("Time in that status", format_duration(transition.observed_at - transition.previous_since))
-            )
-    if transition.skipped:
-        facts.append(Fact("Passed over", ", ".join(transition.skipped)))
-    if transition.status == Status.SUCCEEDED:
-        facts += _facts_of_success(transition)
-    if transition.status == Status.FAILED:
-        facts += _facts_of_failure(transition)
-    return facts
 
 
 def _facts_of_success(transition: Transition) -> list[Fact]:
@@ -207,5 +220,18 @@ def _data(transition: Transition) -> Mapping[str, object]:
 
 
 def _job_object(document: str) -> object:
-    # NaN and Infinity, which some services write, are not JSON: the envelope says null instead.
-    return json.loads(document, parse_constant=lambda _constant: None)
+    # NaN and Infinity, which some services write, are not JSON, and 1e999 is Infinity in other words: the envelope
+    # says null instead, as it does for a number with more digits than Python reads.
+    return json.loads(document, parse_constant=lambda _constant: None, parse_float=_finite, parse_int=_whole_number)
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _whole_number(digits: str) -> int | None:
+    try:
+        return int(digits)
+    except ValueError:
+        return None

@@ -15,6 +15,8 @@ _RANK: Mapping[str, int] = {
     **{status: rank for rank, status in enumerate(_PATH)},
     **dict.fromkeys(TERMINAL, len(_PATH)),
 }
+_DEAD_ENDS = {Status.FAILED, Status.CANCELLED}
+"""A job gets there from anywhere, so these prove nothing about the way."""
 
 
 class Reason(StrEnum):
@@ -78,6 +80,11 @@ def moved(job: Job, transition: Transition) -> Job:
     return replace(job, status=transition.status, seq=transition.seq, status_since=transition.observed_at)
 
 
+def has_reached(status: str, goal: str) -> bool:
+    """Tell whether a job with this status is at the goal, or has passed it: short statuses are often not seen."""
+    return status == goal or (goal in _PATH and _RANK.get(status, 0) > _RANK[goal] and status not in _DEAD_ENDS)
+
+
 def _next_seq(last: int, at: datetime) -> int:
     """Number a transition: above the last one, and at least the second it was observed in.
 
@@ -100,6 +107,5 @@ def _judge(before: str | None, after: str) -> tuple[Reason, tuple[str, ...]]:
         return Reason.ADVANCED, ()
     if _RANK[after] < _RANK[before]:
         return Reason.REGRESSED, ()
-    # A job can fail or be cancelled from anywhere, so only the way to success proves what lay on it.
-    skipped = () if after in {Status.FAILED, Status.CANCELLED} else _PATH[_RANK[before] + 1 : _RANK[after]]
+    skipped = () if after in _DEAD_ENDS else _PATH[_RANK[before] + 1 : _RANK[after]]
     return (Reason.SKIPPED, tuple(map(str, skipped))) if skipped else (Reason.ADVANCED, ())

@@ -112,3 +112,16 @@ class Log(Protocol):
     def error(self, event: str, **facts: object) -> object:
         """Write what needs a person."""
         ...
+
+    def exception(self, event: str, **facts: object) -> object:
+        """Write a fault of the watcher itself, with the traceback of the exception in hand."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Where the world touches the pipeline besides its ports: time, chance and the log."""
+
+    clock: Clock
+    jitter: Jitter
+    log: Log

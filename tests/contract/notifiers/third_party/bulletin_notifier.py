@@ -1,0 +1,37 @@
+"""Posts the title and id of each message to a bulletin board, as plain text."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from watcher.domain.deliveries import Outcome
+from watcher.domain.escaping import printable
+from watcher.domain.messages import Message
+from watcher.fields import Section
+from watcher.notifiers.plugin import Context, Plugin
+from watcher.notifiers.posting import Address, Receiver
+
+
+class Config(Section):
+    """Which board, and the token that lets us write on it."""
+
+    board: Address
+    token: SecretStr
+
+
+class Bulletin:
+    """Pins messages to a board."""
+
+    at_once = 2
+
+    def __init__(self, config: Config, context: Context) -> None:
+        token = config.token.get_secret_value()
+        self._headers = {"content-type": "text/plain; charset=utf-8", "authorization": f"Bearer {token}"}
+        self._receiver = Receiver(context, config.board, secrets=[token])
+
+    async def send(self, message: Message) -> Outcome:
+        """Make one attempt."""
+        return await self._receiver.post(f"{printable(message.title)} [{message.id}]", self._headers)
+
+
+plugin = Plugin(Config, Bulletin)

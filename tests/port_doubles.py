@@ -1,0 +1,133 @@
+"""Stand-ins for the ports, once each: a clock that is moved, a source and a notifier that follow a script, a log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from watcher.domain.deliveries import Delivered, Outcome
+from watcher.domain.jobs import Job, JobFacts, JobKey, Observation
+from watcher.domain.messages import Message
+from watcher.pipeline.ports import Edges
+
+START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+KEY = JobKey("openai", "ftjob-1")
+
+
+class ManualClock:
+    """Stands still until it is moved."""
+
+    def __init__(self, at: datetime = START) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def move(self, **duration: float) -> datetime:
+        """Move on by the duration, in the words of timedelta."""
+        self.at += timedelta(**duration)
+        return self.at
+
+
+@dataclass
+class RecordingLog:
+    """Keeps what was logged, as (level, event, facts)."""
+
+    lines: list[tuple[str, str, Mapping[str, object]]] = field(default_factory=list)
+
+    def debug(self, event: str, **facts: object) -> None:
+        self.lines.append(("debug", event, facts))
+
+    def info(self, event: str, **facts: object) -> None:
+        self.lines.append(("info", event, facts))
+
+    def warning(self, event: str, **facts: object) -> None:
+        self.lines.append(("warning", event, facts))
+
+    def error(self, event: str, **facts: object) -> None:
+        self.lines.append(("error", event, facts))
+
+    def exception(self, event: str, **facts: object) -> None:
+        self.lines.append(("exception", event, facts))
+
+    def events(self, level: str) -> list[str]:
+        """Name what was logged at a level."""
+        return [event for at, event, _ in self.lines if at == level]
+
+
+class ScriptedSource:
+    """Answers each retrieve of a job with the next entry of its script; the last one repeats."""
+
+    def __init__(self, clock: Callable[[], datetime], script: Mapping[str, Iterable[str | Exception]]) -> None:
+        self._clock = clock
+        self.script = {job_id: list(entries) for job_id, entries in script.items()}
+        self.asked: list[str] = []
+        self.forgotten: list[str] = []
+
+    async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
+        self.asked.append(job_id)
+        entries = self.script[job_id]
+        entry = entries.pop(0) if len(entries) > 1 else entries[0]
+        await asyncio.sleep(0)
+        if isinstance(entry, Exception):
+            raise entry
+        return None if entry == known else observation(entry, self._clock(), JobKey("openai", job_id))
+
+    def forget(self, job_id: str) -> None:
+        self.forgotten.append(job_id)
+
+
+class ScriptedNotifier:
+    """Answers each message with the next outcome of its script; after that everything is delivered."""
+
+    def __init__(self, outcomes: Iterable[Outcome | BaseException] = (), at_once: int = 16) -> None:
+        self.at_once = at_once
+        self.outcomes = list(outcomes)
+        self.received: list[Message] = []
+
+    async def send(self, message: Message) -> Outcome:
+        self.received.append(message)
+        await asyncio.sleep(0)
+        outcome = self.outcomes.pop(0) if self.outcomes else Delivered()
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+
+class HangingNotifier:
+    """Never comes to an end, until it is let go."""
+
+    def __init__(self, at_once: int = 16) -> None:
+        self.at_once = at_once
+        self.received: list[Message] = []
+        self.let_go = asyncio.Event()
+
+    async def send(self, message: Message) -> Outcome:
+        self.received.append(message)
+        await self.let_go.wait()
+        return Delivered()
+
+
+def edges(clock: Callable[[], datetime], log: RecordingLog | None = None) -> Edges:
+    """Return edges without chance."""
+    return Edges(clock, lambda: 0.0, log or RecordingLog())
+
+
+def observation(status: str, at: datetime = START, key: JobKey = KEY, facts: JobFacts | None = None) -> Observation:
+    """Return what a retrieve says of a job in this status."""
+    document = f'{{"id": "{key.id}", "object": "fine_tuning.job", "status": "{status}"}}'
+    return Observation(key, status, at, facts or JobFacts(), document)
+
+
+def job_in(status: str | None, **attributes: object) -> Job:
+    """Return a watched job in this status."""
+    return Job(KEY, status=status, **attributes)  # type: ignore[arg-type]
+
+
+async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    """Let the loop run until the condition holds; fail when it does not come to hold."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.001)

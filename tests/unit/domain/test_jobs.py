@@ -1,0 +1,29 @@
+"""Ids, keys and statuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.port_doubles import KEY
+from watcher.domain.jobs import Job, Status, is_job_id, is_terminal
+
+
+@pytest.mark.parametrize("job_id", ["ftjob-abc123", "ft-AF1WoRqd3aJAHsqc9NY7iL8F", "a", "A.b:c_d-9", "x" * 128, "..."])
+def test_ids_of_real_services_are_ids(job_id: str) -> None:
+    assert is_job_id(job_id)
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "x" * 129, "a/b", "a?b", "a#b", "a b", "a\n", "ä", "%2e", "a\x00"])
+def test_nothing_that_could_change_a_path_is_an_id(text: str) -> None:
+    assert not is_job_id(text)
+
+
+@pytest.mark.parametrize("status", [*Status, "paused", None])
+def test_only_the_three_endings_are_terminal(status: str | None) -> None:
+    assert is_terminal(status) is (status in {"succeeded", "failed", "cancelled"})
+
+
+def test_a_job_is_called_by_its_name_else_by_its_id() -> None:
+    assert Job(KEY, name="support-bot").title == "support-bot"
+    assert Job(KEY).title == "ftjob-1"
+    assert str(KEY) == "openai/ftjob-1"

@@ -1,0 +1,41 @@
+"""`python -m watcher`, and the command `watcher`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from watcher.cli.exits import Exit
+from watcher.domain.escaping import printable
+from watcher.errors import ConfigurationError, OutputClosedError, WatcherError
+
+
+def main() -> None:
+    """Run the command line; turn what the watcher raises on purpose into words and an exit code."""
+    try:
+        from watcher.cli.app import app
+
+        app()
+    except OutputClosedError:
+        _forget_output()
+        sys.exit(Exit.OUTPUT_CLOSED)
+    except ConfigurationError as error:
+        sys.exit(_complain(Exit.USAGE, *error.mistakes))
+    except WatcherError as error:
+        sys.exit(_complain(Exit.FAILED, str(error)))
+
+
+def _complain(code: Exit, *mistakes: str) -> int:
+    for mistake in mistakes:
+        for line in mistake.splitlines():
+            print(f"watcher: {printable(line)}", file=sys.stderr)
+    return code
+
+
+def _forget_output() -> None:
+    """Keep the interpreter from flushing into the closed pipe once more, and complaining of it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from watcher.cli import config, deliveries, demo, jobs, notify, retrieve, run, simulate, watch
+
+app = typer.Typer(
+    name="watcher",
+    help="Watches fine-tuning jobs and delivers every status change: to stdout, signed webhooks and Slack.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run.run)
+app.command()(watch.watch)
+app.command()(retrieve.retrieve)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(notify.app, name="notify")
+app.add_typer(config.app, name="config")
+app.command()(demo.demo)
+app.command()(simulate.simulate)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from watcher import __version__
+
+        typer.echo(f"watcher {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    *,
+    version: Annotated[  # noqa: ARG001 - typer calls back before it is used
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Watches fine-tuning jobs and delivers every status change: to stdout, signed webhooks and Slack."""

@@ -1,0 +1,45 @@
+"""`watcher config`: look at the settings."""
+
+from __future__ import annotations
+
+import os
+
+import typer
+
+from watcher.cli.options import ConfigOption, JsonOption, read_settings
+from watcher.cli.output import write_json, write_line, write_text
+from watcher.locations import find_config
+
+app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
+
+
+@app.command()
+def check(config: ConfigOption = None) -> None:
+    """Say whether the configuration is right; name every mistake if it is not. Exit 0 or 2."""
+    from watcher.wiring import check_settings
+
+    settings = read_settings(config)
+    check_settings(settings)
+    path = find_config(config, os.environ)
+    where = f"{path}: " if path else "no file, only the environment: "
+    write_line(f"{where}OK ({len(settings.jobs)} jobs, {len(settings.notifiers)} notifiers, {len(settings.sources)} sources)")
+
+
+@app.command()
+def show(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Show the settings in force, wherever they come from, with secrets masked."""
+    from watcher.settings import masked, to_toml
+
+    document = masked(read_settings(config))
+    if as_json:
+        write_json(document)
+    else:
+        write_text(to_toml(document))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    from watcher.settings import schema as settings_schema
+
+    write_json(settings_schema())

@@ -1,0 +1,32 @@
+"""What the exit codes mean."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """The exit codes of every command; `watch` uses them all."""
+
+    OK = 0
+    """It worked; for `watch`: the job succeeded, or reached the status asked for."""
+    FAILED = 1
+    """The job failed; for other commands: it could not be done."""
+    USAGE = 2
+    """The command, the configuration or the surroundings are wrong."""
+    CANCELLED = 3
+    """The job was cancelled."""
+    REJECTED = 4
+    """The source rejects us: 401, 403, or no quota left."""
+    NOT_FOUND = 5
+    """The source does not know the job."""
+    GAVE_UP = 6
+    """Nothing but failed polls for too long."""
+    TIMED_OUT = 124
+    """Time was up (as `timeout` says it)."""
+    INTERRUPTED = 130
+    """SIGINT."""
+    OUTPUT_CLOSED = 141
+    """Whoever read our standard output is gone (SIGPIPE)."""
+    TERMINATED = 143
+    """SIGTERM."""

@@ -1,0 +1,89 @@
+"""`watcher jobs`: what is watched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from watcher.cli.chosen import spec_of
+
+from watcher.cli.options import ConfigOption, JobArgument, JobReference, JobsArgument, JsonOption, read_settings
+from watcher.cli.output import write_json, write_line, write_table
+from watcher.cli.recorded import find_key, with_store
+from watcher.domain.jobs import JobKey
+from watcher.domain.transitions import Transition
+from watcher.pipeline.overview import history_rows, job_row
+from watcher.wiring import utc_now
+
+if TYPE_CHECKING:
+    from watcher.store.sql import SqlStore
+
+app = typer.Typer(help="Show and change what is watched; a running service follows within two seconds.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_jobs(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Show the watched jobs and how they stand."""
+    now = utc_now()
+    rows = [job_row(job, now) for job in with_store(config, lambda store: store.jobs())]
+    if as_json:
+        write_json(rows)
+    else:
+        write_table(["source", "id", "name", "status", "for", "next_poll", "trouble"], rows, "no jobs are watched")
+
+
+@app.command()
+def add(
+    ids: JobsArgument,
+    name: Annotated[str | None, typer.Option(help="What people call the job.")] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; repeatable.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Watch jobs. One that has ended is asked for once more."""
+    settings = read_settings(config)
+    labels = dict(map(_label, label or []))
+    specs = [spec_of(reference, settings) for reference in ids]
+    specs = [replace(spec, name=name or spec.name, labels={**spec.labels, **labels}) for spec in specs]
+    with_store(config, lambda store: store.upsert_jobs(specs, utc_now(), ask_again=True))
+    for spec in specs:
+        write_line(f"watching {spec.key}")
+
+
+@app.command()
+def remove(ids: JobsArgument, config: ConfigOption = None) -> None:
+    """Watch jobs no more. What was recorded of them stays, and what is owed is still delivered."""
+    configured = {JobKey(job.source, job.id) for job in read_settings(config).jobs}
+    for key in with_store(config, lambda store: _remove(store, ids)):
+        note = "; it is in the configuration, and comes back at the next start" if key in configured else ""
+        write_line(f"no longer watching {key}{note}")
+
+
+@app.command()
+def history(job: JobArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Show every recorded transition of a job."""
+    rows = history_rows(with_store(config, lambda store: _history(store, job)), utc_now())
+    if as_json:
+        write_json(rows)
+    else:
+        write_table(["observed_at", "status", "reason", "skipped", "lasted", "event_id"], rows, "not seen yet")
+
+
+async def _remove(store: SqlStore, references: Sequence[JobReference]) -> list[JobKey]:
+    keys = [await find_key(store, reference) for reference in references]
+    for key in keys:
+        await store.remove_job(key, utc_now())
+    return keys
+
+
+async def _history(store: SqlStore, reference: JobReference) -> Sequence[Transition]:
+    return await store.history(await find_key(store, reference))
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise typer.BadParameter(f"{text!r} is not a label: expected KEY=VALUE")
+    return name, value

@@ -1,0 +1,59 @@
+"""`watcher notify`: try a notifier."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from watcher.cli.exits import Exit
+from watcher.cli.interrupts import run_until_signal
+from watcher.cli.options import ConfigOption, LogFormatOption, LogLevelOption, open_log, read_settings
+from watcher.domain.deliveries import Delivered, Failed, Outcome
+from watcher.domain.durations import format_duration
+from watcher.domain.messages import message_of_test
+from watcher.wiring import open_notifiers, real_edges
+
+if TYPE_CHECKING:
+    from watcher.pipeline.ports import Edges
+    from watcher.settings import Settings
+
+app = typer.Typer(help="Try a notifier.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Try a notifier."""
+
+
+@app.command()
+def test(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A notifier of the configuration.")],
+    config: ConfigOption = None,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+) -> None:
+    """Send a message that is plainly a test, and print the receiver's own answer. Exit 0 only if it was accepted."""
+    settings = read_settings(config, log_level, log_format)
+    raise typer.Exit(run_until_signal(_test(settings, name, real_edges(open_log(settings)))))
+
+
+async def _test(settings: Settings, name: str, edges: Edges) -> int:
+    async with AsyncExitStack() as stack:
+        notifiers = await open_notifiers(settings, [name], edges, stack)
+        outcome = await notifiers[name].send(message_of_test(name, edges.clock()))
+    # Not to standard output, which may be where the notifier itself has just written.
+    typer.echo(f"{name}: {_words(outcome)}", err=True)
+    return Exit.OK if isinstance(outcome, Delivered) else Exit.FAILED
+
+
+def _words(outcome: Outcome) -> str:
+    match outcome:
+        case Delivered(answer):
+            return f"accepted: {answer}" if answer else "accepted"
+        case Failed(error, retry_after):
+            wait = f" (asks to wait {format_duration(retry_after)})" if retry_after else ""
+            return f"not accepted, may be later: {error}{wait}"
+        case _:
+            return f"rejected for good: {outcome.error}"

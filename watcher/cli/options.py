@@ -1,0 +1,124 @@
+"""Options that several commands share, and the reading of what they stand for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from watcher.domain.durations import parse_duration
+from watcher.domain.jobs import ID_RULE, JobKey, is_job_id
+from watcher.errors import ConfigurationError
+from watcher.locations import find_config
+from watcher.logs import LogOptions, WatcherLog
+
+if TYPE_CHECKING:
+    from watcher.settings import Settings
+
+
+class LogLevel(StrEnum):
+    """The choices of --log-level."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """The choices of --log-format."""
+
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"
+
+
+T = TypeVar("T")
+
+
+def _or_usage_error(parse: Callable[[str], T]) -> Callable[[str], T]:
+    def parsed(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise typer.BadParameter(f"{text!r} is not {error}") from None
+
+    return parsed
+
+
+def _parse_reference(text: str) -> JobReference:
+    source, slash, job_id = text.rpartition("/")
+    if not is_job_id(job_id) or (slash and not source):
+        raise ValueError(f"a job: expected ID or SOURCE/ID, where an ID has {ID_RULE}")
+    return JobReference(source or None, job_id)
+
+
+class JobReference:
+    """A job as named on the command line: `ID`, or `SOURCE/ID`."""
+
+    def __init__(self, source: str | None, job_id: str) -> None:
+        self.source = source
+        self.id = job_id
+
+    def key(self, default_source: str) -> JobKey:
+        """Return the key, with the source given for a reference that names none."""
+        return JobKey(self.source or default_source, self.id)
+
+
+as_duration = _or_usage_error(parse_duration)
+as_job = _or_usage_error(_parse_reference)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="The configuration file.", show_default="$WATCHER_CONFIG, ./config/watcher.toml"),
+]
+LogLevelOption = Annotated[LogLevel | None, typer.Option(help="How much to log to standard error.", show_default="info")]
+LogFormatOption = Annotated[
+    LogFormat | None, typer.Option(help="How to log.", show_default="console on a terminal, else json")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+JobsArgument = Annotated[
+    list[JobReference], typer.Argument(metavar="ID...", parser=as_job, help="Job ids, each ID or SOURCE/ID.")
+]
+JobArgument = Annotated[JobReference, typer.Argument(metavar="ID", parser=as_job, help="A job: ID or SOURCE/ID.")]
+
+
+def read_settings(
+    config: Path | None,
+    level: LogLevel | None = None,
+    log_format: LogFormat | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Settings:
+    """Read the configuration. Raises ConfigurationError with every mistake in it."""
+    from watcher.settings import load
+
+    log = {name: str(value) for name, value in {"level": level, "format": log_format}.items() if value}
+    return load(find_config(config, os.environ), os.environ, {"log": log} | dict(overrides or {}))
+
+
+def has_configuration(config: Path | None) -> bool:
+    """Tell whether there is any configuration besides the `OPENAI_*` variables."""
+    return find_config(config, os.environ) is not None or any(name.startswith("WATCHER_") for name in os.environ)
+
+
+def open_log(settings: Settings) -> WatcherLog:
+    """Return the log that the settings ask for, with every secret of theirs taken out of what it writes."""
+    from watcher.settings import secrets_of
+
+    return WatcherLog(LogOptions(settings.log.level, settings.log.format, secrets_of(settings)))
+
+
+def read_secret_file(path: Path) -> str:
+    """Return what a file holds, without the white space around it. Raises ConfigurationError."""
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(f"cannot read {path}: {why}") from None
+    if not secret:
+        raise ConfigurationError(f"{path} is empty")
+    return secret

@@ -1,0 +1,96 @@
+"""`watcher retrieve`: one look at a job."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from watcher.cli.chosen import ApiKeyFileOption, BaseUrlOption, Chosen, Surroundings, choose
+from watcher.cli.exits import Exit
+from watcher.cli.interrupts import run_until_signal
+from watcher.cli.options import ConfigOption, JobReference, LogFormatOption, LogLevelOption, as_job
+from watcher.cli.output import write_line
+from watcher.domain.escaping import printable
+from watcher.domain.jobs import Job, Observation
+from watcher.domain.messages import facts_of
+from watcher.domain.transitions import detect
+from watcher.errors import MissingError, RejectedError, SourceError
+from watcher.wiring import open_source, real_edges
+
+
+class Format(StrEnum):
+    """How to print a job."""
+
+    JSON = "json"
+    PRETTY = "pretty"
+    TEXT = "text"
+
+
+def retrieve(
+    job: Annotated[
+        JobReference | None, typer.Argument(metavar="[ID]", parser=as_job, help="A job: ID or SOURCE/ID.", show_default=False)
+    ] = None,
+    fine_tuning_job_id: Annotated[
+        JobReference | None, typer.Option(parser=as_job, metavar="ID", help="The same, as OpenAI's command names it.")
+    ] = None,
+    output: Annotated[
+        Format, typer.Option("--format", help="json: exactly what the API gave; pretty: indented; text: the facts.")
+    ] = Format.JSON,
+    base_url: BaseUrlOption = None,
+    api_key_file: ApiKeyFileOption = None,
+    config: ConfigOption = None,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+) -> None:
+    """Ask once for a job and print it.
+
+    Exit codes: 0 it was printed, whatever its status; 2 usage or configuration; 4 rejected (401, 403, no quota);
+    5 not found; 6 no usable answer.
+    """
+    reference = job or fine_tuning_job_id
+    if reference is None or (job and fine_tuning_job_id):
+        raise typer.BadParameter("give one job ID, as an argument or with --fine-tuning-job-id")
+    chosen = choose([reference], Surroundings(config, log_level, log_format, base_url, api_key_file))
+    raise typer.Exit(run_until_signal(_retrieve(chosen, output)))
+
+
+async def _retrieve(chosen: Chosen, output: Format) -> int:
+    key = chosen.specs[0].key
+    async with open_source(chosen.sources[key.source], real_edges(chosen.log)) as source:
+        try:
+            observation = await source.retrieve(key.id)
+        except SourceError as error:
+            chosen.log.error("not retrieved", job=str(key), error=str(error), request_id=error.request_id)
+            return _code(error)
+    if observation:
+        write_line(_RENDERINGS[output](observation))
+    return Exit.OK
+
+
+def _code(error: SourceError) -> Exit:
+    match error:
+        case RejectedError():
+            return Exit.REJECTED
+        case MissingError():
+            return Exit.NOT_FOUND
+        case _:
+            return Exit.GAVE_UP
+
+
+def _pretty(observation: Observation) -> str:
+    document = json.dumps(json.loads(observation.document), indent=2, ensure_ascii=False)
+    # Still JSON, but nothing in it can drive a terminal.
+    return "".join(character if character == "\n" or printable(character) == character else json.dumps(character)[1:-1] for character in document)
+
+
+def _text(observation: Observation) -> str:
+    transition = detect(Job(observation.key), observation)
+    lines = [f"{'Status':<18}{observation.status}"]
+    lines += [f"{fact.label:<18}{fact.value}" for fact in (facts_of(transition) if transition else ())]
+    return "\n".join(printable(line) for line in lines)
+
+
+_RENDERINGS = {Format.JSON: lambda observation: observation.document, Format.PRETTY: _pretty, Format.TEXT: _text}

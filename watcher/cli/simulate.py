@@ -1,0 +1,34 @@
+"""`watcher simulate`: a scripted fine-tuning API."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from watcher.cli.interrupts import run_until_signal
+from watcher.cli.output import write_line
+
+if TYPE_CHECKING:
+    from watcher.simulator.script import Script
+
+
+def simulate(
+    script: Annotated[Path, typer.Argument(metavar="SCRIPT.toml", help="What the jobs do, and what goes wrong.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port on 127.0.0.1; 0 takes any free one.")] = 0,
+) -> None:
+    """Serve the fine-tuning API on loopback as a script says, until interrupted. Prints its base URL."""
+    from watcher.simulator.script import load_script
+
+    raise typer.Exit(run_until_signal(_serve(load_script(script), port)))
+
+
+async def _serve(script: Script, port: int) -> int:
+    from watcher.simulator.api import FineTuningApi
+
+    async with FineTuningApi(script, port=port) as api:
+        write_line(api.base_url)
+        await asyncio.Event().wait()
+    return 0

@@ -1,0 +1,134 @@
+"""`watcher watch`: follow jobs until they end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from watcher.cli.chosen import ApiKeyFileOption, BaseUrlOption, Chosen, Surroundings, choose
+from watcher.cli.exits import Exit
+from watcher.cli.interrupts import run_until_signal
+from watcher.cli.options import ConfigOption, JobsArgument, JsonOption, LogFormatOption, LogLevelOption, as_duration
+from watcher.cli.screen import Screen, open_screen
+from watcher.domain.cadence import PollOutcome, Trouble
+from watcher.domain.jobs import Job
+from watcher.domain.transitions import Transition
+from watcher.errors import ConfigurationError
+from watcher.pipeline.watch import Bounds, Ending, Telling, Watch
+from watcher.wiring import open_source, real_edges
+
+if TYPE_CHECKING:
+    from watcher.pipeline.announce import Announce
+    from watcher.pipeline.ports import Edges, Log
+
+CODES: Mapping[Ending, Exit] = {
+    Ending.REACHED: Exit.OK,
+    Ending.SUCCEEDED: Exit.OK,
+    Ending.FAILED: Exit.FAILED,
+    Ending.CANCELLED: Exit.CANCELLED,
+    Ending.REJECTED: Exit.REJECTED,
+    Ending.NOT_FOUND: Exit.NOT_FOUND,
+    Ending.GAVE_UP: Exit.GAVE_UP,
+    Ending.TIMED_OUT: Exit.TIMED_OUT,
+}
+
+DEFAULT_INTERVAL = timedelta(seconds=10)
+
+
+def watch(
+    ids: JobsArgument,
+    interval: Annotated[
+        timedelta, typer.Option(parser=as_duration, metavar="DURATION", help="How often to ask.")
+    ] = "10s",  # type: ignore[assignment]
+    until: Annotated[
+        str | None, typer.Option(metavar="STATUS", help="End when this status is reached or passed, not at the job's end.")
+    ] = None,
+    timeout: Annotated[
+        timedelta | None, typer.Option(parser=as_duration, metavar="DURATION", help="How long to watch at most.")
+    ] = None,
+    give_up_after: Annotated[
+        timedelta, typer.Option(parser=as_duration, metavar="DURATION", help="How long to put up with nothing but failed polls.")
+    ] = "15m",  # type: ignore[assignment]
+    as_json: JsonOption = False,
+    notify: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A notifier of the configuration to tell; repeatable.")
+    ] = None,
+    base_url: BaseUrlOption = None,
+    api_key_file: ApiKeyFileOption = None,
+    config: ConfigOption = None,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+) -> None:
+    """Follow jobs until they end, and say how they ended in the exit code.
+
+    0 succeeded, 1 failed, 2 usage or configuration, 3 cancelled, 4 rejected (401, 403, no quota), 5 not found,
+    6 gave up, 124 timed out, 130/143 interrupted. With several jobs: that of the first one, in the order given, that
+    did not succeed.
+    """
+    chosen = choose(ids, Surroundings(config, log_level, log_format, base_url, api_key_file))
+    bounds = Bounds(interval, until, timeout, give_up_after)
+    raise typer.Exit(run_until_signal(_watch(chosen, bounds, notify or [], as_json=as_json)))
+
+
+async def _watch(chosen: Chosen, bounds: Bounds, notify: list[str], *, as_json: bool) -> int:
+    edges = real_edges(chosen.log)
+    async with AsyncExitStack() as stack:
+        sources = {
+            name: await stack.enter_async_context(open_source(config, edges)) for name, config in chosen.sources.items()
+        }
+        announce = await _open_announce(chosen, notify, edges, stack) if notify else None
+        with open_screen(as_json=as_json) as screen:
+            telling = _Teller(screen, announce, chosen.log)
+            watch = Watch(sources, bounds, Telling(telling.transition, telling.trouble), edges)
+            endings = await watch.run(chosen.specs)
+    for delivery in announce.undelivered() if announce else ():
+        chosen.log.error("not delivered", notifier=delivery.notifier, status=delivery.transition.status, error=delivery.last_error)
+    return next((code for ending in endings.values() if (code := CODES[ending])), Exit.OK)
+
+
+async def _open_announce(chosen: Chosen, names: list[str], edges: Edges, stack: AsyncExitStack) -> Announce:
+    from watcher.pipeline.announce import Announce
+    from watcher.wiring import open_notifiers, routes
+
+    if chosen.settings is None:
+        raise ConfigurationError("--notify takes the name of a notifier in the configuration, and there is none: see --config")
+    notifiers = await open_notifiers(chosen.settings, names, edges, stack)
+    # Who is named here hears of the jobs named here: labels sort the jobs of a service.
+    wanted = [replace(route, labels={}) for route in routes(chosen.settings) if route.notifier in notifiers]
+    return await stack.enter_async_context(Announce(notifiers, wanted, edges))
+
+
+class _Teller:
+    """Passes on what happens: to the screen, to notifiers, and to the log."""
+
+    def __init__(self, screen: Screen, announce: Announce | None, log: Log) -> None:
+        self._screen = screen
+        self._announce = announce
+        self._log = log
+
+    def transition(self, transition: Transition) -> None:
+        self._screen.transition(transition)
+        if self._announce:
+            self._announce.tell(transition)
+
+    def trouble(self, job: Job, trouble: Trouble, next_at: datetime | None) -> None:
+        self._screen.trouble(job, trouble, next_at)
+        facts = {"job": str(job.key), "error": trouble.error, "request_id": trouble.request_id}
+        if next_at is None:
+            self._log.error(_LAST_WORDS[trouble.outcome], **facts)
+        elif job.failures == 1:
+            self._log.warning("poll failed, going on", **facts)
+        else:
+            self._log.debug("poll failed again", failures=job.failures, **facts)
+
+
+_LAST_WORDS = {
+    PollOutcome.REJECTED: "the source rejects us",
+    PollOutcome.MISSING: "job not found",
+    PollOutcome.FAILED: "gave up: nothing but failed polls",
+}

@@ -1,0 +1,108 @@
+"""The webhook notifier: an event like those of OpenAI's own webhooks, signed as Standard Webhooks has it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+from standardwebhooks import Webhook as Signer
+
+from watcher.domain.deliveries import Outcome
+from watcher.domain.messages import Message, encode
+from watcher.fields import Section
+from watcher.notifiers.plugin import Context, Plugin
+from watcher.notifiers.posting import Address, Receiver
+
+SECRET_RULE = "must be whsec_ and base64 of 24 to 64 bytes; several, separated by spaces, while a secret is replaced"  # noqa: S105 - a rule, no secret
+_PREFIX = "whsec_"
+_SHORTEST_KEY = 24
+_LONGEST_KEY = 64
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
+_OURS = frozenset({"content-type", "content-length", "transfer-encoding", "connection", "host"})
+"""Headers that the message and the connection decide on, beside `webhook-…`."""
+
+
+def _check_secret(given: SecretStr) -> SecretStr:
+    keys = _split(given)
+    if not keys or not all(map(_is_key, keys)):
+        raise ValueError(SECRET_RULE)
+    return given
+
+
+def _check_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be the name of a header")
+        if name.lower() in _OURS or name.lower().startswith("webhook-"):
+            raise ValueError(f"{name} is set by the watcher and cannot be given")
+        if not _HEADER_VALUE.fullmatch(value.get_secret_value()):
+            raise ValueError(f"the value of {name} must be one line of printable ASCII, without spaces at its ends")
+    if len({name.lower() for name in headers}) < len(headers):
+        raise ValueError("a header is given twice")
+    return headers
+
+
+class Config(Section):
+    """Where to post, and how to prove who posts."""
+
+    url: Address
+    """Where to post. It is treated as a secret."""
+    secret: Annotated[SecretStr, AfterValidator(_check_secret)] | None = None
+    """Signs each message: `whsec_…`, or several while receivers move to a new one. Without it nothing is signed."""
+    headers: Annotated[dict[str, SecretStr], AfterValidator(_check_headers)] = Field(default_factory=dict)
+    """More headers to send, such as Authorization."""
+
+
+class Webhook:
+    """Posts the event envelope. The same message has the same `webhook-id` at each attempt."""
+
+    at_once = 16
+
+    def __init__(self, config: Config, context: Context) -> None:
+        """Make the notifier. Raises ConfigurationError for an address that no request can be made for."""
+        keys = _split(config.secret) if config.secret else []
+        self._signers = [Signer(key) for key in keys]
+        self._headers = {name: value.get_secret_value() for name, value in config.headers.items()}
+        self._clock = context.clock
+        self._receiver = Receiver(context, config.url, secrets=(*keys, *self._headers.values()))
+
+    async def send(self, message: Message) -> Outcome:
+        """Make one attempt. Any 2xx is acceptance."""
+        body = encode(message)
+        return await self._receiver.post(body, {**self._headers, **self._proof(message.id, body)})
+
+    def _proof(self, message_id: str, body: str) -> Mapping[str, str]:
+        # A new timestamp, and so a new signature, at each attempt: receivers refuse old ones.
+        now = self._clock().astimezone(UTC)
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+        }
+        if self._signers:
+            headers["webhook-signature"] = " ".join(signer.sign(message_id, now, body) for signer in self._signers)
+        return headers
+
+
+plugin = Plugin(Config, Webhook)
+
+
+def _split(secret: SecretStr) -> list[str]:
+    return secret.get_secret_value().replace(",", " ").split()
+
+
+def _is_key(text: str) -> bool:
+    # The prefix is insisted on: without it, libraries disagree on what the key is.
+    if not text.startswith(_PREFIX):
+        return False
+    try:
+        key = base64.b64decode(text.removeprefix(_PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return _SHORTEST_KEY <= len(key) <= _LONGEST_KEY

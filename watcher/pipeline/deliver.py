@@ -1,0 +1,132 @@
+"""Due deliveries → send → settle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from watcher.domain.deliveries import Delivery, DeliveryState, Failed, Outcome, RetryPolicy, Settlement, after_attempt
+from watcher.domain.messages import event_id, message_of
+from watcher.errors import OutputClosedError, StoreError
+from watcher.pipeline.group_commit import GroupCommit
+from watcher.pipeline.ports import DeliveryRecord, Edges, Notifier
+
+ATTEMPT_LIMIT = timedelta(seconds=20)
+"""When an attempt is given up, should a notifier not keep to its own 15 s."""
+CLAIM = timedelta(seconds=30)
+"""How long a delivery is ours; after a crash it is tried again this much later. Longer than any attempt."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What goes on at one notifier."""
+
+    notifier: Notifier
+    sending: set[int] = field(default_factory=set)
+
+    @property
+    def room(self) -> int:
+        return max(self.notifier.at_once - len(self.sending), 0)
+
+
+class Deliver:
+    """Sends what is due, each notifier in a lane of its own, and settles what came of it."""
+
+    def __init__(
+        self, record: DeliveryRecord, notifiers: Mapping[str, Notifier], policy: RetryPolicy, edges: Edges
+    ) -> None:
+        self._record = record
+        self._lanes = {name: _Lane(notifier) for name, notifier in notifiers.items()}
+        self._policy = policy
+        self._edges = edges
+        self._log = edges.log
+        self._settlements = GroupCommit("outcomes of deliveries", self._commit, edges.log)
+        self._wake = asyncio.Event()
+        self._is_stopping = False
+        self._record_error: StoreError | None = None
+
+    def wake(self) -> None:
+        """Look for due deliveries now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Send nothing new; `run` returns when what is under way has come to an end and is recorded."""
+        self._is_stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver until stopped. Raises (in a group) OutputClosedError when standard output is gone."""
+        async with self._settlements, asyncio.TaskGroup() as attempts:
+            while not self._is_stopping:
+                for delivery in await self._claim():
+                    attempts.create_task(self._attempt(delivery))
+                await self._wake.wait()
+                self._wake.clear()
+
+    async def _claim(self) -> Sequence[Delivery]:
+        capacity = {name: lane.room for name, lane in self._lanes.items() if lane.room}
+        if not capacity:
+            return ()
+        now = self._edges.clock()
+        try:
+            claimed = await self._record.claim(capacity, now, now + CLAIM)
+        except StoreError as error:
+            self._note_record(error)
+            return ()
+        self._note_record(None)
+        deliveries = [delivery for delivery in claimed if delivery.id not in self._lanes[delivery.notifier].sending]
+        for delivery in deliveries:
+            self._lanes[delivery.notifier].sending.add(delivery.id)
+        return deliveries
+
+    def _note_record(self, error: StoreError | None) -> None:
+        if error and not self._record_error:
+            self._log.error("record not readable, deliveries wait", error=str(error))
+        if self._record_error and not error:
+            self._log.info("record readable again, deliveries go on")
+        self._record_error = error
+
+    async def _attempt(self, delivery: Delivery) -> None:
+        outcome = await self._send(delivery)
+        settlement = after_attempt(delivery, outcome, self._edges.clock(), self._edges.jitter(), self._policy)
+        self._log_settlement(settlement)
+        self._settlements.put(settlement)
+
+    async def _send(self, delivery: Delivery) -> Outcome:
+        try:
+            async with asyncio.timeout(ATTEMPT_LIMIT.total_seconds()):
+                return await self._lanes[delivery.notifier].notifier.send(message_of(delivery.transition))
+        except OutputClosedError:
+            raise
+        except TimeoutError:
+            return Failed(f"no outcome within {ATTEMPT_LIMIT.total_seconds():g} s")
+        except Exception as error:  # noqa: BLE001 - a notifier's fault must not end the delivering of all others
+            # Not its text: an exception of a foreign notifier may hold its secret.
+            self._log.error("notifier broke", notifier=delivery.notifier, error=type(error).__name__)
+            return Failed(f"internal error: {type(error).__name__}")
+
+    def _log_settlement(self, settlement: Settlement) -> None:
+        delivery = settlement.delivery
+        log = {
+            DeliveryState.DELIVERED: self._log.info,
+            DeliveryState.PENDING: self._log.warning,
+        }.get(settlement.state, self._log.error)
+        log(
+            f"delivery {settlement.why.replace('_', ' ')}",
+            notifier=delivery.notifier,
+            job=str(delivery.transition.key),
+            status=delivery.transition.status,
+            event_id=event_id(delivery.transition.key, delivery.transition.seq),
+            attempt=delivery.attempts + 1,
+            error=settlement.error,
+            next_at=settlement.next_at.isoformat() if settlement.state is DeliveryState.PENDING else None,
+        )
+
+    async def _commit(self, settlements: Sequence[Settlement]) -> None:
+        await self._record.settle(settlements)
+        for settlement in settlements:
+            self._lanes[settlement.delivery.notifier].sending.discard(settlement.delivery.id)
+        # The next delivery of these jobs is free to go, and their lanes have room.
+        self._wake.set()

@@ -1,0 +1,74 @@
+"""A record of deliveries that lives as long as the process: for `watch`, which keeps no database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
+from watcher.domain.transitions import Transition
+
+
+class MemoryDeliveries:
+    """The deliveries of one `watch`, in the order in which they were owed."""
+
+    def __init__(self, give_up_after: timedelta) -> None:
+        self._give_up_after = give_up_after
+        self._deliveries: list[Delivery] = []
+
+    def owe(self, transition: Transition, notifiers: Iterable[str], now: datetime) -> None:
+        """Owe the transition to the notifiers."""
+        for notifier in notifiers:
+            self._deliveries.append(
+                Delivery(
+                    id=len(self._deliveries),
+                    notifier=notifier,
+                    transition=transition,
+                    state=DeliveryState.PENDING,
+                    attempts=0,
+                    next_at=now,
+                    give_up_at=now + self._give_up_after,
+                )
+            )
+
+    def all(self) -> Sequence[Delivery]:
+        """Return every delivery, whatever became of it."""
+        return tuple(self._deliveries)
+
+    def in_state(self, state: DeliveryState) -> list[Delivery]:
+        """Return the deliveries that stand there."""
+        return [delivery for delivery in self._deliveries if delivery.state is state]
+
+    async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
+        """See `DeliveryRecord`."""
+        room = dict(capacity)
+        claimed: list[Delivery] = []
+        held: set[object] = set()
+        for delivery in self.in_state(DeliveryState.PENDING):
+            lane = (delivery.notifier, delivery.transition.key)
+            is_free = delivery.claimed_until is None or delivery.claimed_until <= now
+            if lane not in held and is_free and delivery.next_at <= now and room.get(delivery.notifier, 0):
+                room[delivery.notifier] -= 1
+                claimed.append(self._keep(replace(delivery, claimed_until=until)))
+            held.add(lane)
+        return claimed
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """See `DeliveryRecord`."""
+        for settlement in settlements:
+            delivery = settlement.delivery
+            self._keep(
+                replace(
+                    delivery,
+                    state=settlement.state,
+                    attempts=delivery.attempts + 1,
+                    next_at=settlement.next_at,
+                    last_error=settlement.error,
+                    claimed_until=None,
+                )
+            )
+
+    def _keep(self, delivery: Delivery) -> Delivery:
+        self._deliveries[delivery.id] = delivery
+        return delivery

@@ -1,0 +1,83 @@
+"""What `jobs`, `deliveries` and the like show: plain rows, the same for tables and for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from watcher.domain.cadence import is_reported_missing
+from watcher.domain.deliveries import Delivery
+from watcher.domain.durations import format_duration
+from watcher.domain.jobs import Job, is_terminal
+from watcher.domain.messages import event_id
+from watcher.domain.transitions import Transition
+
+Row = dict[str, Any]
+
+
+def job_row(job: Job, now: datetime) -> Row:
+    """Show how a watched job stands."""
+    return {
+        "source": job.key.source,
+        "id": job.key.id,
+        "name": job.name,
+        "labels": dict(job.labels),
+        "status": job.status or "not seen yet",
+        "for": format_duration(now - job.status_since) if job.status_since else None,
+        "next_poll": _until(job.due_at, now),
+        "trouble": _trouble(job),
+    }
+
+
+def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
+    """Show the transitions of one job, each with how long its status lasted."""
+    rows = []
+    for transition, following in zip(history, [*history[1:], None], strict=True):
+        end = following.observed_at if following else None if is_terminal(transition.status) else now
+        rows.append(
+            {
+                "observed_at": _at(transition.observed_at),
+                "status": transition.status,
+                "previous_status": transition.previous_status,
+                "reason": str(transition.reason),
+                "skipped": list(transition.skipped),
+                "lasted": format_duration(end - transition.observed_at) if end else None,
+                "event_id": event_id(transition.key, transition.seq),
+            }
+        )
+    return rows
+
+
+def delivery_row(delivery: Delivery, now: datetime) -> Row:
+    """Show how a delivery stands."""
+    transition = delivery.transition
+    return {
+        "id": delivery.id,
+        "notifier": delivery.notifier,
+        "source": transition.key.source,
+        "job": transition.key.id,
+        "status": transition.status,
+        "state": str(delivery.state),
+        "attempts": delivery.attempts,
+        "next_attempt": _until(delivery.next_at, now) if delivery.state == "pending" else None,
+        "last_error": delivery.last_error,
+        "observed_at": _at(transition.observed_at),
+        "event_id": event_id(transition.key, transition.seq),
+    }
+
+
+def _at(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def _until(moment: datetime | None, now: datetime) -> str | None:
+    if moment is None:
+        return None
+    return f"in {format_duration(moment - now)}" if moment > now else "now"
+
+
+def _trouble(job: Job) -> str | None:
+    if is_reported_missing(job):
+        return f"unknown to the source: {job.last_error}"
+    return job.last_error

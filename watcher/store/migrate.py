@@ -1,0 +1,108 @@
+"""Opening: a database is created, brought to the newest revision, or refused and left as it is."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from sqlalchemy import Connection, column, inspect, select, table
+
+from watcher.errors import StoreUnavailableError, StoreUnusableError
+from watcher.store.engine import Database, serialise
+from watcher.store.faults import BUSY_SECONDS
+from watcher.store.schema import HEAD, REVISIONS, VERSION_TABLE, metadata
+
+_RETRY_SECONDS = 0.05
+
+
+def make_ready(database: Database) -> None:
+    """Bring the database to the revision that this program works with, creating what is not there.
+
+    Two processes may do so at the same time. Raises StoreUnavailableError, or StoreUnusableError for a database that
+    is newer than this program, another program's, or damaged; it is not changed then.
+    """
+    if database.path:
+        _check_writable(database.path)
+    with database.reading() as connection:
+        found = _revision(connection, database.label)
+    if found != HEAD:
+        _migrate(database)
+    if database.path:
+        _use_write_ahead_log(database)
+
+
+def _migrate(database: Database) -> None:
+    with database.writing() as connection:
+        serialise(connection)
+        # Somebody else may have done it while we waited.
+        if _revision(connection, database.label) != HEAD:
+            _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # slow to import, and seldom needed
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, HEAD)
+
+
+def _revision(connection: Connection, label: str) -> str | None:
+    """Return the revision of the database, None if it is empty. Raises StoreUnusableError if it is not for us."""
+    names = set(inspect(connection).get_table_names())
+    if VERSION_TABLE not in names:
+        # A file is ours alone; a PostgreSQL database may be shared, as long as no name is taken.
+        taken = names if connection.dialect.name == "sqlite" else names & set(metadata.tables)
+        if taken:
+            raise StoreUnusableError(
+                f"the database {label} belongs to another program (it has a table {min(taken)}):"
+                " choose another one for the store"
+            )
+        return None
+    revision: str | None = connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
+    if revision is not None and revision not in REVISIONS:
+        raise StoreUnusableError(
+            f"the database {label} is of a newer version of finetune-watcher (its schema is {revision}, this program"
+            f" knows {HEAD}): upgrade the program, or choose another database for the store"
+        )
+    return revision
+
+
+def _check_writable(path: Path) -> None:
+    directory = path.parent
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"cannot create the directory {directory} for the database: {error.strerror};"
+            " create it writable for this user, or choose another path for the store"
+        ) from None
+    for place in (directory, path):
+        if place.exists() and not _may_write(place):
+            raise StoreUnavailableError(
+                f"the database {path} cannot be written: {place} is not writable for this user;"
+                " change its permissions, or choose another path for the store"
+            )
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _use_write_ahead_log(database: Database) -> None:
+    """Let readers and a writer work at the same time. The file remembers it."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            with database.outside_transactions() as connection:
+                if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
+                    connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+                return
+        except StoreUnavailableError:
+            # SQLite does not wait for its turn to switch, when another process is just opening the file.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)

@@ -1,0 +1,109 @@
+"""The tables, as the newest revision leaves them."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from watcher.store.columns import AnyText, Number, UtcTime
+
+REVISIONS = ("0001",)
+"""Every revision of the schema, the oldest first: one file each in `migrations/versions`."""
+HEAD = REVISIONS[-1]
+"""The revision that this program works with."""
+VERSION_TABLE = "watcher_version"
+"""Where a database says its revision, in its column `version_num`."""
+
+metadata = MetaData()
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("job_id", Text, nullable=False),
+    Column("name", AnyText),
+    Column("labels", Text, nullable=False),  # JSON
+    Column("status", AnyText),
+    Column("seq", Number, nullable=False),
+    Column("status_since", UtcTime),
+    Column("added_at", UtcTime, nullable=False),
+    Column("due_at", UtcTime),
+    Column("failures", Integer, nullable=False),
+    Column("missing", Integer, nullable=False),
+    Column("last_error", Text),
+    Column("removed_at", UtcTime),  # no longer watched; its history stays
+    UniqueConstraint("source", "job_id", name="job_key"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "job_due",
+    job.c.source,
+    job.c.due_at,
+    sqlite_where=text("due_at IS NOT NULL AND removed_at IS NULL"),
+    postgresql_where=text("due_at IS NOT NULL AND removed_at IS NULL"),
+)
+
+transition = Table(
+    "transition",
+    metadata,
+    Column("job", Number, ForeignKey("job.id", name="transition_job"), primary_key=True),
+    Column("seq", Number, primary_key=True, autoincrement=False),
+    Column("event_id", Text, nullable=False),
+    Column("previous_status", AnyText),
+    Column("status", AnyText, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("skipped", Text, nullable=False),  # JSON
+    Column("observed_at", UtcTime, nullable=False),
+    Column("previous_since", UtcTime),
+    Column("name", AnyText),
+    Column("labels", Text, nullable=False),  # JSON
+    Column("facts", Text, nullable=False),  # JSON
+    Column("document", Text, nullable=False),  # JSON, as the API gave it
+    UniqueConstraint("event_id", name="transition_event_id"),
+)
+Index("transition_observed_at", transition.c.observed_at)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("job", Number, nullable=False),
+    Column("seq", Number, nullable=False),
+    Column("notifier", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", UtcTime, nullable=False),
+    Column("give_up_at", UtcTime, nullable=False),
+    Column("claimed_until", UtcTime),
+    Column("last_error", Text),
+    Column("settled_at", UtcTime),
+    ForeignKeyConstraint(["job", "seq"], ["transition.job", "transition.seq"], name="delivery_transition"),
+    # In this order it also answers quickly whether an earlier one of the same job and notifier is pending.
+    UniqueConstraint("job", "notifier", "seq", name="delivery_key"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "delivery_due",
+    delivery.c.notifier,
+    delivery.c.next_at,
+    sqlite_where=text("state = 'pending'"),
+    postgresql_where=text("state = 'pending'"),
+)
+Index("delivery_state", delivery.c.state, delivery.c.notifier)
+Index(
+    "delivery_settled_at",
+    delivery.c.settled_at,
+    sqlite_where=text("settled_at IS NOT NULL"),
+    postgresql_where=text("settled_at IS NOT NULL"),
+)

@@ -1,0 +1,180 @@
+"""The composition root: the only place that picks concrete classes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from watcher.domain.deliveries import PATIENT
+from watcher.domain.jobs import JobKey, JobSpec
+from watcher.domain.routing import Route
+from watcher.errors import ConfigurationError
+from watcher.pipeline.ports import Edges, Log
+from watcher.sources.environment import DEFAULT_SOURCE, SourceConfig
+
+if TYPE_CHECKING:
+    # Loaded where they are used: `watch` without a configuration needs none of them.
+    from watcher.pipeline.deliver import Deliver
+    from watcher.pipeline.observe import Observe
+    from watcher.pipeline.ports import Notifier
+    from watcher.settings import JobSettings, Settings, SourceSettings
+    from watcher.sources.openai import OpenAISource
+    from watcher.store.sql import SqlStore
+
+POLLS_AT_ONCE = 32
+"""Polls under way at one source."""
+NOTIFIER_TIMEOUT = timedelta(seconds=15)
+"""How long a receiver may take over a message."""
+NOTIFIER_CONNECTIONS = 16
+"""Connections of one notifier; how many messages it sends at once is its own choice."""
+NOTIFIER_ANSWER_LIMIT = 64 * 1024
+"""Bytes of a receiver's answer that are read."""
+
+
+def utc_now() -> datetime:
+    """Tell the time: aware, UTC."""
+    return datetime.now(UTC)
+
+
+def real_edges(log: Log) -> Edges:
+    """Return the real clock and real chance."""
+    return Edges(utc_now, lambda: random.uniform(-1, 1), log)  # noqa: S311 - jitter is no secret
+
+
+def open_source(config: SourceConfig, edges: Edges) -> OpenAISource:
+    """Make the source that a configuration describes."""
+    from watcher.sources.openai import OpenAISource
+
+    return OpenAISource(config, edges.clock, edges.log, at_once=POLLS_AT_ONCE)
+
+
+def source_config(name: str, settings: SourceSettings) -> SourceConfig:
+    """Take from the settings what a source needs."""
+    return SourceConfig(
+        name=name,
+        base_url=settings.base_url,
+        api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+        organization=settings.organization,
+        project=settings.project,
+        auth=settings.auth,
+        api_version=settings.api_version,
+        timeout=settings.timeout,
+        client_cert_file=str(settings.client_cert_file) if settings.client_cert_file else None,
+        client_key_file=str(settings.client_key_file) if settings.client_key_file else None,
+    )
+
+
+def source_configs(settings: Settings) -> Mapping[str, SourceConfig]:
+    """Take from the settings every source; the default one only if it can be meant."""
+    used = {job.source for job in settings.jobs}
+    return {
+        name: source_config(name, source)
+        for name, source in settings.sources.items()
+        if name in used or name != DEFAULT_SOURCE or source.api_key or len(settings.sources) == 1
+    }
+
+
+def job_spec(settings: JobSettings) -> JobSpec:
+    """Take from the settings what a watched job is."""
+    return JobSpec(JobKey(settings.source, settings.id), settings.name, settings.labels)
+
+
+def routes(settings: Settings) -> list[Route]:
+    """Take from the settings what each notifier wants."""
+    return [
+        Route(
+            notifier=name,
+            statuses=frozenset(notifier.statuses) if notifier.statuses is not None else None,
+            labels=notifier.labels,
+            first_seen=notifier.first_seen,
+        )
+        for name, notifier in settings.notifiers.items()
+    ]
+
+
+async def open_notifiers(
+    settings: Settings, names: Iterable[str], edges: Edges, stack: AsyncExitStack
+) -> Mapping[str, Notifier]:
+    """Build notifiers, each with a client of its own, so that none can hold up another one."""
+    from watcher.http import Bounds, HttpClient, Pacer, tls_context
+    from watcher.notifiers.plugin import Context
+    from watcher.notifiers.registry import plugin
+
+    pacer, tls = Pacer(), tls_context()
+    bounds = Bounds(NOTIFIER_TIMEOUT, NOTIFIER_CONNECTIONS, NOTIFIER_ANSWER_LIMIT)
+    notifiers: dict[str, Notifier] = {}
+    for name in names:
+        if name not in settings.notifiers:
+            known = ", ".join(sorted(settings.notifiers)) or "none"
+            raise ConfigurationError(f"no notifier is named {name!r}; the configuration has: {known}")
+        chosen = settings.notifiers[name]
+        kind = plugin(chosen.kind)
+        http = await stack.enter_async_context(HttpClient(bounds, tls=tls))
+        notifiers[name] = kind.build(chosen.config, Context(name, http, pacer, edges.clock))
+    return notifiers
+
+
+def open_store(settings: Settings) -> SqlStore:
+    """Make the record that the settings name; enter it to open it."""
+    from watcher.store.sql import SqlStore
+
+    return SqlStore(settings.store.resolved_url())
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts of a running watcher."""
+
+    store: SqlStore
+    observe: Observe
+    deliver: Deliver
+    interval: timedelta
+    """How often a job is polled."""
+    retention: timedelta
+    """How long the record keeps what is over."""
+
+
+@asynccontextmanager
+async def open_service(settings: Settings, edges: Edges) -> AsyncIterator[Service]:
+    """Open the record, the sources and the notifiers, put the pipeline between them, and watch the configured jobs."""
+    from watcher.pipeline.deliver import Deliver
+    from watcher.pipeline.observe import Observe
+
+    async with AsyncExitStack() as stack:
+        sources = source_configs(settings)
+        store = await stack.enter_async_context(open_store(settings))
+        notifiers = await open_notifiers(settings, settings.notifiers, edges, stack)
+        deliver = Deliver(store, notifiers, PATIENT, edges)
+        observe = Observe(
+            store, edges, interval=settings.polling.interval, routes=routes(settings), on_owed=deliver.wake
+        )
+        for name, config in sources.items():
+            observe.add_source(name, await stack.enter_async_context(open_source(config, edges)), POLLS_AT_ONCE)
+        await store.upsert_jobs([job_spec(job) for job in settings.jobs], edges.clock())
+        await _log_what_is_watched(settings, store, sources, edges.log)
+        yield Service(store, observe, deliver, settings.polling.interval, settings.store.retention)
+
+
+async def _log_what_is_watched(
+    settings: Settings, store: SqlStore, sources: Mapping[str, SourceConfig], log: Log
+) -> None:
+    jobs = await store.jobs()
+    log.info(
+        "watching",
+        jobs=len(jobs),
+        sources=sorted(sources),
+        notifiers=sorted(settings.notifiers),
+        interval_seconds=settings.polling.interval.total_seconds(),
+        store=store.name,
+    )
+    if lost := sorted({job.key.source for job in jobs} - set(sources)):
+        log.warning("jobs of sources that are not in the configuration are not polled", sources=lost)
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse what the service would refuse at start, without opening anything. Raises ConfigurationError."""
+    source_configs(settings)
