@@ -6,10 +6,56 @@ import asyncio
 import socket
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Self
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Self
 
 import h11
+
+from watcher.domain.jobs import JobFacts, JobKey
+from watcher.domain.transitions import Reason, Transition
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+class HandClock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        """Tell the time."""
+        return self.now
+
+    def advance(self, duration: timedelta) -> None:
+        """Let time pass."""
+        self.now += duration
+
+
+def a_transition(**changes: Any) -> Transition:
+    """Return a transition from running to succeeded, with the changes given."""
+    usual = Transition(
+        key=JobKey("openai", "ftjob-abc123"),
+        name="support-bot v3",
+        labels={"team": "nlp"},
+        seq=1_795_521_600,
+        previous_status="running",
+        status="succeeded",
+        reason=Reason.ADVANCED,
+        skipped=(),
+        observed_at=NOON,
+        previous_since=NOON - timedelta(minutes=41),
+        facts=JobFacts(
+            model="gpt-4o-mini-2024-07-18",
+            fine_tuned_model="ft:gpt-4o-mini-2024-07-18:my-org::AbC",
+            created_at=NOON - timedelta(hours=1),
+            finished_at=NOON,
+            trained_tokens=1_234_567,
+        ),
+        document='{"id":"ftjob-abc123","status":"succeeded","hyperparameters":{"n_epochs":3},"seed":7}',
+    )
+    return replace(usual, **changes)
 
 
 @dataclass(frozen=True)
@@ -42,11 +88,14 @@ class LoopbackReceiver:
         self._open: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
+        """Start to listen."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = "http://127.0.0.1:{}".format(self._server.sockets[0].getsockname()[1])
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        """Stop, whatever is still going on."""
         self._server.close()
         for task in self._open:
             task.cancel()

@@ -28,7 +28,7 @@ def main() -> None:
 def _complain(code: Exit, *mistakes: str) -> int:
     for mistake in mistakes:
         for line in mistake.splitlines():
-            print(f"watcher: {printable(line)}", file=sys.stderr)
+            sys.stderr.write(f"watcher: {printable(line)}\n")
     return code
 
 

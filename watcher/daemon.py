@@ -12,7 +12,7 @@ from datetime import UTC, timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from watcher.errors import OutputClosedError, StoreError
+from watcher.errors import StoreError
 from watcher.pipeline.ports import Edges
 from watcher.wiring import Service
 
@@ -37,24 +37,29 @@ async def serve(opening: AbstractAsyncContextManager[Service], edges: Edges) -> 
         scheduler.start()
         try:
             await _run(service, stop, edges)
-        except* OutputClosedError:
-            raise OutputClosedError("standard output was closed") from None
         finally:
             scheduler.shutdown(wait=False)
         edges.log.info("stopped")
 
 
 async def _run(service: Service, stop: asyncio.Event, edges: Edges) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        observing = tasks.create_task(service.observe.run())
-        delivering = tasks.create_task(service.deliver.run())
-        await stop.wait()
+    observing = asyncio.create_task(service.observe.run())
+    delivering = asyncio.create_task(service.deliver.run())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        # Neither loop ends by itself: one that does has met a closed output, or a fault of ours.
+        await asyncio.wait([observing, delivering, stopping], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
         observing.cancel()
         service.deliver.stop()
-        done, _ = await asyncio.wait([delivering], timeout=DRAIN_LIMIT.total_seconds())
-        if not done:
-            edges.log.warning("sends still under way are left to the next start", waited_seconds=DRAIN_LIMIT.seconds)
+        await asyncio.wait([observing, delivering], timeout=DRAIN_LIMIT.total_seconds())
+        if not delivering.done():
+            edges.log.warning("messages under way are left to the next start", waited_seconds=DRAIN_LIMIT.seconds)
             delivering.cancel()
+    for result in await asyncio.gather(observing, delivering, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
 
 
 def _scheduler(service: Service, edges: Edges) -> AsyncIOScheduler:

@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     GetJsonSchemaHandler,
+    PlainSerializer,
     SecretStr,
     WithJsonSchema,
     model_validator,
@@ -19,7 +20,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
-from watcher.domain.durations import DURATION_RULE, parse_duration
+from watcher.domain.durations import DURATION_RULE, parse_duration, write_duration
 
 FILE_SUFFIX = "_file"
 """What turns the name of a secret into the name of its twin, which holds the path of a file."""
@@ -27,6 +28,7 @@ FILE_SUFFIX = "_file"
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
+    PlainSerializer(write_duration, return_type=str),
     WithJsonSchema(
         {
             "anyOf": [
@@ -47,7 +49,7 @@ class Section(BaseModel):
     secrets and systemd credentials are. White space around the secret is dropped.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod

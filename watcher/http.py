@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http.cookiejar import CookieJar
 from typing import Self
 
@@ -32,10 +33,6 @@ class HttpError(Exception):
     """No usable answer arrived. The text names what happened, never the URL: a URL can be a secret."""
 
 
-class AnswerTooLargeError(HttpError):
-    """The answer was longer than allowed, and was not read to its end."""
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An HTTP answer, read whole."""
@@ -48,6 +45,14 @@ class Answer:
     def is_success(self) -> bool:
         """Whether the status is 2xx."""
         return httpx.codes.is_success(self.status_code)
+
+
+class AnswerTooLargeError(HttpError):
+    """The answer was longer than allowed, and was not read to its end; `head` is the answer without its body."""
+
+    def __init__(self, message: str, head: Answer) -> None:
+        super().__init__(message)
+        self.head = head
 
 
 class _NoCookies(CookieJar):
@@ -89,57 +94,70 @@ class HttpClient:
             logging.getLogger(library).setLevel(logging.WARNING)
         self._seconds = bounds.timeout.total_seconds()
         self._size_limit = bounds.size_limit
-        # Requests never queue inside httpx: its pool looks at each waiting request for each one that ends, which
-        # costs more than the requests themselves (encode/httpcore#1035).
         self._slots = asyncio.Semaphore(bounds.at_once)
-        self._client = httpx.AsyncClient(
+        tls = tls or tls_context()
+        self._open_lane = partial(
+            httpx.AsyncClient,
             headers={"User-Agent": user_agent(), **(headers or {})},
             params=params,
             cookies=_NoCookies(),
             timeout=self._seconds,
-            limits=httpx.Limits(max_connections=bounds.at_once, max_keepalive_connections=bounds.at_once),
-            verify=tls or tls_context(),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+            verify=tls,
             follow_redirects=False,
         )
+        # One connection a lane: httpx's pool looks at every connection and every waiting request for each request
+        # that comes or ends, which soon costs more than the requests themselves (encode/httpcore#1035).
+        self._lanes = [self._open_lane()]
+        self._idle = list(self._lanes)
+        """The lane used last is used next, so that connections stay warm."""
 
     async def __aenter__(self) -> Self:
         """Open the client."""
-        await self._client.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Close every connection."""
-        await self._client.aclose()
+        for lane in self._lanes:
+            await lane.aclose()
 
     def request(
         self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Request:
         """Build a request, which may be sent any number of times. Raises ValueError for an unusable URL or header."""
         try:
-            return self._client.build_request(method, url, content=content, headers=headers)
+            return self._lanes[0].build_request(method, url, content=content, headers=headers)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError, TypeError) as error:
             raise ValueError(type(error).__name__) from None
 
     async def exchange(self, request: Request) -> Answer:
         """Send the request and read the answer whole. Raises HttpError."""
         async with self._slots:
+            lane = self._idle.pop() if self._idle else self._add_lane()
             try:
                 # httpx bounds each read; a server that drips bytes is bounded here.
                 async with asyncio.timeout(self._seconds):
-                    return await self._exchange(request)
+                    return await self._exchange(lane, request)
             except (TimeoutError, httpx.TimeoutException):
                 raise HttpError(f"no answer within {self._seconds:g} s") from None
             except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
                 raise HttpError(_describe(error)) from None
+            finally:
+                self._idle.append(lane)
 
-    async def _exchange(self, request: Request) -> Answer:
-        response = await self._client.send(request, stream=True)
+    def _add_lane(self) -> httpx.AsyncClient:
+        self._lanes.append(lane := self._open_lane())
+        return lane
+
+    async def _exchange(self, lane: httpx.AsyncClient, request: Request) -> Answer:
+        response = await lane.send(request, stream=True)
         try:
             body = bytearray()
             async for piece in response.aiter_bytes():
                 body += piece
                 if len(body) > self._size_limit:
-                    raise AnswerTooLargeError(f"the answer is larger than {self._size_limit:,} bytes")
+                    head = Answer(response.status_code, response.headers, b"")
+                    raise AnswerTooLargeError(f"the answer is larger than {self._size_limit:,} bytes", head)
             return Answer(response.status_code, response.headers, bytes(body))
         finally:
             await response.aclose()

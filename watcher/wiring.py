@@ -114,7 +114,7 @@ async def open_notifiers(
         chosen = settings.notifiers[name]
         kind = plugin(chosen.kind)
         http = await stack.enter_async_context(HttpClient(bounds, tls=tls))
-        notifiers[name] = kind.build(chosen.config, Context(name, http, pacer, edges.clock))
+        notifiers[name] = kind.build(chosen, Context(name, http, pacer, edges.clock))
     return notifiers
 
 

@@ -37,7 +37,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _main(
     *,
-    version: Annotated[  # noqa: ARG001 - typer calls back before it is used
+    version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:

@@ -12,8 +12,6 @@ import typer
 
 from watcher.cli.options import (
     JobReference,
-    LogFormat,
-    LogLevel,
     has_configuration,
     open_log,
     read_secret_file,
@@ -21,7 +19,7 @@ from watcher.cli.options import (
 )
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.errors import ConfigurationError
-from watcher.logs import LogOptions, WatcherLog
+from watcher.logs import Format, Level, LogOptions, WatcherLog
 from watcher.sources.environment import DEFAULT_SOURCE, SourceConfig, source_from_environment
 
 if TYPE_CHECKING:
@@ -40,8 +38,8 @@ class Surroundings:
     """The options that say where a command runs."""
 
     config: Path | None
-    level: LogLevel | None
-    log_format: LogFormat | None
+    level: Level | None
+    log_format: Format | None
     base_url: str | None
     api_key_file: Path | None
 
@@ -68,9 +66,11 @@ def choose(references: Sequence[JobReference], surroundings: Surroundings) -> Ch
     config = source_from_environment(os.environ, **overrides)
     keys = [reference.key(DEFAULT_SOURCE) for reference in references]
     if others := sorted({key.source for key in keys} - {DEFAULT_SOURCE}):
-        raise ConfigurationError(f"no source is named {others[0]!r}: there is no configuration, so only 'openai' is known")
+        raise ConfigurationError(
+            f"no source is named {others[0]!r}: there is no configuration, so only 'openai' is known"
+        )
     secrets = frozenset({config.api_key} if config.api_key else ())
-    log = WatcherLog(LogOptions(surroundings.level or LogLevel.INFO, surroundings.log_format or LogFormat.AUTO, secrets))
+    log = WatcherLog(LogOptions(surroundings.level or "info", surroundings.log_format or "auto", secrets))
     return Chosen(_distinct([JobSpec(key) for key in keys]), {DEFAULT_SOURCE: config}, log, None)
 
 

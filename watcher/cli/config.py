@@ -22,7 +22,9 @@ def check(config: ConfigOption = None) -> None:
     check_settings(settings)
     path = find_config(config, os.environ)
     where = f"{path}: " if path else "no file, only the environment: "
-    write_line(f"{where}OK ({len(settings.jobs)} jobs, {len(settings.notifiers)} notifiers, {len(settings.sources)} sources)")
+    write_line(
+        f"{where}OK ({len(settings.jobs)} jobs, {len(settings.notifiers)} notifiers, {len(settings.sources)} sources)"
+    )
 
 
 @app.command()

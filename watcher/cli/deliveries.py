@@ -22,7 +22,8 @@ app = typer.Typer(help="Show, retry or discard deliveries.", no_args_is_help=Tru
 IdsArgument = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Deliveries, as `list` numbers them.")]
 NotifierOption = Annotated[str | None, typer.Option(metavar="NAME", help="Those to this notifier.")]
 SinceOption = Annotated[
-    timedelta | None, typer.Option(parser=as_duration, metavar="DURATION", help="Those of transitions no older than this.")
+    timedelta | None,
+    typer.Option(parser=as_duration, metavar="DURATION", help="Those of transitions no older than this."),
 ]
 COLUMNS = ["id", "notifier", "source", "job", "status", "state", "attempts", "next_attempt", "last_error"]
 

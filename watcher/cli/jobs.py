@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watcher.cli.chosen import spec_of
-
 from watcher.cli.options import ConfigOption, JobArgument, JobReference, JobsArgument, JsonOption, read_settings
 from watcher.cli.output import write_json, write_line, write_table
 from watcher.cli.recorded import find_key, with_store
@@ -21,7 +20,9 @@ from watcher.wiring import utc_now
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore
 
-app = typer.Typer(help="Show and change what is watched; a running service follows within two seconds.", no_args_is_help=True)
+app = typer.Typer(
+    help="Show and change what is watched; a running service follows within two seconds.", no_args_is_help=True
+)
 
 
 @app.command("list")

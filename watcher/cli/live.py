@@ -56,7 +56,7 @@ class LiveScreen:
     def _line(self) -> Spinner:
         now = datetime.now(UTC)
         parts = [
-            f"{transition.name or transition.key.id} {transition.status} for {format_duration(now - transition.observed_at)}"
+            f"{transition.title} {transition.status} for {format_duration(now - transition.observed_at)}"
             for transition in self._last.values()
             if not is_terminal(transition.status)
         ] or ["waiting for the first answer" if not self._last else ""]

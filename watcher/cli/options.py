@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -14,27 +13,10 @@ from watcher.domain.durations import parse_duration
 from watcher.domain.jobs import ID_RULE, JobKey, is_job_id
 from watcher.errors import ConfigurationError
 from watcher.locations import find_config
-from watcher.logs import LogOptions, WatcherLog
+from watcher.logs import Format, Level, LogOptions, WatcherLog
 
 if TYPE_CHECKING:
     from watcher.settings import Settings
-
-
-class LogLevel(StrEnum):
-    """The choices of --log-level."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """The choices of --log-format."""
-
-    AUTO = "auto"
-    JSON = "json"
-    CONSOLE = "console"
 
 
 T = TypeVar("T")
@@ -74,11 +56,13 @@ as_job = _or_usage_error(_parse_reference)
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="The configuration file.", show_default="$WATCHER_CONFIG, ./config/watcher.toml"),
+    typer.Option(
+        "--config", "-c", help="The configuration file.", show_default="$WATCHER_CONFIG, ./config/watcher.toml"
+    ),
 ]
-LogLevelOption = Annotated[LogLevel | None, typer.Option(help="How much to log to standard error.", show_default="info")]
+LogLevelOption = Annotated[Level | None, typer.Option(help="How much to log to standard error.", show_default="info")]
 LogFormatOption = Annotated[
-    LogFormat | None, typer.Option(help="How to log.", show_default="console on a terminal, else json")
+    Format | None, typer.Option(help="How to log.", show_default="console on a terminal, else json")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 JobsArgument = Annotated[
@@ -89,15 +73,15 @@ JobArgument = Annotated[JobReference, typer.Argument(metavar="ID", parser=as_job
 
 def read_settings(
     config: Path | None,
-    level: LogLevel | None = None,
-    log_format: LogFormat | None = None,
+    level: Level | None = None,
+    log_format: Format | None = None,
     overrides: Mapping[str, object] | None = None,
 ) -> Settings:
     """Read the configuration. Raises ConfigurationError with every mistake in it."""
     from watcher.settings import load
 
-    log = {name: str(value) for name, value in {"level": level, "format": log_format}.items() if value}
-    return load(find_config(config, os.environ), os.environ, {"log": log} | dict(overrides or {}))
+    log = {name: value for name, value in {"level": level, "format": log_format}.items() if value}
+    return load(find_config(config, os.environ), {"log": log, **(overrides or {})})
 
 
 def has_configuration(config: Path | None) -> bool:

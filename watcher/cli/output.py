@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import IO
+from typing import TextIO
 
 from watcher.domain.escaping import printable
 from watcher.errors import OutputClosedError
@@ -16,7 +16,7 @@ def write_line(text: str) -> None:
     write_text(text + "\n")
 
 
-def write_text(text: str, stream: IO[str] | None = None) -> None:
+def write_text(text: str, stream: TextIO | None = None) -> None:
     """Write text as it is and flush it. Raises OutputClosedError when nobody reads any more."""
     out = stream or sys.stdout
     try:

@@ -34,5 +34,7 @@ async def find_key(store: SqlStore, reference: JobReference) -> JobKey:
     if len(found) == 1:
         return found[0]
     if found:
-        raise ConfigurationError(f"{reference.id} is watched at several sources; name one: {', '.join(map(str, found))}")
+        raise ConfigurationError(
+            f"{reference.id} is watched at several sources; name one: {', '.join(map(str, found))}"
+        )
     raise ConfigurationError(f"{reference.id} is not watched; `watcher jobs list` shows what is")

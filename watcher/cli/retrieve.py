@@ -31,7 +31,8 @@ class Format(StrEnum):
 
 def retrieve(
     job: Annotated[
-        JobReference | None, typer.Argument(metavar="[ID]", parser=as_job, help="A job: ID or SOURCE/ID.", show_default=False)
+        JobReference | None,
+        typer.Argument(metavar="[ID]", parser=as_job, help="A job: ID or SOURCE/ID.", show_default=False),
     ] = None,
     fine_tuning_job_id: Annotated[
         JobReference | None, typer.Option(parser=as_job, metavar="ID", help="The same, as OpenAI's command names it.")
@@ -83,7 +84,10 @@ def _code(error: SourceError) -> Exit:
 def _pretty(observation: Observation) -> str:
     document = json.dumps(json.loads(observation.document), indent=2, ensure_ascii=False)
     # Still JSON, but nothing in it can drive a terminal.
-    return "".join(character if character == "\n" or printable(character) == character else json.dumps(character)[1:-1] for character in document)
+    return "".join(
+        character if character == "\n" or printable(character) == character else json.dumps(character)[1:-1]
+        for character in document
+    )
 
 
 def _text(observation: Observation) -> str:

@@ -8,9 +8,7 @@ from watcher.cli.options import ConfigOption, LogFormatOption, LogLevelOption, o
 from watcher.wiring import open_service, real_edges
 
 
-def run(
-    config: ConfigOption = None, log_level: LogLevelOption = None, log_format: LogFormatOption = None
-) -> None:
+def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_format: LogFormatOption = None) -> None:
     """Watch the configured jobs, and those added with `jobs add`, until SIGTERM or SIGINT.
 
     The first signal lets messages under way finish (10 s at most) and exits 0; a second one ends it at once.

@@ -46,13 +46,15 @@ def watch(
         timedelta, typer.Option(parser=as_duration, metavar="DURATION", help="How often to ask.")
     ] = "10s",  # type: ignore[assignment]
     until: Annotated[
-        str | None, typer.Option(metavar="STATUS", help="End when this status is reached or passed, not at the job's end.")
+        str | None,
+        typer.Option(metavar="STATUS", help="End when this status is reached or passed, not at the job's end."),
     ] = None,
     timeout: Annotated[
         timedelta | None, typer.Option(parser=as_duration, metavar="DURATION", help="How long to watch at most.")
     ] = None,
     give_up_after: Annotated[
-        timedelta, typer.Option(parser=as_duration, metavar="DURATION", help="How long to put up with nothing but failed polls.")
+        timedelta,
+        typer.Option(parser=as_duration, metavar="DURATION", help="How long to put up with nothing but failed polls."),
     ] = "15m",  # type: ignore[assignment]
     as_json: JsonOption = False,
     notify: Annotated[
@@ -87,7 +89,9 @@ async def _watch(chosen: Chosen, bounds: Bounds, notify: list[str], *, as_json: 
             watch = Watch(sources, bounds, Telling(telling.transition, telling.trouble), edges)
             endings = await watch.run(chosen.specs)
     for delivery in announce.undelivered() if announce else ():
-        chosen.log.error("not delivered", notifier=delivery.notifier, status=delivery.transition.status, error=delivery.last_error)
+        chosen.log.error(
+            "not delivered", notifier=delivery.notifier, status=delivery.transition.status, error=delivery.last_error
+        )
     return next((code for ending in endings.values() if (code := CODES[ending])), Exit.OK)
 
 
@@ -96,7 +100,9 @@ async def _open_announce(chosen: Chosen, names: list[str], edges: Edges, stack: 
     from watcher.wiring import open_notifiers, routes
 
     if chosen.settings is None:
-        raise ConfigurationError("--notify takes the name of a notifier in the configuration, and there is none: see --config")
+        raise ConfigurationError(
+            "--notify takes the name of a notifier in the configuration, and there is none: see --config"
+        )
     notifiers = await open_notifiers(chosen.settings, names, edges, stack)
     # Who is named here hears of the jobs named here: labels sort the jobs of a service.
     wanted = [replace(route, labels={}) for route in routes(chosen.settings) if route.notifier in notifiers]

@@ -41,6 +41,19 @@ def format_duration(duration: timedelta) -> str:
     return " ".join(f"{count}{unit}" for count, unit in parts[:2] if count)
 
 
+def write_duration(duration: timedelta) -> str:
+    """Write a duration exactly, as `parse_duration` reads it: `1h30m`, `0.5s`."""
+    seconds = duration.total_seconds()
+    parts: list[str] = []
+    for unit in "dhm":
+        count, seconds = divmod(seconds, _UNITS[unit])
+        if count:
+            parts.append(f"{count:.0f}{unit}")
+    if seconds or not parts:
+        parts.append(f"{seconds:.6f}".rstrip("0").rstrip(".") + "s")
+    return "".join(parts)
+
+
 def _seconds(given: object) -> float:
     if isinstance(given, int | float) and not isinstance(given, bool):
         return float(given)

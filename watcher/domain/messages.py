@@ -122,13 +122,13 @@ def encode(message: Message, limit: int = ENVELOPE_LIMIT) -> str:
     """Return the message as the webhook envelope: one line of ASCII JSON, at most `limit` bytes.
 
     The shape is that of OpenAI's own webhook events. A job too large for the limit is cut down to its scalar
-    fields, and says so with `"truncated": true`.
+    fields, and says so with `"truncated": true`. Its name and labels, which are the user's own, are never cut.
     """
-    for cut in (_whole, _scalars, _short_scalars, _nothing):
+    for cut in (_whole, _scalars, _short_scalars):
         text = _dump(message, cut)
         if len(text) <= limit:
-            break
-    return text
+            return text
+    return _dump(message, _nothing)
 
 
 _Cut = Callable[[Mapping[str, object]], Mapping[str, object]]
@@ -174,7 +174,7 @@ _MOODS: Mapping[str, Mood] = {Status.SUCCEEDED: Mood.GOOD, Status.FAILED: Mood.B
 
 
 def _title(transition: Transition) -> str:
-    name = transition.name or transition.key.id
+    name = transition.title
     match transition.reason:
         case Reason.FIRST_SEEN:
             return f"{name}: first seen, {transition.status}"

@@ -50,6 +50,11 @@ class Transition:
     document: str
     """The job object as retrieved: JSON text."""
 
+    @property
+    def title(self) -> str:
+        """The name people gave the job, else its id."""
+        return self.name or self.key.id
+
 
 def detect(previous: Job, observation: Observation) -> Transition | None:
     """Return the transition that the observation proves, or None when the status is the same.

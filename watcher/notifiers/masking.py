@@ -13,6 +13,8 @@ MASK = "***"
 _SHORTEST_PART = 8
 """Parts of a secret that are shorter are ordinary words far more often than secrets."""
 
+_NEEDLESS_ESCAPES = str.maketrans({"/": "\\/", "&": "\\u0026", "<": "\\u003c", ">": "\\u003e"})
+
 
 class Mask:
     """Hides known secrets, whole or in telling parts, in whatever spelling an answer may use."""
@@ -58,9 +60,8 @@ def _is_telling(part: str) -> bool:
 
 def _spellings(text: str) -> set[str]:
     plain = unquote(text)
-    as_json = {json.dumps(form)[1:-1] for form in (text, plain)}
-    return (
-        {text, plain, quote(plain), quote(plain, safe=""), html.escape(text), html.escape(plain)}
-        | as_json
-        | {form.replace("/", "\\/") for form in as_json}
-    )
+    in_urls = {text, plain, quote(plain), quote(plain, safe="")}
+    in_pages = {html.escape(form) for form in in_urls}
+    in_json = {json.dumps(form)[1:-1] for form in in_urls}
+    # Writers of JSON differ in what they escape beyond need.
+    return in_urls | in_pages | in_json | {form.translate(_NEEDLESS_ESCAPES) for form in in_json}

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, SecretStr
 from watcher.domain.deliveries import Delivered, Failed, Outcome, Rejected
 from watcher.domain.escaping import excerpt
 from watcher.errors import ConfigurationError
-from watcher.http import Answer, HttpError, retry_after
+from watcher.http import Answer, AnswerTooLargeError, HttpError, retry_after
 from watcher.notifiers.masking import Mask
 from watcher.notifiers.plugin import Context
 
@@ -75,6 +75,8 @@ class Receiver:
         request = http.request("POST", self._address.get_secret_value(), content=body.encode(), headers=headers)
         try:
             answer = await http.exchange(request)
+        except AnswerTooLargeError as error:
+            answer = error.head  # its status has told what became of the message
         except HttpError as error:
             return Failed(self._mask.hide(str(error)))
         return self._sort(answer)

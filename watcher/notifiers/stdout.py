@@ -12,7 +12,7 @@ from threading import Lock, Thread
 from typing import BinaryIO, Literal
 
 from watcher.domain.deliveries import Delivered, Failed, Outcome
-from watcher.domain.escaping import excerpt, printable
+from watcher.domain.escaping import excerpt
 from watcher.domain.messages import Message, Mood, encode
 from watcher.errors import OutputClosedError
 from watcher.fields import Section
@@ -43,12 +43,12 @@ class Stdout:
         """Make the notifier; `patience` is how long an attempt may take."""
         self._compose = encode if config.format == "json" else compose
         self._patience_seconds = patience.total_seconds()
-        self._writer: Thread | None = None
+        self._is_writing = False
         self._is_torn = False
 
     async def send(self, message: Message) -> Outcome:
         """Write one line. Raises OutputClosedError when nobody can read it any more."""
-        if self._writer is not None and self._writer.is_alive():
+        if self._is_writing:  # the last line, still
             return Failed(NOT_READ)
         try:
             async with asyncio.timeout(self._patience_seconds):
@@ -67,11 +67,12 @@ class Stdout:
 
         def write() -> None:
             error = self._write(stream, line.encode(encoding, "backslashreplace"))
+            self._is_writing = False
             with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits for this any more
                 loop.call_soon_threadsafe(_settle, written, error)
 
-        self._writer = Thread(target=write, name="stdout", daemon=True)
-        self._writer.start()
+        self._is_writing = True
+        Thread(target=write, name="stdout", daemon=True).start()
         return written
 
     def _write(self, stream: BinaryIO, line: bytes) -> OSError | ValueError | None:
@@ -104,8 +105,8 @@ def compose(message: Message) -> str:
     if "source" in message.data:
         told.append(("Source", str(message.data["source"])))
     told.append(("Event", message.id))
-    facts = " · ".join(f"{label}: {excerpt(value, _LONGEST_VALUE)}" for label, value in told)
-    return f"{when}  {_MARKS[message.mood]} {printable(_news(message))}  {facts}"
+    facts = (f"{label.lower()}: {excerpt(value, _LONGEST_VALUE)}" for label, value in told)
+    return "  ".join([when, f"{_MARKS[message.mood]} {excerpt(_news(message), _LONGEST_VALUE)}", *facts])
 
 
 def _news(message: Message) -> str:

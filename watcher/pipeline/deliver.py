@@ -45,6 +45,7 @@ class Deliver:
         self._settlements = GroupCommit("outcomes of deliveries", self._commit, edges.log)
         self._wake = asyncio.Event()
         self._is_stopping = False
+        self._output_closed: OutputClosedError | None = None
         self._record_error: StoreError | None = None
 
     def wake(self) -> None:
@@ -57,13 +58,15 @@ class Deliver:
         self._wake.set()
 
     async def run(self) -> None:
-        """Deliver until stopped. Raises (in a group) OutputClosedError when standard output is gone."""
+        """Deliver until stopped. Raises OutputClosedError when standard output is gone; what it was owed stays owed."""
         async with self._settlements, asyncio.TaskGroup() as attempts:
             while not self._is_stopping:
                 for delivery in await self._claim():
                     attempts.create_task(self._attempt(delivery))
                 await self._wake.wait()
                 self._wake.clear()
+        if self._output_closed:
+            raise self._output_closed
 
     async def _claim(self) -> Sequence[Delivery]:
         capacity = {name: lane.room for name, lane in self._lanes.items() if lane.room}
@@ -89,7 +92,12 @@ class Deliver:
         self._record_error = error
 
     async def _attempt(self, delivery: Delivery) -> None:
-        outcome = await self._send(delivery)
+        try:
+            outcome = await self._send(delivery)
+        except OutputClosedError as error:
+            self._output_closed = error
+            self.stop()
+            return
         settlement = after_attempt(delivery, outcome, self._edges.clock(), self._edges.jitter(), self._policy)
         self._log_settlement(settlement)
         self._settlements.put(settlement)

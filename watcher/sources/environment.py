@@ -66,12 +66,7 @@ class SourceConfig:
         return headers
 
     def _url_mistake(self) -> str | None:
-        try:
-            parts = urlsplit(self.base_url)
-            usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.query
-        except ValueError:
-            usable = False
-        if usable:
+        if is_base_url(self.base_url):
             return None
         return f"source {self.name}: base_url must be an http:// or https:// URL such as {DEFAULT_BASE_URL}"
 
@@ -84,9 +79,24 @@ class SourceConfig:
                 "or pass --api-key-file"
             )
         texts = (self.api_key, self.organization or "", self.project or "")
-        if all(text.isascii() and text.isprintable() and " " not in text for text in texts):
+        if all(map(is_header_text, texts)):
             return None
         return f"source {self.name}: the API key, organization and project must be printable ASCII without spaces"
+
+
+def is_base_url(url: str) -> bool:
+    """Tell whether requests can be sent there, with a path put behind it."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return usable and not (parts.query or parts.fragment or parts.username or parts.password)
+
+
+def is_header_text(text: str) -> bool:
+    """Tell whether a key or an id can stand in a header."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def source_from_environment(env: Mapping[str, str], **overrides: str | None) -> SourceConfig:

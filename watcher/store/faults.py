@@ -6,7 +6,13 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+)
 
 from watcher.domain.escaping import excerpt
 from watcher.errors import StoreError, StoreUnavailableError, StoreUnusableError
@@ -55,24 +61,27 @@ _FOR_GOOD = {"XX"}
 def in_plain_words(label: str) -> Iterator[None]:
     """Turn whatever the database called `label` complains of into a StoreError.
 
-    The original is not chained: it would show the statement, and could show an address with a password.
+    The original is not chained: it would show the statement, and could show an address with a password. A value that
+    the database refuses is no fault of the database, and stays what it is: IntegrityError or DataError.
     """
     try:
         yield
-    except SQLAlchemyError as error:
+    except (IntegrityError, DataError):
+        raise
+    except DBAPIError as error:
         raise _translate(error, label) from None
 
 
-def _translate(error: SQLAlchemyError, label: str) -> StoreError:
-    cause = error.orig if isinstance(error, DBAPIError) else None
+def _translate(error: DBAPIError, label: str) -> StoreError:
+    cause = error.orig
     if isinstance(cause, sqlite3.Error):
         return _translate_sqlite(cause, label)
     state = getattr(cause, "sqlstate", None)
     if state:
         return _translate_postgresql(state, label, _complaint(cause))
-    if isinstance(error, OperationalError | InterfaceError) or getattr(error, "connection_invalidated", False):
+    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
         return StoreUnavailableError(f"the database {label} cannot be reached: {_complaint(cause)}")
-    return StoreUnusableError(f"the database {label} cannot be used: {_complaint(cause or error)}")
+    return StoreUnusableError(f"the database {label} cannot be used: {_complaint(cause)}")
 
 
 def _translate_sqlite(cause: sqlite3.Error, label: str) -> StoreError:

@@ -9,9 +9,7 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 
 
-def build_wheel(
-    wheel_directory: str, config_settings: object = None, metadata_directory: str | None = None
-) -> str:
+def build_wheel(wheel_directory: str, config_settings: object = None, metadata_directory: str | None = None) -> str:
     """Write the wheel into the directory given, and return its name."""
     del config_settings, metadata_directory
     project = tomllib.loads((_HERE / "pyproject.toml").read_text())["project"]

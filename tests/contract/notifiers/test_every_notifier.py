@@ -1,0 +1,258 @@
+"""What the pipeline may expect of any notifier, built-in or not."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from http import HTTPStatus
+
+import pytest
+from pydantic import ValidationError
+
+from tests.contract.notifiers.conftest import OVER_HTTP, SLACK, TRIALS, Trial
+from tests.doubles import NOON, LoopbackReceiver, Reply, a_transition
+from watcher.domain.deliveries import Delivered, Failed, Outcome, Rejected
+from watcher.domain.jobs import JobError, JobFacts
+from watcher.domain.messages import message_of, message_of_test
+from watcher.errors import ConfigurationError
+from watcher.http import Bounds, HttpClient
+from watcher.notifiers import registry
+from watcher.notifiers.plugin import Context
+from watcher.pipeline.ports import Notifier
+
+Make = Callable[..., Notifier]
+Arrived = Callable[[], list[str]]
+
+MESSAGE = message_of(a_transition())
+every_kind = pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.kind)
+over_http = pytest.mark.parametrize("trial", OVER_HTTP, ids=lambda trial: trial.kind)
+
+MAY_PASS = {408, 409, 425, 429}
+UNASSIGNED = {299, 399, 420, 430, 450, 498, 499, 509, 520, 521, 522, 523, 524, 525, 526, 529, 530, 598, 599, 600, 999}
+STATUSES = sorted({int(status) for status in HTTPStatus if status >= 200} | UNASSIGNED)
+WITHOUT_A_BODY = {204, 205, 304}
+
+
+def expected_of(status: int) -> type[Outcome]:
+    if 200 <= status < 300:
+        return Delivered
+    return Rejected if 400 <= status < 500 and status not in MAY_PASS else Failed
+
+
+@pytest.mark.usefixtures("make")
+def test_every_installed_kind_keeps_this_contract() -> None:
+    assert registry.kinds() == sorted(trial.kind for trial in TRIALS)
+
+
+@every_kind
+async def test_a_message_arrives_once_with_its_id(trial: Trial, make: Make, arrived: Arrived) -> None:
+    outcome = await make(trial).send(MESSAGE)
+    assert isinstance(outcome, Delivered)
+    [text] = arrived()
+    assert MESSAGE.id in text
+    assert "support-bot v3" in text
+
+
+@every_kind
+async def test_another_attempt_carries_the_same_id(trial: Trial, make: Make, arrived: Arrived) -> None:
+    notifier = make(trial)
+    await notifier.send(MESSAGE)
+    await notifier.send(MESSAGE)
+    assert [MESSAGE.id in text for text in arrived()] == [True, True]
+
+
+@every_kind
+async def test_as_many_messages_as_it_allows_go_out_side_by_side(trial: Trial, make: Make, arrived: Arrived) -> None:
+    notifier = make(trial)
+    messages = [message_of(a_transition(seq=seq)) for seq in range(notifier.at_once)]
+    outcomes = await asyncio.gather(*(notifier.send(message) for message in messages))
+    assert all(isinstance(outcome, Delivered) for outcome in outcomes)
+    told = "\n".join(arrived())
+    assert all(message.id in told for message in messages)
+
+
+@every_kind
+async def test_a_test_message_arrives(trial: Trial, make: Make, arrived: Arrived) -> None:
+    assert isinstance(await make(trial).send(message_of_test("chat", NOON)), Delivered)
+    [text] = arrived()
+    assert "Test message" in text or "watcher.test" in text
+
+
+@every_kind
+async def test_hostile_texts_arrive_as_harmless_text(trial: Trial, make: Make, arrived: Arrived) -> None:
+    hostile = "\x1b[2J\r\n\u202e<!channel> \ud800" + "x" * 30_000
+    facts = JobFacts(model=hostile, error=JobError(hostile, hostile, hostile))
+    message = message_of(a_transition(name=hostile[:100], status="failed", facts=facts, document="{}"))
+    assert isinstance(await make(trial).send(message), Delivered)
+    [text] = arrived()
+    assert not set("\x1b\r\n\u202e\ud800").intersection(text)
+
+
+@over_http
+@pytest.mark.parametrize("status", STATUSES)
+async def test_the_status_of_the_answer_decides(
+    status: int, trial: Trial, make: Make, receiver: LoopbackReceiver
+) -> None:
+    receiver.replies = [Reply(status)]
+    outcome = await make(trial).send(MESSAGE)
+    expected = Failed if trial is SLACK and status in WITHOUT_A_BODY else expected_of(status)
+    assert isinstance(outcome, expected)
+    assert str(status) in (outcome.answer if isinstance(outcome, Delivered) else outcome.error)
+    assert len(receiver.requests) == 1
+
+
+@over_http
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ({"retry-after": "30"}, timedelta(seconds=30)),
+        ({"retry-after": "0.5"}, timedelta(seconds=0.5)),
+        ({"retry-after-ms": "250", "retry-after": "30"}, timedelta(seconds=0.25)),
+        ({"retry-after": "Tue, 24 Nov 2026 12:02:00 GMT"}, timedelta(minutes=2)),
+        ({"retry-after": "Tue, 24 Nov 2026 11:00:00 GMT"}, None),
+        ({"retry-after": "9" * 400}, None),
+        ({"retry-after": "9" * 300}, timedelta(days=365)),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "soon"}, None),
+        ({}, None),
+    ],
+)
+async def test_a_wish_to_be_left_alone_is_passed_on(
+    asked: tuple[dict[str, str], timedelta | None], status: int, trial: Trial, make: Make, receiver: LoopbackReceiver
+) -> None:
+    headers, wait = asked
+    receiver.replies = [Reply(status, headers=headers)]
+    outcome = await make(trial).send(MESSAGE)
+    assert isinstance(outcome, Failed)
+    assert outcome.retry_after == wait
+
+
+@over_http
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed(status: int, trial: Trial, make: Make, receiver: LoopbackReceiver) -> None:
+    receiver.replies = [Reply(status, headers={"location": f"{receiver.url}/elsewhere"}), Reply()]
+    outcome = await make(trial).send(MESSAGE)
+    assert isinstance(outcome, Failed)
+    assert "redirects are not followed" in outcome.error
+    assert len(receiver.requests) == 1
+
+
+@over_http
+@pytest.mark.parametrize("instead", ["reset", "babble"])
+async def test_a_broken_conversation_is_a_failure(
+    instead: str, trial: Trial, make: Make, receiver: LoopbackReceiver
+) -> None:
+    receiver.replies = [Reply(instead=instead)]  # type: ignore[arg-type]
+    outcome = await make(trial).send(MESSAGE)
+    assert isinstance(outcome, Failed)
+    assert len(receiver.requests) == 1
+
+
+@over_http
+async def test_a_receiver_that_is_not_there_is_a_failure(trial: Trial, make: Make, receiver: LoopbackReceiver) -> None:
+    notifier = make(trial)
+    await receiver.__aexit__()
+    assert isinstance(await notifier.send(MESSAGE), Failed)
+
+
+@over_http
+async def test_a_receiver_that_hangs_is_a_failure(
+    trial: Trial, make: Make, receiver: LoopbackReceiver, context: Context
+) -> None:
+    receiver.replies = [Reply(instead="hang")]
+    async with HttpClient(Bounds(timedelta(seconds=0.05), at_once=1, size_limit=1000)) as http:
+        outcome = await make(trial, replace(context, http=http)).send(MESSAGE)
+    assert outcome == Failed("no answer within 0.05 s")
+
+
+@over_http
+@pytest.mark.parametrize("status", [200, 302, 400, 500])
+async def test_an_answer_is_told_short_and_safe(
+    status: int, trial: Trial, make: Make, receiver: LoopbackReceiver
+) -> None:
+    receiver.replies = [Reply(status, b"\x1b[31m\xff\r\nforged " + b"x" * 1000)]
+    told = _told(await make(trial).send(MESSAGE))
+    assert "forged" in told
+    assert len(told) < 300
+    assert not set("\x1b\r\n").intersection(told)
+
+
+@over_http
+@pytest.mark.parametrize("status", [201, 404, 429, 500])
+async def test_an_answer_too_long_to_be_read_is_judged_by_its_status(
+    status: int, trial: Trial, make: Make, receiver: LoopbackReceiver
+) -> None:
+    receiver.replies = [Reply(status, b"x" * 2_000_000, {"retry-after": "7"})]
+    outcome = await make(trial).send(MESSAGE)
+    # Slack accepts with the word `ok`, not with a status.
+    assert isinstance(outcome, Failed if trial is SLACK and status == 201 else expected_of(status))
+    if isinstance(outcome, Failed):
+        assert outcome.retry_after == timedelta(seconds=7)
+
+
+@over_http
+@pytest.mark.parametrize("status", [200, 302, 400, 429, 500])
+async def test_a_receiver_that_echoes_secrets_does_not_get_them_told(
+    status: int, trial: Trial, make: Make, receiver: LoopbackReceiver
+) -> None:
+    receiver.replies = [Reply(status, instead="echo")]
+    told = _told(await make(trial).send(MESSAGE))
+    assert "***" in told
+    assert not _leaks(trial, told)
+
+
+@over_http
+@pytest.mark.parametrize("length", range(150, 260, 7))
+async def test_no_half_a_secret_stays_where_an_answer_is_cut(
+    length: int, trial: Trial, make: Make, receiver: LoopbackReceiver
+) -> None:
+    receiver.replies = [Reply(400, b"x" * length + trial.secrets[0].encode() + b"x" * 100)]
+    assert trial.secrets[0][:4] not in _told(await make(trial).send(MESSAGE))
+
+
+@every_kind
+@pytest.mark.parametrize("reply", [Reply(), Reply(500, instead="echo"), Reply(instead="reset")])
+async def test_nothing_logged_or_shown_holds_a_secret(
+    reply: Reply, trial: Trial, make: Make, receiver: LoopbackReceiver, written: Callable[[], str]
+) -> None:
+    receiver.replies = [Reply(reply.status, instead=reply.instead, headers={"x-echo": "".join(trial.secrets)})]
+    notifier = make(trial)
+    outcome = await notifier.send(MESSAGE)
+    config = registry.plugin(trial.kind).config.model_validate(trial.settings(receiver.url))
+    shown = [repr(outcome), repr(notifier), repr(config), str(config), config.model_dump_json(), written()]
+    assert not _leaks(trial, "\n".join(shown))
+
+
+@every_kind
+def test_settings_that_are_wrong_are_refused_without_being_repeated(trial: Trial, make: Make) -> None:
+    make(trial)
+    config = registry.plugin(trial.kind).config
+    settings = trial.settings("nonsense://127.0.0.1") | {"surplus": "".join(trial.secrets)}
+    with pytest.raises(ValidationError) as caught:
+        config.model_validate(settings)
+    assert not _leaks(trial, "".join(traceback.format_exception(caught.value)))
+
+
+@over_http
+async def test_an_address_that_cannot_be_used_is_a_mistake_in_the_settings(
+    trial: Trial, make: Make, receiver: LoopbackReceiver
+) -> None:
+    receiver.url = "http://127.0.0.999"
+    with pytest.raises(ConfigurationError) as caught:
+        make(trial)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "notifier chat" in told
+    assert not _leaks(trial, told)
+
+
+def _told(outcome: Outcome) -> str:
+    return outcome.answer if isinstance(outcome, Delivered) else outcome.error
+
+
+def _leaks(trial: Trial, text: str) -> list[str]:
+    return [secret for secret in trial.secrets if secret in text]

@@ -1,0 +1,121 @@
+"""The registry: which plugins are found, and what is said of those that cannot be used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from watcher.errors import ConfigurationError
+from watcher.notifiers import registry
+from watcher.notifiers.plugin import Plugin
+from watcher.notifiers.stdout import Config
+
+Install = Callable[[str, str, str], None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Install a package of one module that brings one kind of notifier."""
+
+    def put(package: str, kind: str, source: str) -> None:
+        module = package.replace("-", "_")
+        (tmp_path / f"{module}.py").write_text(source)
+        info = tmp_path / f"{module}-0.3.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.3\n")
+        (info / "entry_points.txt").write_text(f"[watcher.notifiers]\n{kind} = {module}:plugin\n")
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return put
+
+
+GOOD = "from watcher.notifiers.stdout import plugin"
+
+
+def test_the_built_in_kinds_are_installed_like_any_other() -> None:
+    assert registry.kinds() == ["slack", "stdout", "webhook"]
+    assert set(registry.load_plugins()) == {"slack", "stdout", "webhook"}
+
+
+def test_a_kind_gives_its_plugin() -> None:
+    plugin = registry.plugin("stdout")
+    assert isinstance(plugin, Plugin)
+    assert plugin.config is Config
+
+
+def test_a_package_that_is_installed_is_found(install: Install) -> None:
+    install("carrier-pigeon", "pigeon", GOOD)
+    assert registry.plugin("pigeon").config is Config
+    assert "pigeon" in registry.load_plugins()
+
+
+def test_loading_a_kind_imports_no_other() -> None:
+    program = (
+        "import sys; from watcher.notifiers import registry; registry.kinds(); registry.plugin('stdout');"
+        "print(sorted(name for name in sys.modules if name.startswith('watcher.notifiers.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.strip() == (
+        "['watcher.notifiers.plugin', 'watcher.notifiers.registry', 'watcher.notifiers.stdout']"
+    )
+
+
+@pytest.mark.parametrize(("kind", "guess"), [("slak", "Did you mean 'slack'?"), ("Webhook", "Did you mean 'webhook'?")])
+def test_an_unknown_kind_is_answered_with_the_known_ones(kind: str, guess: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        registry.plugin(kind)
+    assert f"no notifier of kind {kind!r} is installed: there are slack, stdout, webhook. {guess}" in str(caught.value)
+
+
+def test_a_kind_like_no_other_gets_no_guess() -> None:
+    with pytest.raises(ConfigurationError, match=r"there are slack, stdout, webhook\.$"):
+        registry.plugin("pager-duty")
+
+
+BROKEN = [
+    ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+    ("raise RuntimeError('not today')", "RuntimeError: not today"),
+    ("plug = 1", "AttributeError: module 'carrier_pigeon' has no attribute 'plugin'"),
+    ("plugin = print", "carrier_pigeon:plugin is not a watcher.notifiers.plugin.Plugin"),
+    ("from watcher.notifiers.plugin import Plugin; plugin = Plugin(dict, print)", "is not a watcher"),
+    ("from watcher.notifiers.plugin import Plugin; plugin = Plugin('Config', print)", "is not a watcher"),
+    (
+        "from watcher.notifiers.plugin import Plugin; from watcher.fields import Section; plugin = Plugin(Section, 1)",
+        "is not a watcher",
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "wrong"), BROKEN)
+def test_a_plugin_that_cannot_be_used_is_named_with_its_package(source: str, wrong: str, install: Install) -> None:
+    sys.modules.pop("carrier_pigeon", None)
+    install("carrier-pigeon", "pigeon", source)
+    with pytest.raises(ConfigurationError) as caught:
+        registry.plugin("pigeon")
+    assert str(caught.value).startswith("notifier kind 'pigeon' of the package carrier-pigeon 0.3 cannot be used: ")
+    assert wrong in str(caught.value)
+
+
+def test_a_plugin_that_cannot_be_used_harms_no_other_kind(install: Install) -> None:
+    install("broken-pigeon", "pigeon", "raise RuntimeError")
+    assert registry.plugin("stdout").config is Config
+
+
+def test_all_that_cannot_be_used_is_named_at_once(install: Install) -> None:
+    install("broken-pigeon", "pigeon", "raise RuntimeError")
+    install("broken-drum", "drum", "plugin = None")
+    with pytest.raises(ConfigurationError) as caught:
+        registry.load_plugins()
+    assert ["broken-drum" in caught.value.mistakes[0], "broken-pigeon" in caught.value.mistakes[1]] == [True, True]
+
+
+def test_a_kind_that_two_packages_bring_is_refused(install: Install) -> None:
+    install("my-stdout", "stdout", GOOD)
+    with pytest.raises(ConfigurationError) as caught:
+        registry.plugin("stdout")
+    assert "brought by the package finetune-watcher" in str(caught.value)
+    assert "and the package my-stdout 0.3: uninstall all but one" in str(caught.value)

@@ -1,0 +1,243 @@
+"""The Slack notifier: what a message looks like, its limits, and its manners."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.doubles import NOON, HandClock, LoopbackReceiver, Reply, a_transition
+from tests.unit.notifiers.conftest import RecordingPacer
+from watcher.domain.deliveries import Delivered, Failed, Rejected
+from watcher.domain.jobs import JobError, JobFacts
+from watcher.domain.messages import Fact, Message, message_of, message_of_test
+from watcher.notifiers.plugin import Context
+from watcher.notifiers.slack import Config, Slack, compose
+
+MESSAGE = message_of(a_transition())
+
+
+def slack(receiver: LoopbackReceiver, context: Context) -> Slack:
+    return Slack(Config(webhook_url=f"{receiver.url}/services/T0/B0/X0"), context)
+
+
+def mrkdwn(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def plain(text: str) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def blocks_of(message: Message) -> list[dict[str, Any]]:
+    blocks: list[dict[str, Any]] = json.loads(json.dumps(compose(message)))["blocks"]
+    return blocks
+
+
+def texts_of(blocks: Any) -> Iterator[dict[str, Any]]:
+    """Find every text object."""
+    if isinstance(blocks, list):
+        for block in blocks:
+            yield from texts_of(block)
+    elif isinstance(blocks, dict):
+        if isinstance(blocks.get("text"), str):
+            yield blocks
+        else:
+            yield from texts_of(list(blocks.values()))
+
+
+def test_a_success_tells_what_a_person_wants_to_know() -> None:
+    assert compose(MESSAGE) == {
+        "text": (
+            "✅ support-bot v3: succeeded · Job: ftjob-abc123 · Model: gpt-4o-mini-2024-07-18 · Before: running · "
+            "Time in that status: 41m · Fine-tuned model: ft:gpt-4o-mini-2024-07-18:my-org::AbC · "
+            "Trained tokens: 1,234,567 · Duration: 1h"
+        ),
+        "blocks": [
+            {"type": "header", "text": plain("✅ support-bot v3: succeeded")},
+            {
+                "type": "section",
+                "fields": [
+                    mrkdwn("*Job*\n`ftjob-abc123`"),
+                    mrkdwn("*Model*\ngpt-4o-mini-2024-07-18"),
+                    mrkdwn("*Before*\nrunning"),
+                    mrkdwn("*Time in that status*\n41m"),
+                    mrkdwn("*Fine-tuned model*\n`ft:gpt-4o-mini-2024-07-18:my-org::AbC`"),
+                    mrkdwn("*Trained tokens*\n1,234,567"),
+                    mrkdwn("*Duration*\n1h"),
+                ],
+            },
+            {
+                "type": "context",
+                "elements": [plain(f"openai/ftjob-abc123 · {MESSAGE.id} · 2026-11-24 12:00:00 UTC")],
+            },
+        ],
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def test_a_failure_tells_why_and_a_long_reason_has_a_section_of_its_own() -> None:
+    reason = (
+        "The file 'file-abc' could not be read, because line 17 is not JSON: <html> & more; " + "see the guide. " * 3
+    )
+    error = JobError("invalid_training_file", reason, "training_file")
+    message = message_of(a_transition(status="failed", facts=JobFacts(error=error)))
+    header, fields, section, _ = blocks_of(message)
+    assert header["text"] == plain("❌ support-bot v3: failed")
+    assert fields["fields"][-2:] == [
+        mrkdwn("*Error code*\ninvalid_training_file"),
+        mrkdwn("*Parameter*\ntraining_file"),
+    ]
+    assert section["text"]["text"].startswith("*Error*\nThe file 'file-abc'")
+    assert "&lt;html&gt; &amp; more" in section["text"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("status", "mark"),
+    [
+        ("succeeded", "✅"),
+        ("failed", "❌"),
+        ("cancelled", "❌"),
+        ("running", "\u2139\ufe0f"),
+        ("paused", "\u2139\ufe0f"),
+    ],
+)
+def test_the_mark_tells_how_to_take_it(status: str, mark: str) -> None:
+    text = compose(message_of(a_transition(status=status)))["text"]
+    assert str(text).startswith(f"{mark} support-bot v3: {status}")
+
+
+def test_a_test_message_says_that_it_is_one() -> None:
+    content = json.dumps(compose(message_of_test("chat", NOON)))
+    assert "Test message for notifier chat" in content
+    assert "arrive here" in content
+
+
+def units(text: str) -> int:
+    """Count characters as UTF-16 does."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+HOSTILE = [
+    "<!channel>",
+    "<@U123>",
+    "<http://x|y>",
+    "&lt;!here&gt;",
+    "`",
+    "```",
+    "\n",
+    "\u202e",
+    "\ud800",
+    "😀",
+    "@here",
+    "x",
+]
+
+
+@given(
+    st.lists(
+        st.builds(
+            Fact,
+            st.sampled_from(["Error", "<!channel>", "x" * 3000]),
+            st.lists(st.sampled_from(HOSTILE), min_size=1, max_size=5).flatmap(
+                lambda pieces: st.integers(1, 3000).map(lambda times: "".join(pieces) * times)
+            ),
+            st.booleans(),
+        ),
+        max_size=60,
+    ),
+    st.integers(1, 3000),
+)
+def test_nothing_breaks_slack_s_limits_or_pings_anybody(facts: list[Fact], times: int) -> None:
+    message = replace(MESSAGE, title="<!channel>\n😀" * times, facts=tuple(facts))
+    content = json.loads(json.dumps(compose(message)))
+    blocks = content["blocks"]
+    assert len(blocks) <= 50
+    assert units(blocks[0]["text"]["text"]) <= 150
+    for block in blocks:
+        assert len(block.get("fields", [])) <= 10
+        assert all(units(field["text"]) <= 2000 for field in block.get("fields", []))
+    for text in [content["text"], *(found["text"] for found in texts_of(blocks))]:
+        assert 0 < units(text) <= 3000
+        assert not re.search(r"[<>\u202e\ud800]|&(?!amp;|lt;|gt;)", text)
+    assert all(found["verbatim"] for found in texts_of(blocks) if found["type"] == "mrkdwn")
+
+
+def test_a_cut_is_shown_and_cuts_no_entity() -> None:
+    header = blocks_of(replace(MESSAGE, title="&" * 200))[0]
+    assert re.fullmatch(r"✅ (&amp;){29}…", header["text"]["text"])
+
+
+def test_a_backtick_does_not_end_a_name_to_be_copied() -> None:
+    message = replace(MESSAGE, facts=(Fact("Model", "a`b\nc", is_code=True),))
+    assert blocks_of(message)[1]["fields"] == [mrkdwn("*Model*\n`a'b\\nc`")]
+
+
+async def test_it_posts_json_and_passes_on_slack_s_answer(receiver: LoopbackReceiver, context: Context) -> None:
+    assert await slack(receiver, context).send(MESSAGE) == Delivered("200 OK: ok")
+    [request] = receiver.requests
+    assert request.headers["content-type"] == "application/json"
+    assert json.loads(request.body) == compose(MESSAGE)
+    assert request.target == "/services/T0/B0/X0"
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (Reply(200, b"ok\n"), Delivered),
+        (Reply(200, b"<html>log in</html>"), Failed),
+        (Reply(400, b"invalid_payload"), Rejected),
+        (Reply(403, b"action_prohibited"), Rejected),
+        (Reply(404, b"no_service"), Rejected),
+        (Reply(410, b"channel_is_archived"), Rejected),
+        (Reply(429, b"rate_limited"), Failed),
+        (Reply(500, b"rollup_error"), Failed),
+    ],
+)
+async def test_slack_s_words_are_sorted_and_told(
+    reply: Reply, expected: type, receiver: LoopbackReceiver, context: Context
+) -> None:
+    receiver.replies = [reply]
+    outcome = await slack(receiver, context).send(MESSAGE)
+    assert isinstance(outcome, expected)
+    assert reply.body.decode().strip() in str(outcome)
+
+
+async def test_every_attempt_waits_for_its_turn_at_that_address(
+    receiver: LoopbackReceiver, context: Context, pacer: RecordingPacer
+) -> None:
+    notifier = slack(receiver, context)
+    await notifier.send(MESSAGE)
+    await notifier.send(MESSAGE)
+    assert pacer.turns == [(f"{receiver.url}/services/T0/B0/X0", timedelta(seconds=1))] * 2
+
+
+async def test_slack_is_left_alone_for_as_long_as_it_asked(
+    receiver: LoopbackReceiver, context: Context, clock: HandClock
+) -> None:
+    receiver.replies = [Reply(429, headers={"retry-after": "30"}), Reply()]
+    notifier = slack(receiver, context)
+    assert await notifier.send(MESSAGE) == Failed("429 Too Many Requests: ok", timedelta(seconds=30))
+    clock.advance(timedelta(seconds=29))
+    assert await notifier.send(MESSAGE) == Failed("not sent: Slack has asked to wait", timedelta(seconds=1))
+    assert len(receiver.requests) == 1
+    clock.advance(timedelta(seconds=1))
+    assert await notifier.send(MESSAGE) == Delivered("200 OK: ok")
+
+
+async def test_no_wish_to_be_left_alone_is_honoured_for_longer_than_a_day(
+    receiver: LoopbackReceiver, context: Context, clock: HandClock
+) -> None:
+    receiver.replies = [Reply(503, headers={"retry-after": "999999999"}), Reply()]
+    notifier = slack(receiver, context)
+    await notifier.send(MESSAGE)
+    clock.advance(timedelta(hours=24))
+    assert await notifier.send(MESSAGE) == Delivered("200 OK: ok")

@@ -1,0 +1,80 @@
+"""`watch --notify` delivers before it ends, within a minute."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.port_doubles import ManualClock, ScriptedNotifier, edges, job_in, observation
+from watcher.domain.deliveries import Failed, Rejected
+from watcher.domain.routing import FirstSeen, Route
+from watcher.domain.transitions import Transition, detect
+from watcher.errors import OutputClosedError
+from watcher.pipeline import announce as announce_module
+from watcher.pipeline.announce import Announce
+from watcher.pipeline.ports import Edges
+
+
+@pytest.fixture(autouse=True)
+def quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(announce_module, "TICK_SECONDS", 0.001)
+
+
+def transition(before: str | None, after: str) -> Transition:
+    found = detect(job_in(before), observation(after))
+    assert found is not None
+    return found
+
+
+def flying_edges() -> Edges:
+    """Return edges whose time runs on by itself, a second at each look."""
+    clock = ManualClock()
+    return edges(lambda: clock.move(seconds=1))
+
+
+async def test_leaving_waits_until_everything_arrived() -> None:
+    notifier = ScriptedNotifier([Failed("HTTP 503")])
+    async with Announce({"chat": notifier}, [Route("chat")], flying_edges()) as announce:
+        announce.tell(transition("queued", "running"))
+        announce.tell(transition("running", "succeeded"))
+
+    assert [message.type.rpartition(".")[2] for message in notifier.received] == ["running", "running", "succeeded"]
+    assert announce.undelivered() == []
+
+
+async def test_a_receiver_that_stays_down_is_given_up_within_a_minute() -> None:
+    notifier = ScriptedNotifier([Failed("HTTP 503", timedelta(hours=1))] * 99)
+    async with Announce({"chat": notifier}, [Route("chat")], flying_edges()) as announce:
+        announce.tell(transition("running", "failed"))
+
+    assert 1 < len(notifier.received) < 10
+    assert [delivery.last_error for delivery in announce.undelivered()] == ["HTTP 503"]
+
+
+async def test_only_what_a_notifier_wants_is_sent() -> None:
+    notifier = ScriptedNotifier([Rejected("HTTP 410")])
+    routes = [Route("chat", statuses=frozenset({"failed"}), first_seen=FirstSeen.NEVER)]
+    async with Announce({"chat": notifier}, routes, flying_edges()) as announce:
+        announce.tell(transition(None, "failed"))
+        announce.tell(transition("queued", "running"))
+
+    assert notifier.received == []
+
+
+async def test_an_interruption_does_not_wait() -> None:
+    notifier = ScriptedNotifier([Failed("HTTP 503")] * 99)
+    clock = ManualClock()
+    with pytest.raises(KeyboardInterrupt):
+        async with Announce({"chat": notifier}, [Route("chat")], edges(clock)) as announce:
+            announce.tell(transition("running", "failed"))
+            raise KeyboardInterrupt
+
+    assert len(notifier.received) <= 1
+
+
+async def test_closed_output_is_passed_on() -> None:
+    notifier = ScriptedNotifier([OutputClosedError("closed")])
+    with pytest.raises(OutputClosedError):
+        async with Announce({"console": notifier}, [Route("console")], flying_edges()) as announce:
+            announce.tell(transition("running", "failed"))

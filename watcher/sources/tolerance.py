@@ -1,0 +1,61 @@
+"""The kinds of values in a job object: each reads as None where the API gave something else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PlainValidator
+from pydantic_core import CoreSchema, core_schema
+
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+"""What lies outside is no date of a job: the specification's own example says 0, and some services say -1."""
+_LARGEST_COUNT = 2**63 - 1
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _ElseNone:
+    """Lets an unexpected shape read as None, inside pydantic's compiled code: cheaper than a validator in Python."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_default_schema(handler(source), default=None, on_error="default")
+
+
+def _read_time(given: object) -> datetime | None:
+    """Read Unix seconds or an RFC 3339 string; a string without an offset is UTC."""
+    try:
+        if isinstance(given, str):
+            at = datetime.fromisoformat(given)
+            at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        elif isinstance(given, int | float) and not isinstance(given, bool):
+            at = datetime.fromtimestamp(given, UTC)
+        else:
+            return None
+    except (ValueError, OverflowError, OSError):
+        return None
+    return at if _EARLIEST <= at < _LATEST else None
+
+
+Tolerant: TypeAlias = Annotated[T | None, _ElseNone()]
+"""A value, or None when the API gave null, nothing, or another shape."""
+
+Text: TypeAlias = Tolerant[str]
+"""Text. What the reference lists as a choice of words is text too: services have added words over time."""
+Texts: TypeAlias = Tolerant[list[Text]]
+Flag: TypeAlias = Tolerant[bool]
+Number: TypeAlias = Tolerant[int | float]
+Count: TypeAlias = Tolerant[Annotated[int, Field(ge=0, le=_LARGEST_COUNT)]]
+Setting: TypeAlias = Tolerant[Literal["auto"] | int | float]
+"""A hyperparameter: `"auto"` until the files are validated, then a number. Azure says -1 for `"auto"`."""
+Timestamp: TypeAlias = Annotated[datetime | None, PlainValidator(_read_time)]
+"""A moment, aware UTC: Unix seconds at OpenAI, RFC 3339 strings at some other services."""
+
+
+class Part(BaseModel):
+    """An object in a job object. Fields that are not known are kept, in `model_extra`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())

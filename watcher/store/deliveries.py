@@ -1,0 +1,175 @@
+"""Deliveries: which are due, what became of them, and what a person wants done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, literal_column, or_, select, update
+
+from watcher.domain.deliveries import PATIENT, Delivery, DeliveryState, Settlement
+from watcher.domain.escaping import printable
+from watcher.store.rows import delivery_of, select_deliveries
+from watcher.store.schema import delivery, transition
+
+_PENDING = DeliveryState.PENDING.value
+# Written into the statement: a planner that sees a parameter cannot count on the index of pending deliveries.
+_PENDING_AS_SQL = literal_column(f"'{_PENDING}'")
+_OPEN = (DeliveryState.PENDING, DeliveryState.DEAD)
+"""The states that a person may still want something done about."""
+
+_earlier = delivery.alias("earlier")
+_is_waited_for = (
+    select(_earlier.c.id)
+    .where(
+        _earlier.c.job == delivery.c.job,
+        _earlier.c.notifier == delivery.c.notifier,
+        _earlier.c.seq < delivery.c.seq,
+        _earlier.c.state == _PENDING_AS_SQL,
+    )
+    .exists()
+)
+_DUE = (
+    select(delivery.c.id)
+    .where(
+        delivery.c.notifier == bindparam("to_notifier"),
+        delivery.c.state == _PENDING_AS_SQL,
+        delivery.c.next_at <= bindparam("now"),
+        or_(delivery.c.claimed_until.is_(None), delivery.c.claimed_until <= bindparam("now")),
+        ~_is_waited_for,
+    )
+    .order_by(delivery.c.next_at, delivery.c.id)
+    .limit(bindparam("capacity"))
+)
+# A CTE that locks rows runs once. A plain subquery might run again for each row, and take more than was asked for.
+_TAKEN = _DUE.with_for_update(skip_locked=True, of=delivery).cte("taken")
+_CLAIM = (
+    update(delivery)
+    .where(delivery.c.id.in_(select(_TAKEN.c.id)))
+    .values(claimed_until=bindparam("until"))
+    .returning(delivery.c.id)
+)
+_SETTLE = update(delivery).where(
+    delivery.c.id == bindparam("number"),
+    delivery.c.state == _PENDING_AS_SQL,
+    delivery.c.claimed_until == bindparam("token"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Some deliveries: those that meet every condition given; without any, all."""
+
+    ids: tuple[int, ...] = ()
+    notifier: str | None = None
+    since: datetime | None = None
+    """Those of transitions observed then or later."""
+
+
+def find_due(connection: Connection, capacity: Mapping[str, int], now: datetime) -> dict[str, int]:
+    """Count the due deliveries of each notifier that has any, up to its capacity."""
+    found = {
+        notifier: len(connection.scalars(_DUE, {"to_notifier": notifier, "now": now, "capacity": room}).all())
+        for notifier, room in capacity.items()
+        if room > 0
+    }
+    return {notifier: count for notifier, count in found.items() if count}
+
+
+def claim(connection: Connection, due: Mapping[str, int], now: datetime, until: datetime) -> list[Delivery]:
+    """Claim up to so many due deliveries of each notifier, the longest due first."""
+    claimed: list[int] = []
+    for notifier, count in due.items():
+        wanted = {"to_notifier": notifier, "now": now, "capacity": count, "until": until}
+        claimed += connection.scalars(_CLAIM, wanted)
+    if not claimed:
+        return []
+    statement = select_deliveries().where(delivery.c.id.in_(claimed)).order_by(delivery.c.next_at, delivery.c.id)
+    return list(map(delivery_of, connection.execute(statement)))
+
+
+def settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
+    """Write what attempts came to, where the claim still holds."""
+    rows = [_settled(settlement) for settlement in sorted(settlements, key=lambda each: each.delivery.id)]
+    connection.execute(_SETTLE, rows)
+
+
+def list_deliveries(
+    connection: Connection, states: Collection[DeliveryState] | None, notifier: str | None, limit: int
+) -> list[Delivery]:
+    """Return up to `limit` deliveries, the newest first: those in these states, and to this notifier, if given."""
+    newest = select(delivery.c.id).order_by(delivery.c.id.desc()).limit(limit)
+    if states is not None:
+        newest = newest.where(delivery.c.state.in_([state.value for state in states]))
+    if notifier is not None:
+        newest = newest.where(delivery.c.notifier == notifier)
+    # First which ones, then what they hold: sorting whole documents would take long.
+    statement = select_deliveries().where(delivery.c.id.in_(newest)).order_by(delivery.c.id.desc())
+    return list(map(delivery_of, connection.execute(statement)))
+
+
+def count_deliveries(connection: Connection) -> dict[tuple[str, DeliveryState], int]:
+    """Count deliveries by notifier and state."""
+    statement = select(delivery.c.notifier, delivery.c.state, func.count()).group_by(
+        delivery.c.state, delivery.c.notifier
+    )
+    return {(notifier, DeliveryState(state)): count for notifier, state, count in connection.execute(statement)}
+
+
+def requeue(connection: Connection, selection: Selection, now: datetime) -> int:
+    """Make pending and dead deliveries due now; whoever has one in hand keeps it. Return how many."""
+    is_held = delivery.c.claimed_until > now
+    return _change(
+        connection,
+        selection,
+        {
+            "state": _PENDING,
+            "next_at": now,
+            "give_up_at": now + PATIENT.give_up_after,
+            "claimed_until": case((is_held, delivery.c.claimed_until), else_=None),
+            "settled_at": None,
+        },
+    )
+
+
+def discard(connection: Connection, selection: Selection, now: datetime) -> int:
+    """Give up pending and dead deliveries for good. Return how many."""
+    return _change(
+        connection,
+        selection,
+        {"state": DeliveryState.DISCARDED.value, "claimed_until": None, "settled_at": now},
+    )
+
+
+def _change(connection: Connection, selection: Selection, values: Mapping[str, Any]) -> int:
+    is_open = delivery.c.state.in_([state.value for state in _OPEN])
+    return connection.execute(update(delivery).where(is_open, *_conditions(selection)).values(values)).rowcount
+
+
+def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if selection.ids:
+        conditions.append(delivery.c.id.in_(selection.ids))
+    if selection.notifier is not None:
+        conditions.append(delivery.c.notifier == selection.notifier)
+    if selection.since is not None:
+        is_its = and_(transition.c.job == delivery.c.job, transition.c.seq == delivery.c.seq)
+        conditions.append(select(transition.c.seq).where(is_its, transition.c.observed_at >= selection.since).exists())
+    return conditions
+
+
+def _settled(settlement: Settlement) -> dict[str, Any]:
+    is_over = settlement.state is not DeliveryState.PENDING
+    return {
+        "number": settlement.delivery.id,
+        "token": settlement.delivery.claimed_until,
+        "state": settlement.state.value,
+        "attempts": settlement.delivery.attempts + 1,
+        "next_at": settlement.next_at,
+        "last_error": settlement.error and printable(settlement.error),
+        "claimed_until": None,
+        # An attempt that ends a delivery leaves the time of the attempt as the next one.
+        "settled_at": settlement.next_at if is_over else None,
+    }

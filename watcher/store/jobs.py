@@ -1,0 +1,163 @@
+"""Watched jobs: which there are, and which are due."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, Row, and_, bindparam, insert, select, update
+
+from watcher.domain.jobs import Job, JobKey, JobSpec, is_terminal
+from watcher.domain.transitions import Transition
+from watcher.store.engine import serialise
+from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of
+from watcher.store.schema import job, transition
+
+KEYS_AT_ONCE = 500
+"""How many keys one statement looks up; databases limit the parameters of a statement."""
+
+_DUE = (
+    select(job.c.id)
+    .where(job.c.source == bindparam("of_source"), job.c.due_at <= bindparam("now"), job.c.removed_at.is_(None))
+    .order_by(job.c.due_at, job.c.id)
+    .limit(bindparam("capacity"))
+)
+# A CTE that locks rows runs once. A plain subquery might run again for each row, and take more than was asked for.
+_TAKEN = _DUE.with_for_update(skip_locked=True).cte("taken")
+_TAKE = (
+    update(job)
+    .where(job.c.id.in_(select(_TAKEN.c.id)))
+    .values(due_at=bindparam("next_due"))
+    .returning(job.c.id, *JOB_COLUMNS)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UpsertResult:
+    """How many jobs an upsert changed."""
+
+    added: int
+    """Those that the record had not held."""
+    updated: int
+    """Those whose name or labels are others now."""
+    revived: int
+    """Those that had been removed, and are watched again."""
+
+
+def find_due(connection: Connection, capacity: Mapping[str, int], now: datetime) -> dict[str, list[int]]:
+    """Return the numbers of the due jobs of each source that has any, the longest due first."""
+    found = {
+        source: list(connection.scalars(_DUE, {"of_source": source, "now": now, "capacity": room}))
+        for source, room in capacity.items()
+        if room > 0
+    }
+    return {source: numbers for source, numbers in found.items() if numbers}
+
+
+def take_due(connection: Connection, due: Mapping[str, Sequence[int]], now: datetime, next_due: datetime) -> list[Job]:
+    """Take as many due jobs of each source as `find_due` found; the same ones, unless somebody was faster."""
+    jobs: list[Job] = []
+    for source, numbers in due.items():
+        wanted = {"of_source": source, "now": now, "capacity": len(numbers), "next_due": next_due}
+        rows = connection.execute(_TAKE, wanted).all()
+        # A database returns changed rows in any order, and no longer knows when they were due.
+        place = {number: index for index, number in enumerate(numbers)}
+        jobs += [job_of(row[1:]) for row in sorted(rows, key=lambda row: place.get(row[0], len(place)))]
+    return jobs
+
+
+def list_jobs(connection: Connection, *, include_removed: bool = False) -> list[Job]:
+    """Return the watched jobs by source and id, on request also those that are watched no more."""
+    statement = select(*JOB_COLUMNS).order_by(job.c.source, job.c.job_id)
+    if not include_removed:
+        statement = statement.where(job.c.removed_at.is_(None))
+    return list(map(job_of, connection.execute(statement)))
+
+
+def find_job(connection: Connection, key: JobKey) -> Job | None:
+    """Return the job, whether it is still watched or not."""
+    row = connection.execute(select(*JOB_COLUMNS).where(_has_key(key))).one_or_none()
+    return job_of(row) if row else None
+
+
+def find_jobs(connection: Connection, job_id: str) -> list[Job]:
+    """Return the jobs of this id at any source, whether they are still watched or not."""
+    statement = select(*JOB_COLUMNS).where(job.c.job_id == job_id).order_by(job.c.source)
+    return list(map(job_of, connection.execute(statement)))
+
+
+def history(connection: Connection, key: JobKey) -> list[Transition]:
+    """Return the recorded transitions of a job, the first one first."""
+    statement = select(*TRANSITION_COLUMNS).join_from(transition, job).where(_has_key(key)).order_by(transition.c.seq)
+    return list(map(transition_of, connection.execute(statement)))
+
+
+def remove_job(connection: Connection, key: JobKey, now: datetime) -> bool:
+    """Watch the job no more; tell whether it was watched."""
+    removal = update(job).where(_has_key(key), job.c.removed_at.is_(None)).values(removed_at=now, due_at=None)
+    return connection.execute(removal).rowcount == 1
+
+
+def upsert_jobs(
+    connection: Connection, specs: Sequence[JobSpec], now: datetime, *, ask_again: bool = False
+) -> UpsertResult:
+    """Watch these jobs; the last one counts where a key comes twice."""
+    serialise(connection)  # two processes may bring the same new job
+    wanted = {spec.key: spec for spec in specs}
+    known = rows_by_key(connection, wanted, job.c.name, job.c.labels, job.c.status, job.c.removed_at)
+    if added := [_new_row(spec, now) for spec in wanted.values() if spec.key not in known]:
+        connection.execute(insert(job), added)
+    updated = revived = 0
+    # In the order in which `record` locks rows too, so that neither waits for the other for ever.
+    for key, row in sorted(known.items(), key=lambda item: int(item[1].id)):
+        changes = _news(wanted[key], row)
+        updated += bool(changes)
+        is_revived, is_over = row.removed_at is not None, is_terminal(row.status)
+        if is_revived:
+            revived += 1
+            changes |= {"removed_at": None, "failures": 0, "missing": 0, "last_error": None}
+        if ask_again if is_over else is_revived:
+            changes["due_at"] = now
+        if changes:
+            connection.execute(update(job).where(job.c.id == row.id).values(changes))
+    return UpsertResult(len(added), updated, revived)
+
+
+def rows_by_key(connection: Connection, keys: Collection[JobKey], *columns: Column[Any]) -> dict[JobKey, Row[Any]]:
+    """Look up the `id` and the columns given of every job that the record holds."""
+    by_source: dict[str, list[str]] = {}
+    for key in keys:
+        by_source.setdefault(key.source, []).append(key.id)
+    found: dict[JobKey, Row[Any]] = {}
+    for source, ids in by_source.items():
+        for start in range(0, len(ids), KEYS_AT_ONCE):
+            is_meant = and_(job.c.source == source, job.c.job_id.in_(ids[start : start + KEYS_AT_ONCE]))
+            rows = connection.execute(select(job.c.job_id, job.c.id, *columns).where(is_meant))
+            found |= {JobKey(source, row.job_id): row for row in rows}
+    return found
+
+
+def _has_key(key: JobKey) -> ColumnElement[bool]:
+    return and_(job.c.source == key.source, job.c.job_id == key.id)
+
+
+def _new_row(spec: JobSpec, now: datetime) -> dict[str, Any]:
+    return {
+        "source": spec.key.source,
+        "job_id": spec.key.id,
+        "name": spec.name,
+        "labels": text_of_labels(spec.labels),
+        "seq": 0,
+        "added_at": now,
+        "due_at": now,
+        "failures": 0,
+        "missing": 0,
+    }
+
+
+def _news(spec: JobSpec, row: Row[Any]) -> dict[str, Any]:
+    """Return what the spec says other than the row."""
+    said = {"name": spec.name, "labels": text_of_labels(spec.labels)}
+    return {name: value for name, value in said.items() if value != row._mapping[name]}  # noqa: SLF001 - its public way

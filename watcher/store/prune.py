@@ -1,0 +1,60 @@
+"""Forgetting what is over and old."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, tuple_
+
+from watcher.domain.jobs import TERMINAL
+from watcher.store.schema import delivery, job, transition
+
+BATCH = 500
+"""How many rows one transaction deletes of each table, so that nobody waits long for it."""
+
+
+def prune(connection: Connection, before: datetime) -> int:
+    """Delete up to a batch of each kind of what is over since before then; return how many rows that was.
+
+    What is over: settled deliveries, then transitions without any delivery left, both only of jobs that have ended
+    or are watched no more; then such jobs of the latter kind as have no transition left.
+    """
+    return (
+        _prune_deliveries(connection, before) + _prune_transitions(connection, before) + _prune_jobs(connection, before)
+    )
+
+
+def _prune_deliveries(connection: Connection, before: datetime) -> int:
+    old = (
+        select(delivery.c.id)
+        .where(delivery.c.settled_at < before, _is_of_job_that_is_over(delivery.c.job))
+        .order_by(delivery.c.settled_at)
+        .limit(BATCH)
+    )
+    return connection.execute(delete(delivery).where(delivery.c.id.in_(old))).rowcount
+
+
+def _prune_transitions(connection: Connection, before: datetime) -> int:
+    is_its = and_(delivery.c.job == transition.c.job, delivery.c.seq == transition.c.seq)
+    old = (
+        select(transition.c.job, transition.c.seq)
+        .where(
+            transition.c.observed_at < before,
+            _is_of_job_that_is_over(transition.c.job),
+            ~select(delivery.c.id).where(is_its).exists(),
+        )
+        .order_by(transition.c.observed_at)
+        .limit(BATCH)
+    )
+    return connection.execute(delete(transition).where(tuple_(transition.c.job, transition.c.seq).in_(old))).rowcount
+
+
+def _prune_jobs(connection: Connection, before: datetime) -> int:
+    has_history = select(transition.c.seq).where(transition.c.job == job.c.id).exists()
+    old = select(job.c.id).where(job.c.removed_at < before, ~has_history).limit(BATCH)
+    return connection.execute(delete(job).where(job.c.id.in_(old))).rowcount
+
+
+def _is_of_job_that_is_over(number: ColumnElement[int]) -> ColumnElement[bool]:
+    is_over = or_(job.c.status.in_([status.value for status in TERMINAL]), job.c.removed_at.is_not(None))
+    return select(job.c.id).where(job.c.id == number, is_over).exists()

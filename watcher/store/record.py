@@ -1,0 +1,111 @@
+"""What polls learned: a job's new state, its transition and the deliveries owed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, update
+
+from watcher.domain.deliveries import PATIENT, DeliveryState
+from watcher.domain.escaping import printable
+from watcher.domain.jobs import JobKey
+from watcher.domain.transitions import Transition
+from watcher.pipeline.ports import Change
+from watcher.store.jobs import rows_by_key
+from watcher.store.rows import row_of_transition
+from watcher.store.schema import delivery, job, transition
+
+_Numbers = dict[JobKey, int]
+"""The numbers of the jobs' rows."""
+
+# What somebody else has moved meanwhile, or removed, is left alone.
+_UPDATE = update(job).where(job.c.id == bindparam("number"), job.c.seq == bindparam("seen"), job.c.removed_at.is_(None))
+
+
+def record(connection: Connection, changes: Sequence[Change]) -> set[JobKey]:
+    """Write the changes; return the jobs of the transitions that came too late and were dropped."""
+    numbers = {key: int(row.id) for key, row in rows_by_key(connection, {change.job.key for change in changes}).items()}
+    # In one order for all processes, so that none waits for another for ever; the changes of one job stay in theirs.
+    known = sorted((change for change in changes if change.job.key in numbers), key=lambda c: numbers[c.job.key])
+    late = {change.job.key for change in changes if change.transition and change.job.key not in numbers}
+    late |= _move(connection, [change for change in known if change.transition], numbers)
+    if rest := [_state(change, numbers) for change in known if not change.transition and change.job.key not in late]:
+        connection.execute(_UPDATE, rest)
+    return late
+
+
+def _move(connection: Connection, moves: Sequence[Change], numbers: _Numbers) -> set[JobKey]:
+    if not moves:
+        return set()
+    if not _are_all_moved(connection, [_state(change, numbers) for change in moves]):
+        moves, late = _move_singly(connection, moves, numbers)
+    else:
+        late = set()
+    _keep(connection, moves, numbers)
+    return late
+
+
+def _are_all_moved(connection: Connection, states: Sequence[dict[str, Any]]) -> bool:
+    """Write all states at once, which is what usually succeeds, or none."""
+    with connection.begin_nested() as savepoint:
+        if connection.execute(_UPDATE, states).rowcount == len(states):
+            return True
+        savepoint.rollback()
+    return False
+
+
+def _move_singly(
+    connection: Connection, moves: Sequence[Change], numbers: _Numbers
+) -> tuple[list[Change], set[JobKey]]:
+    """Write one state after the other; return the changes made, and the jobs that others had moved."""
+    made: list[Change] = []
+    late: set[JobKey] = set()
+    for change in moves:
+        # What follows on a change that came too late is void, even if its number happens to fit.
+        if change.job.key in late or not connection.execute(_UPDATE, _state(change, numbers)).rowcount:
+            late.add(change.job.key)
+        else:
+            made.append(change)
+    return made, late
+
+
+def _keep(connection: Connection, moves: Sequence[Change], numbers: _Numbers) -> None:
+    """Write the transitions, and what is owed for them."""
+    kept = [(numbers[change.job.key], change.transition, change.owed) for change in moves if change.transition]
+    if not kept:
+        return
+    connection.execute(insert(transition), [row_of_transition(number, news) for number, news, _ in kept])
+    if owed := [row for number, news, notifiers in kept for row in _owed(number, news, notifiers)]:
+        connection.execute(insert(delivery), owed)
+
+
+def _state(change: Change, numbers: _Numbers) -> dict[str, Any]:
+    now = change.job
+    return {
+        "number": numbers[now.key],
+        "seen": change.seen,
+        "status": now.status,
+        "seq": now.seq,
+        "status_since": now.status_since,
+        "due_at": now.due_at,
+        "failures": now.failures,
+        "missing": now.missing,
+        "last_error": now.last_error and printable(now.last_error),
+    }
+
+
+def _owed(number: int, news: Transition, notifiers: Collection[str]) -> list[dict[str, Any]]:
+    give_up_at = news.observed_at + PATIENT.give_up_after
+    return [
+        {
+            "job": number,
+            "seq": news.seq,
+            "notifier": notifier,
+            "state": DeliveryState.PENDING.value,
+            "attempts": 0,
+            "next_at": news.observed_at,
+            "give_up_at": give_up_at,
+        }
+        for notifier in notifiers
+    ]

@@ -1,0 +1,158 @@
+"""The record in SQLite or PostgreSQL, as the pipeline and the commands use it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+from sqlalchemy import Connection
+
+from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
+from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.transitions import Transition
+from watcher.pipeline.ports import Change
+from watcher.store import deliveries, jobs
+from watcher.store.deliveries import Selection
+from watcher.store.engine import connect
+from watcher.store.jobs import UpsertResult
+from watcher.store.migrate import make_ready
+from watcher.store.prune import prune
+from watcher.store.record import record
+
+__all__ = ["Selection", "SqlStore", "UpsertResult"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SqlStore:
+    """The record: implements JobRecord and DeliveryRecord. Enter it to open it.
+
+    Every method may raise StoreError. All of them run, one after the other, on one thread of the store's own, which
+    is faster than a driver that speaks asyncio. A method that is cancelled may still do its work.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Raises ConfigurationError for a URL that is none of ours."""
+        self._database = connect(url)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages: its path, or its address without what is secret."""
+        return self._database.label
+
+    async def __aenter__(self) -> Self:
+        """Open it, and create or migrate it where that is needed.
+
+        Raises StoreUnavailableError, or StoreUnusableError for a database that is not for this program.
+        """
+        try:
+            await self._on_thread(make_ready, self._database)
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Close it, when what is under way has ended."""
+        await self._on_thread(self._database.close)
+        self._thread.shutdown(wait=False)
+
+    async def take_due(self, capacity: Mapping[str, int], now: datetime, next_due: datetime) -> Sequence[Job]:
+        """See `JobRecord`. Writes nothing when nothing is due."""
+        due = await self._read(jobs.find_due, capacity, now)
+        return await self._write(jobs.take_due, due, now, next_due) if due else ()
+
+    async def record(self, changes: Sequence[Change]) -> Collection[JobKey]:
+        """See `JobRecord`. A change without a transition that comes too late is dropped without a word."""
+        return await self._write(record, changes) if changes else ()
+
+    async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
+        """See `DeliveryRecord`. Writes nothing when nothing is due."""
+        due = await self._read(deliveries.find_due, capacity, now)
+        return await self._write(deliveries.claim, due, now, until) if due else ()
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """See `DeliveryRecord`."""
+        if settlements:
+            await self._write(deliveries.settle, settlements)
+
+    async def upsert_jobs(self, specs: Sequence[JobSpec], now: datetime, *, ask_again: bool = False) -> UpsertResult:
+        """Watch these jobs, from now on if they are new; names and labels become those given.
+
+        A job that had been removed goes on where it stood. With `ask_again` a job that has ended becomes due once.
+        """
+        return await self._write(jobs.upsert_jobs, specs, now, ask_again=ask_again)
+
+    async def remove_job(self, key: JobKey, now: datetime) -> bool:
+        """Watch the job no more; tell whether it was watched. Its history stays, and what is owed stays owed."""
+        return await self._write(jobs.remove_job, key, now)
+
+    async def jobs(self, *, include_removed: bool = False) -> list[Job]:
+        """Return the watched jobs by source and id, on request also those that are watched no more."""
+        return await self._read(jobs.list_jobs, include_removed=include_removed)
+
+    async def job(self, key: JobKey) -> Job | None:
+        """Return the job, whether it is still watched or not."""
+        return await self._read(jobs.find_job, key)
+
+    async def find_jobs(self, job_id: str) -> list[Job]:
+        """Return the jobs of this id at any source, whether they are still watched or not."""
+        return await self._read(jobs.find_jobs, job_id)
+
+    async def history(self, key: JobKey) -> list[Transition]:
+        """Return the recorded transitions of a job, the first one first."""
+        return await self._read(jobs.history, key)
+
+    async def deliveries(
+        self, *, states: Collection[DeliveryState] | None = None, notifier: str | None = None, limit: int = 100
+    ) -> list[Delivery]:
+        """Return up to `limit` deliveries, the newest first: those in these states, and to this notifier, if given."""
+        return await self._read(deliveries.list_deliveries, states, notifier, limit)
+
+    async def delivery_counts(self) -> dict[tuple[str, DeliveryState], int]:
+        """Count deliveries by notifier and state."""
+        return await self._read(deliveries.count_deliveries)
+
+    async def requeue(self, selection: Selection, now: datetime) -> int:
+        """Make pending and dead deliveries due now, with another 72 hours before they are dead; return how many.
+
+        One that is being sent right now stays in the hands of who sends it.
+        """
+        return await self._write(deliveries.requeue, selection, now)
+
+    async def discard(self, selection: Selection, now: datetime) -> int:
+        """Give up pending and dead deliveries for good; return how many."""
+        return await self._write(deliveries.discard, selection, now)
+
+    async def prune(self, before: datetime) -> int:
+        """Delete what is over since before then; return how many rows that was. What is pending always stays.
+
+        Works in small transactions, between which others get their turn.
+        """
+        total = 0
+        while pruned := await self._write(prune, before):
+            total += pruned
+        return total
+
+    async def _read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def transaction() -> T:
+            with self._database.reading() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await self._on_thread(transaction)
+
+    async def _write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def transaction() -> T:
+            with self._database.writing() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await self._on_thread(transaction)
+
+    async def _on_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args, **kwargs))
