@@ -1,5 +1,3 @@
 """finetune-watcher: every status change of a fine-tuning job, delivered."""
 
-from importlib.metadata import version
-
-__version__ = version("finetune-watcher")
+__version__ = "0.1.0"

@@ -33,7 +33,7 @@ def job_row(job: Job, now: datetime) -> Row:
 def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
     """Show the transitions of one job, each with how long its status lasted."""
     rows = []
-    for transition, following in zip(history, [*history[1:], None], strict=True):
+    for transition, following in zip(history, [*history[1:], None], strict=False):
         end = following.observed_at if following else None if is_terminal(transition.status) else now
         rows.append(
             {

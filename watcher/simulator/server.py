@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,6 +22,7 @@ _CHUNK_BYTES = 65_536
 _BACKLOG = 1024
 """Connections that may wait to be accepted: a benchmark opens hundreds at once."""
 _NO_BODY = {204, 205, 304}
+_NOT_HTTP = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 Clock = Callable[[], datetime]
 """Tells the time: aware, UTC."""
@@ -126,10 +128,13 @@ class LoopbackServer:
                 if connection.states != {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}:
                     break
                 connection.start_next_cycle()
-        except h11.RemoteProtocolError as error:
-            writer.write(_refusal(connection, error))
+        except h11.RemoteProtocolError:
+            writer.write(_NOT_HTTP)
         except ConnectionError:
-            pass  # the client is gone, and so is what it was owed
+            pass  # the client is gone, and with it what it was owed
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         finally:
             writer.close()
 
@@ -163,20 +168,46 @@ async def _give(
     if reply.manner is Manner.HANG:
         while await reader.read(_CHUNK_BYTES):
             pass
-        writer.close()
-        return
-    if reply.manner is Manner.RESET:
+    elif reply.manner is Manner.RESET:
         _reset(writer)
-        return
-    head, body, end = _parts(reply, connection)
-    match reply.manner:
-        case Manner.WHOLE:
-            writer.write(head + body + end)
+    else:
+        head, body = _head_and_body(reply, connection)
+        await _write(reply, head, body, writer)
+
+
+async def _write(reply: Reply, head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
+    if reply.manner is Manner.DRIP:
+        writer.write(head)
+        for position in range(len(body)):
+            await asyncio.sleep(reply.pause.total_seconds())
+            writer.write(body[position : position + 1])
             await writer.drain()
-        case Manner.DRIP:
-            await _drip(writer, head, body, reply.pause)
-        case Manner.RESET_MID_BODY:
-            writer.write(head + body[: len(body) // 2])
-            await writer.drain()
-            await asyncio.sleep(_BEFORE_RESET_SECONDS)
-            _reset(writer)
+    elif reply.manner is Manner.RESET_MID_BODY:
+        writer.write(head + body[: len(body) // 2])
+        await writer.drain()
+        _reset(writer)
+    else:
+        writer.write(head + body)
+        await writer.drain()
+
+
+def _head_and_body(reply: Reply, connection: h11.Connection) -> tuple[bytes, bytes]:
+    body = b"" if reply.status_code in _NO_BODY else reply.body
+    headers = [*reply.headers.items(), ("content-length", str(len(body)))]
+    head = connection.send(h11.Response(status_code=reply.status_code, headers=headers))
+    connection.send(h11.Data(data=body))
+    connection.send(h11.EndOfMessage())
+    return head or b"", body
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Close the connection with a reset, as a crashed server or a broken load balancer does."""
+    linger_for_no_time = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_for_no_time)
+    writer.transport.abort()
+
+
+def _why_not_listening(port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {HOST} is in use: choose another one, or 0 for any free one"
+    return f"cannot listen on port {port} of {HOST}: {os.strerror(error.errno) if error.errno else error}"

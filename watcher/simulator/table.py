@@ -55,6 +55,10 @@ class Table:
         expected = f"a whole number from {least}" + (f" to {most}" if most else " up")
         return self._read(key, lambda value: _is_count(value, least, most), expected)
 
+    def is_always(self, key: str) -> bool:
+        """Tell whether the key says `always`."""
+        return self._entries.get(key) == "always"
+
     def duration(self, key: str) -> timedelta | None:
         """Read a duration."""
         if key not in self._entries:

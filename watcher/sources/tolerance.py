@@ -29,7 +29,7 @@ def _read_time(given: object) -> datetime | None:
     """Read Unix seconds or an RFC 3339 string; a string without an offset is UTC."""
     try:
         if isinstance(given, str):
-            at = datetime.fromisoformat(given)
+            at = datetime.fromisoformat(given.upper())
             at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
         elif isinstance(given, int | float) and not isinstance(given, bool):
             at = datetime.fromtimestamp(given, UTC)
@@ -58,4 +58,4 @@ Timestamp: TypeAlias = Annotated[datetime | None, PlainValidator(_read_time)]
 class Part(BaseModel):
     """An object in a job object. Fields that are not known are kept, in `model_extra`."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="allow", frozen=True)

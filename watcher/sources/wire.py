@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from watcher.domain.escaping import excerpt, printable
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation
@@ -156,7 +157,7 @@ def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
     document = _text(body)
     job = _job(document)
     if job.id != key.id:
-        raise _malformed("it is about another job", document)
+        raise _malformed("it is about another job", job.id)
     if complaint := _complaint_about(job.status):
         raise _malformed(complaint, document)
     return Observation(key=key, status=job.status, at=at, facts=job.facts(), document=document)
@@ -173,7 +174,7 @@ def _job(document: str) -> FineTuningJob:
     try:
         return FineTuningJob.model_validate_json(document)
     except ValidationError as error:
-        if _kind(error) != "json_invalid":
+        if _first(error)["type"] != "json_invalid":
             raise _malformed(_what_is_wrong(error, document), document) from None
     try:
         return FineTuningJob.model_validate_json(_mended(document))
@@ -199,13 +200,13 @@ def _mend(found: re.Match[str]) -> str:
     return _LONE_SURROGATE.sub(lambda half: half[1] or r"\ufffd", found[0])
 
 
-def _kind(error: ValidationError) -> str:
-    return error.errors(include_url=False, include_input=False)[0]["type"]
+def _first(error: ValidationError) -> ErrorDetails:
+    return error.errors(include_url=False, include_input=False)[0]
 
 
 def _what_is_wrong(error: ValidationError, document: str) -> str:
     """Say in words what the first error is; only `id` and `status` can be in error within an object."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    first = _first(error)
     if first["type"] == "json_invalid":
         if "recursion" in first["msg"]:
             return "it is nested too deeply"
@@ -230,9 +231,9 @@ def _complaint_about(status: str) -> str | None:
     return None if printable(status) == status else "its status holds control characters"
 
 
-def _malformed(complaint: str, document: str) -> MalformedResponseError:
-    beginning = excerpt(document, BODY_EXCERPT)
-    return MalformedResponseError(f"the answer is no job object: {complaint}" + (f": {beginning}" if beginning else ""))
+def _malformed(complaint: str, quoted: str) -> MalformedResponseError:
+    beginning = excerpt(quoted, BODY_EXCERPT)
+    return MalformedResponseError(f"malformed answer: {complaint}" + (f": {beginning}" if beginning else ""))
 
 
 def _job_error(error: ErrorObject | None) -> JobError | None:

@@ -16,7 +16,7 @@ from watcher.store.schema import delivery, transition
 
 _PENDING = DeliveryState.PENDING.value
 # Written into the statement: a planner that sees a parameter cannot count on the index of pending deliveries.
-_PENDING_AS_SQL = literal_column(f"'{_PENDING}'")
+_PENDING_AS_SQL: ColumnElement[str] = literal_column(f"'{_PENDING}'")
 _OPEN = (DeliveryState.PENDING, DeliveryState.DEAD)
 """The states that a person may still want something done about."""
 

@@ -1,0 +1,79 @@
+"""What happens to a record, in a few words for the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from watcher.domain.deliveries import Delivered, Delivery, Failed, Outcome, Rejected, after_attempt
+from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation, is_terminal
+from watcher.domain.transitions import detect, moved
+from watcher.pipeline.ports import Change
+from watcher.store.sql import SqlStore
+
+NOON = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+KEY = JobKey("openai", "ftjob-1")
+DELIVERED, FAILED, REJECTED = Delivered(), Failed("receiver answered 503"), Rejected("receiver answered 410")
+
+
+def key(number: int, source: str = "openai") -> JobKey:
+    """Return the key of a job."""
+    return JobKey(source, f"ftjob-{number}")
+
+
+async def watch(store: SqlStore, *keys: JobKey, now: datetime = NOON) -> list[Job]:
+    """Have the jobs watched, and return them as recorded."""
+    await store.upsert_jobs([JobSpec(each) for each in keys], now)
+    return [await the_job(store, each) for each in keys]
+
+
+async def the_job(store: SqlStore, wanted: JobKey = KEY) -> Job:
+    """Return a job that the record must hold."""
+    job = await store.job(wanted)
+    assert job is not None
+    return job
+
+
+def move(job: Job, status: str, at: datetime = NOON, owed: Sequence[str] = (), **observed: Any) -> Change:
+    """Return the change of a job that was seen in another status; polled again a minute later, unless it is over."""
+    seen = Observation(job.key, status, at, observed.get("facts", JobFacts()), observed.get("document", "{}"))
+    transition = detect(job, seen)
+    assert transition is not None
+    now = replace(moved(job, transition), due_at=None if is_terminal(status) else at + MINUTE)
+    return Change(job.seq, now, transition, tuple(owed))
+
+
+async def owe(store: SqlStore, statuses: Sequence[str] = ("running",), *notifiers: str, job: JobKey = KEY) -> None:
+    """Have a job pass the statuses, a second apart, and the transitions owed to the notifiers, else to `pager`."""
+    (current,) = await watch(store, job)
+    for number, status in enumerate(statuses):
+        change = move(current, status, NOON + number * SECOND, notifiers or ("pager",))
+        assert not await store.record([change])
+        current = change.job
+
+
+async def claim(store: SqlStore, now: datetime = NOON + MINUTE, **capacity: int) -> Sequence[Delivery]:
+    """Claim what is due for a minute: up to so many of each notifier, else up to ten for `pager`."""
+    return await store.claim(capacity or {"pager": 10}, now, now + MINUTE)
+
+
+async def settle(store: SqlStore, deliveries: Iterable[Delivery], outcome: Outcome, now: datetime = NOON) -> None:
+    """Write what the attempts came to."""
+    await store.settle([after_attempt(delivery, outcome, now, 0.0) for delivery in deliveries])
+
+
+async def statement(store: SqlStore, sql: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    """Run a statement on the store's own connection, and return the rows as the database gives them."""
+
+    def run() -> list[tuple[Any, ...]]:
+        with store._database.writing() as connection:
+            result = connection.execute(text(sql), values or {})
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    return await store._on_thread(run)

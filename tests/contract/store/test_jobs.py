@@ -1,0 +1,198 @@
+"""The record of jobs, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, key, move, owe, the_job, watch
+from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.pipeline.ports import Change
+from watcher.store.sql import SqlStore, UpsertResult
+
+
+async def take(store: SqlStore, capacity: int = 10, source: str = "openai") -> Sequence[Job]:
+    return await store.take_due({source: capacity}, NOON, NOON + MINUTE)
+
+
+def keys(jobs: Sequence[Job]) -> list[JobKey]:
+    return [job.key for job in jobs]
+
+
+async def test_a_new_job_is_due_at_once(store: SqlStore) -> None:
+    spec = JobSpec(KEY, "support-bot v3 – größer", {"team": "nlp", "größe": "≥ 3"})
+    assert await store.upsert_jobs([spec], NOON) == UpsertResult(added=1, updated=0, revived=0)
+    assert await store.jobs() == [Job(KEY, spec.name, spec.labels, due_at=NOON)]
+
+
+async def test_moments_come_back_in_utc_to_the_microsecond(store: SqlStore) -> None:
+    await watch(store, KEY)
+    due_at = (await the_job(store)).due_at
+    assert due_at == NOON
+    assert due_at is not None
+    assert due_at.tzinfo is UTC
+
+
+async def test_the_same_jobs_again_change_nothing(store: SqlStore) -> None:
+    specs = [JobSpec(KEY, "bot", {"b": "2", "a": "1"}), JobSpec(key(2))]
+    await store.upsert_jobs(specs, NOON)
+    before = await store.jobs()
+    again = [JobSpec(KEY, "bot", {"a": "1", "b": "2"}), JobSpec(key(2))]
+    assert await store.upsert_jobs(again, NOON + MINUTE) == UpsertResult(0, 0, 0)
+    assert await store.jobs() == before
+
+
+async def test_name_and_labels_become_what_is_given_even_nothing(store: SqlStore) -> None:
+    await store.upsert_jobs([JobSpec(KEY, "bot", {"team": "nlp"}), JobSpec(key(2), "other")], NOON)
+    assert await store.upsert_jobs([JobSpec(KEY), JobSpec(key(2), "other")], NOON + MINUTE) == UpsertResult(0, 1, 0)
+    assert await the_job(store) == Job(KEY, due_at=NOON)
+
+
+async def test_the_last_one_counts_where_a_job_comes_twice(store: SqlStore) -> None:
+    assert await store.upsert_jobs([JobSpec(KEY, "first"), JobSpec(KEY, "last")], NOON) == UpsertResult(1, 0, 0)
+    assert (await the_job(store)).name == "last"
+
+
+async def test_more_jobs_than_a_statement_takes_parameters(store: SqlStore) -> None:
+    specs = [JobSpec(key(number)) for number in range(1_201)]
+    assert await store.upsert_jobs(specs, NOON) == UpsertResult(1_201, 0, 0)
+    assert await store.upsert_jobs(specs, NOON) == UpsertResult(0, 0, 0)
+    assert len(await take(store, 5_000)) == 1_201
+
+
+async def test_jobs_are_listed_by_source_and_id(store: SqlStore) -> None:
+    await watch(store, key(2), key(1), key(3, "azure"))
+    assert keys(await store.jobs()) == [key(3, "azure"), key(1), key(2)]
+
+
+async def test_an_id_is_found_at_every_source(store: SqlStore) -> None:
+    await watch(store, key(1), key(1, "azure"), key(2))
+    assert keys(await store.find_jobs("ftjob-1")) == [key(1, "azure"), key(1)]
+    assert await store.find_jobs("ftjob-9") == []
+    assert await store.job(key(2, "azure")) is None
+
+
+async def test_a_removed_job_is_watched_no_more_but_not_forgotten(store: SqlStore) -> None:
+    await owe(store, ["running"])
+    seen = await the_job(store)
+    assert await store.remove_job(KEY, NOON)
+    assert await store.jobs() == []
+    assert await store.jobs(include_removed=True) == await store.find_jobs(KEY.id) == [replace(seen, due_at=None)]
+    assert await store.take_due({"openai": 10}, NOON + 2 * MINUTE, NOON + 3 * MINUTE) == ()
+    assert len(await store.history(KEY)) == 1
+
+
+async def test_removing_tells_whether_the_job_was_watched(store: SqlStore) -> None:
+    await watch(store, KEY)
+    assert [await store.remove_job(KEY, NOON) for _ in range(2)] == [True, False]
+    assert not await store.remove_job(key(2), NOON)
+
+
+async def test_a_removed_job_that_is_named_again_goes_on_where_it_stood(store: SqlStore) -> None:
+    await owe(store, ["running"])
+    seen = await the_job(store)
+    await store.record([Change(seen.seq, replace(seen, failures=5, missing=5, last_error="404"))])
+    await store.remove_job(KEY, NOON)
+    assert await store.upsert_jobs([JobSpec(KEY)], NOON + MINUTE) == UpsertResult(0, 0, revived=1)
+    assert await the_job(store) == replace(seen, due_at=NOON + MINUTE)
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+@pytest.mark.parametrize("ask_again", [False, True])
+async def test_a_job_that_has_ended_is_polled_only_when_somebody_asks(
+    store: SqlStore, ask_again: bool, is_removed: bool
+) -> None:
+    await owe(store, ["succeeded"])
+    if is_removed:
+        await store.remove_job(KEY, NOON)
+    await store.upsert_jobs([JobSpec(KEY)], NOON, ask_again=ask_again)
+    taken = await take(store)
+    assert keys(taken) == ([KEY] if ask_again else [])
+    # It answers as it did before, and so is polled no more.
+    await store.record([Change(job.seq, replace(job, due_at=None)) for job in taken])
+    assert await store.take_due({"openai": 10}, NOON + 5 * MINUTE, NOON + 6 * MINUTE) == ()
+
+
+async def test_asking_again_leaves_a_job_that_goes_on_to_its_cadence(store: SqlStore) -> None:
+    await owe(store, ["running"])
+    before = await the_job(store)
+    await store.upsert_jobs([JobSpec(KEY)], NOON, ask_again=True)
+    assert await the_job(store) == before
+
+
+async def test_the_longest_due_are_taken_first_up_to_the_capacity(store: SqlStore) -> None:
+    for number in (3, 1, 4, 2):
+        await watch(store, key(number), now=NOON - number * MINUTE)
+    assert keys(await take(store, 3)) == [key(4), key(3), key(2)]
+    assert keys(await take(store, 3)) == [key(1)]
+
+
+async def test_taking_moves_the_next_poll(store: SqlStore) -> None:
+    before = await watch(store, key(1), key(2))
+    assert list(await take(store)) == [replace(job, due_at=NOON + MINUTE) for job in before]
+    assert await store.jobs() == [replace(job, due_at=NOON + MINUTE) for job in before]
+    assert await take(store) == ()
+    assert len(await store.take_due({"openai": 10}, NOON + MINUTE, NOON + 2 * MINUTE)) == 2
+
+
+async def test_a_job_is_not_due_before_its_time(store: SqlStore) -> None:
+    await watch(store, KEY, now=NOON + SECOND)
+    assert await take(store) == ()
+
+
+async def test_each_source_has_a_capacity_of_its_own(store: SqlStore) -> None:
+    await watch(store, *(key(number, source) for number in range(3) for source in ("openai", "azure", "idle")))
+    taken = await store.take_due({"openai": 1, "azure": 2, "idle": 0, "unknown": 5}, NOON, NOON + MINUTE)
+    assert sorted(job.key.source for job in taken) == ["azure", "azure", "openai"]
+
+
+async def test_two_watchers_never_take_the_same_job(url: str, store: SqlStore) -> None:
+    await watch(store, *map(key, range(60)))
+    async with SqlStore(url) as other:
+        taken = await asyncio.gather(*(take(each, 7) for _ in range(10) for each in (store, other)))
+    everything = [job.key for jobs in taken for job in jobs]
+    assert sorted(everything) == sorted(map(key, range(60)))
+
+
+async def test_two_watchers_may_bring_the_same_new_jobs(url: str, store: SqlStore) -> None:
+    specs = [JobSpec(key(number)) for number in range(300)]
+    async with SqlStore(url) as other:
+        results = await asyncio.gather(*(each.upsert_jobs(specs, NOON) for each in (store, other)))
+    assert sum(result.added for result in results) == 300
+    assert len(await store.jobs()) == 300
+
+
+async def test_looking_for_work_writes_nothing_when_there_is_none(sqlite_path: Path) -> None:
+    async with SqlStore(f"sqlite:///{sqlite_path}") as store:
+        await owe(store, ["running"])
+        with sqlite3.connect(sqlite_path) as onlooker:
+            before = onlooker.execute("PRAGMA data_version").fetchone()
+            await store.take_due({"openai": 10, "azure": 5}, NOON, NOON + MINUTE)
+            await store.claim({"pager": 10, "chat": 5}, NOON - MINUTE, NOON + MINUTE)
+            await store.record([])
+            await store.settle([])
+            assert onlooker.execute("PRAGMA data_version").fetchone() == before
+            await store.claim({"pager": 10}, NOON, NOON + MINUTE)
+            assert onlooker.execute("PRAGMA data_version").fetchone() != before
+        onlooker.close()
+
+
+@pytest.mark.parametrize(
+    "status", ["paused", "über-queued", "nul\0", "half \ud83d", "back\\slash", r"\u0000", 'qu"ote']
+)
+async def test_any_status_and_name_come_back_as_they_were(store: SqlStore, status: str) -> None:
+    await store.upsert_jobs([JobSpec(KEY, status, {"label": status})], NOON)
+    job = await the_job(store)
+    assert (job.name, job.labels) == (status, {"label": status})
+    change = move(job, status)
+    await store.record([change])
+    assert (await the_job(store)).status == status
+    await store.record([move(change.job, "running", NOON + SECOND)])
+    assert [each.status for each in await store.history(KEY)] == [status, "running"]
+    assert (await store.history(KEY))[1].previous_status == status

@@ -1,0 +1,201 @@
+"""Recording what polls learned, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, key, move, owe, statement, the_job, watch
+from watcher.domain.deliveries import Delivery, DeliveryState
+from watcher.domain.jobs import Job, JobError, JobFacts, JobKey, JobSpec
+from watcher.domain.messages import event_id
+from watcher.pipeline.ports import Change
+from watcher.store.sql import SqlStore
+
+FACTS = JobFacts(
+    model="gpt-4o-mini-2024-07-18",
+    fine_tuned_model="ft:gpt-4o-mini:my-org::AbC",
+    created_at=NOON - timedelta(hours=1),
+    finished_at=NOON,
+    estimated_finish=NOON + timedelta(minutes=3),
+    trained_tokens=2**40,
+    error=JobError("code", "nul \0, half \ud83d, größer", None),
+)
+DOCUMENT = '{"id": "ftjob-1", "seed":7,\n "text": "\\u0000 \\ud83d größer \U0001f600", "big": 1e999}'
+
+
+async def count_rows(store: SqlStore, table: str) -> int:
+    ((count,),) = await statement(store, f"SELECT count(*) FROM {table}")
+    return int(count)
+
+
+async def test_a_transition_comes_back_as_it_was(store: SqlStore) -> None:
+    await store.upsert_jobs([JobSpec(KEY, "bot", {"team": "nlp"})], NOON)
+    first = move(await the_job(store), "validating_files", NOON)
+    last = move(first.job, "succeeded", NOON + MINUTE, facts=FACTS, document=DOCUMENT)
+    assert await store.record([first]) == set()
+    assert await store.record([last]) == set()
+    assert await store.history(KEY) == [first.transition, last.transition]
+    assert last.transition is not None
+    assert last.transition.skipped == ("queued", "running")
+    assert await the_job(store) == last.job
+
+
+async def test_a_transition_is_stored_with_the_id_that_receivers_get(store: SqlStore) -> None:
+    await owe(store, ["running"])
+    (transition,) = await store.history(KEY)
+    assert await statement(store, "SELECT event_id FROM transition") == [(event_id(KEY, transition.seq),)]
+
+
+async def test_what_is_owed_is_committed_with_the_transition(store: SqlStore) -> None:
+    (job,) = await watch(store, KEY)
+    change = move(job, "running", owed=["pager", "chat"])
+    assert change.transition is not None
+    await store.record([change])
+    pager = Delivery(
+        id=1,
+        notifier="pager",
+        transition=change.transition,
+        state=DeliveryState.PENDING,
+        attempts=0,
+        next_at=NOON,
+        give_up_at=NOON + timedelta(hours=72),
+    )
+    assert await store.deliveries() == [replace(pager, id=2, notifier="chat"), pager]
+
+
+async def test_a_change_without_a_transition_writes_only_the_jobs_state(store: SqlStore) -> None:
+    await store.upsert_jobs([JobSpec(KEY, "bot", {"team": "nlp"})], NOON)
+    job = await the_job(store)
+    troubled = replace(job, failures=2, missing=1, last_error="no answer within 15 s", due_at=NOON + MINUTE)
+    await store.record([Change(job.seq, replace(troubled, name="other", labels={}))])
+    assert await the_job(store) == troubled
+    await store.record([Change(job.seq, replace(job, due_at=None))])
+    assert await the_job(store) == replace(job, due_at=None)
+    assert await store.history(KEY) == []
+
+
+async def test_errors_are_stored_fit_to_be_shown(store: SqlStore) -> None:
+    (job,) = await watch(store, KEY)
+    await store.record([Change(job.seq, replace(job, last_error="nul \0 half \ud83d esc \x1b[2J"))])
+    assert (await the_job(store)).last_error == r"nul \x00 half \ud83d esc \x1b[2J"
+
+
+async def test_whoever_comes_too_late_is_dropped_and_named(store: SqlStore) -> None:
+    one, two, three = await watch(store, key(1), key(2), key(3))
+    await store.record([move(two, "queued", NOON)])
+    before = await store.jobs()
+    late = [move(job, "running", NOON + SECOND, ["pager"]) for job in (one, two, three)]
+    assert await store.record(late) == {key(2)}
+    assert await store.jobs() == [late[0].job, before[1], late[2].job]
+    assert [each.status for each in await store.history(key(2))] == ["queued"]
+    assert {each.transition.key for each in await store.deliveries()} == {key(1), key(3)}
+
+
+async def test_what_comes_too_late_without_a_transition_is_dropped_silently(store: SqlStore) -> None:
+    (job,) = await watch(store, KEY)
+    await owe(store, ["running"])
+    before = await the_job(store)
+    assert await store.record([Change(job.seq, replace(job, failures=1, last_error="503"))]) == set()
+    assert await the_job(store) == before
+
+
+async def test_a_job_may_move_several_times_in_one_commit(store: SqlStore) -> None:
+    job, other = await watch(store, key(1), key(2))
+    first = move(job, "queued", NOON)
+    last = move(first.job, "running", NOON + SECOND)
+    after = Change(last.job.seq, replace(last.job, failures=1, last_error="503"))
+    assert await store.record([first, move(other, "queued"), last, after]) == set()
+    assert await store.history(job.key) == [first.transition, last.transition]
+    assert await the_job(store, job.key) == after.job
+
+
+async def test_what_follows_on_a_late_change_is_dropped_even_if_its_number_fits(store: SqlStore) -> None:
+    job, other = await watch(store, key(1), key(2))
+    # Two watchers see the same transition in the same second: both give it the same number.
+    await store.record([move(job, "queued", NOON)])
+    before = await the_job(store, job.key)
+    mine = move(job, "running", NOON)
+    following = move(mine.job, "succeeded", NOON + SECOND, ["pager"])
+    complaint = Change(mine.job.seq, replace(mine.job, failures=7))
+    assert before.seq == mine.job.seq
+    assert await store.record([mine, move(other, "queued"), following, complaint]) == {job.key}
+    assert await the_job(store, job.key) == before
+    assert [each.status for each in await store.history(job.key)] == ["queued"]
+    assert [each.status for each in await store.history(other.key)] == ["queued"]
+
+
+@pytest.mark.parametrize("with_transition", [False, True])
+@pytest.mark.parametrize("job_id", ["removed", "unknown"])
+async def test_changes_of_jobs_that_are_not_watched_are_dropped(
+    store: SqlStore, job_id: str, with_transition: bool
+) -> None:
+    job = Job(JobKey("openai", job_id), due_at=NOON)
+    await watch(store, JobKey("openai", "removed"))
+    await store.remove_job(JobKey("openai", "removed"), NOON)
+    before = await store.jobs(include_removed=True)
+    change = move(job, "running", owed=["pager"]) if with_transition else Change(0, replace(job, failures=1))
+    assert await store.record([change]) == ({job.key} if with_transition else set())
+    assert await store.jobs(include_removed=True) == before
+    assert await count_rows(store, "transition") == await count_rows(store, "delivery") == 0
+
+
+async def test_one_of_two_watchers_wins(url: str, store: SqlStore) -> None:
+    jobs = await watch(store, *map(key, range(40)))
+    async with SqlStore(url) as other:
+        for number, status in enumerate(["queued", "running", "succeeded"]):
+            changes = [move(job, status, NOON + number * SECOND, ["pager"]) for job in jobs]
+            batches = (changes, changes[::-1])
+            late = await asyncio.gather(
+                *(each.record(batch) for each, batch in zip((store, other), batches, strict=True))
+            )
+            assert sorted([*late[0], *late[1]]) == sorted(map(key, range(40)))
+            jobs = [change.job for change in changes]
+    assert await store.jobs() == sorted(jobs, key=lambda job: job.key)
+    assert await count_rows(store, "transition") == await count_rows(store, "delivery") == 120
+
+
+@pytest.mark.parametrize("spoilt", ["owed twice", "no time zone"])
+async def test_a_change_that_cannot_be_written_takes_the_whole_commit_back(store: SqlStore, spoilt: str) -> None:
+    """It is no fault of the database: the caller learns the difference, and can leave the one out."""
+    one, two = await watch(store, key(1), key(2))
+    good, bad = move(one, "running", owed=["pager"]), move(two, "running", owed=["pager"])
+    if spoilt == "owed twice":
+        bad = replace(bad, owed=("pager", "pager"))
+    else:
+        bad = replace(bad, job=replace(bad.job, due_at=datetime(2026, 11, 24, 12)))  # noqa: DTZ001 - that is the fault
+    with pytest.raises((IntegrityError, ValueError) if spoilt == "no time zone" else IntegrityError):
+        await store.record([good, bad])
+    assert await store.jobs() == [one, two]
+    assert await count_rows(store, "transition") == await count_rows(store, "delivery") == 0
+    assert await store.record([good]) == set()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO transition (job, seq, event_id, status, reason, skipped, observed_at, labels, facts, document)"
+        " VALUES (99, 1, 'evt', 'running', 'advanced', '[]', '2026-11-24', '{}', '{}', '{}')",
+        "INSERT INTO delivery (job, seq, notifier, state, attempts, next_at, give_up_at)"
+        " VALUES (1, 99, 'pager', 'pending', 0, '2026-11-24', '2026-11-24')",
+        "DELETE FROM transition",
+        "UPDATE transition SET event_id = 'the same'",
+    ],
+)
+async def test_the_database_itself_keeps_the_record_whole(store: SqlStore, sql: str) -> None:
+    """No transition without its job, no delivery without its transition, no id twice."""
+    await owe(store, ["queued", "running"])
+    with pytest.raises(IntegrityError):
+        await statement(store, sql)
+
+
+async def test_the_record_outlives_the_process(url: str) -> None:
+    async with SqlStore(url) as store:
+        await owe(store, ["queued", "running"])
+        before = (await store.jobs(), await store.history(KEY), await store.deliveries())
+    async with SqlStore(url) as store:
+        assert (await store.jobs(), await store.history(KEY), await store.deliveries()) == before

@@ -1,0 +1,74 @@
+"""How one job fares over time: which status it has, and what its object says."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from datetime import datetime
+
+from watcher.domain.jobs import Status
+from watcher.simulator.documents import Moment, job_document
+from watcher.simulator.faults import PendingFaults
+from watcher.simulator.script import JobScript, Step
+
+_SAYS_NOTHING_OF_THE_FILES = {Status.VALIDATING_FILES, Status.FAILED, Status.CANCELLED}
+
+
+class Course:
+    """A job on its way through its steps; the first one begins when this is made."""
+
+    def __init__(self, job: JobScript, now: datetime) -> None:
+        self.faults = PendingFaults(job.faults)
+        self.asked = 0
+        """Requests for the job so far."""
+        self._job = job
+        self._created_at = now
+        self._validated = False
+        self._coming: deque[Step] = deque(job.steps)
+        self._enter(self._coming.popleft(), now)
+
+    def status(self, now: datetime) -> str:
+        """Return the status it has now."""
+        self._catch_up(now)
+        return self._step.status
+
+    def body(self, now: datetime) -> bytes:
+        """Return the job object as it stands now: JSON, the same bytes for as long as the step lasts."""
+        self._catch_up(now)
+        if self._body is None:
+            self._body = json.dumps(job_document(self._job, self._moment())).encode()
+        return self._body
+
+    def count_answer(self, now: datetime) -> None:
+        """Count an answer that said the status of now; a step of so many polls may be over with it."""
+        self._answers += 1
+        if self._coming and self._step.polls is not None and self._answers >= self._step.polls:
+            self._enter(self._coming.popleft(), now)
+
+    def set_status(self, status: str, now: datetime) -> None:
+        """Give it another status, which it keeps: its script is over."""
+        self._coming.clear()
+        self._enter(Step(status), now)
+
+    def _catch_up(self, now: datetime) -> None:
+        while self._coming and self._step.lasts is not None and now >= self._since + self._step.lasts:
+            # The next step begins when this one was over, not when somebody asks.
+            self._enter(self._coming.popleft(), self._since + self._step.lasts)
+
+    def _enter(self, step: Step, at: datetime) -> None:
+        self._step = step
+        self._since = at
+        self._answers = 0
+        self._body: bytes | None = None
+        self._validated = self._validated or step.status not in _SAYS_NOTHING_OF_THE_FILES
+
+    def _moment(self) -> Moment:
+        running_for = self._step.lasts if self._step.status == Status.RUNNING else None
+        return Moment(
+            status=self._step.status,
+            created_at=self._created_at,
+            since=self._since,
+            validated=self._validated,
+            estimated_finish=None if running_for is None else self._since + running_for,
+            fields=self._step.fields,
+        )

@@ -1,0 +1,141 @@
+"""Job objects as the fine-tuning API gives them: every field of its reference, and those it gives besides."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from watcher.domain.jobs import Status
+from watcher.simulator.graders import GRADERS
+from watcher.simulator.script import JobScript, Method
+
+ORGANIZATION = "org-simulated"
+TRAINED_TOKENS = 1_234_567
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where a job stands."""
+
+    status: str
+    created_at: datetime
+    since: datetime
+    """When it got this status."""
+    validated: bool = False
+    """Whether its files have been validated: only then is it known what "auto" stands for."""
+    estimated_finish: datetime | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Fields that have another value than usual."""
+
+
+def job_document(job: JobScript, moment: Moment) -> dict[str, Any]:
+    """Return the job object, as `GET /fine_tuning/jobs/{id}` answers."""
+    succeeded = moment.status == Status.SUCCEEDED
+    # A real failed job says nothing of when it ended.
+    finished = moment.status in {Status.SUCCEEDED, Status.CANCELLED}
+    document = {
+        "object": "fine_tuning.job",
+        "id": job.id,
+        "model": job.model,
+        "created_at": _seconds(moment.created_at),
+        "finished_at": _seconds(moment.since) if finished else None,
+        "fine_tuned_model": _model_name(job) if succeeded else None,
+        "organization_id": ORGANIZATION,
+        "result_files": [_made_up("file", job.id, "results")] if succeeded else [],
+        "status": moment.status,
+        "validation_file": _made_up("file", job.id, "validation"),
+        "training_file": _made_up("file", job.id, "training"),
+        "trained_tokens": TRAINED_TOKENS if succeeded else None,
+        "error": _error(job, moment.status),
+        "user_provided_suffix": job.suffix,
+        "seed": int(_digest(job.id, "seed")[:8], 16) & 0x7FFF_FFFF,
+        "estimated_finish": _seconds(moment.estimated_finish) if moment.estimated_finish else None,
+        "integrations": [_wandb(job)],
+        "metadata": dict(job.metadata),
+        "usage_metrics": None,
+        "shared_with_openai": False,
+        "method": _method(job, validated=moment.validated),
+        **_hyperparameters_field(job, validated=moment.validated),
+    }
+    return {**document, **job.fields, **moment.fields}
+
+
+def _error(job: JobScript, status: str) -> dict[str, Any]:
+    """Return why the job failed. The API says so of jobs that did not fail, too: with nothing but nulls."""
+    if status != Status.FAILED:
+        return {"code": None, "message": None, "param": None}
+    return dict(job.error or _USUAL_ERROR)
+
+
+def _model_name(job: JobScript) -> str:
+    return f"ft:{job.model}:simulated:{job.suffix or ''}:{_digest(job.id, 'model')[:8]}"
+
+
+def _wandb(job: JobScript) -> dict[str, Any]:
+    run_id = _digest(job.id, "run")[:8]
+    settings = {"project": "fine-tuning", "entity": None, "name": job.suffix, "tags": ["simulated"], "run_id": run_id}
+    return {"type": "wandb", "wandb": settings}
+
+
+def _hyperparameters_field(job: JobScript, *, validated: bool) -> dict[str, Any]:
+    """Return the old place of the hyperparameters: null for DPO jobs, absent for reinforcement jobs."""
+    match job.method:
+        case Method.SUPERVISED:
+            return {"hyperparameters": _hyperparameters(Method.SUPERVISED, validated=validated)}
+        case Method.DPO:
+            return {"hyperparameters": None}
+        case Method.REINFORCEMENT:
+            return {}
+
+
+def _method(job: JobScript, *, validated: bool) -> dict[str, Any]:
+    settings: dict[str, Any] = {"hyperparameters": _hyperparameters(job.method, validated=validated)}
+    if job.method is Method.REINFORCEMENT:
+        settings["grader"] = GRADERS[job.grader]
+    return {"type": job.method.value, job.method.value: settings}
+
+
+def _hyperparameters(method: Method, *, validated: bool) -> dict[str, Any]:
+    chosen = _HYPERPARAMETERS[method]
+    if validated:
+        return dict(chosen)
+    return {name: value if isinstance(value, str) else "auto" for name, value in chosen.items()}
+
+
+def _made_up(prefix: str, *parts: str) -> str:
+    return f"{prefix}-{_digest(*parts)[:22]}"
+
+
+def _digest(*parts: str) -> str:
+    """Return hexadecimal digits that are the same whenever the same job is simulated."""
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()
+
+
+def _seconds(at: datetime) -> int:
+    return int(at.timestamp())
+
+
+_USUAL_ERROR = {
+    "code": "invalid_training_file",
+    "message": "The job failed due to an invalid training file. Expected file to have JSONL format, where every line "
+    "is a valid JSON dictionary.",
+    "param": "training_file",
+}
+
+_HYPERPARAMETERS: Mapping[Method, Mapping[str, Any]] = {
+    Method.SUPERVISED: {"batch_size": 1, "learning_rate_multiplier": 1.8, "n_epochs": 3},
+    Method.DPO: {"batch_size": 8, "beta": 0.1, "learning_rate_multiplier": 1.0, "n_epochs": 2},
+    Method.REINFORCEMENT: {
+        "batch_size": 16,
+        "compute_multiplier": 1.0,
+        "eval_interval": 5,
+        "eval_samples": 3,
+        "learning_rate_multiplier": 1.0,
+        "n_epochs": 1,
+        "reasoning_effort": "medium",
+    },
+}
+"""What "auto" turns out to be."""

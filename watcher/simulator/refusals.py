@@ -1,0 +1,66 @@
+"""The answers of the fine-tuning API to requests that it does not serve, in its own words."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+from watcher.simulator.server import Received
+
+Refusal = tuple[int, bytes]
+"""A status code and a body."""
+
+_BEARER = "Bearer "
+_NO_KEY = (
+    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
+    "(i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you're accessing the "
+    "API from your browser and are prompted for a username and password. You can obtain an API key from "
+    "https://platform.openai.com/account/api-keys."
+)
+_WRONG_KEY = (
+    "Incorrect API key provided: {key}. You can find your API key at https://platform.openai.com/account/api-keys."
+)
+_SHOWN_START, _SHOWN_END = 4, 4
+
+
+def wrong_key(received: Received, api_key: str | None) -> Refusal | None:
+    """Return the answer to a request without the right key; None for one that is let in."""
+    given = _key_of(received)
+    if api_key is None or given == api_key:
+        return None
+    if not given:
+        return HTTPStatus.UNAUTHORIZED, error_body(_NO_KEY)
+    return HTTPStatus.UNAUTHORIZED, error_body(_WRONG_KEY.format(key=_masked(given)), code="invalid_api_key")
+
+
+def unknown_job(job_id: str) -> Refusal:
+    """Return the answer to a question for a job that does not exist."""
+    message = f"Could not find fine tune: {job_id}"
+    return HTTPStatus.NOT_FOUND, error_body(message, param="fine_tune_id", code="fine_tune_not_found")
+
+
+def unknown_url(received: Received) -> Refusal:
+    """Return the answer to a request for anything that is not served."""
+    return HTTPStatus.NOT_FOUND, error_body(f"Invalid URL ({received.method} {received.path})")
+
+
+def error_body(
+    message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None
+) -> bytes:
+    """Return the body of an error: OpenAI's error object as JSON."""
+    return json.dumps({"error": {"message": message, "type": kind, "param": param, "code": code}}).encode()
+
+
+def _key_of(received: Received) -> str:
+    """Return the key of the request: OpenAI's way or Azure's."""
+    authorization = received.headers.get("authorization", "")
+    if authorization.startswith(_BEARER):
+        return authorization.removeprefix(_BEARER).strip()
+    return received.headers.get("api-key", "")
+
+
+def _masked(key: str) -> str:
+    hidden = len(key) - _SHOWN_START - _SHOWN_END
+    if hidden <= 0:
+        return "*" * len(key)
+    return key[:_SHOWN_START] + "*" * hidden + key[-_SHOWN_END:]
