@@ -19,18 +19,18 @@ ACCEPTED = Reply(200, {"content-type": "text/plain"}, b"ok")
 TOLERANCE = timedelta(minutes=5)
 """How old or young a signature may be, as the official libraries have it."""
 
-Answers = Sequence[Reply] | Callable[[Received], Reply]
-"""Answers to give in turn, the last one for ever; or a function that answers each request."""
+Answers = list[Reply] | Callable[[Received], Reply]
+"""Answers to give in turn, taken from the front until one is left, which stays; or what answers each request."""
 
 
 class Receiver:
     """Takes webhooks at `url` while it is entered."""
 
     def __init__(
-        self, *, secret: str | None = None, answers: Answers = (ACCEPTED,), clock: Clock = utc_now, port: int = 0
+        self, *, secret: str | None = None, answers: Answers | None = None, clock: Clock = utc_now, port: int = 0
     ) -> None:
-        self.answers = answers
-        """May be changed at any time; answers in turn begin anew then."""
+        self.answers: Answers = [ACCEPTED] if answers is None else answers
+        """What it answers; may be changed at any time."""
         self.received: list[Received] = []
         """What arrived, the oldest first; `verified` tells whether the signature holds, if there is a secret."""
         self._webhook = Webhook(secret) if secret else None
@@ -60,3 +60,28 @@ class Receiver:
         except TimeoutError:
             raise TimeoutError(f"{len(self.received)} of {count} requests arrived") from None
         return self.received
+
+    async def _answer(self, received: Received) -> Reply:
+        if self._webhook is not None:
+            received = replace(received, verified=_is_signed(received, self._webhook))
+        self.received.append(received)
+        async with self._arrived:
+            self._arrived.notify_all()
+        if callable(self.answers):
+            return self.answers(received)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+def _is_signed(received: Received, webhook: Webhook) -> bool:
+    """Tell whether one of the signatures holds, and is of about the time of arrival by the receiver's clock."""
+    # `Webhook.verify` would compare with the real time, which is another one where a test moves the clock.
+    headers = received.headers
+    try:
+        timestamp = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+        expected = webhook.sign(headers["webhook-id"], timestamp, received.body.decode())
+    except (KeyError, ValueError, OverflowError):
+        return False
+    given = headers.get("webhook-signature", "").split()
+    return abs(received.at - timestamp) <= TOLERANCE and any(
+        hmac.compare_digest(signature.encode(), expected.encode()) for signature in given
+    )

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import count
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +37,7 @@ class Play:
         self.first_attempts: dict[tuple[str, JobKey], list[int]] = defaultdict(list)
 
     async def step(self, verb: str, number: int) -> None:
+        """Do one thing, a second after the last one."""
         self.now += SECOND
         if verb == "move":
             await self.move(number % len(self.jobs))
@@ -52,12 +52,14 @@ class Play:
             await self.store.settle([after_attempt(delivery, OUTCOMES[verb], self.now, 0.0)])
 
     async def move(self, index: int) -> None:
+        """Let a job move, owed to both notifiers."""
         job = self.jobs[index]
         change = move(job, "queued" if job.status == "running" else "running", self.now, self.notifiers)
         assert not await self.store.record([change])
         self.jobs[index] = change.job
 
     async def claim(self, capacity: int) -> None:
+        """Claim, and check that nothing earlier of the same notifier and job is pending."""
         claimed = await self.store.claim(dict.fromkeys(self.notifiers, capacity), self.now, self.now + MINUTE)
         pending = await self.store.deliveries(states=[DeliveryState.PENDING], limit=10_000)
         for delivery in claimed:
@@ -83,7 +85,6 @@ class Play:
                 assert self.first_attempts[notifier, job.key] == seqs
 
 
-@pytest.mark.usefixtures("url")
 @settings(
     max_examples=30,
     deadline=None,

@@ -26,7 +26,7 @@ def keys(jobs: Sequence[Job]) -> list[JobKey]:
 
 
 async def test_a_new_job_is_due_at_once(store: SqlStore) -> None:
-    spec = JobSpec(KEY, "support-bot v3 – größer", {"team": "nlp", "größe": "≥ 3"})
+    spec = JobSpec(KEY, "support-bot v3, größer", {"team": "nlp", "größe": "≥ 3"})
     assert await store.upsert_jobs([spec], NOON) == UpsertResult(added=1, updated=0, revived=0)
     assert await store.jobs() == [Job(KEY, spec.name, spec.labels, due_at=NOON)]
 
@@ -106,7 +106,7 @@ async def test_a_removed_job_that_is_named_again_goes_on_where_it_stood(store: S
 @pytest.mark.parametrize("is_removed", [False, True])
 @pytest.mark.parametrize("ask_again", [False, True])
 async def test_a_job_that_has_ended_is_polled_only_when_somebody_asks(
-    store: SqlStore, ask_again: bool, is_removed: bool
+    store: SqlStore, *, ask_again: bool, is_removed: bool
 ) -> None:
     await owe(store, ["succeeded"])
     if is_removed:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, StatementError
 
 from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, key, move, owe, statement, the_job, watch
 from watcher.domain.deliveries import Delivery, DeliveryState
@@ -132,7 +132,7 @@ async def test_what_follows_on_a_late_change_is_dropped_even_if_its_number_fits(
 @pytest.mark.parametrize("with_transition", [False, True])
 @pytest.mark.parametrize("job_id", ["removed", "unknown"])
 async def test_changes_of_jobs_that_are_not_watched_are_dropped(
-    store: SqlStore, job_id: str, with_transition: bool
+    store: SqlStore, *, job_id: str, with_transition: bool
 ) -> None:
     job = Job(JobKey("openai", job_id), due_at=NOON)
     await watch(store, JobKey("openai", "removed"))
@@ -168,7 +168,7 @@ async def test_a_change_that_cannot_be_written_takes_the_whole_commit_back(store
         bad = replace(bad, owed=("pager", "pager"))
     else:
         bad = replace(bad, job=replace(bad.job, due_at=datetime(2026, 11, 24, 12)))  # noqa: DTZ001 - that is the fault
-    with pytest.raises((IntegrityError, ValueError) if spoilt == "no time zone" else IntegrityError):
+    with pytest.raises(StatementError):
         await store.record([good, bad])
     assert await store.jobs() == [one, two]
     assert await count_rows(store, "transition") == await count_rows(store, "delivery") == 0
@@ -178,10 +178,9 @@ async def test_a_change_that_cannot_be_written_takes_the_whole_commit_back(store
 @pytest.mark.parametrize(
     "sql",
     [
-        "INSERT INTO transition (job, seq, event_id, status, reason, skipped, observed_at, labels, facts, document)"
-        " VALUES (99, 1, 'evt', 'running', 'advanced', '[]', '2026-11-24', '{}', '{}', '{}')",
-        "INSERT INTO delivery (job, seq, notifier, state, attempts, next_at, give_up_at)"
-        " VALUES (1, 99, 'pager', 'pending', 0, '2026-11-24', '2026-11-24')",
+        "UPDATE transition SET job = 99 WHERE seq = (SELECT max(seq) FROM transition)",
+        "UPDATE delivery SET seq = 99",
+        "UPDATE delivery SET notifier = 'pager', seq = (SELECT max(seq) FROM transition)",
         "DELETE FROM transition",
         "UPDATE transition SET event_id = 'the same'",
     ],

@@ -37,15 +37,16 @@ class Pipe:
     def __init__(self) -> None:
         self.reader, writer = os.pipe()
         self.stream = os.fdopen(writer, "w", encoding="utf-8")
+        self._read = b""
 
     def read_line(self) -> str:
-        """Read up to the end of a line."""
-        line = b""
-        while not line.endswith(b"\n"):
+        """Read up to the end of a line, and keep what follows for the next one."""
+        while b"\n" not in self._read:
             more = os.read(self.reader, 65536)
             assert more, "the pipe was closed in the middle of a line"
-            line += more
-        return line.decode()
+            self._read += more
+        line, _, self._read = self._read.partition(b"\n")
+        return line.decode() + "\n"
 
 
 @pytest.fixture
@@ -142,12 +143,10 @@ async def _delivered(notifier: Stdout) -> bool:
 
 async def test_the_lines_of_two_notifiers_do_not_mix(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", pipe.stream)
-    notifiers = [Stdout(Config(), ENOUGH), Stdout(Config(), ENOUGH)]
-    sends = [asyncio.create_task(notifier.send(LARGE)) for notifier in notifiers]
-    text = ""
-    while text.count("\n") < 2:
-        text += await asyncio.to_thread(pipe.read_line)
-    assert text == (compose(LARGE) + "\n") * 2
+    messages = [LARGE, replace(LARGE, facts=tuple(Fact("Note", "y" * 400) for _ in range(500)))]
+    sends = [asyncio.create_task(Stdout(Config(), ENOUGH).send(message)) for message in messages]
+    lines = await asyncio.to_thread(lambda: pipe.read_line() + pipe.read_line())
+    assert sorted(lines.splitlines()) == sorted(map(compose, messages))
     assert await asyncio.gather(*sends) == [Delivered(), Delivered()]
 
 

@@ -292,12 +292,27 @@ def test_unknown_fields_are_kept_at_every_level() -> None:
     assert job.method.model_extra == {"distillation": {"teacher": "o3"}}
 
 
-STRANGE_SHAPES = [None, {}, [], "words", 3, 2.5, True, [None], {"a": [1]}, [[{}]], math.nan, math.inf, -1, 10**30]
+STRANGE_SHAPES: list[Any] = [
+    None,
+    {},
+    [],
+    "words",
+    3,
+    2.5,
+    True,
+    [None],
+    {"a": [1]},
+    [[{}]],
+    math.nan,
+    math.inf,
+    -1,
+    10**30,
+]
 
 
 @pytest.mark.parametrize("field", sorted(set(FineTuningJob.model_fields) - {"id", "status"}))
 @pytest.mark.parametrize("shape", STRANGE_SHAPES, ids=repr)
-def test_a_field_of_an_unexpected_shape_hurts_nothing(field: str, shape: object) -> None:
+def test_a_field_of_an_unexpected_shape_hurts_nothing(field: str, shape: Any) -> None:
     observation = parse(as_body(a_document(**{field: shape})), KEY, NOW)
 
     assert observation.status == "succeeded"
@@ -359,6 +374,9 @@ def test_an_error_counts_for_what_it_says(error: object, expected: JobError | No
     assert parse(as_body(a_document(error=error)), KEY, NOW).facts.error == expected
 
 
+ABSURD_MOMENTS: list[Any] = [0, -1, 10**18, 10**400, math.nan, math.inf, True, "", "soon", [], {}]
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -368,7 +386,7 @@ def test_an_error_counts_for_what_it_says(error: object, expected: JobError | No
         ("2026-11-24T11:00:00Z", datetime(2026, 11, 24, 11, tzinfo=UTC)),
         ("2026-11-24t11:00:00.123456789z", datetime(2026, 11, 24, 11, 0, 0, 123_456, tzinfo=UTC)),
         ("2026-11-24 11:00:00", datetime(2026, 11, 24, 11, tzinfo=UTC)),
-        *((absurd, None) for absurd in (0, -1, 10**18, 10**400, math.nan, math.inf, True, "", "soon", [], {})),
+        *((absurd, None) for absurd in ABSURD_MOMENTS),
         ("0001-01-01T00:00:00+23:00", None),
         ("9999-12-31T23:59:59-23:00", None),
     ],
@@ -419,8 +437,10 @@ def test_a_multi_grader_holds_one_grader_a_map_or_a_list() -> None:
 def test_graders_nest() -> None:
     outer = grader_of({"type": "multi", "graders": {"inner": GRADERS["multi"]}})
 
-    assert isinstance(outer.graders["inner"], MultiGrader)
-    assert isinstance(outer.graders["inner"].graders["judge"], ScoreModelGrader)
+    inner = outer.graders["inner"]
+    assert isinstance(inner, MultiGrader)
+    assert isinstance(inner.graders, dict)
+    assert isinstance(inner.graders["judge"], ScoreModelGrader)
 
 
 def test_the_document_is_the_text_as_given() -> None:
@@ -438,7 +458,7 @@ def with_status(text: str) -> bytes:
     ("body", "complaint"),
     [
         (b"", "malformed answer: it is empty"),
-        (b" \n", "malformed answer: it is empty: \\n"),
+        (b" \n", "malformed answer: it is empty:  \\n"),
         (b"<!DOCTYPE html><html>Sign in</html>", "it is HTML, not JSON: <!DOCTYPE html><html>Sign in</html>"),
         (b"\xef\xbb\xbf\n<html>", "it is HTML, not JSON"),
         (b"upstream timed out", "it is not JSON: upstream timed out"),

@@ -1,0 +1,338 @@
+"""Opening a record: created, migrated, or refused and left as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import watcher.store
+from tests.contract.store.scenes import KEY, NOON, owe, statement, the_job, watch
+from watcher.domain.jobs import JobSpec
+from watcher.errors import ConfigurationError, StoreError, StoreUnavailableError, StoreUnusableError
+from watcher.store.schema import HEAD, REVISIONS, VERSION_TABLE, metadata
+from watcher.store.sql import SqlStore
+
+NOBODY = 65534
+PASSWORD = "pa55-of-the-store"
+ADD_JOBS = """
+import asyncio, sys
+from datetime import datetime, timezone
+from watcher.domain.jobs import JobKey, JobSpec
+from watcher.store.sql import SqlStore
+
+async def main(url):
+    async with SqlStore(url) as store:
+        result = await store.upsert_jobs(
+            [JobSpec(JobKey("openai", f"ftjob-{n}")) for n in range(50)], datetime.now(timezone.utc)
+        )
+        print(result.added, "alembic" in sys.modules)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def refused(url: str) -> str:
+    """Return with what words the record at the URL is refused for good."""
+    with pytest.raises(StoreUnusableError) as refusal:
+        async with SqlStore(url):
+            pass
+    return str(refusal.value)
+
+
+async def unavailable(url: str) -> str:
+    """Return with what words the record at the URL cannot be reached now."""
+    with pytest.raises(StoreUnavailableError) as refusal:
+        async with SqlStore(url):
+            pass
+    return str(refusal.value)
+
+
+def run_sqlite(path: Path, *statements: str) -> list[tuple[Any, ...]]:
+    """Run statements on the file; return the rows of the last one."""
+    path.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        return [connection.execute(sql).fetchall() for sql in statements][-1]
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Be nobody for a while, if we are root, whom no permission stops."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def nobodys() -> Iterator[Path]:
+    """A directory that belongs to whom `without_privileges` makes of us."""
+    with tempfile.TemporaryDirectory() as name:
+        if os.geteuid() == 0:
+            os.chown(name, NOBODY, -1)
+        yield Path(name)
+
+
+async def test_the_directory_is_created_for_its_owner_only(sqlite_path: Path) -> None:
+    async with SqlStore(f"sqlite:///{sqlite_path}") as store:
+        assert store.name == str(sqlite_path)
+    assert stat.S_IMODE(sqlite_path.parent.stat().st_mode) == 0o700
+
+
+async def test_a_relative_path_is_relative_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with SqlStore("sqlite:///rel 100%.db") as store:
+        await watch(store, KEY)
+    assert (tmp_path / "rel 100%.db").exists()
+
+
+async def test_sqlite_is_told_to_be_safe(sqlite_path: Path) -> None:
+    async with SqlStore(f"sqlite:///{sqlite_path}") as store:
+        told = {name: await statement(store, f"PRAGMA {name}") for name in ("foreign_keys", "synchronous")}
+        assert told == {"foreign_keys": [(1,)], "synchronous": [(2,)]}
+        assert await statement(store, "PRAGMA journal_mode") == [("wal",)]
+        assert await statement(store, "PRAGMA busy_timeout") == [(5000,)]
+
+
+async def test_migrating_makes_the_tables_that_the_program_works_with(store: SqlStore) -> None:
+    def differences() -> list[Any]:
+        with store._database.reading() as connection:
+            context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+            return list(compare_metadata(context, metadata))
+
+    assert await store._on_thread(differences) == []
+    assert await statement(store, f"SELECT version_num FROM {VERSION_TABLE}") == [(HEAD,)]
+
+
+def test_every_revision_is_known_by_name() -> None:
+    """A database whose revision is not in this list is taken for a newer one."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(watcher.store.__file__).with_name("migrations")))
+    found = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert tuple(reversed(found)) == REVISIONS
+
+
+async def test_indexes_of_the_two_databases_are_the_same(url: str, store: SqlStore) -> None:
+    catalogue = "sqlite_master WHERE type = 'index'" if "sqlite" in url else "pg_indexes"
+    column = "sql" if "sqlite" in url else "indexdef"
+    definitions = [row[0] for row in await statement(store, f"SELECT {column} FROM {catalogue}") if row[0]]
+    partial = {
+        name
+        for name in ("job_due", "delivery_due", "delivery_settled_at")
+        for sql in definitions
+        if f" {name} " in sql and " WHERE " in sql
+    }
+    assert partial == {"job_due", "delivery_due", "delivery_settled_at"}
+
+
+async def test_processes_that_open_a_new_database_at_once_make_it_once(url: str) -> None:
+    processes = [
+        await asyncio.create_subprocess_exec(sys.executable, "-W", "error", "-c", ADD_JOBS, url, stdout=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    outputs = [(await process.communicate())[0].decode().split() for process in processes]
+    assert sorted(output[0] for output in outputs) == ["0", "0", "0", "50"]
+    async with SqlStore(url) as store:
+        assert len(await store.jobs()) == 50
+
+
+async def test_opening_what_is_up_to_date_does_not_load_alembic(url: str) -> None:
+    async with SqlStore(url) as store:
+        await watch(store, KEY)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", ADD_JOBS, url, stdout=subprocess.PIPE)
+    assert (await process.communicate())[0].split() == [b"49", b"False"]
+
+
+async def test_a_newer_database_is_refused_and_left_as_it_is(url: str) -> None:
+    async with SqlStore(url) as store:
+        await owe(store)
+        before = await store.deliveries()
+        await statement(store, f"UPDATE {VERSION_TABLE} SET version_num = '0099'")
+    words = await refused(url)
+    assert "newer version" in words
+    assert "0099" in words
+    assert "upgrade the program" in words
+    if url.startswith("sqlite"):
+        run_sqlite(Path(url.removeprefix("sqlite:///")), f"UPDATE {VERSION_TABLE} SET version_num = '{HEAD}'")
+        async with SqlStore(url) as store:
+            assert await store.deliveries() == before
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object) -> None:
+        raise OSError("no space for the second table")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.operations.Operations.create_index", breaks)
+        with pytest.raises(OSError, match="second table"):
+            await SqlStore(url).__aenter__()
+    async with SqlStore(url) as store:
+        assert await watch(store, KEY) == await store.jobs()
+
+
+async def test_another_programs_sqlite_file_is_refused_and_left_as_it_is(sqlite_path: Path) -> None:
+    run_sqlite(sqlite_path, "CREATE TABLE recipe (name TEXT)", "INSERT INTO recipe VALUES ('soup')")
+    before = sqlite_path.read_bytes()
+    words = await refused(f"sqlite:///{sqlite_path}")
+    assert f"{sqlite_path} belongs to another program" in words
+    assert "table recipe" in words
+    assert sqlite_path.read_bytes() == before
+
+
+async def test_a_postgresql_database_may_be_shared(postgresql_url: str) -> None:
+    with psycopg.connect(postgresql_url) as connection:
+        connection.execute("CREATE TABLE recipe (name TEXT)")
+    async with SqlStore(postgresql_url) as store:
+        await watch(store, KEY)
+
+
+async def test_a_postgresql_database_with_such_a_table_of_another_program_is_refused(postgresql_url: str) -> None:
+    with psycopg.connect(postgresql_url) as connection:
+        connection.execute("CREATE TABLE job (name TEXT)")
+    assert "belongs to another program (it has a table job)" in await refused(postgresql_url)
+
+
+async def test_a_postgresql_schema_of_its_own_can_be_chosen(postgresql_url: str) -> None:
+    with psycopg.connect(postgresql_url) as connection:
+        connection.execute("CREATE TABLE job (name TEXT)")
+        connection.execute("CREATE SCHEMA watcher")
+    async with SqlStore(f"{postgresql_url}&options=-csearch_path%3Dwatcher") as store:
+        await watch(store, KEY)
+        assert await statement(store, "SELECT count(*) FROM watcher.job") == [(1,)]
+
+
+@pytest.mark.parametrize("content", [b"\x7fELF no database\n" * 500, b"# a note\n"])
+async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(sqlite_path: Path, content: bytes) -> None:
+    sqlite_path.parent.mkdir()
+    sqlite_path.write_bytes(content)
+    words = await refused(f"sqlite:///{sqlite_path}")
+    assert f"{sqlite_path} is no SQLite database" in words
+    assert "choose another file" in words
+    assert sqlite_path.read_bytes() == content
+
+
+async def test_a_damaged_database_is_refused_and_left_as_it_is(sqlite_path: Path) -> None:
+    async with SqlStore(f"sqlite:///{sqlite_path}") as store:
+        await owe(store)
+    damaged = bytearray(sqlite_path.read_bytes())
+    damaged[100:4096] = b"\xa5" * 3996
+    sqlite_path.write_bytes(damaged)
+    assert "is damaged" in await refused(f"sqlite:///{sqlite_path}")
+    assert sqlite_path.read_bytes() == damaged
+
+
+async def test_an_empty_file_is_an_empty_database(sqlite_path: Path) -> None:
+    sqlite_path.parent.mkdir()
+    sqlite_path.touch()
+    async with SqlStore(f"sqlite:///{sqlite_path}") as store:
+        await watch(store, KEY)
+
+
+async def test_a_directory_that_cannot_be_created_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    words = await unavailable(f"sqlite:///{tmp_path}/file/state/watcher.db")
+    assert f"cannot create the directory {tmp_path}/file/state" in words
+    assert "choose another path" in words
+
+
+async def test_a_directory_in_place_of_the_file_is_named(tmp_path: Path) -> None:
+    assert str(tmp_path) in await unavailable(f"sqlite:///{tmp_path}")
+
+
+@pytest.mark.parametrize("mode", ["directory", "file"])
+async def test_what_this_user_may_not_write_is_refused_by_name(nobodys: Path, mode: str) -> None:
+    path = nobodys / "watcher.db"
+    with without_privileges():
+        async with SqlStore(f"sqlite:///{path}") as store:
+            await watch(store, KEY)
+        locked = nobodys if mode == "directory" else path
+        locked.chmod(0o500)
+        words = await unavailable(f"sqlite:///{path}")
+        locked.chmod(0o700)
+        assert f"{locked} is not writable for this user" in words
+        async with SqlStore(f"sqlite:///{path}") as store:
+            assert (await the_job(store)).key == KEY
+
+
+async def test_a_store_that_was_closed_stays_closed(url: str) -> None:
+    async with SqlStore(url) as store:
+        pass
+    with pytest.raises(RuntimeError):
+        await store.upsert_jobs([JobSpec(KEY)], NOON)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "watcher.db",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite://host/watcher.db",
+        "sqlite:///watcher.db?mode=ro",
+        f"mysql://root:{PASSWORD}@db/watcher",
+        f"postgres://root:{PASSWORD}@db/watcher",
+        f"postgresql+asyncpg://root:{PASSWORD}@db/watcher",
+        f"postgresql://root:{PASSWORD}@db:port/watcher",
+        f"postgresql://root:half@{PASSWORD}@db/watcher",
+        f"postgresql://root:ha@lf/{PASSWORD}@db/watcher",
+    ],
+)
+def test_other_urls_are_a_mistake_in_the_settings_and_not_repeated(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"store\.url: ") as refusal:
+        SqlStore(url)
+    assert PASSWORD not in str(refusal.value)
+    assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
+
+
+def test_without_its_driver_postgresql_is_a_mistake_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigurationError, match=r"install finetune-watcher\[postgresql\]"):
+        SqlStore(f"postgresql://root:{PASSWORD}@db/watcher")
+
+
+@pytest.mark.parametrize(
+    "query", ["", f"?password={PASSWORD}", f"?sslpassword={PASSWORD}", f"?password={PASSWORD}&password={PASSWORD}"]
+)
+async def test_a_password_is_never_shown(query: str) -> None:
+    store = SqlStore(f"postgresql://watcher:{PASSWORD}@127.0.0.1:1/records{query}")
+    with pytest.raises(StoreError) as refusal:
+        await store.__aenter__()
+    assert store.name == "postgresql://watcher:***@127.0.0.1:1/records"
+    assert store.name in str(refusal.value)
+    shown = [refusal.value, refusal.value.__cause__, store, vars(store), store._database, store._database.engine]
+    assert PASSWORD not in "".join(map(repr, shown))
+    assert refusal.value.__suppress_context__
+
+
+async def test_a_server_that_is_not_there_is_unavailable() -> None:
+    words = await unavailable("postgresql://watcher@127.0.0.1:1/records")
+    assert "postgresql://watcher@127.0.0.1:1/records cannot be reached" in words
+    assert "refused" in words
+
+
+async def test_a_postgresql_database_that_does_not_exist_is_unavailable(postgresql_url: str) -> None:
+    words = await unavailable(postgresql_url.replace("/t", "/none"))
+    assert "does not exist: create it first" in words
