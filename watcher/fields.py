@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -15,19 +16,44 @@ from pydantic import (
     PlainSerializer,
     SecretStr,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import core_schema
+from pydantic_core import PydanticCustomError, core_schema
 
 from watcher.domain.durations import DURATION_RULE, parse_duration, write_duration
 
 FILE_SUFFIX = "_file"
 """What turns the name of a secret into the name of its twin, which holds the path of a file."""
+SECRET_FILE_LIMIT = 64 * 1024
+"""Bytes that a file with a secret may have: a device or a log named by mistake is not read whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Stands in the place of a value that is known to be wrong, so that it is told along with all other mistakes."""
+
+    why: str
+    is_in_file: bool = False
+    """Whether it was the `_file` twin of the key that was given."""
+
+
+def expected(rule: str) -> PydanticCustomError:
+    """Return the error for a value that is not what the rule says, such as `a name of 1 to 64 letters`."""
+    return PydanticCustomError("expected", "expected {rule}", {"rule": rule})
+
+
+def _read_duration(given: object) -> timedelta:
+    try:
+        return parse_duration(given)
+    except ValueError as error:
+        raise expected(str(error)) from None
+
 
 Duration = Annotated[
     timedelta,
-    BeforeValidator(parse_duration),
+    BeforeValidator(_read_duration),
     PlainSerializer(write_duration, return_type=str),
     WithJsonSchema(
         {
@@ -61,43 +87,77 @@ class Section(BaseModel):
             path = values.pop(name + FILE_SUFFIX, None)
             if path is None:
                 continue
-            if values.get(name) is not None:
-                raise ValueError(f"give either {name} or {name}{FILE_SUFFIX}, not both")
-            values[name] = _read_secret(name + FILE_SUFFIX, path)
+            if values.get(name) is None:
+                values[name] = _read_secret(path)
+            else:
+                values[name] = Mistake(f"give either {name} or {name}{FILE_SUFFIX}, not both", is_in_file=True)
         return values
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _tell_mistake(cls, value: object) -> object:
+        if isinstance(value, Mistake):
+            kind = "mistake_in_file" if value.is_in_file else "mistake"
+            raise PydanticCustomError(kind, "{why}", {"why": value.why})
+        return value
 
     @classmethod
     def secret_names(cls) -> list[str]:
         """Name the fields that hold a secret."""
-        # A table of secrets is no secret itself: no one file could hold it.
-        fields = {name: field.annotation for name, field in cls.model_fields.items()}
-        return [name for name, kind in fields.items() if "SecretStr" in str(kind) and get_origin(kind) is not dict]
+        return [name for name, field in cls.model_fields.items() if _is_secret(field.annotation)]
 
     @classmethod
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler, /
     ) -> JsonSchemaValue:
-        """Describe the `_file` twins too."""
+        """Describe the `_file` twins too, and that a secret is given in one way only."""
         json_schema = handler.resolve_ref_schema(handler(schema))
-        for name in cls.secret_names():
+        secrets = cls.secret_names()
+        required = json_schema.pop("required", [])
+        for name in secrets:
             json_schema["properties"][name + FILE_SUFFIX] = {
                 "type": "string",
                 "format": "path",
                 "description": f"The path of a file that holds {name}.",
             }
-        if required := [name for name in json_schema.get("required", []) if name not in cls.secret_names()]:
-            json_schema["required"] = required
-        else:
-            json_schema.pop("required", None)
+        if plain := [name for name in required if name not in secrets]:
+            json_schema["required"] = plain
+        if secrets:
+            json_schema["allOf"] = [_one_way(name, is_required=name in required) for name in secrets]
         return json_schema
 
 
-def _read_secret(key: str, path: object) -> SecretStr:
+def _one_way(name: str, *, is_required: bool) -> JsonSchemaValue:
+    if is_required:
+        return {"oneOf": [{"required": [name]}, {"required": [name + FILE_SUFFIX]}]}
+    return {"not": {"required": [name, name + FILE_SUFFIX]}}
+
+
+def _is_secret(annotation: object) -> bool:
+    """Tell whether a field holds one secret. A table of secrets does not: no one file could hold it."""
+    if get_origin(annotation) in {dict, list, tuple}:
+        return False
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
+
+
+def _read_secret(path: object) -> SecretStr | Mistake:
+    if not isinstance(path, str | Path) or not str(path):
+        return Mistake("expected the path of a file", is_in_file=True)
+    # What does not look like a path may be the secret itself, given by the wrong name.
+    shown = str(path) if str(path).startswith(("/", ".", "~")) else "the file"
     try:
-        secret = Path(str(path)).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ValueError(f"{key}: cannot read {path}: {why}") from None
-    if not secret:
-        raise ValueError(f"{key}: {path} is empty")
-    return SecretStr(secret)
+        with Path(path).open("rb") as file:
+            secret = file.read(SECRET_FILE_LIMIT + 1)
+        text = secret.decode("utf-8").strip()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else _not_text(error)
+        return Mistake(f"cannot read {shown}: {why}", is_in_file=True)
+    if not text:
+        return Mistake(f"{shown} is empty", is_in_file=True)
+    if len(secret) > SECRET_FILE_LIMIT:
+        return Mistake(f"{shown} is too long to hold a secret", is_in_file=True)
+    return SecretStr(text)
+
+
+def _not_text(error: ValueError) -> str:
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "that cannot be a path"

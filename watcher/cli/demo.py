@@ -40,7 +40,7 @@ async def _demo() -> int:
     if verdict.problems:
         return Exit.FAILED
     write_line(
-        f"\n{verdict.delivered} of {verdict.expected} status changes delivered: none lost, none twice, all in order, all signed."
+        f"\n{verdict.delivered} of {verdict.expected} status changes delivered: none lost, none twice, all signed."
     )
     return Exit.OK
 

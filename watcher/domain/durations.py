@@ -9,20 +9,24 @@ _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
 
-DURATION_RULE = "a duration such as '30s', '5m', '1h30m' or '0.5s', or a number of seconds, more than zero"
+LONGEST_DURATION = timedelta(days=3650)
+"""What people write is at most this long, so that it can be added to any time there is."""
+DURATION_RULE = (
+    "a duration such as '30s', '5m', '1h30m' or '0.5s', or a number of seconds, more than zero and at most 3650d"
+)
 """What `parse_duration` accepts, for error messages."""
 
 
 def parse_duration(given: object) -> timedelta:
     """Read a duration: a number of seconds, or numbers with the units d, h, m, s and ms.
 
-    Raises ValueError for anything else, and for what is not more than zero.
+    Raises ValueError for anything else, and for what is not more than zero or more than ten years.
     """
     try:
         duration = given if isinstance(given, timedelta) else timedelta(seconds=_seconds(given))
     except (OverflowError, ValueError):
         raise ValueError(DURATION_RULE) from None
-    if duration <= timedelta():
+    if not timedelta() < duration <= LONGEST_DURATION:
         raise ValueError(DURATION_RULE)
     return duration
 

@@ -64,9 +64,10 @@ class Stdout:
         loop = asyncio.get_running_loop()
         written: asyncio.Future[OSError | ValueError | None] = loop.create_future()
         stream, encoding = _stream()
+        encoded = line.encode(encoding, "backslashreplace")
 
         def write() -> None:
-            error = self._write(stream, line.encode(encoding, "backslashreplace"))
+            error = self._write(stream, encoded)
             self._is_writing = False
             with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits for this any more
                 loop.call_soon_threadsafe(_settle, written, error)

@@ -43,7 +43,10 @@ class Notifier(Protocol):
         ...
 
     async def send(self, message: Message) -> Outcome:
-        """Make one attempt, and say what it came to. Never raises for what a receiver does."""
+        """Make one attempt, and say what it came to. Never raises for what a receiver does.
+
+        The one exception: OutputClosedError, when the notifier writes to our own standard output and nobody reads it.
+        """
         ...
 
 

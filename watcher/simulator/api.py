@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
+from http import HTTPStatus
 from typing import Self
 from urllib.parse import unquote
 
 from watcher.simulator.course import Course
 from watcher.simulator.faults import PendingFaults, spoil
-from watcher.simulator.refusals import Refusal, unknown_job, unknown_url, wrong_key
+from watcher.simulator.refusals import JSON, unknown_job, unknown_url, wrong_key
 from watcher.simulator.script import Fault, JobScript, Script
 from watcher.simulator.server import Clock, LoopbackServer, Received, Reply, utc_now
 
@@ -18,7 +20,6 @@ REQUESTS_KEPT = 50_000
 
 _JOB = re.compile(r"(?:/v1|/openai/v1|/openai)/fine_tuning/jobs/([^/]+)")
 """Where a job is: at OpenAI, and in the two ways of Azure."""
-_JSON = {"content-type": "application/json", "openai-processing-ms": "12"}
 
 
 class FineTuningApi:
@@ -58,8 +59,8 @@ class FineTuningApi:
 
     def add_fault(self, fault: Fault, job_id: str | None = None) -> None:
         """Let something go wrong with the requests for a job, or with all. Raises KeyError for an unknown job."""
-        faults = self._faults if job_id is None else self._courses[job_id].faults
-        faults.add(fault)
+        faulty = self._faults if job_id is None else self._courses[job_id].faults
+        faulty.add(fault)
 
     def set_status(self, job_id: str, status: str) -> None:
         """Give a job another status, which it keeps: its script is over. Raises KeyError for an unknown job."""
@@ -73,32 +74,27 @@ class FineTuningApi:
         number = self._keep(received)
         if self._latency_seconds:
             await asyncio.sleep(self._latency_seconds)
-        course = self._courses.get(_job_id(received.path) or "")
-        refusal = self._refusal(received)
-        if course is None or refusal is not None:
-            status, (status_code, body) = None, refusal or unknown_job(_job_id(received.path) or "")
+        found = self._find(received)
+        if isinstance(found, Course):
+            reply = Reply(HTTPStatus.OK, JSON, found.body(received.at))
+            fault = found.take_fault(received.at) or self._faults.take(number, found.status(received.at))
+            if fault is None:
+                found.count_answer(received.at)
         else:
-            status, status_code, body = course.status(received.at), 200, course.body(received.at)
-        reply = Reply(status_code, {**_JSON, "x-request-id": f"req_{number}"}, body)
-        if fault := self._fault(number, course, status):
-            return spoil(reply, fault)
-        if course and status:
-            course.count_answer(received.at)
-        return reply
+            reply, fault = found, self._faults.take(number, None)
+        if fault is not None:
+            reply = spoil(reply, fault)
+        return replace(reply, headers={"x-request-id": f"req_{number}", **reply.headers})
 
-    def _refusal(self, received: Received) -> Refusal | None:
+    def _find(self, received: Received) -> Course | Reply:
+        """Return the job that is asked for, or the answer to a request that is not served."""
+        job_path = _JOB.fullmatch(received.path)
+        if received.method != "GET" or job_path is None:
+            return unknown_url(received)
         if refusal := wrong_key(received, self.script.api_key):
             return refusal
-        is_served = received.method == "GET" and _JOB.fullmatch(received.path)
-        return None if is_served else unknown_url(received)
-
-    def _fault(self, number: int, course: Course | None, status: str | None) -> Fault | None:
-        """Return what goes wrong with this request: the job's own fault first, then that of all jobs."""
-        if course is not None:
-            course.asked += 1
-            if fault := course.faults.take(course.asked, status):
-                return fault
-        return self._faults.take(number, status)
+        job_id = unquote(job_path[1])
+        return self._courses.get(job_id) or unknown_job(job_id)
 
     def _keep(self, received: Received) -> int:
         """Keep the request, and return its number."""
@@ -107,8 +103,3 @@ class FineTuningApi:
         if len(self.requests) >= 2 * REQUESTS_KEPT:
             del self.requests[:REQUESTS_KEPT]
         return self._asked
-
-
-def _job_id(path: str) -> str | None:
-    match = _JOB.fullmatch(path)
-    return unquote(match[1]) if match else None

@@ -9,7 +9,7 @@ from datetime import datetime
 from watcher.domain.jobs import Status
 from watcher.simulator.documents import Moment, job_document
 from watcher.simulator.faults import PendingFaults
-from watcher.simulator.script import JobScript, Step
+from watcher.simulator.script import Fault, JobScript, Step
 
 _SAYS_NOTHING_OF_THE_FILES = {Status.VALIDATING_FILES, Status.FAILED, Status.CANCELLED}
 
@@ -19,11 +19,12 @@ class Course:
 
     def __init__(self, job: JobScript, now: datetime) -> None:
         self.faults = PendingFaults(job.faults)
-        self.asked = 0
-        """Requests for the job so far."""
+        """What is still to go wrong with requests for the job."""
+        self._asked = 0
         self._job = job
         self._created_at = now
         self._validated = False
+        self._body: bytes | None = None
         self._coming: deque[Step] = deque(job.steps)
         self._enter(self._coming.popleft(), now)
 
@@ -38,6 +39,11 @@ class Course:
         if self._body is None:
             self._body = json.dumps(job_document(self._job, self._moment())).encode()
         return self._body
+
+    def take_fault(self, now: datetime) -> Fault | None:
+        """Count a request for the job, and return what goes wrong with it."""
+        self._asked += 1
+        return self.faults.take(self._asked, self.status(now))
 
     def count_answer(self, now: datetime) -> None:
         """Count an answer that said the status of now; a step of so many polls may be over with it."""
@@ -59,7 +65,7 @@ class Course:
         self._step = step
         self._since = at
         self._answers = 0
-        self._body: bytes | None = None
+        self._body = None
         self._validated = self._validated or step.status not in _SAYS_NOTHING_OF_THE_FILES
 
     def _moment(self) -> Moment:

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,7 +33,7 @@ Say = Callable[[str, str], None]
 
 def _life(*statuses: str) -> tuple[Step, ...]:
     # The statuses move on with the answers, not with the clock: a slow machine sees the same.
-    return tuple(Step(status, polls=2) for status in statuses[:-1]) + (Step(statuses[-1]),)
+    return (*(Step(status, polls=2) for status in statuses[:-1]), Step(statuses[-1]))
 
 
 JOBS: Sequence[tuple[str, str, JobScript]] = (
@@ -91,11 +91,11 @@ class Verdict:
 
 async def demonstrate(say: Say) -> Verdict:
     """Run the service on the demonstration's jobs until each has ended and every webhook has arrived."""
-    async with FineTuningApi(Script(tuple(job for _, _, job in JOBS), api_key=API_KEY)) as api:
-        async with Receiver(secret=SECRET) as receiver:
-            with _configuration(api.base_url, receiver.url) as config:
-                problems = await _run_service(config, receiver, say)
-            return Verdict(_expected(), len(receiver.received), [*problems, *_reconcile(receiver.received)])
+    script = Script(tuple(job for _, _, job in JOBS), api_key=API_KEY)
+    async with FineTuningApi(script) as api, Receiver(secret=SECRET) as receiver:
+        with _configuration(api.base_url, receiver.url) as config:
+            problems = await _run_service(config, receiver, say)
+        return Verdict(_expected(), len(receiver.received), [*problems, *_reconcile(receiver.received)])
 
 
 async def _run_service(config: Path, receiver: Receiver, say: Say) -> list[str]:
@@ -153,7 +153,7 @@ async def _show_webhooks(receiver: Receiver, say: Say) -> None:
         shown = len(received)
 
 
-async def _lines(stream: asyncio.StreamReader | None) -> Any:
+async def _lines(stream: asyncio.StreamReader | None) -> AsyncIterator[str]:
     while stream and (line := await stream.readline()):
         yield line.decode(errors="replace").rstrip("\n")
 

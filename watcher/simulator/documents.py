@@ -82,13 +82,9 @@ def _wandb(job: JobScript) -> dict[str, Any]:
 
 def _hyperparameters_field(job: JobScript, *, validated: bool) -> dict[str, Any]:
     """Return the old place of the hyperparameters: null for DPO jobs, absent for reinforcement jobs."""
-    match job.method:
-        case Method.SUPERVISED:
-            return {"hyperparameters": _hyperparameters(Method.SUPERVISED, validated=validated)}
-        case Method.DPO:
-            return {"hyperparameters": None}
-        case Method.REINFORCEMENT:
-            return {}
+    if job.method is Method.SUPERVISED:
+        return {"hyperparameters": _hyperparameters(Method.SUPERVISED, validated=validated)}
+    return {"hyperparameters": None} if job.method is Method.DPO else {}
 
 
 def _method(job: JobScript, *, validated: bool) -> dict[str, Any]:

@@ -52,10 +52,10 @@ class Receiver:
         """Stop, whatever is still going on."""
         await self._server.__aexit__(*exc_info)
 
-    async def wait_for(self, count: int, timeout: timedelta = timedelta(seconds=5)) -> Sequence[Received]:
+    async def wait_for(self, count: int, within: timedelta = timedelta(seconds=5)) -> Sequence[Received]:
         """Wait, in real time, until so many requests have arrived; return all of them. Raises TimeoutError."""
         try:
-            async with asyncio.timeout(timeout.total_seconds()), self._arrived:
+            async with asyncio.timeout(within.total_seconds()), self._arrived:
                 await self._arrived.wait_for(lambda: len(self.received) >= count)
         except TimeoutError:
             raise TimeoutError(f"{len(self.received)} of {count} requests arrived") from None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-from watcher.simulator.server import Received
+from watcher.simulator.server import Received, Reply
 
-Refusal = tuple[int, bytes]
-"""A status code and a body."""
+JSON = {"content-type": "application/json", "openai-processing-ms": "12"}
+"""The headers of every answer of the API."""
 
 _BEARER = "Bearer "
 _NO_KEY = (
@@ -23,25 +23,27 @@ _WRONG_KEY = (
 _SHOWN_START, _SHOWN_END = 4, 4
 
 
-def wrong_key(received: Received, api_key: str | None) -> Refusal | None:
+def wrong_key(received: Received, api_key: str | None) -> Reply | None:
     """Return the answer to a request without the right key; None for one that is let in."""
     given = _key_of(received)
     if api_key is None or given == api_key:
         return None
     if not given:
-        return HTTPStatus.UNAUTHORIZED, error_body(_NO_KEY)
-    return HTTPStatus.UNAUTHORIZED, error_body(_WRONG_KEY.format(key=_masked(given)), code="invalid_api_key")
+        return Reply(HTTPStatus.UNAUTHORIZED, JSON, error_body(_NO_KEY))
+    body = error_body(_WRONG_KEY.format(key=_masked(given)), code="invalid_api_key")
+    return Reply(HTTPStatus.UNAUTHORIZED, JSON, body)
 
 
-def unknown_job(job_id: str) -> Refusal:
+def unknown_job(job_id: str) -> Reply:
     """Return the answer to a question for a job that does not exist."""
     message = f"Could not find fine tune: {job_id}"
-    return HTTPStatus.NOT_FOUND, error_body(message, param="fine_tune_id", code="fine_tune_not_found")
+    body = error_body(message, param="fine_tune_id", code="fine_tune_not_found")
+    return Reply(HTTPStatus.NOT_FOUND, JSON, body)
 
 
-def unknown_url(received: Received) -> Refusal:
+def unknown_url(received: Received) -> Reply:
     """Return the answer to a request for anything that is not served."""
-    return HTTPStatus.NOT_FOUND, error_body(f"Invalid URL ({received.method} {received.path})")
+    return Reply(HTTPStatus.NOT_FOUND, JSON, error_body(f"Invalid URL ({received.method} {received.path})"))
 
 
 def error_body(

@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Self
@@ -82,7 +82,7 @@ class LoopbackServer:
         self._answer = answer
         self._clock = clock
         self._port = port
-        self._conversations: set[asyncio.Task[None]] = set()
+        self._conversations: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._failures: list[BaseException] = []
 
     @property
@@ -102,8 +102,9 @@ class LoopbackServer:
     async def __aexit__(self, *exc_info: object) -> None:
         """Stop, whatever is still going on. Raises what went wrong in answering."""
         self._server.close()
-        for conversation in self._conversations:
+        for conversation, writer in self._conversations.items():
             conversation.cancel()
+            writer.transport.abort()
         await asyncio.gather(*self._conversations, return_exceptions=True)
         await self._server.wait_closed()
         if self._failures:
@@ -111,11 +112,11 @@ class LoopbackServer:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         conversation = asyncio.create_task(self._converse(reader, writer))
-        self._conversations.add(conversation)
+        self._conversations[conversation] = writer
         conversation.add_done_callback(self._ended)
 
     def _ended(self, conversation: asyncio.Task[None]) -> None:
-        self._conversations.discard(conversation)
+        del self._conversations[conversation]
         if not conversation.cancelled() and (failure := conversation.exception()):
             self._failures.append(failure)
 
@@ -124,6 +125,8 @@ class LoopbackServer:
         try:
             while (received := await self._receive(connection, reader)) is not None:
                 reply = await self._answer(received)
+                if received.method == "HEAD":
+                    reply = replace(reply, body=b"")
                 await _give(reply, connection, reader, writer)
                 if connection.states != {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}:
                     break
@@ -132,9 +135,6 @@ class LoopbackServer:
             writer.write(_NOT_HTTP)
         except ConnectionError:
             pass  # the client is gone, and with it what it was owed
-        except asyncio.CancelledError:
-            writer.transport.abort()
-            raise
         finally:
             writer.close()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 import h11
 
@@ -13,6 +15,10 @@ from watcher.domain.durations import parse_duration
 
 _OWN_HEADERS = {"content-length", "transfer-encoding", "x-request-id"}
 """What the server itself says of an answer."""
+
+
+T = TypeVar("T")
+C = TypeVar("C", bound=StrEnum)
 
 
 class Table:
@@ -43,43 +49,50 @@ class Table:
 
     def text(self, key: str, *, required: bool = False) -> str | None:
         """Read a text that is not empty."""
-        return self._read(key, lambda value: isinstance(value, str) and value != "", "a text", required=required)
+        return self._read(key, str, "a text", lambda text: text != "", required=required)
 
-    def choice(self, key: str, choices: Iterable[str]) -> str | None:
-        """Read one of the texts given."""
-        choices = list(choices)
-        return self._read(key, lambda value: value in choices, f"one of {_listed(choices)}")
+    def choice(self, key: str, usual: C) -> C:
+        """Read one of the values of the enumeration that `usual` belongs to; `usual` when it is not given."""
+        choices = type(usual)
+        chosen = self._read(key, str, f"one of {_listed(choices)}", lambda text: text in set(choices))
+        return usual if chosen is None else choices(chosen)
 
     def count(self, key: str, *, least: int = 1, most: int | None = None) -> int | None:
         """Read a whole number within the bounds."""
         expected = f"a whole number from {least}" + (f" to {most}" if most else " up")
-        return self._read(key, lambda value: _is_count(value, least, most), expected)
+        return self._read(
+            key,
+            int,
+            expected,
+            # To Python, true is a number.
+            lambda number: not isinstance(number, bool) and number >= least and (most is None or number <= most),
+        )
 
-    def is_always(self, key: str) -> bool:
-        """Tell whether the key says `always`."""
-        return self._entries.get(key) == "always"
+    def says(self, key: str, text: str) -> bool:
+        """Tell whether the key has exactly this value."""
+        self._known.add(key)
+        return bool(self._entries.get(key) == text)
 
     def duration(self, key: str) -> timedelta | None:
         """Read a duration."""
+        self._known.add(key)
         if key not in self._entries:
-            self._known.add(key)
             return None
         try:
-            self._known.add(key)
             return parse_duration(self._entries[key])
         except ValueError as error:
             self.complain(key, f"given {self._entries[key]!r}, expected {error}")
             return None
 
-    def mapping(self, key: str) -> Mapping[str, Any] | None:
-        """Read a table whose keys are free."""
-        return self._read(key, lambda value: isinstance(value, dict), "a table")
+    def mapping(self, key: str) -> dict[str, Any] | None:
+        """Read a table whose keys are free; what it holds has to be sayable in JSON."""
+        return self._read(key, dict, "a table of what JSON can say", _is_json)
 
-    def texts(self, key: str) -> Mapping[str, str]:
+    def texts(self, key: str) -> dict[str, str]:
         """Read a table of texts."""
-        return self._read(key, _is_texts, "a table of texts") or {}
+        return self._read(key, dict, "a table of texts", _is_texts) or {}
 
-    def headers(self, key: str) -> Mapping[str, str]:
+    def headers(self, key: str) -> dict[str, str]:
         """Read a table of HTTP headers."""
         headers = self.texts(key)
         for name in headers:
@@ -87,41 +100,51 @@ class Table:
                 self.complain(f"{key}.{name}", "the server says this itself")
         try:
             h11.Response(status_code=200, headers=list(headers.items()))
-        except h11.LocalProtocolError as error:
+        except (h11.LocalProtocolError, UnicodeEncodeError) as error:
             self.complain(key, f"not HTTP headers: {error}")
-            return {}
         return headers
 
     def tables(self, key: str, *, required: bool = False) -> list[Table]:
         """Read an array of tables."""
-        entries = self._read(key, _is_tables, "an array of tables", required=required) or []
+        entries = self._read(key, list, "an array of tables", _is_tables, required=required) or []
         name = f"{self._name}.{key}" if self._name else key
         return [Table(entry, f"{name}[{index}]", self._mistakes) for index, entry in enumerate(entries)]
 
-    def _read(self, key: str, is_right: Callable[[Any], bool], expected: str, *, required: bool = False) -> Any:
+    def _read(
+        self,
+        key: str,
+        kind: type[T],
+        expected: str,
+        is_right: Callable[[T], bool],
+        *,
+        required: bool = False,
+    ) -> T | None:
         self._known.add(key)
         if key not in self._entries:
             if required:
                 self.complain(key, f"missing: expected {expected}")
             return None
         value = self._entries[key]
-        if is_right(value):
+        if isinstance(value, kind) and is_right(value):
             return value
         self.complain(key, f"given {value!r}, expected {expected}")
         return None
 
 
-def _is_count(value: object, least: int, most: int | None) -> bool:
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return is_number and least <= value and (most is None or value <= most)
+def _is_json(table: dict[str, Any]) -> bool:
+    try:
+        json.dumps(table, allow_nan=False)
+    except (TypeError, ValueError):  # dates and times; numbers that are none
+        return False
+    return True
 
 
-def _is_texts(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+def _is_texts(table: dict[str, Any]) -> bool:
+    return all(isinstance(text, str) for text in table.values())
 
 
-def _is_tables(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
+def _is_tables(entries: list[Any]) -> bool:
+    return bool(entries) and all(isinstance(entry, dict) for entry in entries)
 
 
 def _listed(names: Iterable[str]) -> str:

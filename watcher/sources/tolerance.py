@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PlainValidator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainValidator,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+)
 from pydantic_core import CoreSchema, core_schema
 
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -40,16 +50,24 @@ def _read_time(given: object) -> datetime | None:
     return at if _EARLIEST <= at < _LATEST else None
 
 
+def _no_flag(given: object) -> object:
+    """Refuse true and false, which pydantic would count as 1 and 0."""
+    if isinstance(given, bool):
+        raise ValueError("not a number")  # noqa: TRY004 - pydantic takes only a ValueError for a refusal
+    return given
+
+
 Tolerant: TypeAlias = Annotated[T | None, _ElseNone()]
 """A value, or None when the API gave null, nothing, or another shape."""
 
 Text: TypeAlias = Tolerant[str]
 """Text. What the reference lists as a choice of words is text too: services have added words over time."""
 Texts: TypeAlias = Tolerant[list[Text]]
-Flag: TypeAlias = Tolerant[bool]
-Number: TypeAlias = Tolerant[int | float]
-Count: TypeAlias = Tolerant[Annotated[int, Field(ge=0, le=_LARGEST_COUNT)]]
-Setting: TypeAlias = Tolerant[Literal["auto"] | int | float]
+Flag: TypeAlias = Tolerant[StrictBool]
+Number: TypeAlias = Tolerant[StrictInt | StrictFloat]
+Count: TypeAlias = Tolerant[Annotated[int, Field(ge=0, le=_LARGEST_COUNT), BeforeValidator(_no_flag)]]
+"""A whole number that fits a database; some services write it as `5.0` or `"5"`."""
+Setting: TypeAlias = Tolerant[Literal["auto"] | StrictInt | StrictFloat]
 """A hyperparameter: `"auto"` until the files are validated, then a number. Azure says -1 for `"auto"`."""
 Timestamp: TypeAlias = Annotated[datetime | None, PlainValidator(_read_time)]
 """A moment, aware UTC: Unix seconds at OpenAI, RFC 3339 strings at some other services."""

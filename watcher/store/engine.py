@@ -18,6 +18,8 @@ from watcher.store.faults import BUSY_SECONDS, STATEMENT_SECONDS, in_plain_words
 URL_RULE = "store.url: expected sqlite:////path/of/file.db or postgresql://user:password@host/database"
 """What `connect` accepts, for error messages."""
 _BEGIN = "watcher_begin"
+_SECRETS = ("password", "sslpassword")
+"""Parameters of a PostgreSQL URL that nobody may see."""
 _ADVISORY_LOCK = 0x66_74_77
 """Any number would do, as long as every watcher uses the same."""
 
@@ -107,39 +109,38 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _postgresql(address: URL) -> Database:
-    address = _with_password_in_its_place(address)
+    if "@" in f"{address.host}{address.database}":
+        # What follows the first @ of a password has been taken for these, and would be shown.
+        raise ConfigurationError("store.url: write an @ in the user name or the password as %40, a / as %2F")
     try:
         import psycopg  # noqa: F401 - only to know whether it is there
     except ImportError:
         raise ConfigurationError("store.url: PostgreSQL needs a driver: install finetune-watcher[postgresql]") from None
-    label = address.set(query={}).render_as_string(hide_password=True)
+    # SQLAlchemy masks only a password in its usual place.
+    secrets = {name: value for name in _SECRETS if (value := _parameter(address, name))}
+    shown = address.difference_update_query(_SECRETS)
     engine = create_engine(
-        address.set(drivername="postgresql+psycopg"),
-        connect_args=_bounds(address),
+        shown.set(drivername="postgresql+psycopg"),
+        connect_args=_bounds(address) | secrets,
         pool_pre_ping=True,
         pool_size=1,
         max_overflow=0,
         hide_parameters=True,
     )
-    return Database(engine, label)
-
-
-def _with_password_in_its_place(address: URL) -> URL:
-    """Move a password given as a parameter to where it is masked. Raises ConfigurationError for one cut in two."""
-    if "@" in (address.host or "") or "@" in (address.database or ""):
-        raise ConfigurationError("store.url: write an @ in the user name or the password as %40, a / as %2F")
-    password = address.query.get("password")
-    if isinstance(password, str):
-        address = address.set(password=password)
-    return address.difference_update_query(["password"])
+    return Database(engine, shown.set(query={}).render_as_string(hide_password=True))
 
 
 def _bounds(address: URL) -> dict[str, Any]:
-    asked = address.query.get("options", "")
-    options = asked if isinstance(asked, str) else " ".join(asked)
+    options = f"-c lock_timeout={BUSY_SECONDS}s -c statement_timeout={STATEMENT_SECONDS}s"
     return {
         "connect_timeout": BUSY_SECONDS,
         # A server that vanished without a word is noticed by this, and not after a quarter of an hour.
         "tcp_user_timeout": STATEMENT_SECONDS * 1000,
-        "options": f"-c lock_timeout={BUSY_SECONDS}s -c statement_timeout={STATEMENT_SECONDS}s {options}".strip(),
+        # What the URL asks for comes last, and wins.
+        "options": f"{options} {_parameter(address, 'options')}".rstrip(),
     }
+
+
+def _parameter(address: URL, name: str) -> str:
+    value = address.query.get(name, "")
+    return value if isinstance(value, str) else value[-1]

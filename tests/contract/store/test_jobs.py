@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, key, move, owe, the_job, watch
+from tests.contract.store.scenes import (
+    DELIVERED,
+    KEY,
+    MINUTE,
+    NOON,
+    SECOND,
+    claim,
+    key,
+    move,
+    owe,
+    settle,
+    the_job,
+    watch,
+)
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.pipeline.ports import Change
 from watcher.store.sql import SqlStore, UpsertResult
@@ -181,6 +195,33 @@ async def test_looking_for_work_writes_nothing_when_there_is_none(sqlite_path: P
             await store.claim({"pager": 10}, NOON, NOON + MINUTE)
             assert onlooker.execute("PRAGMA data_version").fetchone() != before
         onlooker.close()
+
+
+async def test_no_round_of_work_reads_a_whole_table(sqlite_path: Path) -> None:
+    """So that it costs the same with a million settled deliveries. Told by SQLite's own plans."""
+    async with SqlStore(f"sqlite:///{sqlite_path}") as store:
+        await watch(store, KEY)
+        done: list[str] = []
+
+        def note(action: Callable[[str], None] | None) -> None:
+            with store._database.reading() as connection:
+                driver: Any = connection.connection.driver_connection
+                driver.set_trace_callback(action)
+
+        def plan(sql: str) -> list[str]:
+            with store._database.reading() as connection:
+                return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+
+        await store._on_thread(note, done.append)
+        await owe(store, ["queued"])
+        await take(store)
+        await settle(store, await claim(store), DELIVERED)
+        await store._on_thread(note, None)
+        work = [sql for sql in done if sql.startswith(("SELECT", "UPDATE", "WITH", "INSERT"))]
+        steps = [step for sql in work for step in await store._on_thread(plan, sql)]
+    assert any("USING INDEX delivery_due" in step for step in steps)
+    assert any("USING INDEX job_due" in step for step in steps)
+    assert [step for step in steps if step.startswith("SCAN") and step != "SCAN taken"] == []
 
 
 @pytest.mark.parametrize(

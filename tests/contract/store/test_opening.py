@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -22,7 +23,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import watcher.store
-from tests.contract.store.scenes import KEY, NOON, owe, statement, the_job, watch
+from tests.contract.store.scenes import KEY, NOON, damage, left_as_it_is, owe, statement, the_job, watch, write_file
 from watcher.domain.jobs import JobSpec
 from watcher.errors import ConfigurationError, StoreError, StoreUnavailableError, StoreUnusableError
 from watcher.store.schema import HEAD, REVISIONS, VERSION_TABLE, metadata
@@ -115,14 +116,17 @@ async def test_sqlite_is_told_to_be_safe(sqlite_path: Path) -> None:
         assert await statement(store, "PRAGMA busy_timeout") == [(5000,)]
 
 
-async def test_migrating_makes_the_tables_that_the_program_works_with(store: SqlStore) -> None:
+async def test_migrating_makes_the_tables_that_the_program_works_with(new_url: str) -> None:
+    store = SqlStore(new_url)
+
     def differences() -> list[Any]:
         with store._database.reading() as connection:
             context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
             return list(compare_metadata(context, metadata))
 
-    assert await store._on_thread(differences) == []
-    assert await statement(store, f"SELECT version_num FROM {VERSION_TABLE}") == [(HEAD,)]
+    async with store:
+        assert await store._on_thread(differences) == []
+        assert await statement(store, f"SELECT version_num FROM {VERSION_TABLE}") == [(HEAD,)]
 
 
 def test_every_revision_is_known_by_name() -> None:
@@ -133,27 +137,24 @@ def test_every_revision_is_known_by_name() -> None:
     assert tuple(reversed(found)) == REVISIONS
 
 
-async def test_indexes_of_the_two_databases_are_the_same(url: str, store: SqlStore) -> None:
-    catalogue = "sqlite_master WHERE type = 'index'" if "sqlite" in url else "pg_indexes"
-    column = "sql" if "sqlite" in url else "indexdef"
-    definitions = [row[0] for row in await statement(store, f"SELECT {column} FROM {catalogue}") if row[0]]
-    partial = {
-        name
-        for name in ("job_due", "delivery_due", "delivery_settled_at")
-        for sql in definitions
-        if f" {name} " in sql and " WHERE " in sql
-    }
+async def test_indexes_of_what_is_open_leave_out_what_is_over(url: str, store: SqlStore) -> None:
+    """Comparing the tables does not compare this."""
+    catalogue = ("sql", "sqlite_master") if url.startswith("sqlite") else ("indexdef", "pg_indexes")
+    definitions = [row[0] or "" for row in await statement(store, f"SELECT {catalogue[0]} FROM {catalogue[1]}")]
+    partial = {sql.split()[2] for sql in definitions if "INDEX" in sql and " WHERE " in sql}
     assert partial == {"job_due", "delivery_due", "delivery_settled_at"}
 
 
-async def test_processes_that_open_a_new_database_at_once_make_it_once(url: str) -> None:
+async def test_processes_that_open_a_new_database_at_once_make_it_once(new_url: str) -> None:
     processes = [
-        await asyncio.create_subprocess_exec(sys.executable, "-W", "error", "-c", ADD_JOBS, url, stdout=subprocess.PIPE)
-        for _ in range(4)
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-W", "error", "-c", ADD_JOBS, new_url, stdout=subprocess.PIPE
+        )
+        for _ in range(3)
     ]
     outputs = [(await process.communicate())[0].decode().split() for process in processes]
-    assert sorted(output[0] for output in outputs) == ["0", "0", "0", "50"]
-    async with SqlStore(url) as store:
+    assert sorted(output[0] for output in outputs) == ["0", "0", "50"]
+    async with SqlStore(new_url) as store:
         assert len(await store.jobs()) == 50
 
 
@@ -179,25 +180,24 @@ async def test_a_newer_database_is_refused_and_left_as_it_is(url: str) -> None:
             assert await store.deliveries() == before
 
 
-async def test_a_migration_that_fails_leaves_nothing_behind(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(*_: object) -> None:
+async def test_a_migration_that_fails_leaves_nothing_behind(new_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object, **__: object) -> None:
         raise OSError("no space for the second table")
 
     with monkeypatch.context() as patch:
         patch.setattr("alembic.operations.Operations.create_index", breaks)
         with pytest.raises(OSError, match="second table"):
-            await SqlStore(url).__aenter__()
-    async with SqlStore(url) as store:
+            await SqlStore(new_url).__aenter__()
+    async with SqlStore(new_url) as store:
         assert await watch(store, KEY) == await store.jobs()
 
 
 async def test_another_programs_sqlite_file_is_refused_and_left_as_it_is(sqlite_path: Path) -> None:
     run_sqlite(sqlite_path, "CREATE TABLE recipe (name TEXT)", "INSERT INTO recipe VALUES ('soup')")
-    before = sqlite_path.read_bytes()
-    words = await refused(f"sqlite:///{sqlite_path}")
+    with left_as_it_is(sqlite_path):
+        words = await refused(f"sqlite:///{sqlite_path}")
     assert f"{sqlite_path} belongs to another program" in words
     assert "table recipe" in words
-    assert sqlite_path.read_bytes() == before
 
 
 async def test_a_postgresql_database_may_be_shared(postgresql_url: str) -> None:
@@ -224,27 +224,23 @@ async def test_a_postgresql_schema_of_its_own_can_be_chosen(postgresql_url: str)
 
 @pytest.mark.parametrize("content", [b"\x7fELF no database\n" * 500, b"# a note\n"])
 async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(sqlite_path: Path, content: bytes) -> None:
-    sqlite_path.parent.mkdir()
-    sqlite_path.write_bytes(content)
-    words = await refused(f"sqlite:///{sqlite_path}")
+    write_file(sqlite_path, content)
+    with left_as_it_is(sqlite_path):
+        words = await refused(f"sqlite:///{sqlite_path}")
     assert f"{sqlite_path} is no SQLite database" in words
     assert "choose another file" in words
-    assert sqlite_path.read_bytes() == content
 
 
 async def test_a_damaged_database_is_refused_and_left_as_it_is(sqlite_path: Path) -> None:
     async with SqlStore(f"sqlite:///{sqlite_path}") as store:
         await owe(store)
-    damaged = bytearray(sqlite_path.read_bytes())
-    damaged[100:4096] = b"\xa5" * 3996
-    sqlite_path.write_bytes(damaged)
-    assert "is damaged" in await refused(f"sqlite:///{sqlite_path}")
-    assert sqlite_path.read_bytes() == damaged
+    damage(sqlite_path, 100, 4096)
+    with left_as_it_is(sqlite_path):
+        assert "is damaged" in await refused(f"sqlite:///{sqlite_path}")
 
 
 async def test_an_empty_file_is_an_empty_database(sqlite_path: Path) -> None:
-    sqlite_path.parent.mkdir()
-    sqlite_path.touch()
+    write_file(sqlite_path, b"")
     async with SqlStore(f"sqlite:///{sqlite_path}") as store:
         await watch(store, KEY)
 
@@ -334,5 +330,6 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
 
 
 async def test_a_postgresql_database_that_does_not_exist_is_unavailable(postgresql_url: str) -> None:
-    words = await unavailable(postgresql_url.replace("/t", "/none"))
-    assert "does not exist: create it first" in words
+    words = await unavailable(re.sub("/t[0-9]+", "/nowhere", postgresql_url))
+    assert "nowhere" in words
+    assert "does not exist" in words

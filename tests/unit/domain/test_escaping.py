@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from watcher.domain.escaping import excerpt, printable
@@ -33,6 +33,7 @@ def test_what_could_drive_a_terminal_is_written_out(text: str, shown: str) -> No
     assert printable(text) == shown
 
 
+@settings(deadline=None)
 @given(st.text(st.characters()))
 def test_no_text_is_more_than_one_line_or_half_a_character(text: str) -> None:
     shown = printable(text)
@@ -49,6 +50,7 @@ def test_an_excerpt_says_where_it_was_cut(text: str, limit: int, shown: str) -> 
     assert excerpt(text, limit) == shown
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 50))
 def test_an_excerpt_keeps_to_its_limit(text: str, limit: int) -> None:
     shown = excerpt(text, limit)

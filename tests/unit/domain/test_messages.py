@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.doubles import NOON, a_transition
@@ -261,6 +261,7 @@ PIECES = [
 ]
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from("abcdefg") | st.just("n" * 21_000), st.sampled_from(PIECES)), st.integers(0, 3000)
 )

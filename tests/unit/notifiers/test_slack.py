@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.doubles import NOON, HandClock, LoopbackReceiver, Reply, a_transition
@@ -142,6 +142,7 @@ HOSTILE = [
 ]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.builds(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -476,6 +477,7 @@ def with_status(text: str) -> bytes:
         (with_status("null"), "its status is not a string"),
         (with_status("5"), "its status is not a string"),
         (with_status('""'), "its status is empty"),
+        (with_status('"  "'), "its status is empty"),
         (with_status(f'"{"x" * 129}"'), "its status is longer than 128 characters"),
         (with_status(r'"run\nning"'), "its status holds control characters"),
         (with_status(r'"\u001b[2J"'), "its status holds control characters"),
@@ -502,6 +504,25 @@ def test_an_error_repeats_no_more_than_200_characters_of_the_body(body: bytes) -
 
     _, _, repeated = str(caught.value).removeprefix("malformed answer: ").partition(": ")
     assert 150 < len(repeated) <= 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"x":"' + b'\\"' * 500_000,
+        b'{"x":"\\ud800","y":"' + b"a" * 1_000_000,
+        b'{"x":"\\ud800",' + (b"1" * 3_999 + b",") * 250,
+        b'{"x":"' + b"\\ud800" * 150_000,
+        b'["\\ud800",' * 100_000,
+    ],
+    ids=["quotes", "one long string", "long numbers", "half characters", "nested"],
+)
+def test_a_hostile_megabyte_is_refused_at_once(body: bytes) -> None:
+    started = time.process_time()
+    with pytest.raises(MalformedResponseError):
+        parse(body, KEY, NOW)
+
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("length", [1, 128])
@@ -551,6 +572,7 @@ ANY_JSON = st.recursive(
 KNOWN_NAMES = st.sampled_from([name for name in FineTuningJob.model_fields if name not in {"id", "status"}])
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(fields=st.dictionaries(KNOWN_NAMES | st.text(), ANY_JSON, max_size=6))
 def test_whatever_the_other_fields_hold_the_status_is_read(fields: dict[str, object]) -> None:
     body = as_body({**fields, "id": KEY.id, "status": "running"})
@@ -558,6 +580,7 @@ def test_whatever_the_other_fields_hold_the_status_is_read(fields: dict[str, obj
     assert parse(body, KEY, NOW).status == "running"
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(document=st.dictionaries(st.sampled_from(["id", "status", "error", "method"]), ANY_JSON), cut=st.integers(0, 80))
 def test_nothing_but_a_malformed_response_is_ever_raised(document: dict[str, object], cut: int) -> None:
     whole = as_body(document)
@@ -566,3 +589,39 @@ def test_nothing_but_a_malformed_response_is_ever_raised(document: dict[str, obj
             parse(body, KEY, NOW)
         except MalformedResponseError as error:
             assert str(error).isprintable()  # noqa: PT017 - most examples raise, but not all
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        *'{}[],:"\\0-. ',
+        "\\u",
+        "d83d",
+        "de00",
+        "\\ud800",
+        "9" * 4400,
+        "1e999",
+        "NaN",
+        "-Infinity",
+        "null",
+        '"x":',
+        "\n",
+        "é",
+    ]
+)
+
+
+@settings(deadline=None)  # a busy machine is no failure
+@given(fragments=st.lists(FRAGMENTS, max_size=14))
+def test_what_is_taken_is_json(fragments: list[str]) -> None:
+    body = b'{"id":"ftjob-abc123","status":"running","x":' + "".join(fragments).encode() + b"}"
+    try:
+        observation = parse(body, KEY, NOW)
+    except MalformedResponseError:
+        return
+    json.loads(observation.document, parse_int=str)
+
+
+@pytest.mark.parametrize("number", ["0" + "9" * 5000, "-" + "0" * 5000, "+" + "9" * 5000, "." + "9" * 5000])
+def test_a_number_that_json_does_not_allow_is_not_mended(number: str) -> None:
+    with pytest.raises(MalformedResponseError, match="it is not JSON"):
+        parse(f'{{"id":"ftjob-abc123","status":"running","x":{number}}}'.encode(), KEY, NOW)

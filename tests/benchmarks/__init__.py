@@ -1,0 +1,1 @@
+"""What the watcher costs, beside what people would use instead: `python -m tests.benchmarks`."""

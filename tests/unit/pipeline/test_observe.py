@@ -1,0 +1,291 @@
+"""Polling what is due, and recording what it says: on a real SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.port_doubles import START, ManualClock, RecordingLog, ScriptedSource, edges, until
+from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.routing import FirstSeen, Route
+from watcher.domain.transitions import Reason
+from watcher.errors import MissingError, RejectedError, StoreUnavailableError, TransientError
+from watcher.pipeline import group_commit
+from watcher.pipeline.observe import Observe
+from watcher.store.sql import SqlStore
+
+INTERVAL = timedelta(seconds=30)
+BUSY = TransientError("HTTP 503: overloaded", request_id="req_7")
+REFUSED = RejectedError("HTTP 401: bad key")
+UNKNOWN = MissingError("HTTP 404: no such job")
+
+
+class World:
+    """An observing pipeline between a scripted source and a real store."""
+
+    def __init__(self, store: SqlStore, script: Mapping[str, Sequence[str | Exception]], at_once: int = 8) -> None:
+        self.clock = ManualClock()
+        self.log = RecordingLog()
+        self.store = store
+        self.source = ScriptedSource(self.clock, script)
+        self.owed = 0
+        self.observe = Observe(
+            store,
+            edges(self.clock, self.log),
+            interval=INTERVAL,
+            routes=[Route("chat"), Route("all", first_seen=FirstSeen.ALWAYS)],
+            on_owed=self._count,
+        )
+        self.observe.add_source("openai", self.source, at_once)
+
+    def _count(self) -> None:
+        self.owed += 1
+
+    async def watch(self, *ids: str) -> None:
+        await self.store.upsert_jobs([JobSpec(JobKey("openai", job_id)) for job_id in ids], self.clock())
+
+    async def round(self, polls: int, **duration: float) -> None:
+        """Move the clock, and let so many polls come to their end."""
+        self.clock.move(**duration)
+        wanted = len(self.source.asked) + polls
+        self.observe.wake()
+        await until(lambda: len(self.source.asked) >= wanted)
+        await asyncio.sleep(0.02)
+        assert len(self.source.asked) == wanted
+
+    async def job(self, job_id: str = "a") -> Job:
+        job = await self.store.job(JobKey("openai", job_id))
+        assert job is not None
+        return job
+
+    async def statuses(self, job_id: str = "a") -> list[str]:
+        return [transition.status for transition in await self.store.history(JobKey("openai", job_id))]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.observe.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
+    async with SqlStore(f"sqlite:///{tmp_path}/watcher.db") as opened:
+        yield opened
+
+
+async def test_a_life_is_recorded_and_owed(store: SqlStore) -> None:
+    world = World(store, {"a": ["queued", "running", "running", "succeeded"]})
+    await world.watch("a")
+    async with world.running():
+        for _ in range(4):
+            await world.round(1, seconds=30)
+        await world.round(0, seconds=300)
+
+    assert await world.statuses() == ["queued", "running", "succeeded"]
+    assert (await world.job()).due_at is None
+    owed = sorted((d.notifier, d.transition.status) for d in await store.deliveries(limit=99))
+    assert owed == [
+        ("all", "queued"),
+        ("all", "running"),
+        ("all", "succeeded"),
+        ("chat", "running"),
+        ("chat", "succeeded"),
+    ]
+    assert world.owed == 3
+    assert world.source.forgotten == ["a"]
+
+
+async def test_what_was_observed_is_recorded_before_the_end(store: SqlStore) -> None:
+    world = World(store, {"a": ["succeeded"]})
+    await world.watch("a")
+    async with world.running():
+        world.observe.wake()
+        await until(lambda: world.source.asked)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    assert await world.statuses() == ["succeeded"]
+
+
+async def test_a_poll_that_finds_nothing_new_writes_nothing_by_itself(store: SqlStore) -> None:
+    world = World(store, {name: ["running"] for name in "abcdefgh"})
+    await world.watch(*"abcdefgh")
+    batches: list[int] = []
+    record = store.record
+
+    async def counting(changes: Sequence[object]) -> object:
+        batches.append(len(changes))
+        return await record(changes)  # type: ignore[arg-type]
+
+    store.record = counting  # type: ignore[method-assign, assignment]
+    async with world.running():
+        await world.round(8, seconds=30)
+        first = sum(batches)
+        await world.round(8, seconds=30)
+        await world.round(8, seconds=30)
+
+    assert first == 8
+    assert sum(batches) == 8
+
+
+async def test_failures_move_the_next_poll_out_and_an_answer_brings_it_back(store: SqlStore) -> None:
+    world = World(store, {"a": ["running", BUSY, BUSY, "running"]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        await world.round(1, seconds=30)
+        job = await world.job()
+        assert (job.failures, job.last_error) == (1, "HTTP 503: overloaded")
+        await world.round(0, seconds=56)
+        await world.round(1, seconds=4)
+        assert (await world.job()).failures == 2
+        await world.round(1, seconds=120)
+        job = await world.job()
+
+    assert (job.failures, job.last_error, job.due_at) == (0, None, world.clock() + INTERVAL)
+    assert world.log.events("warning") == ["poll failed"]
+    assert [facts["request_id"] for _, event, facts in world.log.lines if event == "poll failed"] == ["req_7", "req_7"]
+
+
+async def test_a_missing_job_is_reported_at_the_fourth_404_and_polled_on(store: SqlStore) -> None:
+    world = World(store, {"a": [UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, "running"]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        for _ in range(2):
+            await world.round(1, seconds=5)
+        assert world.log.events("error") == []
+        await world.round(1, seconds=5)
+        assert world.log.events("error") == ["job is unknown to its source"]
+        await world.round(1, seconds=300)
+
+    assert await world.statuses() == ["running"]
+
+
+async def test_a_rejecting_source_is_probed_once_a_minute_by_one_job(store: SqlStore) -> None:
+    world = World(store, {"a": [REFUSED], "b": [REFUSED], "c": [REFUSED]}, at_once=3)
+    await world.watch("a", "b", "c")
+    async with world.running():
+        await world.round(3)
+        await world.round(0, seconds=31)
+        await world.round(1, seconds=30)
+        await world.round(0, seconds=30)
+        world.source.script = {name: ["running"] for name in "abc"}
+        await world.round(3, seconds=31)
+
+    assert world.log.events("error") == ["source rejects us, probing it once a minute"]
+    assert "source accepts us again" in world.log.events("info")
+    assert (await world.job("a")).last_error is None
+
+
+async def test_more_jobs_than_there_is_room_for_are_all_polled(store: SqlStore) -> None:
+    names = [f"ftjob-{n}" for n in range(50)]
+    world = World(store, {name: ["running"] for name in names}, at_once=4)
+    await world.watch(*names)
+    async with world.running():
+        world.observe.wake()
+        await until(lambda: len(world.source.asked) == 50)
+
+    assert sorted(world.source.asked) == sorted(names)
+
+
+async def test_a_reopened_job_is_seen_when_somebody_asks_again(store: SqlStore) -> None:
+    world = World(store, {"a": ["failed", "failed", "running"]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        await world.round(0, seconds=3600)
+        for _ in range(2):
+            await store.upsert_jobs([JobSpec(JobKey("openai", "a"))], world.clock(), ask_again=True)
+            await world.round(1)
+
+    history = await store.history(JobKey("openai", "a"))
+    assert [transition.reason for transition in history] == [Reason.FIRST_SEEN, Reason.REOPENED]
+
+
+async def test_two_watchers_record_a_transition_once(store: SqlStore, tmp_path: Path) -> None:
+    """Both see the change, one records it, the other drops its observation."""
+    async with SqlStore(f"sqlite:///{tmp_path}/watcher.db") as other:
+        ours, theirs = World(store, {"a": ["queued", "running"]}), World(other, {"a": ["queued", "running"]})
+        await ours.watch("a")
+        async with ours.running(), theirs.running():
+            await ours.round(1)
+            theirs.clock.at = ours.clock.at
+            await theirs.round(1, seconds=30)
+            await ours.round(1, seconds=61)
+
+    assert await ours.statuses() == ["queued", "running"]
+
+
+async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even a status that came and went meanwhile is recorded, and owed, in order."""
+    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
+    world = World(store, {"a": ["queued", "running", "paused", "succeeded"]})
+    await world.watch("a")
+    take_due, record, broken = store.take_due, store.record, False
+
+    async def take(*args: object) -> object:
+        if broken:
+            raise StoreUnavailableError("the disk is full")
+        return await take_due(*args)  # type: ignore[arg-type]
+
+    async def write(*args: object) -> object:
+        if broken:
+            raise StoreUnavailableError("the disk is full")
+        return await record(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "take_due", take)
+    monkeypatch.setattr(store, "record", write)
+    async with world.running():
+        await world.round(1)
+        broken = True
+        await world.round(1, seconds=30)
+        await world.round(1, seconds=30)
+        assert await world.statuses() == ["queued"]
+        broken = False
+        await world.round(1, seconds=30)
+        await until(lambda: world.log.events("info").count("transition") == 4)
+
+    assert await world.statuses() == ["queued", "running", "paused", "succeeded"]
+    assert world.log.events("error") == [
+        "record not readable, polling on from memory",
+        "record not written, keeping what it lacks",
+    ]
+
+
+async def test_a_removed_job_is_polled_no_more_and_forgotten(store: SqlStore) -> None:
+    world = World(store, {"a": ["running"]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        await store.remove_job(JobKey("openai", "a"), world.clock())
+        await world.round(0, seconds=3600)
+        world.observe.forget_stale()
+
+    assert world.source.forgotten == ["a"]
+
+
+async def test_a_job_that_somebody_else_moved_is_dropped_and_read_anew(store: SqlStore, tmp_path: Path) -> None:
+    world = World(store, {"a": ["queued", "running", "running"]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        with sqlite3.connect(tmp_path / "watcher.db") as raw:
+            raw.execute("UPDATE job SET seq = seq + 1000")
+        raw.close()
+        await world.round(1, seconds=30)
+        assert await world.statuses() == ["queued", "running"]
+
+    assert START < world.clock()

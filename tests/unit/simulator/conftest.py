@@ -1,0 +1,28 @@
+"""The simulated API with a clock that is moved by hand, and a client that may be told anything."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.doubles import HandClock
+from watcher.simulator.api import FineTuningApi
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def api(clock: HandClock) -> AsyncIterator[FineTuningApi]:
+    async with FineTuningApi(clock=clock) as api:
+        yield api
+
+
+@pytest.fixture
+async def client(api: FineTuningApi) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=api.base_url, trust_env=False, timeout=2) as client:
+        yield client
