@@ -23,6 +23,8 @@ _SECRET = re.compile(
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _BEFORE_THE_RULE = re.compile(r"^(input should be|must be) ", re.IGNORECASE)
 _CHOICE = re.compile(r"'([^']*)'")
+_NAME_MARK = "[key]"
+"""What pydantic puts behind the location of a key that is wrong itself."""
 _KINDS: Mapping[str, str] = {
     "string_type": "text",
     "model_type": "a table",
@@ -89,7 +91,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 def written(at: Location) -> str:
     """Write a location as people write keys: `jobs[0].id`."""
     parts = (
-        f"[{part}]" if isinstance(part, int) else f".{part if _BARE_KEY.fullmatch(part) else repr(printable(part))}"
+        f"[{part}]" if isinstance(part, int) else f".{part}" if _BARE_KEY.fullmatch(part) else f".'{printable(part)}'"
         for part in at
     )
     return excerpt("".join(parts).removeprefix("."), _LONGEST_KEY)
@@ -114,8 +116,10 @@ def masked_url(text: str) -> str:
 class _Key:
     """The key of a mistake."""
 
-    def __init__(self, at: Location, in_model: Location, model: type[BaseModel]) -> None:
+    def __init__(self, at: Location, model: type[BaseModel], details: ErrorDetails) -> None:
         self.at = at
+        self.is_name = details["loc"][-1:] == (_NAME_MARK,)
+        """Whether the key itself is wrong, not its value."""
         self.siblings = _keys(_annotation(model, in_model[:-1]))
         self.annotation = _annotation(model, in_model)
         """What the key takes; None for a key that is not known."""
@@ -159,14 +163,14 @@ def _words(details: ErrorDetails, key: _Key, origin: Origin) -> str:
 
 
 def _meant(word: str, known: Sequence[str]) -> str:
-    near = nearest(word, known)
+    near = nearest(word.lower(), known)
     return f"did you mean {near!r}?" if near else f"expected one of: {', '.join(known)}"
 
 
 def _got(key: _Key, origin: Origin) -> str:
     """Repeat what was given, unless it is, or may be, a secret."""
     value = origin.value(key.at)
-    if key.is_secret:
+    if key.is_secret or key.is_name:
         return ""
     if not isinstance(value, str | int | float) or key.annotation is None or _is_table(key.annotation):
         return f"got {_kind(value)}, "  # text in the place of a table may be anything, a secret too

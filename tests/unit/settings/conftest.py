@@ -1,0 +1,50 @@
+"""Settings without the surroundings of whoever runs the tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from watcher.errors import ConfigurationError
+from watcher.settings import Settings, load
+
+Configure = Callable[[str], Settings]
+Complain = Callable[[str], Sequence[str]]
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith(("WATCHER_", "OPENAI_", "STATE_DIRECTORY", "XDG_")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "watcher.toml"
+
+
+@pytest.fixture
+def configure(config: Path) -> Configure:
+    """Load a configuration."""
+
+    def configured(toml: str) -> Settings:
+        config.write_text(toml, encoding="utf-8")
+        return load(config)
+
+    return configured
+
+
+@pytest.fixture
+def complain(configure: Configure, config: Path) -> Complain:
+    """Load a configuration that is wrong, and return its mistakes without the path of the file."""
+
+    def complained(toml: str) -> Sequence[str]:
+        with pytest.raises(ConfigurationError) as caught:
+            configure(toml)
+        return [mistake.removeprefix(f"{config}: ") for mistake in caught.value.mistakes]
+
+    return complained
