@@ -78,8 +78,8 @@ def told(error: ValidationError, model: type[BaseModel], origin: Origin, at: Loc
     """Put each error of a validation into words; `at` is where the validated part stands in the settings."""
     mistakes: dict[str, None] = {}  # in order, each once: the members of a union may all complain
     for details in error.errors(include_url=False, include_input=False):
-        key = _key(details, at, origin)
-        mistakes.setdefault(origin.mistake(key, _words(details, _Key(key, key[len(at) :], model), origin)))
+        key = _Key(details, model, origin, at)
+        mistakes.setdefault(origin.mistake(key.at, _words(details, key, origin)))
     return list(mistakes)
 
 
@@ -116,23 +116,24 @@ def masked_url(text: str) -> str:
 class _Key:
     """The key of a mistake."""
 
-    def __init__(self, at: Location, model: type[BaseModel], details: ErrorDetails) -> None:
-        self.at = at
+    def __init__(self, details: ErrorDetails, model: type[BaseModel], origin: Origin, within: Location) -> None:
+        self.at = _location(details, origin, within)
+        in_model = self.at[len(within) :]
         self.is_name = details["loc"][-1:] == (_NAME_MARK,)
         """Whether the key itself is wrong, not its value."""
         self.siblings = _keys(_annotation(model, in_model[:-1]))
         self.annotation = _annotation(model, in_model)
         """What the key takes; None for a key that is not known."""
-        self.is_secret = "SecretStr" in str(self.annotation) or any(map(looks_secret, at))
+        self.is_secret = "SecretStr" in str(self.annotation) or any(map(looks_secret, self.at))
 
 
-def _key(details: ErrorDetails, at: Location, origin: Origin) -> Location:
-    loc = details["loc"]
+def _location(details: ErrorDetails, origin: Origin, within: Location) -> Location:
+    at = (*within, *details["loc"])
     if details["type"] == "missing":
-        return (*at, *loc)
+        return at
     if details["type"] == "mistake_in_file":
-        return (*at, *loc[:-1], f"{loc[-1]}{FILE_SUFFIX}")
-    return origin.existing((*at, *loc))
+        return (*at[:-1], f"{at[-1]}{FILE_SUFFIX}")
+    return origin.existing(at)
 
 
 def _words(details: ErrorDetails, key: _Key, origin: Origin) -> str:

@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from watcher.domain.durations import format_duration
-from watcher.domain.escaping import printable
+from watcher.domain.escaping import excerpt
 from watcher.domain.jobs import JobKey, Status
 from watcher.domain.transitions import Reason, Transition
 
 ENVELOPE_LIMIT = 20_000
 """The largest envelope in bytes; Standard Webhooks asks for payloads under 20 kB."""
+_LONGEST_VALUE = 500
+"""How much of a text stands in a line, in characters."""
 _LONGEST_SCALAR = 200
 """How much of a text stays in a job that has to be cut down, in characters."""
 _LONE_SURROGATE = re.compile(r"(\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\ud[89a-f][0-9a-f]{2}")
@@ -113,9 +115,14 @@ def facts_of(transition: Transition) -> list[Fact]:
 
 
 def line_of(message: Message) -> str:
-    """Return the message as one readable line, safe to show on a terminal."""
-    facts = "  ".join(f"{fact.label.lower()}: {fact.value}" for fact in message.facts)
-    return printable(f"{message.created_at:%Y-%m-%d %H:%M:%S}Z  {message.title}  {facts}".rstrip())
+    """Return the message as one readable line, safe to show on a terminal: when, what, and each fact."""
+    when = f"{message.created_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    told = [(fact.label, fact.value) for fact in message.facts]
+    if "source" in message.data:
+        told.append(("Source", str(message.data["source"])))
+    told.append(("Event", message.id))
+    facts = (f"{label.lower()}: {excerpt(value, _LONGEST_VALUE)}" for label, value in told)
+    return "  ".join([when, f"{_MARKS[message.mood]} {excerpt(_news(message), _LONGEST_VALUE)}", *facts])
 
 
 def encode(message: Message, limit: int = ENVELOPE_LIMIT) -> str:
@@ -170,6 +177,14 @@ def _nothing(_job: Mapping[str, object]) -> Mapping[str, object]:
     return {"truncated": True}
 
 
+def _news(message: Message) -> str:
+    before = message.data.get("previous_status")
+    if not before:
+        return message.title
+    return f"{message.data['name'] or message.data['id']}: {before} → {message.data['status']}"
+
+
+_MARKS: Mapping[Mood, str] = {Mood.GOOD: "✔", Mood.BAD: "✘", Mood.NEUTRAL: "•"}
 _MOODS: Mapping[str, Mood] = {Status.SUCCEEDED: Mood.GOOD, Status.FAILED: Mood.BAD, Status.CANCELLED: Mood.BAD}
 
 

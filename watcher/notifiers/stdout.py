@@ -6,14 +6,12 @@ import asyncio
 import contextlib
 import select
 import sys
-from collections.abc import Mapping
-from datetime import UTC, timedelta
+from datetime import timedelta
 from threading import Lock, Thread
 from typing import BinaryIO, Literal
 
 from watcher.domain.deliveries import Delivered, Failed, Outcome
-from watcher.domain.escaping import excerpt
-from watcher.domain.messages import Message, Mood, encode
+from watcher.domain.messages import Message, encode, line_of
 from watcher.errors import OutputClosedError
 from watcher.fields import Section
 from watcher.notifiers.plugin import Context, Plugin
@@ -21,8 +19,6 @@ from watcher.notifiers.plugin import Context, Plugin
 PATIENCE = timedelta(seconds=15)
 """How long an attempt waits for whoever reads."""
 NOT_READ = "standard output is not being read"
-_LONGEST_VALUE = 500
-_MARKS: Mapping[Mood, str] = {Mood.GOOD: "✔", Mood.BAD: "✘", Mood.NEUTRAL: "•"}
 _turn = Lock()
 """Held while a line is written, so that the lines of several notifiers do not mix."""
 
@@ -41,7 +37,7 @@ class Stdout:
 
     def __init__(self, config: Config, patience: timedelta = PATIENCE) -> None:
         """Make the notifier; `patience` is how long an attempt may take."""
-        self._compose = encode if config.format == "json" else compose
+        self._compose = encode if config.format == "json" else line_of
         self._patience_seconds = patience.total_seconds()
         self._is_writing = False
         self._is_torn = False
@@ -97,24 +93,6 @@ def _build(config: Config, _context: Context) -> Stdout:
 
 
 plugin = Plugin(Config, _build)
-
-
-def compose(message: Message) -> str:
-    """Return the message as one readable line: when, what, and each fact with its label."""
-    when = f"{message.created_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    told = [(fact.label, fact.value) for fact in message.facts]
-    if "source" in message.data:
-        told.append(("Source", str(message.data["source"])))
-    told.append(("Event", message.id))
-    facts = (f"{label.lower()}: {excerpt(value, _LONGEST_VALUE)}" for label, value in told)
-    return "  ".join([when, f"{_MARKS[message.mood]} {excerpt(_news(message), _LONGEST_VALUE)}", *facts])
-
-
-def _news(message: Message) -> str:
-    before = message.data.get("previous_status")
-    if not before:
-        return message.title
-    return f"{message.data['name'] or message.data['id']}: {before} → {message.data['status']}"
 
 
 def _stream() -> tuple[BinaryIO, str]:

@@ -288,7 +288,8 @@ def test_a_test_message_says_so_in_words_and_data() -> None:
 
 
 def test_a_message_fits_on_a_line() -> None:
-    line = line_of(message_of(a_transition(name="a\nb\x1b[2J", facts=JobFacts())))
-    assert line == (
-        r"2026-11-24 12:00:00Z  a\nb\x1b[2J: succeeded  job: ftjob-abc123  before: running  time in that status: 41m"
+    message = message_of(a_transition(name="a\nb\x1b[2J", facts=JobFacts()))
+    assert line_of(message) == (
+        r"2026-11-24T12:00:00Z  ✔ a\nb\x1b[2J: running → succeeded  job: ftjob-abc123  before: running  "
+        rf"time in that status: 41m  source: openai  event: {message.id}"
     )

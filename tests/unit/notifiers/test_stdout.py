@@ -20,9 +20,9 @@ import pytest
 from tests.doubles import NOON, a_transition
 from watcher.domain.deliveries import Delivered, Failed
 from watcher.domain.jobs import JobError, JobFacts
-from watcher.domain.messages import Fact, encode, message_of, message_of_test
+from watcher.domain.messages import Fact, encode, line_of, message_of, message_of_test
 from watcher.errors import OutputClosedError
-from watcher.notifiers.stdout import NOT_READ, Config, Stdout, compose
+from watcher.notifiers.stdout import NOT_READ, Config, Stdout
 
 MESSAGE = message_of(a_transition())
 LARGE = replace(MESSAGE, facts=tuple(Fact("Note", "x" * 400) for _ in range(500)))
@@ -58,7 +58,7 @@ def pipe() -> Iterator[Pipe]:
 
 
 def test_text_is_one_line_with_everything_worth_finding() -> None:
-    assert compose(MESSAGE) == (
+    assert line_of(MESSAGE) == (
         "2026-11-24T12:00:00Z  ✔ support-bot v3: running → succeeded  job: ftjob-abc123  "
         "model: gpt-4o-mini-2024-07-18  before: running  time in that status: 41m  "
         "fine-tuned model: ft:gpt-4o-mini-2024-07-18:my-org::AbC  trained tokens: 1,234,567  duration: 1h  "
@@ -76,11 +76,11 @@ def test_text_is_one_line_with_everything_worth_finding() -> None:
     ],
 )
 def test_the_news_come_first(changes: dict[str, str], beginning: str) -> None:
-    assert compose(message_of(a_transition(**changes))).startswith(f"2026-11-24T12:00:00Z  {beginning}")
+    assert line_of(message_of(a_transition(**changes))).startswith(f"2026-11-24T12:00:00Z  {beginning}")
 
 
 def test_a_test_message_says_that_it_is_one() -> None:
-    assert "• Test message for notifier console  note: " in compose(message_of_test("console", NOON))
+    assert "• Test message for notifier console  note: " in line_of(message_of_test("console", NOON))
 
 
 @pytest.mark.parametrize("part", ["name", "status", "previous_status", "message"])
@@ -88,7 +88,7 @@ def test_no_text_can_forge_a_line_or_drive_a_terminal(part: str) -> None:
     hostile = "a\x1b[2Jb\nc\rd\u2028e\u202ef\ud800" + "x" * 100_000
     facts = JobFacts(error=JobError(message=hostile))
     changes = {"status": "failed"} | ({"facts": facts} if part == "message" else {part: hostile})
-    line = compose(message_of(a_transition(**changes)))
+    line = line_of(message_of(a_transition(**changes)))
     assert r"a\x1b[2Jb\nc\rd\u2028e\u202ef\ud800xxx" in line
     assert line.isprintable()
     assert len(line) < 3000
@@ -96,7 +96,7 @@ def test_no_text_can_forge_a_line_or_drive_a_terminal(part: str) -> None:
 
 async def test_text_is_written_as_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert await Stdout(Config()).send(MESSAGE) == Delivered()
-    assert capsys.readouterr().out == compose(MESSAGE) + "\n"
+    assert capsys.readouterr().out == line_of(MESSAGE) + "\n"
 
 
 async def test_json_is_the_envelope_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,7 +116,7 @@ async def test_what_the_encoding_lacks_is_escaped(monkeypatch: pytest.MonkeyPatc
 async def test_each_line_can_be_read_at_once(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", pipe.stream)
     await Stdout(Config()).send(MESSAGE)
-    assert pipe.read_line() == compose(MESSAGE) + "\n"
+    assert pipe.read_line() == line_of(MESSAGE) + "\n"
 
 
 async def test_a_reader_that_does_not_read_is_a_failure_and_no_line_is_lost_or_torn(
@@ -128,9 +128,9 @@ async def test_a_reader_that_does_not_read_is_a_failure_and_no_line_is_lost_or_t
     with pytest.raises(StopIteration) as at_once:
         notifier.send(MESSAGE).send(None)
     assert at_once.value.value == Failed(NOT_READ)
-    assert await asyncio.to_thread(pipe.read_line) == compose(LARGE) + "\n"
+    assert await asyncio.to_thread(pipe.read_line) == line_of(LARGE) + "\n"
     assert await _delivered(notifier)
-    assert pipe.read_line() == compose(MESSAGE) + "\n"
+    assert pipe.read_line() == line_of(MESSAGE) + "\n"
 
 
 async def _delivered(notifier: Stdout) -> bool:
@@ -146,7 +146,7 @@ async def test_the_lines_of_two_notifiers_do_not_mix(pipe: Pipe, monkeypatch: py
     messages = [LARGE, replace(LARGE, facts=tuple(Fact("Note", "y" * 400) for _ in range(500)))]
     sends = [asyncio.create_task(Stdout(Config(), ENOUGH).send(message)) for message in messages]
     lines = await asyncio.to_thread(lambda: pipe.read_line() + pipe.read_line())
-    assert sorted(lines.splitlines()) == sorted(map(compose, messages))
+    assert sorted(lines.splitlines()) == sorted(map(line_of, messages))
     assert await asyncio.gather(*sends) == [Delivered(), Delivered()]
 
 
@@ -157,7 +157,7 @@ async def test_a_full_pipe_that_does_not_block_is_waited_for(pipe: Pipe, monkeyp
         while True:
             os.write(pipe.stream.fileno(), b"full\n" * 10)
     assert await Stdout(Config(), SOON).send(MESSAGE) == Failed(NOT_READ)
-    lines = iter(pipe.read_line, compose(MESSAGE) + "\n")
+    lines = iter(pipe.read_line, line_of(MESSAGE) + "\n")
     assert await asyncio.to_thread(lambda: set(lines)) == {"full\n"}
 
 
@@ -221,7 +221,7 @@ async def test_a_line_that_was_cut_off_does_not_spoil_the_next_one(monkeypatch: 
     disk.room = 100_000
     assert await notifier.send(MESSAGE) == Delivered()
     assert await notifier.send(MESSAGE) == Delivered()
-    line = compose(MESSAGE)
+    line = line_of(MESSAGE)
     assert disk.written.decode() == f"{line[:20]}\n{line}\n{line}\n"
 
 
