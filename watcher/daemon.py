@@ -1,4 +1,4 @@
-"""The long-running service: signals, the scheduler's ticks, and a clean end."""
+"""The long-running service: signals, the scheduler's ticks, reloads, and a clean end."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, timedelta
+from typing import TYPE_CHECKING
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from watcher.errors import StoreError
+from watcher.errors import ConfigurationError, StoreError
+from watcher.pipeline.overview import status_line
 from watcher.pipeline.ports import Edges
-from watcher.wiring import Service
+from watcher.systemd import ServiceManager
+from watcher.wiring import Blueprint, Pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from watcher.store.sql import SqlStore
 
 LONGEST_TICK = timedelta(seconds=1)
 """How late a due job, an added one or a due delivery may be found."""
@@ -22,84 +31,180 @@ SHORTEST_TICK = timedelta(milliseconds=50)
 TICKS_PER_INTERVAL = 4
 """Ticks are a fraction of a short interval: looking exactly once per interval would miss every other poll."""
 PRUNE_INTERVAL = timedelta(hours=1)
+STATUS_INTERVAL = timedelta(seconds=10)
 DRAIN_LIMIT = timedelta(seconds=10)
 """How long sends under way may go on after the first signal."""
 
+Reread = Callable[[], Blueprint]
+"""Reads the configuration anew. Raises ConfigurationError."""
 
-async def serve(opening: AbstractAsyncContextManager[Service], edges: Edges) -> None:
-    """Watch and deliver until a signal comes. A second signal ends the process at once.
+
+async def serve(blueprint: Blueprint, reread: Reread, edges: Edges) -> None:
+    """Watch and deliver until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP reloads.
 
     Raises OutputClosedError, StoreError or ConfigurationError.
     """
-    async with opening as service:
-        stop = _stop_on_signals(edges)
-        scheduler = _scheduler(service, edges)
+    async with blueprint.open_store() as store:
+        await Daemon(store, reread, edges).run(blueprint)
+
+
+@dataclass(slots=True)
+class _Generation:
+    """What runs between two reloads."""
+
+    blueprint: Blueprint
+    pipeline: Pipeline
+    opened: AsyncExitStack
+    """Closes the sources and the notifiers."""
+
+
+class Daemon:
+    """Runs one generation of the pipeline after the other on the same record."""
+
+    def __init__(self, store: SqlStore, reread: Reread, edges: Edges) -> None:
+        self._store = store
+        self._reread = reread
+        self._edges = edges
+        self._log = edges.log
+        self._manager = ServiceManager()
+        self._requests: asyncio.Queue[signal.Signals] = asyncio.Queue()
+
+    async def run(self, blueprint: Blueprint) -> None:
+        """Serve until told to stop."""
+        with self._signals():
+            generation: _Generation | None = await self._open(blueprint)
+            await blueprint.watch_jobs(self._store)
+            while generation:
+                async with generation.opened:
+                    successor = await self._run(generation)
+                if successor:
+                    await successor.blueprint.watch_jobs(self._store, generation.blueprint)
+                generation = successor
+        self._log.info("stopped")
+
+    async def _open(self, blueprint: Blueprint) -> _Generation:
+        stack = AsyncExitStack()
+        pipeline = await stack.enter_async_context(blueprint.open_pipeline(self._store))
+        return _Generation(blueprint, pipeline, stack)
+
+    async def _run(self, generation: _Generation) -> _Generation | None:
+        """Let the pipeline run until a signal; return what shall run next."""
+        pipeline = generation.pipeline
+        observing = asyncio.create_task(pipeline.observe.run())
+        delivering = asyncio.create_task(pipeline.deliver.run())
+        asking = asyncio.create_task(self._next(generation))
+        scheduler = self._scheduler(pipeline)
         scheduler.start()
         try:
-            await _run(service, stop, edges)
+            # Neither loop ends by itself: one that does has met a closed output, or a fault of ours.
+            await asyncio.wait([observing, delivering, asking], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            scheduler.pause()
+            await self._drain(pipeline, observing, delivering)
             scheduler.shutdown(wait=False)
-        edges.log.info("stopped")
+        for result in await asyncio.gather(observing, delivering, return_exceptions=True):
+            if isinstance(result, Exception):
+                asking.cancel()
+                raise result
+        return await asking
 
-
-async def _run(service: Service, stop: asyncio.Event, edges: Edges) -> None:
-    observing = asyncio.create_task(service.observe.run())
-    delivering = asyncio.create_task(service.deliver.run())
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        # Neither loop ends by itself: one that does has met a closed output, or a fault of ours.
-        await asyncio.wait([observing, delivering, stopping], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopping.cancel()
+    async def _drain(self, pipeline: Pipeline, observing: asyncio.Task[None], delivering: asyncio.Task[None]) -> None:
         observing.cancel()
-        service.deliver.stop()
+        pipeline.deliver.stop()
         await asyncio.wait([observing, delivering], timeout=DRAIN_LIMIT.total_seconds())
         if not delivering.done():
-            edges.log.warning("messages under way are left to the next start", waited_seconds=DRAIN_LIMIT.seconds)
+            self._log.warning("messages under way are left for later", waited_seconds=DRAIN_LIMIT.seconds)
             delivering.cancel()
-    for result in await asyncio.gather(observing, delivering, return_exceptions=True):
-        if isinstance(result, Exception):
-            raise result
 
+    async def _next(self, generation: _Generation) -> _Generation | None:
+        """Wait for a signal that is carried out; return the generation that a reload brings, None for the end."""
+        await generation.pipeline.observe.first_tick.wait()
+        self._manager.ready(await self._status(generation.pipeline))
+        while True:
+            request = await self._requests.get()
+            if request is not signal.SIGHUP:
+                self._log.info("stopping", signal=request.name)
+                self._manager.stopping()
+                return None
+            self._manager.reloading()
+            if successor := await self._successor(generation):
+                return successor
+            self._manager.ready("the new configuration has mistakes: the one before stays in force")
 
-def _scheduler(service: Service, edges: Edges) -> AsyncIOScheduler:
-    """Make the scheduler. It only ticks: the record knows what is due."""
-    tick = min(max(service.interval / TICKS_PER_INTERVAL, SHORTEST_TICK), LONGEST_TICK)
+    async def _successor(self, generation: _Generation) -> _Generation | None:
+        try:
+            blueprint = self._reread()
+            successor = await self._open(blueprint)
+        except ConfigurationError as error:
+            self._log.error("configuration not reloaded, the one before stays", mistakes=list(error.mistakes))
+            return None
+        if fixed := blueprint.fixed_changes(generation.blueprint):
+            self._log.warning("some changes need a restart", settings=fixed)
+        self._log.info("configuration reloaded")
+        return successor
 
-    async def poll() -> None:
-        service.observe.wake()
+    def _scheduler(self, pipeline: Pipeline) -> AsyncIOScheduler:
+        """Make the scheduler. It only ticks: the record knows what is due."""
+        tick = min(max(pipeline.interval / TICKS_PER_INTERVAL, SHORTEST_TICK), LONGEST_TICK)
 
-    async def deliver() -> None:
-        service.deliver.wake()
+        async def poll() -> None:
+            pipeline.observe.wake()
 
-    async def prune() -> None:
-        service.observe.forget_stale()
-        with suppress(StoreError):  # the next hour will do
-            await service.store.prune(edges.clock() - service.retention)
+        async def deliver() -> None:
+            pipeline.deliver.wake()
 
-    scheduler = AsyncIOScheduler(
-        timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-    )
-    ticks: list[tuple[Callable[[], Awaitable[None]], timedelta]] = [
-        (poll, tick),
-        (deliver, LONGEST_TICK),
-        (prune, PRUNE_INTERVAL),
-    ]
-    for job, interval in ticks:
-        scheduler.add_job(job, IntervalTrigger(seconds=interval.total_seconds()), next_run_time=edges.clock())
-    return scheduler
+        async def prune() -> None:
+            pipeline.observe.forget_stale()
+            with suppress(StoreError):  # the next hour will do
+                await self._store.prune(self._edges.clock() - pipeline.retention)
 
+        async def sign_of_life() -> None:
+            if pipeline.observe.pulse.is_steady() and pipeline.deliver.pulse.is_steady():
+                self._manager.alive()
 
-def _stop_on_signals(edges: Edges) -> asyncio.Event:
-    stop = asyncio.Event()
+        async def status() -> None:
+            self._manager.status(await self._status(pipeline))
 
-    def on_signal(number: signal.Signals) -> None:
-        if stop.is_set():
-            os._exit(128 + number)  # at once: what was sent and not yet settled is sent again, with the same id
-        edges.log.info("stopping", signal=number.name)
-        stop.set()
+        ticks: list[tuple[Callable[[], Awaitable[None]], timedelta]] = [
+            (poll, tick),
+            (deliver, LONGEST_TICK),
+            (prune, PRUNE_INTERVAL),
+            (sign_of_life, self._manager.watchdog_interval or STATUS_INTERVAL),
+            (status, STATUS_INTERVAL),
+        ]
+        scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+        for job, interval in ticks:
+            trigger = IntervalTrigger(seconds=interval.total_seconds())
+            scheduler.add_job(job, trigger, next_run_time=self._edges.clock())
+        return scheduler
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
-    return stop
+    async def _status(self, pipeline: Pipeline) -> str:
+        try:
+            pending = await self._store.pending_deliveries()
+        except StoreError as error:
+            return f"the record cannot be read: {error}"
+        owed = sum(each.count for each in pending.values())
+        return status_line(pipeline.observe.watched, owed, pipeline.observe.last_answers(), self._edges.clock())
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Own the signals while the service runs."""
+        loop = asyncio.get_running_loop()
+        stops: list[signal.Signals] = []
+
+        def on_stop(number: signal.Signals) -> None:
+            if stops:
+                os._exit(128 + number)  # at once: what was sent and not settled is sent again, with the same id
+            stops.append(number)
+            self._requests.put_nowait(number)
+
+        handlers = {signal.SIGTERM: on_stop, signal.SIGINT: on_stop, signal.SIGHUP: self._requests.put_nowait}
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler, number)
+        try:
+            yield
+        finally:
+            for number in handlers:
+                loop.remove_signal_handler(number)

@@ -36,7 +36,8 @@ _TOML_PLACE = re.compile(r"(?P<what>.*) \(at (?P<where>line \d+, column \d+|end 
 _DEPTH_OF_SECRETS = 2
 """Secrets are keys of `[section]` or of `[section.name]`."""
 
-_Table = SkipValidation[dict[str, Any]]
+# Without parameters: they would say which variables are text, and JSON would not be looked for.
+_Table = SkipValidation[dict]  # type: ignore[type-arg]
 """Known to be a table, so that variables can reach into it; what it really is will be validated later."""
 
 
@@ -126,6 +127,8 @@ class _Environment(EnvSettingsSource):
             env_nested_delimiter=NESTING,
             env_ignore_empty=True,
         )
+        # A whole table goes before single keys of it.
+        self.env_vars = dict(sorted(self.env_vars.items()))
 
     def decode_complex_value(self, field_name: str, field: Any, value: Any) -> Any:  # noqa: ARG002 - overrides
         if not str(value).lstrip().startswith(("[", "{")):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from watcher.domain.escaping import printable
@@ -37,6 +37,12 @@ class WatcherLog:
         self._options = options or LogOptions()
         self._threshold = _RANKS[self._options.level]
         self._logger: Any = None
+
+    def change(self, options: LogOptions) -> None:
+        """Log in another way from now on. Secrets once known stay out of sight."""
+        self._options = replace(options, secrets=options.secrets | self._options.secrets)
+        self._threshold = _RANKS[options.level]
+        self._logger = None
 
     def debug(self, event: str, **facts: object) -> None:
         """See `Log`."""
@@ -109,19 +115,32 @@ class _Clean:
         self._secrets = sorted((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
 
     def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        return {key: self._without_secrets(value) for key, value in event.items() if value is not None}
+        return {key: self._cleaned(value) for key, value in event.items() if value is not None}
 
-    def _without_secrets(self, value: object) -> object:
-        text = str(value)
+    def _cleaned(self, value: object) -> object:
+        # Tables and lists are gone through: the text of a whole one would show its secrets with escapes in them.
+        match value:
+            case None:
+                return None
+            case Mapping():
+                return {self._without_secrets(str(key)): self._cleaned(item) for key, item in value.items()}
+            case list() | tuple() | set() | frozenset():
+                return [self._cleaned(item) for item in value]
+            case _:
+                text = self._without_secrets(str(value))
+                return value if isinstance(value, int | float) and text == str(value) else text
+
+    def _without_secrets(self, text: str) -> str:
         for secret in self._secrets:
-            if secret in text:
-                value = text = text.replace(secret, "***")
-        return value
+            text = text.replace(secret, "***")
+        return text
 
 
 def _escape(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Keep a terminal safe from what the API said; a traceback keeps its lines."""
     return {
-        key: printable(value) if isinstance(value, str) and key != "exception" else value
+        key: "\n".join(map(printable, value.split("\n") if key == "exception" else [value]))
+        if isinstance(value, str)
+        else value
         for key, value in event.items()
     }

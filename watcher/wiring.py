@@ -126,10 +126,9 @@ def open_store(settings: Settings) -> SqlStore:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """The parts of a running watcher."""
+class Pipeline:
+    """The running parts between the sources, the record and the notifiers."""
 
-    store: SqlStore
     observe: Observe
     deliver: Deliver
     interval: timedelta
@@ -138,41 +137,59 @@ class Service:
     """How long the record keeps what is over."""
 
 
-@asynccontextmanager
-async def open_service(settings: Settings, edges: Edges) -> AsyncIterator[Service]:
-    """Open the record, the sources and the notifiers, put the pipeline between them, and watch the configured jobs."""
-    from watcher.pipeline.deliver import Deliver
-    from watcher.pipeline.observe import Observe
+class Blueprint:
+    """How a service is put together from settings. A reload makes a new one, for the same record."""
 
-    async with AsyncExitStack() as stack:
-        sources = source_configs(settings)
-        store = await stack.enter_async_context(open_store(settings))
-        notifiers = await open_notifiers(settings, settings.notifiers, edges, stack)
-        deliver = Deliver(store, notifiers, PATIENT, edges)
-        observe = Observe(
-            store, edges, interval=settings.polling.interval, routes=routes(settings), on_owed=deliver.wake
+    def __init__(self, settings: Settings, edges: Edges) -> None:
+        """Raises ConfigurationError for settings that no service can be made of."""
+        self.settings = settings
+        self._edges = edges
+        self._sources = source_configs(settings)
+
+    def open_store(self) -> SqlStore:
+        """Make the record; enter it to open it."""
+        return open_store(self.settings)
+
+    @asynccontextmanager
+    async def open_pipeline(self, store: SqlStore) -> AsyncIterator[Pipeline]:
+        """Open the sources and the notifiers, and put the pipeline between them. Raises ConfigurationError."""
+        from watcher.pipeline.deliver import Deliver
+        from watcher.pipeline.observe import Observe
+
+        settings, edges = self.settings, self._edges
+        async with AsyncExitStack() as stack:
+            notifiers = await open_notifiers(settings, settings.notifiers, edges, stack)
+            deliver = Deliver(store, notifiers, PATIENT, edges)
+            interval = settings.polling.interval
+            observe = Observe(store, edges, interval=interval, routes=routes(settings), on_owed=deliver.wake)
+            for name, config in self._sources.items():
+                observe.add_source(name, await stack.enter_async_context(open_source(config, edges)), POLLS_AT_ONCE)
+            yield Pipeline(observe, deliver, interval, settings.store.retention)
+
+    async def watch_jobs(self, store: SqlStore, before: Blueprint | None = None) -> None:
+        """Watch the configured jobs; no longer those that only the configuration before named."""
+        now, log = self._edges.clock(), self._edges.log
+        specs = {spec.key: spec for spec in map(job_spec, self.settings.jobs)}
+        await store.upsert_jobs(list(specs.values()), now)
+        for job in before.settings.jobs if before else ():
+            if (key := job_spec(job).key) not in specs:
+                await store.remove_job(key, now)
+        jobs = await store.jobs()
+        log.info(
+            "watching",
+            jobs=len(jobs),
+            sources=sorted(self._sources),
+            notifiers=sorted(self.settings.notifiers),
+            interval_seconds=self.settings.polling.interval.total_seconds(),
+            store=store.name,
         )
-        for name, config in sources.items():
-            observe.add_source(name, await stack.enter_async_context(open_source(config, edges)), POLLS_AT_ONCE)
-        await store.upsert_jobs([job_spec(job) for job in settings.jobs], edges.clock())
-        await _log_what_is_watched(settings, store, sources, edges.log)
-        yield Service(store, observe, deliver, settings.polling.interval, settings.store.retention)
+        if lost := sorted({job.key.source for job in jobs} - set(self._sources)):
+            log.warning("jobs of sources that are not in the configuration are not polled", sources=lost)
 
-
-async def _log_what_is_watched(
-    settings: Settings, store: SqlStore, sources: Mapping[str, SourceConfig], log: Log
-) -> None:
-    jobs = await store.jobs()
-    log.info(
-        "watching",
-        jobs=len(jobs),
-        sources=sorted(sources),
-        notifiers=sorted(settings.notifiers),
-        interval_seconds=settings.polling.interval.total_seconds(),
-        store=store.name,
-    )
-    if lost := sorted({job.key.source for job in jobs} - set(sources)):
-        log.warning("jobs of sources that are not in the configuration are not polled", sources=lost)
+    def fixed_changes(self, before: Blueprint) -> list[str]:
+        """Name what is set otherwise than before, but cannot change while the service runs."""
+        same_store = self.settings.store.resolved_url() == before.settings.store.resolved_url()
+        return [] if same_store else ["store.url"]
 
 
 def check_settings(settings: Settings) -> None:

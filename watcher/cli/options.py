@@ -89,11 +89,16 @@ def has_configuration(config: Path | None) -> bool:
     return find_config(config, os.environ) is not None or any(name.startswith("WATCHER_") for name in os.environ)
 
 
-def open_log(settings: Settings) -> WatcherLog:
-    """Return the log that the settings ask for, with every secret of theirs taken out of what it writes."""
+def log_options(settings: Settings) -> LogOptions:
+    """Return how the settings want the log, with every secret of theirs to be taken out of it."""
     from watcher.settings import secrets_of
 
-    return WatcherLog(LogOptions(settings.log.level, settings.log.format, secrets_of(settings)))
+    return LogOptions(settings.log.level, settings.log.format, secrets_of(settings))
+
+
+def open_log(settings: Settings) -> WatcherLog:
+    """Return the log that the settings ask for."""
+    return WatcherLog(log_options(settings))
 
 
 def read_secret_file(path: Path) -> str:

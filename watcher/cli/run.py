@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import asyncio
 
-from watcher.cli.options import ConfigOption, LogFormatOption, LogLevelOption, open_log, read_settings
-from watcher.wiring import open_service, real_edges
+from watcher.cli.options import ConfigOption, LogFormatOption, LogLevelOption, log_options, read_settings
+from watcher.logs import WatcherLog
+from watcher.wiring import Blueprint, real_edges
 
 
 def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_format: LogFormatOption = None) -> None:
     """Watch the configured jobs, and those added with `jobs add`, until SIGTERM or SIGINT.
 
-    The first signal lets messages under way finish (10 s at most) and exits 0; a second one ends it at once.
+    The first signal lets messages under way finish (10 s at most) and exits 0; a second one ends it at once. SIGHUP
+    reads the configuration again: a good one takes effect, one with mistakes is logged and leaves things as they are.
     """
     settings = read_settings(config, log_level, log_format)
     from watcher.daemon import serve
 
-    log = open_log(settings)
+    log = WatcherLog(log_options(settings))
     log.adopt_standard_logging()
     edges = real_edges(log)
-    asyncio.run(serve(open_service(settings, edges), edges))
+
+    def reread() -> Blueprint:
+        settings = read_settings(config, log_level, log_format)
+        blueprint = Blueprint(settings, edges)
+        log.change(log_options(settings))
+        return blueprint
+
+    asyncio.run(serve(Blueprint(settings, edges), reread, edges))

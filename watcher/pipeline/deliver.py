@@ -12,6 +12,7 @@ from watcher.domain.messages import event_id, message_of
 from watcher.errors import OutputClosedError, StoreError
 from watcher.pipeline.group_commit import GroupCommit
 from watcher.pipeline.ports import DeliveryRecord, Edges, Notifier
+from watcher.pipeline.pulse import Pulse
 
 ATTEMPT_LIMIT = timedelta(seconds=20)
 """When an attempt is given up, should a notifier not keep to its own 15 s."""
@@ -45,6 +46,7 @@ class Deliver:
         self._settlements = GroupCommit("outcomes of deliveries", self._commit, edges.log)
         self._wake = asyncio.Event()
         self._is_stopping = False
+        self.pulse = Pulse()
         self._output_closed: OutputClosedError | None = None
         self._record_error: StoreError | None = None
 
@@ -63,6 +65,7 @@ class Deliver:
             while not self._is_stopping:
                 for delivery in await self._claim():
                     attempts.create_task(self._attempt(delivery))
+                self.pulse.turned()
                 await self._wake.wait()
                 self._wake.clear()
         if self._output_closed:
@@ -92,12 +95,15 @@ class Deliver:
         self._record_error = error
 
     async def _attempt(self, delivery: Delivery) -> None:
+        self.pulse.begun(delivery.id)
         try:
             outcome = await self._send(delivery)
         except OutputClosedError as error:
             self._output_closed = error
             self.stop()
             return
+        finally:
+            self.pulse.ended(delivery.id)
         settlement = after_attempt(delivery, outcome, self._edges.clock(), self._edges.jitter(), self._policy)
         self._log_settlement(settlement)
         self._settlements.put(settlement)

@@ -17,6 +17,7 @@ from watcher.pipeline.gate import Gate
 from watcher.pipeline.group_commit import GroupCommit
 from watcher.pipeline.poll import poll
 from watcher.pipeline.ports import Change, Edges, JobRecord, JobSource
+from watcher.pipeline.pulse import Pulse
 
 STALE_INTERVALS = 20
 """A job not seen due for so many intervals is watched by somebody else, or no more: it need not be remembered."""
@@ -30,6 +31,7 @@ class _Lane:
     at_once: int
     gate: Gate = field(default_factory=Gate)
     polling: set[JobKey] = field(default_factory=set)
+    last_answer: datetime | None = None
     is_behind: bool = False
     """Whether more jobs were due than there was room for."""
 
@@ -63,6 +65,9 @@ class Observe:
         self._changes = GroupCommit("changes of jobs", self._commit, edges.log)
         self._wake = asyncio.Event()
         self._record_error: StoreError | None = None
+        self.pulse = Pulse()
+        self.first_tick = asyncio.Event()
+        """Set once the due jobs were looked for."""
 
     def add_source(self, name: str, source: JobSource, at_once: int) -> None:
         """Poll the jobs of this source, with at most `at_once` polls under way."""
@@ -72,6 +77,15 @@ class Observe:
         """Look for due jobs now."""
         self._wake.set()
 
+    @property
+    def watched(self) -> int:
+        """How many jobs are being polled here."""
+        return len(self._jobs)
+
+    def last_answers(self) -> Mapping[str, datetime | None]:
+        """Say when each source last answered a poll."""
+        return {name: lane.last_answer for name, lane in self._lanes.items()}
+
     async def run(self) -> None:
         """Poll for ever; cancel to stop. What was observed is recorded first, polls under way are dropped."""
         async with self._changes, asyncio.TaskGroup() as polls:
@@ -80,6 +94,8 @@ class Observe:
                 self._wake.clear()
                 for job in await self._take():
                     polls.create_task(self._poll(job))
+                self.pulse.turned()
+                self.first_tick.set()
 
     def forget_stale(self) -> None:
         """Forget jobs that have not been due here for long."""
@@ -132,16 +148,19 @@ class Observe:
 
     async def _poll(self, job: Job) -> None:
         lane = self._lanes[job.key.source]
+        self.pulse.begun(job.key)
         try:
             result = await poll(lane.source, job, self._log)
             if isinstance(result, Trouble):
                 self._log_trouble(lane.gate, job, result)
                 self._complain(job, result)
             else:
+                lane.last_answer = self._edges.clock()
                 if lane.gate.open():
                     self._log.info("source accepts us again", source=job.key.source)
                 self._learn(job, result)
         finally:
+            self.pulse.ended(job.key)
             lane.polling.discard(job.key)
             if lane.is_behind and len(lane.polling) * 2 <= lane.at_once:
                 self._wake.set()

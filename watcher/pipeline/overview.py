@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -65,6 +65,13 @@ def delivery_row(delivery: Delivery, now: datetime) -> Row:
         "observed_at": _at(transition.observed_at),
         "event_id": event_id(transition.key, transition.seq),
     }
+
+
+def status_line(watched: int, owed: int, last_answers: Mapping[str, datetime | None], now: datetime) -> str:
+    """Say in one line how a running watcher stands."""
+    latest = max((answer for answer in last_answers.values() if answer), default=None)
+    answer = f"last answer {format_duration(now - latest)} ago" if latest else "no answer yet"
+    return f"{watched} jobs watched, {owed} deliveries pending, {answer}"
 
 
 def _at(moment: datetime) -> str:

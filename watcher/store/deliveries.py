@@ -68,6 +68,26 @@ class Selection:
     """Those of transitions observed then or later."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What is owed to one notifier."""
+
+    count: int
+    oldest: datetime
+    """When the oldest transition among it was observed."""
+
+
+def pending(connection: Connection) -> dict[str, Pending]:
+    """Sum up what is owed to each notifier that is owed anything."""
+    rows = connection.execute(
+        select(delivery.c.notifier, func.count(), func.min(transition.c.observed_at))
+        .join(transition, and_(transition.c.job == delivery.c.job, transition.c.seq == delivery.c.seq))
+        .where(delivery.c.state == _PENDING_AS_SQL)
+        .group_by(delivery.c.notifier)
+    )
+    return {notifier: Pending(count, oldest) for notifier, count, oldest in rows}
+
+
 def find_due(connection: Connection, capacity: Mapping[str, int], now: datetime) -> dict[str, int]:
     """Count the due deliveries of each notifier that has any, up to its capacity."""
     found = {

@@ -16,14 +16,14 @@ from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.transitions import Transition
 from watcher.pipeline.ports import Change
 from watcher.store import deliveries, jobs
-from watcher.store.deliveries import Selection
+from watcher.store.deliveries import Pending, Selection
 from watcher.store.engine import connect
 from watcher.store.jobs import UpsertResult
 from watcher.store.migrate import make_ready
 from watcher.store.prune import prune
 from watcher.store.record import record
 
-__all__ = ["Selection", "SqlStore", "UpsertResult"]
+__all__ = ["Pending", "Selection", "SqlStore", "UpsertResult"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -118,6 +118,10 @@ class SqlStore:
     async def delivery_counts(self) -> dict[tuple[str, DeliveryState], int]:
         """Count deliveries by notifier and state."""
         return await self._read(deliveries.count_deliveries)
+
+    async def pending_deliveries(self) -> dict[str, Pending]:
+        """Sum up what is owed to each notifier that is owed anything."""
+        return await self._read(deliveries.pending)
 
     async def requeue(self, selection: Selection, now: datetime) -> int:
         """Make pending and dead deliveries due now, with another 72 hours before they are dead; return how many.

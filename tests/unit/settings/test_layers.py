@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from watcher.settings import Settings, load
 FILE = '[sources.openai]\nbase_url = "http://file"\napi_key = "of-file"\n[polling]\ninterval = "1s"'
 
 
-def mistakes(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Sequence[str]:
+def mistakes(path: Path | None, overrides: Mapping[str, Any] | None = None) -> list[str]:
     with pytest.raises(ConfigurationError) as caught:
         load(path, overrides)
-    return caught.value.mistakes
+    return list(caught.value.mistakes)
 
 
 def key_of(settings: Settings, source: str = "openai") -> str | None:
@@ -104,20 +104,21 @@ WAYS = ["api_key", "api_key_file"]
 @pytest.mark.parametrize("higher", WAYS)
 @pytest.mark.parametrize("layers", [("flag", "watcher"), ("flag", "file"), ("watcher", "file"), ("watcher", "openai")])
 def test_a_secret_and_its_file_overrule_each_other_across_layers(
-    layers: tuple[str, str], higher: str, lower: str, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    layers: tuple[str, str], higher: str, lower: str, config: Path, set_env: Any
 ) -> None:
     """The file that was overruled is not even read."""
-    (tmp_path / "key").write_text("of-higher")
+    file = config.with_name("key")
+    file.write_text("of-higher")
     given = {
-        layers[0]: (higher, str(tmp_path / "key") if higher.endswith("_file") else "of-higher"),
+        layers[0]: (higher, str(file) if higher.endswith("_file") else "of-higher"),
         layers[1]: (lower, "/nowhere" if lower.endswith("_file") else "of-lower"),
     }
     config.write_text("[sources.openai]\n{} = '{}'".format(*given.get("file", ("timeout", "5s"))))
     if "watcher" in given:
         name, value = given["watcher"]
-        monkeypatch.setenv(f"WATCHER_SOURCES__OPENAI__{name.upper()}", value)
+        set_env(**{f"WATCHER_SOURCES__OPENAI__{name.upper()}": value})
     if "openai" in given:
-        monkeypatch.setenv("OPENAI_API_KEY", "of-lower")
+        set_env(OPENAI_API_KEY="of-lower")
     assert key_of(load(config, {"sources": {"openai": dict([given.get("flag", ("timeout", "5s"))])}})) == "of-higher"
 
 
@@ -161,8 +162,8 @@ def test_both_ways_in_one_layer_are_a_mistake(layer: str, config: Path, set_env:
 def test_everything_can_come_from_the_environment(set_env: Any) -> None:
     """Tables and lists as JSON or key by key; digits in a text stay text."""
     set_env(
-        WATCHER_SOURCES__AZURE='{"base_url": "http://azure", "auth": "api-key"}',
         WATCHER_SOURCES__AZURE__API_KEY="12345",
+        WATCHER_SOURCES__AZURE='{"base_url": "http://azure", "auth": "api-key"}',
         WATCHER_JOBS='[{"id": "ftjob-1", "labels": {"team": "nlp"}}, {"id": "ftjob-2", "source": "azure"}]',
         WATCHER_NOTIFIERS__CHAT__KIND="webhook",
         WATCHER_NOTIFIERS__CHAT__URL="http://h/[x]",

@@ -48,7 +48,7 @@ async def test_a_status_has_a_usual_error(
 
 
 async def test_a_status_may_have_a_body_of_its_own(running: FineTuningApi, client: httpx.AsyncClient) -> None:
-    running.add_fault(Fault(status_code=502, body="<h1>Bad Gateway</h1>", headers={"content-type": "text/html"}))
+    running.add_fault(Fault(status_code=502, body="<h1>Bad Gateway</h1>", headers={"Content-Type": "text/html"}))
     answer = await client.get(JOB)
     assert (answer.status_code, answer.text) == (502, "<h1>Bad Gateway</h1>")
     assert answer.headers["content-type"] == "text/html"

@@ -1,0 +1,113 @@
+"""What is shown of the settings in force, and what the log must hide."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.unit.settings.conftest import Configure
+from watcher.settings import load, masked, secrets_of, to_toml
+
+KEYS = ["whsec_c2VjcmV0LWtleS1vZi10aGUtaG9vay1mb3ItdGVzdHM=", "whsec_bmV4dC1zZWNyZXQta2V5LW9mLXRoZS1ob29rLWZvci10"]
+FULL = f"""
+[sources.openai]
+base_url = "http://h/v1"
+api_key = "sk-very-secret"
+client_cert_file = "/etc/c.pem"
+[store]
+url = "postgresql://ann:p%40ss@db.example:5432/watcher?sslmode=require"
+[polling]
+interval = "90s"
+[[jobs]]
+id = "ftjob-1"
+labels = {{ team = "n\\u007flp", token = "abcd-efgh" }}
+[notifiers.hook]
+kind = "webhook"
+url = "https://bob:sesame@hooks.example/a/bcdefgh?k=v"
+secret = "{" ".join(KEYS)}"
+headers = {{ Authorization = "Bearer tok-12345" }}
+[notifiers.chat]
+kind = "slack"
+webhook_url = "https://hooks.slack.example/T0/B0/xyz"
+statuses = ["failed"]
+"""
+
+
+def test_what_is_in_force_is_shown_without_secrets(configure: Configure) -> None:
+    assert masked(configure(FULL)) == {
+        "sources": {
+            "openai": {
+                "base_url": "http://h/v1",
+                "api_key": "********",
+                "auth": "bearer",
+                "timeout": "15s",
+                "client_cert_file": "/etc/c.pem",
+            }
+        },
+        "polling": {"interval": "1m30s"},
+        "store": {"url": "postgresql://********@db.example:5432/watcher?sslmode=require", "retention": "90d"},
+        "jobs": [{"id": "ftjob-1", "source": "openai", "labels": {"team": "n\x7flp", "token": "********"}}],
+        "notifiers": {
+            "hook": {
+                "kind": "webhook",
+                "first_seen": "terminal",
+                "url": "********",
+                "secret": "********",
+                "headers": {"Authorization": "********"},
+            },
+            "chat": {"kind": "slack", "first_seen": "terminal", "webhook_url": "********", "statuses": ["failed"]},
+        },
+        "log": {"level": "info", "format": "auto"},
+    }
+
+
+def test_it_is_shown_as_toml_that_can_be_read_again(configure: Configure) -> None:
+    shown = masked(configure(FULL))
+    assert tomllib.loads(to_toml(shown)) == shown
+
+
+def test_the_store_is_shown_even_if_nobody_chose_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/watcher")
+    assert masked(load(None))["store"]["url"] == "sqlite:////var/lib/watcher/watcher.db"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://db/watcher?user=ann&password=sesame", "postgresql://db/watcher?user=ann&password=********"),
+        ("postgresql://ann:a/b@c@db/watcher", "postgresql://********@db/watcher"),
+        ("postgresql://ann@db/watcher", "postgresql://********@db/watcher"),
+        ("sqlite:////srv/w.db", "sqlite:////srv/w.db"),
+    ],
+)
+def test_a_password_in_the_url_of_the_store_is_masked(url: str, shown: str, configure: Configure) -> None:
+    assert masked(configure(f'[store]\nurl = "{url}"'))["store"]["url"] == shown
+
+
+def test_the_log_is_told_every_secret_and_its_telling_parts(configure: Configure) -> None:
+    assert secrets_of(configure(FULL)) == {
+        "sk-very-secret",
+        "p%40ss",
+        "p@ss",
+        "https://bob:sesame@hooks.example/a/bcdefgh?k=v",
+        "sesame",
+        " ".join(KEYS),
+        *KEYS,
+        "Bearer tok-12345",
+        "Bearer",
+        "tok-12345",
+        "https://hooks.slack.example/T0/B0/xyz",
+    }
+
+
+def test_no_secret_is_in_any_picture_of_the_settings(configure: Configure) -> None:
+    settings = configure(FULL)
+    pictures = f"{settings!r} {settings} {settings.notifiers} {settings.model_dump_json()} {masked(settings)}"
+    assert [secret for secret in secrets_of(settings) - {"Bearer"} if secret in pictures] == []
+
+
+def test_secrets_from_files_are_known_too(configure: Configure, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk-of-file\n")
+    assert secrets_of(configure(f'[sources.a]\napi_key_file = "{tmp_path / "key"}"')) == {"sk-of-file"}
