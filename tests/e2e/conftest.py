@@ -28,10 +28,16 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield receiver
 
 
+@pytest.fixture(scope="session")
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all commands keep what Python compiles: installers leave that to the first start."""
+    return tmp_path_factory.mktemp("bytecode")
+
+
 @pytest.fixture
-def watcher(tmp_path: Path) -> Iterator[Command]:
+def watcher(tmp_path: Path, bytecode: Path) -> Iterator[Command]:
     """The command. Whatever a test does with it, it must not tell a secret, nor show a traceback."""
-    command = Command(tmp_path)
+    command = Command(tmp_path, bytecode)
     yield command
     written = "\n".join(command.transcripts)
     stored = b"".join(path.read_bytes() for path in tmp_path.rglob("watcher.db*"))

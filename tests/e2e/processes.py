@@ -22,6 +22,16 @@ LIMIT = timedelta(seconds=20)
 WITHOUT_PRIVILEGES = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 """Makes the permissions of files bind even root."""
 
+_NOT_INHERITED = (
+    "WATCHER_",
+    "OPENAI_",
+    "XDG_",
+    "STATE_DIRECTORY",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "PYTHONDONTWRITEBYTECODE",  # compiling everything anew takes longer than all else that a command does
+)
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -139,8 +149,10 @@ class Running:
 class Command:
     """The watcher command in a home directory of its own, with nothing of ours in its environment."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, bytecode: Path) -> None:
+        """`bytecode` is a directory where Python keeps what it has compiled, for the next start to find."""
         self.home = home
+        self._bytecode = bytecode
         self.database = home / "state" / "watcher.db"
         """Where the configurations of the tests keep the record."""
         self.config = home / "config" / "watcher.toml"
@@ -188,6 +200,5 @@ class Command:
             self.transcripts.append(f"{arguments}\n{running.out}\n{running.err}")
 
     def _environment(self) -> dict[str, str]:
-        ours = ("WATCHER_", "OPENAI_", "XDG_", "STATE_DIRECTORY", "NO_COLOR", "FORCE_COLOR")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        return kept | {"HOME": str(self.home), "COLUMNS": "200"}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
+        return kept | {"HOME": str(self.home), "COLUMNS": "200", "PYTHONPYCACHEPREFIX": str(self._bytecode)}

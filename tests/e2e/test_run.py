@@ -8,7 +8,7 @@ from signal import SIGINT, SIGTERM, Signals
 
 import pytest
 
-from tests.e2e.processes import Command
+from tests.e2e.processes import LIMIT, Command
 from tests.e2e.settings import jobs, settings, statuses, webhook
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.receiver import ACCEPTED, Receiver
@@ -47,7 +47,7 @@ async def test_every_transition_arrives_signed_and_in_order(
 ) -> None:
     api.add_job(JobScript(JOB, (*(Step(status, polls=2) for status in life[:-1]), Step(life[-1]))))
     async with service.start("run") as running:
-        await receiver.wait_for(len(life))
+        await receiver.wait_for(len(life), LIMIT)
         await running.until_logged("delivery accepted", status="succeeded")
         ended = await running.stop()
     assert ended.code == 0
@@ -68,7 +68,7 @@ async def test_a_signal_lets_the_send_under_way_finish_and_the_rest_wait_for_the
     api.add_job(JobScript(JOB, (Step("running"),)))
     receiver.answers = [SLOW, ACCEPTED]
     async with service.start("run") as running:
-        await receiver.wait_for(1)
+        await receiver.wait_for(1, LIMIT)
         api.set_status(JOB, "succeeded")
         await running.until_logged("transition", status="succeeded")
         ended = await running.stop(number)
@@ -90,7 +90,7 @@ async def test_a_second_signal_ends_it_at_once(
     api.add_job(JobScript(JOB, (Step("running"),)))
     receiver.answers = [HANG]
     async with service.start("run") as running:
-        await receiver.wait_for(1)
+        await receiver.wait_for(1, LIMIT)
         running.signal(number)
         await running.until_logged("stopping", signal=number.name)
         ended = await running.stop(number, within=AT_ONCE)
@@ -105,10 +105,10 @@ async def test_a_receiver_that_hangs_is_left_after_ten_seconds(
     api.add_job(JobScript(JOB, (Step("running"),)))
     receiver.answers = [HANG]
     async with service.start("run") as running:
-        await receiver.wait_for(1)
+        await receiver.wait_for(1, LIMIT)
         ended = await running.stop()
     assert ended.code == 0
-    assert ended.events("warning") == ["messages under way are left to the next start"]
+    assert ended.events("warning") == ["messages under way are left for later"]
     listed = await service.run("deliveries", "list", "--json")
     (left,) = json.loads(listed.out)
     assert (left["state"], left["attempts"]) == ("pending", 0)
@@ -126,7 +126,7 @@ async def test_one_receiver_that_hangs_delays_neither_another_one_nor_polling(
 
     receiver.answers = answer
     async with watcher.start("run") as running:
-        await receiver.wait_for(4)
+        await receiver.wait_for(4, LIMIT)
         await running.until_logged("delivery accepted", notifier="quick", status="succeeded")
     quick = [json.loads(message.body) for message in receiver.received if message.path.endswith("/quick")]
     assert statuses(quick) == ["queued", "running", "succeeded"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.options import ConfigOption, JsonOption, as_duration
+from watcher.cli.options import ConfigOption, JsonOption, as_duration, read_settings
 from watcher.cli.output import write_json, write_line, write_table
 from watcher.cli.recorded import with_store
 from watcher.domain.deliveries import DeliveryState
@@ -42,7 +42,8 @@ def list_deliveries(
     states = state or [DeliveryState.PENDING, DeliveryState.DEAD]
     found = with_store(config, lambda store: store.deliveries(states=states, notifier=notifier, limit=limit))
     now = utc_now()
-    rows = [delivery_row(delivery, now) for delivery in found]
+    notifiers = read_settings(config).notifiers
+    rows = [delivery_row(delivery, now, notifiers) for delivery in found]
     if as_json:
         write_json(rows)
     else:

@@ -104,7 +104,9 @@ class Deliver:
             return
         finally:
             self.pulse.ended(delivery.id)
-        settlement = after_attempt(delivery, outcome, self._edges.clock(), self._edges.jitter(), self._policy)
+        now = self._edges.clock()
+        settlement = after_attempt(delivery, outcome, now, self._edges.jitter(), self._policy)
+        self._edges.meter.attempted(settlement, now)
         self._log_settlement(settlement)
         self._settlements.put(settlement)
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from time import monotonic
 
 from watcher.domain.cadence import MISSING_TOLERATED, PollOutcome, Trouble, answered, next_poll, troubled
 from watcher.domain.jobs import Job, JobKey, Observation, is_terminal
@@ -149,8 +150,11 @@ class Observe:
     async def _poll(self, job: Job) -> None:
         lane = self._lanes[job.key.source]
         self.pulse.begun(job.key)
+        begun = monotonic()
         try:
             result = await poll(lane.source, job, self._log)
+            outcome = result.outcome if isinstance(result, Trouble) else PollOutcome.ANSWERED
+            self._edges.meter.polled(job.key.source, outcome, monotonic() - begun)
             if isinstance(result, Trouble):
                 self._log_trouble(lane.gate, job, result)
                 self._complain(job, result)
@@ -211,6 +215,7 @@ class Observe:
             if change.job.key in late:
                 self._log.info("somebody else was first, observation dropped", job=str(change.job.key))
             elif change.transition:
+                self._edges.meter.moved(change.transition)
                 self._log_transition(change)
             if change.job.key in late or is_terminal(change.job.status):
                 self._forget(change.job.key)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from watcher.domain.cadence import is_reported_missing
-from watcher.domain.deliveries import Delivery
+from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, is_terminal
 from watcher.domain.messages import event_id
@@ -49,9 +49,15 @@ def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
     return rows
 
 
-def delivery_row(delivery: Delivery, now: datetime) -> Row:
-    """Show how a delivery stands."""
+ORPHANED = "orphaned: no notifier of this name is configured"
+"""What keeps a pending delivery whose notifier is gone; it goes out when the notifier is back."""
+
+
+def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) -> Row:
+    """Show how a delivery stands; `notifiers` are those that are configured."""
     transition = delivery.transition
+    is_pending = delivery.state is DeliveryState.PENDING
+    next_attempt = _until(delivery.next_at, now) if delivery.notifier in notifiers else ORPHANED
     return {
         "id": delivery.id,
         "notifier": delivery.notifier,
@@ -60,7 +66,7 @@ def delivery_row(delivery: Delivery, now: datetime) -> Row:
         "status": transition.status,
         "state": str(delivery.state),
         "attempts": delivery.attempts,
-        "next_attempt": _until(delivery.next_at, now) if delivery.state == "pending" else None,
+        "next_attempt": next_attempt if is_pending else None,
         "last_error": delivery.last_error,
         "observed_at": _at(transition.observed_at),
         "event_id": event_id(transition.key, transition.seq),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from watcher.domain.cadence import PollOutcome
 from watcher.domain.deliveries import Delivery, Outcome, Settlement
 from watcher.domain.jobs import Job, JobKey, Observation
 from watcher.domain.messages import Message
@@ -121,10 +122,54 @@ class Log(Protocol):
         ...
 
 
+class Meter(Protocol):
+    """Counts and times what happens, for whoever looks at metrics."""
+
+    def polled(self, source: str, outcome: PollOutcome, seconds: float) -> None:
+        """Note a poll that came to its end."""
+        ...
+
+    def moved(self, transition: Transition) -> None:
+        """Note a transition that was recorded."""
+        ...
+
+    def attempted(self, settlement: Settlement, at: datetime) -> None:
+        """Note what an attempt to deliver came to."""
+        ...
+
+    def stored(self, operation: str, seconds: float) -> None:
+        """Note a transaction of the record that was committed."""
+        ...
+
+    def store_failed(self, operation: str) -> None:
+        """Note a transaction of the record that failed."""
+        ...
+
+
+class NoMeter:
+    """Counts nothing: for commands that nobody looks at."""
+
+    def polled(self, source: str, outcome: PollOutcome, seconds: float) -> None:
+        """See `Meter`."""
+
+    def moved(self, transition: Transition) -> None:
+        """See `Meter`."""
+
+    def attempted(self, settlement: Settlement, at: datetime) -> None:
+        """See `Meter`."""
+
+    def stored(self, operation: str, seconds: float) -> None:
+        """See `Meter`."""
+
+    def store_failed(self, operation: str) -> None:
+        """See `Meter`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """Where the world touches the pipeline besides its ports: time, chance and the log."""
+    """Where the world touches the pipeline besides its ports: time, chance, the log and the meter."""
 
     clock: Clock
     jitter: Jitter
     log: Log
+    meter: Meter = NoMeter()

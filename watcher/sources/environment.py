@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,6 +14,9 @@ from watcher.errors import ConfigurationError
 DEFAULT_SOURCE = "openai"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_TIMEOUT = timedelta(seconds=15)
+_HOST_OF_OPENAI = ".api.openai.com"
+_UNFIT = re.compile(r"[ ?#@\\]")
+"""Spaces, a query, a fragment, a user: even an empty one of these would swallow the path that is put behind."""
 
 OPENAI_VARIABLES: Mapping[str, str] = {
     "OPENAI_BASE_URL": "base_url",
@@ -72,7 +76,7 @@ class SourceConfig:
 
     def _key_mistake(self) -> str | None:
         if self.api_key is None:
-            if urlsplit(DEFAULT_BASE_URL).hostname not in self.base_url:
+            if not _is_of_openai(self.base_url):
                 return None
             return (
                 f"source {self.name}: no API key: set OPENAI_API_KEY, or api_key_file under [sources.{self.name}], "
@@ -91,7 +95,13 @@ def is_base_url(url: str) -> bool:
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return usable and not (parts.query or parts.fragment or parts.username or parts.password)
+    return usable and url.isprintable() and not _UNFIT.search(url)
+
+
+def _is_of_openai(url: str) -> bool:
+    """Tell whether this is OpenAI's own service, in any of its regions."""
+    host = urlsplit(url).hostname if is_base_url(url) else None
+    return host is not None and f".{host}".endswith(_HOST_OF_OPENAI)
 
 
 def is_header_text(text: str) -> bool:
