@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from watcher.errors import ConfigurationError, StoreError
-from watcher.pipeline.overview import status_line
+from watcher.errors import ConfigurationError
 from watcher.pipeline.ports import Edges
 from watcher.systemd import ServiceManager
+from watcher.upkeep import Upkeep
 from watcher.wiring import Blueprint, Pipeline
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ TICKS_PER_INTERVAL = 4
 """Ticks are a fraction of a short interval: looking exactly once per interval would miss every other poll."""
 PRUNE_INTERVAL = timedelta(hours=1)
 STATUS_INTERVAL = timedelta(seconds=10)
+SUPERVISE_INTERVAL = timedelta(seconds=10)
+HEARTBEAT_INTERVAL = timedelta(minutes=1)
 DRAIN_LIMIT = timedelta(seconds=10)
 """How long sends under way may go on after the first signal."""
 
@@ -92,8 +94,9 @@ class Daemon:
         pipeline = generation.pipeline
         observing = asyncio.create_task(pipeline.observe.run())
         delivering = asyncio.create_task(pipeline.deliver.run())
-        asking = asyncio.create_task(self._next(generation))
-        scheduler = self._scheduler(pipeline)
+        upkeep = Upkeep(pipeline, self._store, self._manager, self._edges)
+        asking = asyncio.create_task(self._next(generation, upkeep))
+        scheduler = self._scheduler(pipeline, upkeep)
         scheduler.start()
         try:
             # Neither loop ends by itself: one that does has met a closed output, or a fault of ours.
@@ -101,6 +104,7 @@ class Daemon:
         finally:
             scheduler.pause()
             await self._drain(pipeline, observing, delivering)
+            await upkeep.close()
             scheduler.shutdown(wait=False)
         for result in await asyncio.gather(observing, delivering, return_exceptions=True):
             if isinstance(result, Exception):
@@ -116,10 +120,10 @@ class Daemon:
             self._log.warning("messages under way are left for later", waited_seconds=DRAIN_LIMIT.seconds)
             delivering.cancel()
 
-    async def _next(self, generation: _Generation) -> _Generation | None:
+    async def _next(self, generation: _Generation, upkeep: Upkeep) -> _Generation | None:
         """Wait for a signal that is carried out; return the generation that a reload brings, None for the end."""
         await generation.pipeline.observe.first_tick.wait()
-        self._manager.ready(await self._status(generation.pipeline))
+        self._manager.ready(await upkeep.status())
         while True:
             request = await self._requests.get()
             if request is not signal.SIGHUP:
@@ -143,7 +147,7 @@ class Daemon:
         self._log.info("configuration reloaded")
         return successor
 
-    def _scheduler(self, pipeline: Pipeline) -> AsyncIOScheduler:
+    def _scheduler(self, pipeline: Pipeline, upkeep: Upkeep) -> AsyncIOScheduler:
         """Make the scheduler. It only ticks: the record knows what is due."""
         tick = min(max(pipeline.interval / TICKS_PER_INTERVAL, SHORTEST_TICK), LONGEST_TICK)
 
@@ -153,24 +157,14 @@ class Daemon:
         async def deliver() -> None:
             pipeline.deliver.wake()
 
-        async def prune() -> None:
-            pipeline.observe.forget_stale()
-            with suppress(StoreError):  # the next hour will do
-                await self._store.prune(self._edges.clock() - pipeline.retention)
-
-        async def sign_of_life() -> None:
-            if pipeline.observe.pulse.is_steady() and pipeline.deliver.pulse.is_steady():
-                self._manager.alive()
-
-        async def status() -> None:
-            self._manager.status(await self._status(pipeline))
-
         ticks: list[tuple[Callable[[], Awaitable[None]], timedelta]] = [
             (poll, tick),
             (deliver, LONGEST_TICK),
-            (prune, PRUNE_INTERVAL),
-            (sign_of_life, self._manager.watchdog_interval or STATUS_INTERVAL),
-            (status, STATUS_INTERVAL),
+            (upkeep.supervise, SUPERVISE_INTERVAL),
+            (upkeep.report, STATUS_INTERVAL),
+            (upkeep.sign_of_life, self._manager.watchdog_interval or STATUS_INTERVAL),
+            (upkeep.beat, HEARTBEAT_INTERVAL),
+            (upkeep.prune, PRUNE_INTERVAL),
         ]
         scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -179,14 +173,6 @@ class Daemon:
             trigger = IntervalTrigger(seconds=interval.total_seconds())
             scheduler.add_job(job, trigger, next_run_time=self._edges.clock())
         return scheduler
-
-    async def _status(self, pipeline: Pipeline) -> str:
-        try:
-            pending = await self._store.pending_deliveries()
-        except StoreError as error:
-            return f"the record cannot be read: {error}"
-        owed = sum(each.count for each in pending.values())
-        return status_line(pipeline.observe.watched, owed, pipeline.observe.last_answers(), self._edges.clock())
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
+import socket
 import ssl
 import sys
 from collections.abc import Mapping
@@ -234,10 +236,18 @@ def _describe(error: Exception) -> str:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"TLS certificate not accepted: {cause.verify_message}"
-        if isinstance(cause, OSError) and cause.strerror:
-            return f"{_KINDS.get(type(error), 'the connection failed')}: {cause.strerror}"
+        if isinstance(cause, OSError) and (words := _words(cause)):
+            return f"{_KINDS.get(type(error), 'the connection failed')}: {words}"
         cause = cause.__cause__ or cause.__context__
     return _KINDS.get(type(error), "the connection failed")
+
+
+def _words(error: OSError) -> str | None:
+    # These two number their errors in their own way.
+    if error.errno is None or isinstance(error, ssl.SSLError | socket.gaierror):
+        return error.strerror
+    # Not its own text: asyncio writes the address into it.
+    return os.strerror(error.errno)
 
 
 _KINDS: Mapping[type[Exception], str] = {

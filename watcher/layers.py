@@ -51,6 +51,9 @@ class _Layers(BaseSettings):
     store: _Table = Field(default_factory=dict)
     jobs: SkipValidation[list[Any]] = Field(default_factory=list)
     notifiers: _Table = Field(default_factory=dict)
+    supervision: _Table = Field(default_factory=dict)
+    http: _Table = Field(default_factory=dict)
+    heartbeat: _Table = Field(default_factory=dict)
     log: _Table = Field(default_factory=dict)
 
 

@@ -37,12 +37,15 @@ class WatcherLog:
         self._options = options or LogOptions()
         self._threshold = _RANKS[self._options.level]
         self._logger: Any = None
+        self._has_adopted = False
 
     def change(self, options: LogOptions) -> None:
         """Log in another way from now on. Secrets once known stay out of sight."""
         self._options = replace(options, secrets=options.secrets | self._options.secrets)
         self._threshold = _RANKS[options.level]
         self._logger = None
+        if self._has_adopted:
+            self.adopt_standard_logging()
 
     def debug(self, event: str, **facts: object) -> None:
         """See `Log`."""
@@ -68,6 +71,7 @@ class WatcherLog:
         """Write what libraries log, from warnings on, in the same form."""
         import structlog
 
+        self._has_adopted = True
         stamps, finish = _processors(self._options)
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(
@@ -138,9 +142,7 @@ class _Clean:
 
 def _escape(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Keep a terminal safe from what the API said; a traceback keeps its lines."""
-    return {
-        key: "\n".join(map(printable, value.split("\n") if key == "exception" else [value]))
-        if isinstance(value, str)
-        else value
-        for key, value in event.items()
-    }
+    safe = {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
+    if "exception" in event:
+        safe["exception"] = "\n".join(map(printable, event["exception"].split("\n")))
+    return safe

@@ -18,9 +18,12 @@ from watcher.sources.environment import DEFAULT_SOURCE, SourceConfig
 
 if TYPE_CHECKING:
     # Loaded where they are used: `watch` without a configuration needs none of them.
+    from watcher.heartbeat import Heartbeat
+    from watcher.pipeline.announce import Announce
     from watcher.pipeline.deliver import Deliver
     from watcher.pipeline.observe import Observe
     from watcher.pipeline.ports import Notifier
+    from watcher.pipeline.supervise import Supervise
     from watcher.settings import JobSettings, Settings, SourceSettings
     from watcher.sources.openai import OpenAISource
     from watcher.store.sql import SqlStore
@@ -91,6 +94,7 @@ def routes(settings: Settings) -> list[Route]:
             statuses=frozenset(notifier.statuses) if notifier.statuses is not None else None,
             labels=notifier.labels,
             first_seen=notifier.first_seen,
+            events=notifier.events,
         )
         for name, notifier in settings.notifiers.items()
     ]
@@ -131,6 +135,10 @@ class Pipeline:
 
     observe: Observe
     deliver: Deliver
+    supervise: Supervise
+    emergency: Announce
+    """Tells of a record that cannot be written, without it."""
+    heartbeat: Heartbeat | None
     interval: timedelta
     """How often a job is polled."""
     retention: timedelta
@@ -153,18 +161,39 @@ class Blueprint:
     @asynccontextmanager
     async def open_pipeline(self, store: SqlStore) -> AsyncIterator[Pipeline]:
         """Open the sources and the notifiers, and put the pipeline between them. Raises ConfigurationError."""
+        from watcher.heartbeat import Heartbeat
+        from watcher.pipeline.announce import Announce
         from watcher.pipeline.deliver import Deliver
         from watcher.pipeline.observe import Observe
+        from watcher.pipeline.supervise import Supervise
 
         settings, edges = self.settings, self._edges
         async with AsyncExitStack() as stack:
             notifiers = await open_notifiers(settings, settings.notifiers, edges, stack)
             deliver = Deliver(store, notifiers, PATIENT, edges)
             interval = settings.polling.interval
-            observe = Observe(store, edges, interval=interval, routes=routes(settings), on_owed=deliver.wake)
+            wanted = routes(settings)
+            observe = Observe(store, edges, interval=interval, routes=wanted, on_owed=deliver.wake)
             for name, config in self._sources.items():
                 observe.add_source(name, await stack.enter_async_context(open_source(config, edges)), POLLS_AT_ONCE)
-            yield Pipeline(observe, deliver, interval, settings.store.retention)
+            supervise = Supervise(
+                store,
+                edges,
+                routes=wanted,
+                stuck_after=settings.supervision.stuck_after,
+                on_owed=deliver.wake,
+            )
+            observe.on_missing = supervise.note_missing
+            beat = settings.heartbeat.url
+            yield Pipeline(
+                observe,
+                deliver,
+                supervise,
+                emergency=Announce(notifiers, wanted, edges),
+                heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
+                interval=interval,
+                retention=settings.store.retention,
+            )
 
     async def watch_jobs(self, store: SqlStore, before: Blueprint | None = None) -> None:
         """Watch the configured jobs; no longer those that only the configuration before named."""

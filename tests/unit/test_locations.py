@@ -53,15 +53,13 @@ def test_a_directory_in_a_usual_place_is_no_configuration(usual: tuple[Path, Pat
 
 @pytest.mark.parametrize(
     ("chosen", "variable", "by"),
-    [(True, False, "--config"), (True, True, "--config"), (False, True, "$WATCHER_CONFIG")],
+    [("missing", "", "--config"), ("missing", "x", "--config"), (None, "missing", "$WATCHER_CONFIG")],
 )
 def test_a_named_file_that_is_not_there_is_a_mistake(
-    chosen: bool, variable: bool, by: str, usual: tuple[Path, Path], tmp_path: Path
+    chosen: str | None, variable: str, by: str, usual: tuple[Path, Path]
 ) -> None:
     """Even if there is one in a usual place: the watcher never takes another file than it was told."""
     usual[0].touch()
-    missing = tmp_path / "missing.toml"
-    env = {"WATCHER_CONFIG": str(missing)} if variable else {}
     with pytest.raises(ConfigurationError) as caught:
-        find_config(missing if chosen else None, env)
-    assert caught.value.mistakes == (f"{missing}: no such file (named by {by})",)
+        find_config(Path(chosen) if chosen else None, {"WATCHER_CONFIG": variable})
+    assert caught.value.mistakes == (f"missing: no such file (named by {by})",)

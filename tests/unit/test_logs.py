@@ -241,3 +241,23 @@ def test_the_tracebacks_of_libraries_show_no_secret(capsys: pytest.CaptureFixtur
     event = read_json(capsys)
     assert event["level"] == "error"
     assert event["exception"].splitlines()[-1] == "ValueError: ***"
+
+
+@pytest.mark.usefixtures("root_logger")
+def test_a_log_can_be_changed_and_still_keeps_its_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    """As when the service reads its settings anew: libraries follow, and a key that was replaced is still a secret."""
+    log = WatcherLog(LogOptions(level="error", format="console", secrets=frozenset({"old-key"})))
+    log.adopt_standard_logging()
+    log.info("unheard")
+    log.change(LogOptions(level="info", format="json", secrets=frozenset({"new-key"})))
+    log.info("heard", keys="old-key, new-key")
+    logging.getLogger("some.library").warning("old-key, new-key")
+    own, of_library = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (own["event"], own["keys"], of_library["event"]) == ("heard", "***, ***", "***, ***")
+
+
+@pytest.mark.usefixtures("root_logger")
+def test_a_change_adopts_nothing_by_itself() -> None:
+    before = list(logging.getLogger().handlers)
+    WatcherLog().change(LogOptions(level="debug"))
+    assert logging.getLogger().handlers == before

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from watcher.domain.conditions import is_own
 from watcher.domain.durations import format_duration
 from watcher.domain.escaping import excerpt
 from watcher.domain.jobs import JobKey, Status
@@ -68,6 +69,8 @@ def event_id(key: JobKey, seq: int) -> str:
 
 def message_of(transition: Transition) -> Message:
     """Put a transition into words and data."""
+    if is_own(transition.key):
+        return _message_of_condition(transition)
     return Message(
         id=event_id(transition.key, transition.seq),
         type=f"fine_tuning.job.{transition.status}",
@@ -197,6 +200,19 @@ def _title(transition: Transition) -> str:
             return f"{name}: {transition.status} ({transition.reason})"
         case _:
             return f"{name}: {transition.status}"
+
+
+def _message_of_condition(transition: Transition) -> Message:
+    told = json.loads(transition.document)
+    return Message(
+        id=event_id(transition.key, transition.seq),
+        type=told["type"],
+        created_at=transition.observed_at,
+        title=told["title"],
+        mood=Mood.GOOD if told["good"] else Mood.BAD,
+        facts=tuple(Fact(label, value) for label, value in told["facts"]),
+        data=told["data"],
+    )
 
 
 def _facts_of_success(transition: Transition) -> list[Fact]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from watcher.domain.conditions import is_own, notifier_subject
 from watcher.domain.jobs import is_terminal
 from watcher.domain.transitions import Reason, Transition
 
@@ -18,6 +19,15 @@ class FirstSeen(StrEnum):
     NEVER = "never"
 
 
+class Events(StrEnum):
+    """What there is to hear of."""
+
+    JOBS = "jobs"
+    """The transitions of jobs."""
+    WATCHER = "watcher"
+    """The watcher's own conditions: what it cannot see, and to whom it cannot speak."""
+
+
 class Verdict(StrEnum):
     """Whether a notifier gets a transition, and if not, why not."""
 
@@ -25,6 +35,8 @@ class Verdict(StrEnum):
     FIRST_SIGHT = "first_sight"
     OTHER_STATUS = "other_status"
     OTHER_LABELS = "other_labels"
+    OTHER_EVENTS = "other_events"
+    ITS_OWN_FAILURE = "its_own_failure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +49,16 @@ class Route:
     labels: Mapping[str, str] = field(default_factory=dict)
     """The job must carry all of these."""
     first_seen: FirstSeen = FirstSeen.TERMINAL
+    events: frozenset[Events] = frozenset(Events)
 
 
 def judge(route: Route, transition: Transition) -> Verdict:
     """Say whether the route's notifier gets the transition."""
-    if any(transition.labels.get(label) != value for label, value in route.labels.items()):
+    if is_own(transition.key):
+        return _judge_own(route, transition)
+    if Events.JOBS not in route.events:
+        return Verdict.OTHER_EVENTS
+    if _lacks_labels(route, transition):
         return Verdict.OTHER_LABELS
     if route.statuses is not None and transition.status not in route.statuses:
         return Verdict.OTHER_STATUS
@@ -53,6 +70,19 @@ def judge(route: Route, transition: Transition) -> Verdict:
 def owed(routes: Iterable[Route], transition: Transition) -> tuple[str, ...]:
     """Name the notifiers that get the transition."""
     return tuple(route.notifier for route in routes if judge(route, transition) is Verdict.WANTED)
+
+
+def _judge_own(route: Route, transition: Transition) -> Verdict:
+    if Events.WATCHER not in route.events:
+        return Verdict.OTHER_EVENTS
+    if transition.key == notifier_subject(route.notifier):
+        return Verdict.ITS_OWN_FAILURE
+    # What is said of a job goes where its transitions go; what is said of a source or a notifier has no labels.
+    return Verdict.OTHER_LABELS if transition.labels and _lacks_labels(route, transition) else Verdict.WANTED
+
+
+def _lacks_labels(route: Route, transition: Transition) -> bool:
+    return any(transition.labels.get(label) != value for label, value in route.labels.items())
 
 
 def _wants_first_sight(wish: FirstSeen, status: str) -> bool:

@@ -33,9 +33,13 @@ class Announce:
 
     async def __aexit__(self, exc_type: type[BaseException] | None, *exc_info: object) -> None:
         """Finish; not when an exception is on its way out."""
-        while exc_type is None and not self._running.done() and self._deliveries.in_state(DeliveryState.PENDING):
-            self._deliver.wake()
-            await asyncio.sleep(TICK_SECONDS)
+        try:
+            while exc_type is None and not self._running.done() and self._deliveries.in_state(DeliveryState.PENDING):
+                self._deliver.wake()
+                await asyncio.sleep(TICK_SECONDS)
+        except asyncio.CancelledError:
+            self._running.cancel()
+            raise
         self._deliver.stop()
         if exc_type:
             self._running.cancel()

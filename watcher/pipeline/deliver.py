@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from watcher.domain.conditions import Health
 from watcher.domain.deliveries import Delivery, DeliveryState, Failed, Outcome, RetryPolicy, Settlement, after_attempt
 from watcher.domain.messages import event_id, message_of
 from watcher.errors import OutputClosedError, StoreError
@@ -26,6 +27,19 @@ class _Lane:
 
     notifier: Notifier
     sending: set[int] = field(default_factory=set)
+    last_success: datetime | None = None
+    failing_since: datetime | None = None
+    """The first failed attempt after the last one that succeeded."""
+    error: str | None = None
+    rejection: str | None = None
+
+    def note(self, settlement: Settlement, now: datetime) -> None:
+        if settlement.state is DeliveryState.DELIVERED:
+            self.last_success, self.failing_since, self.error, self.rejection = now, None, None, None
+            return
+        self.failing_since, self.error = self.failing_since or now, settlement.error
+        if settlement.state is DeliveryState.DEAD:
+            self.rejection = settlement.error
 
     @property
     def room(self) -> int:
@@ -53,6 +67,13 @@ class Deliver:
     def wake(self) -> None:
         """Look for due deliveries now."""
         self._wake.set()
+
+    def health(self) -> list[Health]:
+        """Say how each notifier has been doing."""
+        return [
+            Health(name, lane.last_success, lane.failing_since, lane.error, lane.rejection)
+            for name, lane in self._lanes.items()
+        ]
 
     def stop(self) -> None:
         """Send nothing new; `run` returns when what is under way has come to an end and is recorded."""
@@ -106,6 +127,7 @@ class Deliver:
             self.pulse.ended(delivery.id)
         now = self._edges.clock()
         settlement = after_attempt(delivery, outcome, now, self._edges.jitter(), self._policy)
+        self._lanes[delivery.notifier].note(settlement, now)
         self._edges.meter.attempted(settlement, now)
         self._log_settlement(settlement)
         self._settlements.put(settlement)

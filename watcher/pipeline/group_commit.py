@@ -31,7 +31,8 @@ class GroupCommit(Generic[T]):
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._refused = False
+        self.refusal: StoreError | None = None
+        """Why the record cannot be written; None while it can."""
 
     async def __aenter__(self) -> Self:
         """Start committing."""
@@ -71,15 +72,15 @@ class GroupCommit(Generic[T]):
         try:
             await self._commit(batch)
         except StoreError as error:
-            if not self._refused:
+            if not self.refusal:
                 self._log.error("record not written, keeping what it lacks", what=self._what, error=str(error))
-            self._refused = True
+            self.refusal = error
             return False
         except Exception as error:  # noqa: BLE001 - one item that cannot be written must not hold up all others
             return await self._is_committed_singly(batch, error)
-        if self._refused:
+        if self.refusal:
             self._log.info("record written again", what=self._what, items=len(batch))
-        self._refused = False
+        self.refusal = None
         return True
 
     async def _is_committed_singly(self, batch: Sequence[T], error: Exception) -> bool:

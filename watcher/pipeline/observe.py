@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from watcher.domain.cadence import MISSING_TOLERATED, PollOutcome, Trouble, answered, next_poll, troubled
+from watcher.domain.conditions import Health
 from watcher.domain.jobs import Job, JobKey, Observation, is_terminal
 from watcher.domain.routing import Route, owed
 from watcher.domain.transitions import detect, moved
@@ -33,8 +34,19 @@ class _Lane:
     gate: Gate = field(default_factory=Gate)
     polling: set[JobKey] = field(default_factory=set)
     last_answer: datetime | None = None
+    failing_since: datetime | None = None
+    """The first failed poll after the last one that reached the source."""
+    error: str | None = None
     is_behind: bool = False
     """Whether more jobs were due than there was room for."""
+
+    def note(self, result: Observation | Trouble | None, now: datetime) -> None:
+        if isinstance(result, Trouble):
+            self.error = result.error
+            has_failed = result.outcome is PollOutcome.FAILED
+            self.failing_since = (self.failing_since or now) if has_failed else None
+        else:
+            self.last_answer, self.failing_since, self.error = now, None, None
 
     def room(self, now: datetime) -> int:
         return self.gate.room(max(self.at_once - len(self.polling), 0), now)
@@ -66,6 +78,8 @@ class Observe:
         self._changes = GroupCommit("changes of jobs", self._commit, edges.log)
         self._wake = asyncio.Event()
         self._record_error: StoreError | None = None
+        self.on_missing: Callable[[Job], None] = lambda _job: None
+        """Called when a source has disowned a job too often for it to be just created."""
         self.pulse = Pulse()
         self.first_tick = asyncio.Event()
         """Set once the due jobs were looked for."""
@@ -82,6 +96,17 @@ class Observe:
     def watched(self) -> int:
         """How many jobs are being polled here."""
         return len(self._jobs)
+
+    def record_error(self) -> StoreError | None:
+        """Say why the record cannot be read or written; None while it can."""
+        return self._changes.refusal or self._record_error
+
+    def health(self) -> list[Health]:
+        """Say how each source has been doing."""
+        return [
+            Health(name, lane.last_answer, lane.failing_since, lane.error, lane.gate.rejection)
+            for name, lane in self._lanes.items()
+        ]
 
     def last_answers(self) -> Mapping[str, datetime | None]:
         """Say when each source last answered a poll."""
@@ -155,11 +180,11 @@ class Observe:
             result = await poll(lane.source, job, self._log)
             outcome = result.outcome if isinstance(result, Trouble) else PollOutcome.ANSWERED
             self._edges.meter.polled(job.key.source, outcome, monotonic() - begun)
+            lane.note(result, self._edges.clock())
             if isinstance(result, Trouble):
                 self._log_trouble(lane.gate, job, result)
                 self._complain(job, result)
             else:
-                lane.last_answer = self._edges.clock()
                 if lane.gate.open():
                     self._log.info("source accepts us again", source=job.key.source)
                 self._learn(job, result)
@@ -178,6 +203,7 @@ class Observe:
                 log = self._log.error
         elif trouble.outcome is PollOutcome.MISSING and job.missing == MISSING_TOLERATED:
             log, event = self._log.error, "job is unknown to its source"
+            self.on_missing(troubled(job, trouble))
         elif not job.failures:
             log = self._log.warning
         log(event, job=str(job.key), error=trouble.error, failures=job.failures + 1, request_id=trouble.request_id)

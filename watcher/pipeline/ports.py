@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -172,4 +172,4 @@ class Edges:
     clock: Clock
     jitter: Jitter
     log: Log
-    meter: Meter = NoMeter()
+    meter: Meter = field(default_factory=NoMeter)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Union
 
 from pydantic import create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from watcher.domain.durations import write_duration
 from watcher.settings.model import Name, Settings
 from watcher.settings.reading import notifier_model
 
@@ -27,7 +29,7 @@ def schema() -> dict[str, Any]:
 
 
 class _SchemaOfToml(GenerateJsonSchema):
-    """Leaves out what TOML has not: null. And titles, which only repeat the keys."""
+    """Leaves out what TOML has not: null. And titles, which only repeat the keys; and writes durations as people do."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
@@ -37,6 +39,9 @@ class _SchemaOfToml(GenerateJsonSchema):
         if json_schema.get("default", ...) is None:
             del json_schema["default"]
         return json_schema
+
+    def encode_default(self, dft: Any) -> Any:
+        return write_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - overrides
         return False

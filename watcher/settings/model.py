@@ -21,8 +21,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from watcher.domain.conditions import STUCK_AFTER
 from watcher.domain.jobs import ID_RULE, Status, is_job_id
-from watcher.domain.routing import FirstSeen
+from watcher.domain.routing import Events, FirstSeen
 from watcher.fields import Duration, Mistake, Section, expected
 from watcher.logs import Format, Level
 from watcher.mistakes import nearest
@@ -78,6 +79,12 @@ def _check_key(key: SecretStr) -> SecretStr:
 def _check_store_url(url: SecretStr) -> SecretStr:
     if not _STORE_URL.fullmatch(url.get_secret_value()):
         raise expected("sqlite:////path/of/file.db or postgresql://user:password@host/database")
+    return url
+
+
+def _check_heartbeat(url: SecretStr) -> SecretStr:
+    if not is_base_url(url.get_secret_value()):
+        raise expected("an http:// or https:// URL, without user, query or fragment")
     return url
 
 
@@ -185,6 +192,32 @@ class NotifierSettings(Section):
     """The labels a job must have for it to hear of it."""
     first_seen: FirstSeen = FirstSeen.TERMINAL
     """Which first sights of a job it wants: those of a job that has ended (`terminal`), `always`, or `never`."""
+    events: frozenset[Events] = Field(default=frozenset(Events), min_length=1)
+    """What it wants to hear of: the transitions of jobs (`jobs`), what the watcher says of itself (`watcher`)."""
+
+
+class SupervisionSettings(Section):
+    """When the watcher tells of what does not change."""
+
+    stuck_after: dict[StatusName, Duration] = Field(default_factory=lambda: dict(STUCK_AFTER))
+    """How long a job may stay in a status before that is told, and told again each day. Statuses that are not listed
+    may last for ever."""
+
+
+class HttpSettings(Section):
+    """The server for probes, metrics and the state of things. Off unless `listen` is set."""
+
+    listen: str | None = None
+    """`127.0.0.1:8321`, or `unix:/run/watcher/http.sock`. Anything but loopback or a socket file needs a token."""
+    token: Annotated[SecretStr, AfterValidator(_check_key)] | None = None
+    """Guards everything but `/livez` and `/readyz`; changing what is watched always needs it."""
+
+
+class HeartbeatSettings(Section):
+    """A dead man's switch: somebody who notices when the watcher is silent."""
+
+    url: Annotated[SecretStr, AfterValidator(_check_heartbeat)] | None = None
+    """Asked for every minute while all is well; with `/fail` behind it while it is not."""
 
 
 class LogSettings(Section):
@@ -207,6 +240,9 @@ class Settings(Section):
     """What to watch, besides what `watcher jobs add` adds."""
     notifiers: dict[Name, SerializeAsAny[NotifierSettings]] = Field(default_factory=dict)
     """Who is told, by name."""
+    supervision: SupervisionSettings = Field(default_factory=SupervisionSettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     @model_validator(mode="before")

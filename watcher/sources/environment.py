@@ -15,8 +15,10 @@ DEFAULT_SOURCE = "openai"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_TIMEOUT = timedelta(seconds=15)
 _HOST_OF_OPENAI = ".api.openai.com"
-_UNFIT = re.compile(r"[ ?#@\\]")
-"""Spaces, a query, a fragment, a user: even an empty one of these would swallow the path that is put behind."""
+_BASE_URL = re.compile(r"https?://(\[[0-9a-f:.]+\]|[^/?#@:\[\]\\ ]+)(:[0-9]{1,5})?(/[^?#\\ ]*)?", re.IGNORECASE)
+"""No user, query or fragment: even an empty one would swallow the path that is put behind."""
+_LONGEST_BASE_URL = 2000
+
 
 OPENAI_VARIABLES: Mapping[str, str] = {
     "OPENAI_BASE_URL": "base_url",
@@ -90,12 +92,13 @@ class SourceConfig:
 
 def is_base_url(url: str) -> bool:
     """Tell whether requests can be sent there, with a path put behind it."""
+    if len(url) > _LONGEST_BASE_URL or not url.isprintable() or not _BASE_URL.fullmatch(url):
+        return False
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        return bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return usable and url.isprintable() and not _UNFIT.search(url)
 
 
 def _is_of_openai(url: str) -> bool:

@@ -43,7 +43,10 @@ class OpenAISource:
         at_once: int,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Make a source with at most `at_once` requests in flight. Raises ConfigurationError for bad certificates."""
+        """Make a source with at most `at_once` requests in flight.
+
+        Raises ConfigurationError for bad certificates, and for a base URL of a host that cannot be.
+        """
         self.name = config.name
         self._url = config.base_url.rstrip("/") + "/fine_tuning/jobs/"
         self._secret = config.api_key
@@ -55,6 +58,10 @@ class OpenAISource:
             params={"api-version": config.api_version} if config.api_version else None,
             tls=_client_certificate(config),
         )
+        try:
+            self._client.request("GET", self._url)
+        except ValueError:
+            raise ConfigurationError(f"source {config.name}: no request can be sent to its base_url") from None
         self._requests: dict[str, Request] = {}
         self._last: dict[str, tuple[bytes, str]] = {}
         """The digest of the last body of each job, and the status it said. The body itself would take the memory."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, and_, bindparam, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, and_, bindparam, insert, or_, select, update
 
+from watcher.domain.conditions import OWN_SOURCE
 from watcher.domain.jobs import Job, JobKey, JobSpec, is_terminal
 from watcher.domain.transitions import Transition
 from watcher.store.engine import serialise
@@ -70,10 +71,17 @@ def take_due(connection: Connection, due: Mapping[str, Sequence[int]], now: date
 
 def list_jobs(connection: Connection, *, include_removed: bool = False) -> list[Job]:
     """Return the watched jobs by source and id, on request also those that are watched no more."""
-    statement = select(*JOB_COLUMNS).order_by(job.c.source, job.c.job_id)
+    statement = select(*JOB_COLUMNS).where(job.c.source != OWN_SOURCE).order_by(job.c.source, job.c.job_id)
     if not include_removed:
         statement = statement.where(job.c.removed_at.is_(None))
     return list(map(job_of, connection.execute(statement)))
+
+
+def lingering(connection: Connection, limits: Mapping[str, timedelta], now: datetime) -> list[Job]:
+    """Return the watched jobs that have been in a status for longer than its limit."""
+    too_long = [and_(job.c.status == status, job.c.status_since <= now - limit) for status, limit in limits.items()]
+    statement = select(*JOB_COLUMNS).where(job.c.source != OWN_SOURCE, job.c.removed_at.is_(None), or_(*too_long))
+    return list(map(job_of, connection.execute(statement))) if limits else []
 
 
 def find_job(connection: Connection, key: JobKey) -> Job | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
@@ -104,6 +104,10 @@ class SqlStore:
     async def find_jobs(self, job_id: str) -> list[Job]:
         """Return the jobs of this id at any source, whether they are still watched or not."""
         return await self._read(jobs.find_jobs, job_id)
+
+    async def lingering(self, limits: Mapping[str, timedelta], now: datetime) -> list[Job]:
+        """Return the watched jobs that have been in a status for longer than its limit."""
+        return await self._read(jobs.lingering, limits, now)
 
     async def history(self, key: JobKey) -> list[Transition]:
         """Return the recorded transitions of a job, the first one first."""

@@ -256,19 +256,19 @@ async def test_a_directory_in_place_of_the_file_is_named(tmp_path: Path) -> None
     assert str(tmp_path) in await unavailable(f"sqlite:///{tmp_path}")
 
 
-@pytest.mark.parametrize("mode", ["directory", "file"])
-async def test_what_this_user_may_not_write_is_refused_by_name(nobodys: Path, mode: str) -> None:
+@pytest.mark.parametrize("which", ["directory", "file"])
+async def test_what_this_user_may_not_write_is_refused_by_name(nobodys: Path, which: str) -> None:
     path = nobodys / "watcher.db"
+    async with SqlStore(f"sqlite:///{path}") as store:
+        await watch(store, KEY)
+    locked = nobodys if which == "directory" else path
+    locked.chmod(0o500)
     with without_privileges():
-        async with SqlStore(f"sqlite:///{path}") as store:
-            await watch(store, KEY)
-        locked = nobodys if mode == "directory" else path
-        locked.chmod(0o500)
         words = await unavailable(f"sqlite:///{path}")
-        locked.chmod(0o700)
-        assert f"{locked} is not writable for this user" in words
-        async with SqlStore(f"sqlite:///{path}") as store:
-            assert (await the_job(store)).key == KEY
+    locked.chmod(0o700)
+    assert f"{locked} is not writable for this user" in words
+    async with SqlStore(f"sqlite:///{path}") as store:
+        assert (await the_job(store)).key == KEY
 
 
 async def test_a_store_that_was_closed_stays_closed(url: str) -> None:

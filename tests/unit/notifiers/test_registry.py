@@ -4,34 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
+from tests.unit.conftest import Install
 from watcher.errors import ConfigurationError
 from watcher.notifiers import registry
 from watcher.notifiers.plugin import Plugin
 from watcher.notifiers.stdout import Config
-
-Install = Callable[[str, str, str], None]
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Install a package of one module that brings one kind of notifier."""
-
-    def put(package: str, kind: str, source: str) -> None:
-        module = package.replace("-", "_")
-        (tmp_path / f"{module}.py").write_text(source)
-        info = tmp_path / f"{module}-0.3.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.3\n")
-        (info / "entry_points.txt").write_text(f"[watcher.notifiers]\n{kind} = {module}:plugin\n")
-
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return put
-
 
 GOOD = "from watcher.notifiers.stdout import plugin"
 
@@ -92,7 +72,6 @@ BROKEN = [
 
 @pytest.mark.parametrize(("source", "wrong"), BROKEN)
 def test_a_plugin_that_cannot_be_used_is_named_with_its_package(source: str, wrong: str, install: Install) -> None:
-    sys.modules.pop("carrier_pigeon", None)
     install("carrier-pigeon", "pigeon", source)
     with pytest.raises(ConfigurationError) as caught:
         registry.plugin("pigeon")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -279,6 +281,12 @@ def test_every_mistake_is_told_at_once(complain: Complain) -> None:
     assert len(mistakes) == 14
 
 
+@pytest.mark.parametrize(("job", "why"), [("name = 'x'", "missing"), ("id = 'a b'", "got 'a b', expected a job id")])
+def test_jobs_without_a_usable_id_are_not_taken_for_the_same(job: str, why: str, complain: Complain) -> None:
+    mistakes = complain(f"[[jobs]]\n{job}\n[[jobs]]\n{job}")
+    assert [mistake.startswith(f"jobs[{index}].id: {why}") for index, mistake in enumerate(mistakes)] == [True, True]
+
+
 def test_three_mistakes_are_three(complain: Complain) -> None:
     assert len(complain("[log]\nlevel = 'loud'\n[polling]\nintervall = 5\n[[jobs]]\nid = '..'")) == 3
 
@@ -292,3 +300,10 @@ def test_what_could_drive_a_terminal_is_escaped(complain: Complain) -> None:
     [told] = complain('[sources.a]\nauth = "\\u001b[2J\\u202e"')
     assert "\x1b" not in told
     assert "\u202e" not in told
+
+
+def test_reading_settings_loads_nothing_heavy_that_it_does_not_need() -> None:
+    """Without a notifier, neither HTTP nor the database is imported: each verb pays only for what it uses."""
+    code = "import sys; from watcher.settings import load; load(None); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=30)
+    assert {"httpx", "sqlalchemy", "alembic", "apscheduler", "structlog", "rich"}.isdisjoint(done.stdout.split())

@@ -228,6 +228,12 @@ def test_a_certificate_that_cannot_be_used_is_a_mistake_of_the_configuration(tmp
             OpenAISource(config, ManualClock(), RecordingLog(), at_once=1)
 
 
+@pytest.mark.parametrize("base_url", ["http://256.1.1.1/v1", "http://xn--a/v1", "http://\u0661/v1"])
+def test_a_host_that_cannot_be_is_a_mistake_of_the_configuration(base_url: str) -> None:
+    with pytest.raises(ConfigurationError, match="source openai: no request can be sent to its base_url"):
+        OpenAISource(SourceConfig(base_url=base_url), ManualClock(), RecordingLog(), at_once=1)
+
+
 def test_certificates_are_verified() -> None:
     from watcher.http import tls_context
 

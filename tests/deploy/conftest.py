@@ -1,0 +1,53 @@
+"""Machines for the tests of the service, or the reason why there are none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import platformdirs
+import pytest
+
+from tests.deploy.machine import (
+    REQUIRED,
+    LackingError,
+    build_wheels,
+    debian_archive,
+    unpack,
+    what_is_lacking,
+)
+
+
+def give_up(why: str) -> NoReturn:
+    """Skip the test, saying why; where system tests are required, fail."""
+    if os.environ.get(REQUIRED):
+        pytest.fail(f"{why} ({REQUIRED} is set)", pytrace=False)
+    pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The watcher's wheel, in a directory with the wheels of all that it needs."""
+    if why := what_is_lacking():
+        give_up(why)
+    try:
+        return build_wheels(tmp_path_factory.mktemp("wheels"))
+    except LackingError as error:
+        give_up(str(error))
+
+
+@pytest.fixture(scope="module")
+def debian(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The root directory of a small Debian, not booted."""
+    directory = tmp_path_factory.mktemp("machine")
+    try:
+        archive = debian_archive(platformdirs.user_cache_path("finetune-watcher-tests", appauthor=False))
+        unpack(archive, directory / "root", wheel.parent)
+        yield directory / "root"
+    except LackingError as error:
+        give_up(str(error))
+    finally:
+        shutil.rmtree(directory)  # pytest would keep three of them, of 300 MB each

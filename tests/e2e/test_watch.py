@@ -1,0 +1,292 @@
+"""`watcher watch`: what it shows, when it ends, and what its exit code says."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from signal import SIGINT, SIGTERM, Signals
+from typing import Any
+
+import pytest
+
+from tests.e2e.processes import Command, Finished, Running
+from tests.e2e.settings import API_KEY, jobs, settings, statuses, webhook
+from watcher.simulator.api import FineTuningApi
+from watcher.simulator.receiver import Receiver
+from watcher.simulator.script import Fault, FaultKind, JobScript, Step
+
+JOB = "ftjob-watched"
+
+
+class Watching:
+    """`watcher watch` against the API, with nothing but the variables of OpenAI's own tools."""
+
+    def __init__(self, command: Command, base_url: str) -> None:
+        self.command = command
+        self.env = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": API_KEY}
+
+    async def run(self, *arguments: object, env: Mapping[str, str] | None = None) -> Finished:
+        """Watch to the end."""
+        return await self.command.run("watch", *self._with_interval(arguments), env=env or self.env)
+
+    @asynccontextmanager
+    async def start(self, *arguments: object, **options: Any) -> AsyncIterator[Running]:
+        """Watch."""
+        async with self.command.start("watch", *self._with_interval(arguments), env=self.env, **options) as running:
+            yield running
+
+    @staticmethod
+    def _with_interval(arguments: tuple[object, ...]) -> tuple[object, ...]:
+        return (*arguments, "--interval", "0.1s", "--log-level", "debug")
+
+
+@pytest.fixture
+def watching(watcher: Command, api: FineTuningApi) -> Watching:
+    return Watching(watcher, api.base_url)
+
+
+@pytest.mark.parametrize(("last", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 3)])
+async def test_the_end_of_the_job_is_the_exit_code(
+    watching: Watching, api: FineTuningApi, last: str, code: int
+) -> None:
+    api.add_job(JobScript(JOB, (Step("queued", polls=2), Step("running", polls=2), Step(last))))
+    ended = await watching.run(JOB)
+    assert ended.code == code
+    first, second, third = ended.lines
+    assert f"{JOB}: first seen, queued" in first
+    assert f"{JOB}: queued → running" in second
+    assert f"{JOB}: running → {last}" in third
+
+
+async def test_an_unknown_job_is_5_after_it_was_asked_for_four_times(watching: Watching, api: FineTuningApi) -> None:
+    ended = await watching.run(JOB)
+    assert (ended.code, ended.out) == (5, "")
+    assert len(api.requests) == 4
+    assert ended.log[-1]["event"] == "job not found"
+    assert "Could not find fine tune" in ended.log[-1]["error"]
+
+
+QUOTA = {"type": "insufficient_quota", "code": "insufficient_quota", "message": "You exceeded your current quota."}
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault(status_code=401, error={"message": "Incorrect API key provided.", "code": "invalid_api_key"}), "401"),
+        (Fault(status_code=403, error={"message": "Country, region, or territory not supported."}), "403"),
+        (Fault(status_code=429, error=QUOTA), "You exceeded your current quota"),
+    ],
+    ids=["401", "403", "quota"],
+)
+async def test_a_rejection_is_4_at_once(watching: Watching, api: FineTuningApi, fault: Fault, words: str) -> None:
+    api.add_job(JobScript(JOB, (Step("running"),), faults=(fault,)))
+    ended = await watching.run(JOB)
+    assert (ended.code, ended.out) == (4, "")
+    assert len(api.requests) == 1
+    assert ended.log[-1]["event"] == "the source rejects us"
+    assert words in ended.log[-1]["error"]
+    assert ended.log[-1]["request_id"] == "req_1"
+
+
+async def test_a_rejection_of_one_job_ends_the_watching_of_all(watching: Watching, api: FineTuningApi) -> None:
+    api.add_job(JobScript(JOB, (Step("running"),)))
+    api.add_job(JobScript("ftjob-refused", (Step("running"),), faults=(Fault(status_code=403),)))
+    assert (await watching.run(JOB, "ftjob-refused")).code == 4
+
+
+async def test_a_dead_port_is_given_up_with_6(watcher: Command, unused_tcp_port: int) -> None:
+    env = {"OPENAI_BASE_URL": f"http://127.0.0.1:{unused_tcp_port}/v1", "OPENAI_API_KEY": API_KEY}
+    ended = await watcher.run("watch", JOB, "--interval", "0.1s", "--give-up-after", "1s", env=env)
+    assert (ended.code, ended.out) == (6, "")
+    assert ended.events("error") == ["gave up: nothing but failed polls"]
+    assert ended.log[-1]["error"] == "cannot connect: Connection refused"
+
+
+async def test_out_of_time_is_124(watching: Watching, api: FineTuningApi) -> None:
+    api.add_job(JobScript(JOB, (Step("running"),)))
+    ended = await watching.run(JOB, "--timeout", "0.5s")
+    assert ended.code == 124
+    assert len(ended.lines) == 1
+
+
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+async def test_a_signal_ends_it_quietly_with_128_and_its_number(
+    watching: Watching, api: FineTuningApi, number: Signals
+) -> None:
+    api.add_job(JobScript(JOB, (Step("running"),)))
+    async with watching.start(JOB) as running:
+        await running.until_written()
+        ended = await running.stop(number)
+    assert ended.code == 128 + number
+    assert ended.events("error") == []
+
+
+async def test_a_closed_pipe_ends_it_quietly_with_141(watching: Watching, api: FineTuningApi) -> None:
+    """As `watcher watch --json | head -1` does it: one line is read, then nobody reads any more."""
+    api.add_job(JobScript(JOB, (Step("queued", polls=2), Step("running", polls=2), Step("succeeded"))))
+    reading, writing = os.pipe()
+    async with watching.start(JOB, "--json", stdout=writing) as running:
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            await running.until_logged("poll answered", status="queued")
+            first = pipe.readline()
+        ended = await running.ended()
+    assert json.loads(first)["data"]["status"] == "queued"
+    assert ended.code == 141
+    assert ended.events("error") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Missing argument 'ID...'"),
+        (["a b"], "'a b' is not a job: expected ID or SOURCE/ID"),
+        ([".."], "'..' is not a job: expected ID or SOURCE/ID"),
+        ([JOB, "--interval", "soon"], "'soon' is not a duration"),
+        ([JOB, "--interval", "0s"], "more than zero"),
+        ([JOB, "--no-such-option"], "No such option: --no-such-option"),
+        ([f"elsewhere/{JOB}"], "no source is named 'elsewhere'"),
+        ([JOB, "--notify", "pager"], "there is none: see --config"),
+        ([JOB, "--config", "nowhere.toml"], "nowhere.toml: no such file (named by --config)"),
+        ([JOB, "--api-key-file", "nowhere.key"], "cannot read nowhere.key: No such file or directory"),
+        ([JOB, "--base-url", "api.example.com"], "base_url must be an http:// or https:// URL"),
+    ],
+)
+async def test_a_mistake_in_the_command_is_2(
+    watching: Watching, api: FineTuningApi, arguments: list[str], words: str
+) -> None:
+    ended = await watching.command.run("watch", *arguments, env=watching.env)
+    assert (ended.code, ended.out) == (2, "")
+    assert words in " ".join(ended.err.replace("│", " ").split())
+    assert api.requests == []
+
+
+async def test_a_missing_key_is_2_and_says_where_to_put_it(watcher: Command) -> None:
+    ended = await watcher.run("watch", JOB)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("watcher: source openai: no API key: set OPENAI_API_KEY")
+
+
+async def test_the_key_may_come_from_a_file(watching: Watching, api: FineTuningApi) -> None:
+    api.add_job(JobScript(JOB, (Step("succeeded"),)))
+    key = watching.command.home / "key"
+    key.write_text(f"{API_KEY}\n")
+    ended = await watching.command.run("watch", JOB, "--base-url", api.base_url, "--api-key-file", key)
+    assert ended.code == 0
+    assert api.requests[0].headers["authorization"] == f"Bearer {API_KEY}"
+
+
+@pytest.mark.parametrize("passed", ["queued", "running"])
+async def test_until_ends_with_0_when_the_status_is_reached_or_passed(
+    watching: Watching, api: FineTuningApi, passed: str
+) -> None:
+    api.add_job(JobScript(JOB, (Step("validating_files", polls=1), Step("running"))))
+    ended = await watching.run(JOB, "--until", passed)
+    assert ended.code == 0
+    assert len(ended.lines) == 2
+
+
+async def test_a_job_that_fails_on_the_way_has_not_reached_the_status(watching: Watching, api: FineTuningApi) -> None:
+    api.add_job(JobScript(JOB, (Step("queued", polls=1), Step("failed"))))
+    assert (await watching.run(JOB, "--until", "running")).code == 1
+
+
+@pytest.mark.parametrize(
+    ("order", "code"),
+    [(["good", "cancelled", "failed"], 3), (["failed", "good", "cancelled"], 1), (["good", "good"], 0)],
+)
+async def test_of_several_jobs_the_first_in_order_that_did_not_succeed_decides(
+    watching: Watching, api: FineTuningApi, order: list[str], code: int
+) -> None:
+    """Whatever the order in which they end: here it is the reverse."""
+    lives = {
+        "good": (Step("running", polls=3), Step("succeeded")),
+        "cancelled": (Step("running", polls=2), Step("cancelled")),
+        "failed": (Step("failed"),),
+    }
+    for name, steps in lives.items():
+        api.add_job(JobScript(name, steps))
+    assert (await watching.run(*order)).code == code
+
+
+async def test_json_is_the_envelope_that_webhooks_get(
+    watching: Watching, api: FineTuningApi, receiver: Receiver
+) -> None:
+    """`--notify` sends the same transitions to a webhook, which makes them comparable."""
+    command = watching.command
+    command.configure(
+        settings(
+            api.base_url,
+            command.database,
+            jobs=[{"id": JOB, "name": "bot", "labels": {"team": "nlp"}}],
+            notifiers={"pager": webhook(receiver.url)},
+        )
+    )
+    api.add_job(JobScript(JOB, (Step("queued", polls=1), Step("running", polls=2), Step("succeeded"))))
+    ended = await watching.run(JOB, "--json", "--notify", "pager")
+    assert ended.code == 0
+    assert statuses(ended.documents) == ["queued", "running", "succeeded"]
+    assert [message.body.decode() for message in receiver.received] == ended.lines
+    assert all(message.verified for message in receiver.received)
+    assert ended.documents[-1]["data"]["name"] == "bot"
+    assert ended.documents[-1]["data"]["labels"] == {"team": "nlp"}
+    assert not command.database.exists()
+
+
+async def test_an_interval_below_a_second_is_honoured(watching: Watching, api: FineTuningApi) -> None:
+    api.add_job(JobScript(JOB, (Step("running", polls=10), Step("succeeded"))))
+    ended = await watching.run(JOB)
+    assert ended.code == 0
+    gaps = [later.at - earlier.at for earlier, later in zip(api.requests, api.requests[1:], strict=False)]
+    assert len(gaps) == 10
+    assert min(gaps) >= timedelta(seconds=0.1)
+    assert sum(gaps, timedelta()) < timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault(status_code=503, headers={"retry-after-ms": "20"}), "HTTP 503"),
+        (Fault(FaultKind.RESET), "broke"),
+        (Fault(FaultKind.RESET_MID_BODY), "broke"),
+        (Fault(FaultKind.MALFORMED), "not JSON"),
+        (Fault(FaultKind.TRUNCATED_JSON), "not JSON"),
+        (Fault(FaultKind.WRONG_ID), "ftjob-another-one"),
+        (Fault(FaultKind.NO_STATUS), "status"),
+        (Fault(FaultKind.OVERSIZED), "larger than 4,194,304 bytes"),
+        (Fault(FaultKind.REDIRECT), "a redirect to /login"),
+        (Fault(FaultKind.HANG), "no answer within 0.3 s"),
+        (Fault(FaultKind.DRIP, pause=timedelta(milliseconds=50)), "no answer within 0.3 s"),
+    ],
+    ids=lambda value: value.kind.value if isinstance(value, Fault) else "",
+)
+async def test_it_survives(watcher: Command, api: FineTuningApi, fault: Fault, words: str) -> None:
+    """Each fault meets the request that would have said `running`; afterwards all is well."""
+    source = {"base_url": api.base_url, "api_key": API_KEY, "timeout": "0.3s"}
+    watcher.configure(settings(api.base_url, watcher.database, sources={"openai": source}))
+    api.add_job(JobScript(JOB, (Step("queued", polls=1), Step("running", polls=1), Step("succeeded"))))
+    api.add_fault(Fault(**{**{name: getattr(fault, name) for name in fault.__slots__}, "at": 2}), JOB)
+    ended = await watcher.run("watch", JOB, "--json", "--interval", "0.1s")
+    assert ended.code == 0
+    assert statuses(ended.documents) == ["queued", "running", "succeeded"]
+    assert words in " ".join(entry.get("error", "") for entry in ended.log)
+
+
+async def test_statuses_that_are_unknown_or_go_backwards_are_shown_and_do_not_end_it(
+    watching: Watching, api: FineTuningApi
+) -> None:
+    life = ("running", "paused", "queued", "running", "queued", "succeeded")
+    api.add_job(JobScript(JOB, (*(Step(status, polls=1) for status in life[:-1]), Step(life[-1]))))
+    ended = await watching.run(JOB, "--json")
+    assert ended.code == 0
+    assert [(each["data"]["status"], each["data"]["reason"]) for each in ended.documents] == [
+        ("running", "first_seen"),
+        ("paused", "unrecognised"),
+        ("queued", "advanced"),
+        ("running", "advanced"),
+        ("queued", "regressed"),
+        ("succeeded", "skipped"),
+    ]

@@ -1,0 +1,31 @@
+"""What tests of several rooms need."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+Install = Callable[[str, str, str], None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Install a package of one module that brings one kind of notifier, until the test is over."""
+    modules: list[str] = []
+
+    def put(package: str, kind: str, source: str) -> None:
+        module = package.replace("-", "_")
+        modules.append(module)
+        (tmp_path / f"{module}.py").write_text(source)
+        info = tmp_path / f"{module}-0.3.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.3\n")
+        (info / "entry_points.txt").write_text(f"[watcher.notifiers]\n{kind} = {module}:plugin\n")
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield put
+    for module in modules:
+        sys.modules.pop(module, None)

@@ -1,0 +1,44 @@
+"""A dead man's switch, in the manner of healthchecks: its silence is the alarm."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from watcher.errors import ConfigurationError
+from watcher.http import Bounds, HttpClient, HttpError
+
+_BOUNDS = Bounds(timeout=timedelta(seconds=10), at_once=1, size_limit=64 * 1024)
+
+
+class Heartbeat:
+    """Asks for a URL while all is well, and for the same with `/fail` behind it while it is not."""
+
+    def __init__(self, url: str) -> None:
+        """Raises ConfigurationError for a URL that cannot be asked for."""
+        self._client = HttpClient(_BOUNDS)
+        try:
+            self._well = self._client.request("GET", url)
+            self._unwell = self._client.request("GET", url.rstrip("/") + "/fail")
+        except ValueError:
+            raise ConfigurationError("heartbeat.url cannot be used as an address") from None
+
+    async def __aenter__(self) -> Self:
+        """Open the connection."""
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        await self._client.__aexit__(exc_type, error, traceback)
+
+    async def beat(self, *, is_well: bool) -> str | None:
+        """Tell how things stand; return why it could not be told, None if it could."""
+        try:
+            answer = await self._client.exchange(self._well if is_well else self._unwell)
+        except HttpError as error:
+            return str(error)
+        return None if answer.is_success else f"HTTP {answer.status_code}"

@@ -1,0 +1,98 @@
+"""What the service does besides polling and delivering: supervise, prune, and say how it stands."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from watcher.domain.conditions import observation_of, store_condition
+from watcher.domain.jobs import Job
+from watcher.domain.transitions import detect
+from watcher.errors import StoreError
+from watcher.pipeline.overview import status_line
+from watcher.pipeline.ports import Edges
+from watcher.systemd import ServiceManager
+from watcher.wiring import Pipeline
+
+if TYPE_CHECKING:
+    from watcher.store.sql import SqlStore
+
+
+class Upkeep:
+    """The chores of one generation of the pipeline. The daemon's scheduler calls each in its own rhythm."""
+
+    def __init__(self, pipeline: Pipeline, store: SqlStore, manager: ServiceManager, edges: Edges) -> None:
+        self._pipeline = pipeline
+        self._store = store
+        self._manager = manager
+        self._edges = edges
+        self._emergency: asyncio.Task[None] | None = None
+        self._is_record_known_bad = False
+        self._is_beat_missed = False
+
+    async def supervise(self) -> None:
+        """Tell of what the watcher cannot see, and of whom it cannot reach."""
+        error = self._pipeline.observe.record_error()
+        if error and not self._is_record_known_bad:
+            self._emergency = asyncio.create_task(self._tell_without_record(error))
+        self._is_record_known_bad = error is not None
+        if error is None:
+            await self._pipeline.supervise.look(self._pipeline.observe.health(), self._pipeline.deliver.health())
+
+    async def prune(self) -> None:
+        """Forget what is over."""
+        self._pipeline.observe.forget_stale()
+        with suppress(StoreError):  # the next time will do
+            await self._store.prune(self._edges.clock() - self._pipeline.retention)
+
+    async def sign_of_life(self) -> None:
+        """Let the service manager know that we make progress; it restarts us when we do not."""
+        if not self.stalled():
+            self._manager.alive()
+
+    async def report(self) -> None:
+        """Tell the service manager how things stand."""
+        self._manager.status(await self.status())
+
+    async def beat(self) -> None:
+        """Keep the dead man's switch from going off, or set it off."""
+        if self._pipeline.heartbeat is None:
+            return
+        error = await self._pipeline.heartbeat.beat(is_well=self.is_well())
+        if error and not self._is_beat_missed:
+            self._edges.log.warning("heartbeat did not arrive", error=error)
+        self._is_beat_missed = error is not None
+
+    async def status(self) -> str:
+        """Say in one line how things stand."""
+        try:
+            pending = await self._store.pending_deliveries()
+        except StoreError as error:
+            return f"the record cannot be read: {error}"
+        observe, owed = self._pipeline.observe, sum(each.count for each in pending.values())
+        return status_line(observe.watched, owed, observe.last_answers(), self._edges.clock())
+
+    def stalled(self) -> list[str]:
+        """Name the loops that make no progress."""
+        loops = {"observe": self._pipeline.observe.pulse, "deliver": self._pipeline.deliver.pulse}
+        return [name for name, pulse in loops.items() if not pulse.is_steady()]
+
+    def is_well(self) -> bool:
+        """Tell whether the watcher sees, records and can speak."""
+        trouble = self.stalled() or self._pipeline.observe.record_error()
+        return not trouble and not self._pipeline.supervise.is_anything_wrong()
+
+    async def close(self) -> None:
+        """Give up what is still under way."""
+        if self._emergency:
+            self._emergency.cancel()
+            await asyncio.gather(self._emergency, return_exceptions=True)
+
+    async def _tell_without_record(self, error: StoreError) -> None:
+        """Send straight to the notifiers what the record cannot hold."""
+        condition = store_condition(self._store.name, str(error))
+        transition = detect(Job(condition.subject), observation_of(condition, self._edges.clock()))
+        async with self._pipeline.emergency as announce:
+            if transition:
+                announce.tell(transition)
