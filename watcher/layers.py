@@ -6,7 +6,8 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -145,14 +146,15 @@ class _Environment(EnvSettingsSource):
         return f"environment: {self._variable(at)}"
 
     def _variable(self, at: Location) -> str:
-        for length in range(len(at), 0, -1):
-            wanted = ENVIRONMENT_PREFIX + NESTING.join(map(str, at[:length]))
-            for name in os.environ:
-                if name.upper() == wanted.upper():
-                    return f"{name}: {written(at)}" if at[length:] else name
-                if name.upper().startswith(wanted.upper() + NESTING):
-                    return f"{name}: {written(at)}"
-        return written(at)
+        """Name the variable that leads furthest towards a place."""
+        wanted = [str(part).upper() for part in at]
+        ways = {
+            name: name.upper().removeprefix(ENVIRONMENT_PREFIX).split(NESTING)
+            for name in os.environ
+            if name.upper().startswith(ENVIRONMENT_PREFIX)
+        }
+        name = max(ways, key=lambda name: (_in_common(ways[name], wanted), -len(ways[name])))
+        return name if ways[name] == wanted else f"{name}: {written(at)}"
 
     def __call__(self) -> dict[str, Any]:
         return _without_overruled(super().__call__(), self.current_state)
@@ -199,6 +201,11 @@ class _File(TomlConfigSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         return _without_overruled(super().__call__(), self.current_state)
+
+
+def _in_common(way: Sequence[str], wanted: Sequence[str]) -> int:
+    """Count the first parts that are the same."""
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(way, wanted, strict=False))))
 
 
 def _toml_mistake(error: str, text: str) -> str:

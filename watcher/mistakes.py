@@ -58,9 +58,7 @@ class Origin:
         return at[: _depth(self._given, at)]
 
     def value(self, at: Location) -> object:
-        """Return what was given at a place; None for nothing."""
-        if _depth(self._given, at) < len(at):
-            return None
+        """Return what was given at a place that exists."""
         value: Any = self._given
         for part in at:
             value = value[part]

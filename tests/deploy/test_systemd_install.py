@@ -48,9 +48,7 @@ def machine(prepared: Path) -> Iterator[Machine]:
 
 
 def test_a_root_directory_gets_everything_with_the_right_owners(prepared: Path) -> None:
-    user = next(
-        line.split(":") for line in (prepared / "etc/passwd").read_text().splitlines() if line.startswith(USER)
-    )
+    user = next(line.split(":") for line in (prepared / "etc/passwd").read_text().splitlines() if line.startswith(USER))
     owner = int(user[2])
     assert _modes(prepared, "var/lib/watcher", "etc/watcher/watcher.toml", "etc/watcher/credentials") == [
         ("0750", owner, owner),
@@ -99,17 +97,6 @@ def test_an_upgrade_that_fails_changes_nothing(machine: Machine) -> None:
     assert (_files(machine), _current(machine)) == before
 
 
-def test_another_prefix_is_written_into_the_unit(machine: Machine) -> None:
-    machine.run(IN_MACHINE, "--from", _wheel(machine), "--prefix", "/srv/own/watcher", env=OFFLINE)
-    try:
-        unit = machine.run("cat", UNIT).stdout
-        assert "ExecStart=/srv/own/watcher/current/bin/watcher run" in unit
-        assert "/opt/finetune-watcher" not in unit
-    finally:
-        machine.run(IN_MACHINE, "--uninstall", "--prefix", "/srv/own/watcher")
-        machine.run(IN_MACHINE, "--from", _wheel(machine), env=OFFLINE)
-
-
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -144,6 +131,14 @@ def test_uninstalling_keeps_the_operators_files_until_told_otherwise(machine: Ma
     machine.run(IN_MACHINE, "--uninstall", "--purge")
     assert machine.run("ls", "/etc/watcher", "/var/lib/watcher", check=False).stdout == ""
     assert machine.run("getent", "passwd", USER, check=False).stdout == ""
+
+
+def test_another_prefix_is_written_into_the_unit(machine: Machine) -> None:
+    machine.run(IN_MACHINE, "--from", _wheel(machine), "--prefix", "/srv/own/watcher", env=OFFLINE)
+    unit = machine.run("cat", UNIT).stdout
+    assert "ExecStart=/srv/own/watcher/current/bin/watcher run" in unit
+    assert "/opt/finetune-watcher" not in unit
+    assert machine.run("systemd-analyze", "verify", UNIT).stderr == ""
 
 
 def install_into(root: Path, *arguments: str) -> None:

@@ -119,7 +119,7 @@ async def test_no_error_repeats_an_address() -> None:
         with pytest.raises(HttpError, match="cannot connect") as raised:
             await client.exchange(client.request("GET", "http://127.0.0.1:9/hooks/very-secret"))
 
-    assert "secret" not in f"{raised.value!r}"
+    assert str(raised.value) == "cannot connect: Connection refused"
     assert raised.value.__cause__ is None
 
 

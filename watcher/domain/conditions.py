@@ -35,6 +35,11 @@ def is_own(key: JobKey) -> bool:
     return key.source == OWN_SOURCE
 
 
+def is_about_job(key: JobKey) -> bool:
+    """Tell whether a condition is that of a job, rather than of a source, a notifier or the record."""
+    return is_own(key) and key.id.startswith("job/")
+
+
 def notifier_subject(name: str) -> JobKey:
     """Return the subject of a notifier's condition."""
     return JobKey(OWN_SOURCE, f"notifier/{name}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from watcher.domain.conditions import is_own, notifier_subject
+from watcher.domain.conditions import is_about_job, is_own, notifier_subject
 from watcher.domain.jobs import is_terminal
 from watcher.domain.transitions import Reason, Transition
 
@@ -78,7 +78,8 @@ def _judge_own(route: Route, transition: Transition) -> Verdict:
     if transition.key == notifier_subject(route.notifier):
         return Verdict.ITS_OWN_FAILURE
     # What is said of a job goes where its transitions go; what is said of a source or a notifier has no labels.
-    return Verdict.OTHER_LABELS if transition.labels and _lacks_labels(route, transition) else Verdict.WANTED
+    is_elsewhere = is_about_job(transition.key) and _lacks_labels(route, transition)
+    return Verdict.OTHER_LABELS if is_elsewhere else Verdict.WANTED
 
 
 def _lacks_labels(route: Route, transition: Transition) -> bool:

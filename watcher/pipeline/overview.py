@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from watcher.domain.cadence import is_reported_missing
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.durations import format_duration
-from watcher.domain.jobs import Job, is_terminal
+from watcher.domain.jobs import Job, JobFacts, Observation, Status, is_terminal
 from watcher.domain.messages import event_id
-from watcher.domain.transitions import Transition
+from watcher.domain.routing import Route, Verdict, judge
+from watcher.domain.transitions import Transition, detect
 
 Row = dict[str, Any]
 
@@ -51,6 +53,50 @@ def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
 
 ORPHANED = "orphaned: no notifier of this name is configured"
 """What keeps a pending delivery whose notifier is gone; it goes out when the notifier is back."""
+
+
+def explain_next_poll(job: Job, interval: timedelta, now: datetime) -> str:
+    """Say when the job is polled next, and why then."""
+    if is_terminal(job.status):
+        return "never: it has ended (`watcher jobs add` asks once more)"
+    if job.due_at is None:
+        return "never: it is not watched"
+    when = _until(job.due_at, now)
+    if is_reported_missing(job):
+        return f"{when}: its source does not know it, so it is asked for seldom"
+    if job.missing:
+        return f"{when}: its source does not know it yet, so it is asked for soon"
+    if job.failures:
+        return f"{when}: {job.failures} polls in a row have failed, so the wait grows, up to 5 minutes"
+    return f"{when}: every {format_duration(interval)}"
+
+
+def routing_rows(job: Job, routes: Sequence[Route], now: datetime) -> list[Row]:
+    """Show which notifiers would hear of which status of the job, and why not of the others."""
+    return [
+        {"notifier": route.notifier}
+        | {status: _WHY[judge(route, _transition_to(job, status, now))] for status in Status}
+        for route in routes
+    ]
+
+
+_WHY = {
+    Verdict.WANTED: "yes",
+    Verdict.FIRST_SIGHT: "no: a first sight",
+    Verdict.OTHER_STATUS: "no: other statuses",
+    Verdict.OTHER_LABELS: "no: other labels",
+    Verdict.OTHER_EVENTS: "no: other events",
+}
+
+
+def _transition_to(job: Job, status: str, now: datetime) -> Transition:
+    """Suppose that the job is next seen in this status."""
+    supposed = Observation(job.key, status, now, JobFacts(), "{}")
+    before = job if job.status != status else replace(job, status="(another status)")
+    found = detect(before, supposed)
+    if found is None:
+        raise AssertionError("another status is a transition")
+    return found
 
 
 def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) -> Row:

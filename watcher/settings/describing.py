@@ -23,8 +23,7 @@ def schema() -> dict[str, Any]:
     whole = create_model("Settings", __base__=Settings, __doc__=Settings.__doc__, notifiers=notifiers)
     document = whole.model_json_schema(schema_generator=_SchemaOfToml)
     values = document["properties"]["notifiers"]["additionalProperties"]
-    if "anyOf" in values:  # the kinds exclude each other
-        values["oneOf"] = values.pop("anyOf")
+    values["oneOf"] = values.pop("anyOf")  # the kinds exclude each other
     return {"$schema": GenerateJsonSchema.schema_dialect, **document}
 
 
@@ -41,7 +40,13 @@ class _SchemaOfToml(GenerateJsonSchema):
         return json_schema
 
     def encode_default(self, dft: Any) -> Any:
-        return write_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+        match dft:
+            case timedelta():
+                return write_duration(dft)
+            case set() | frozenset():
+                return sorted(super().encode_default(dft))  # the same at each run
+            case _:
+                return super().encode_default(dft)
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - overrides
         return False

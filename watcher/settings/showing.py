@@ -28,7 +28,8 @@ def to_toml(document: Mapping[str, Any]) -> str:
 
 def secrets_of(settings: Settings) -> frozenset[str]:
     """Return every secret in the settings, whole and in the parts that could be told alone, for the log to hide."""
-    whole = {secret for section in (settings.sources, settings.notifiers) for secret in _secrets(section)}
+    # The URL of the store is no secret as a whole: it may be the path of a file.
+    whole = {secret for name, section in settings if name != "store" for secret in _secrets(section)}
     addresses = [*whole, settings.store.resolved_url()]
     words = (word for secret in whole for word in secret.replace(",", " ").split())
     passwords = (password for address in addresses for password in _passwords(address))

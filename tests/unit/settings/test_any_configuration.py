@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from watcher.domain.durations import write_duration
 from watcher.errors import ConfigurationError
 from watcher.settings import Settings, load, masked, to_toml
 
@@ -95,6 +97,53 @@ def test_anything_is_read_or_its_mistakes_are_told(config: Path, document: dict[
         assert to_toml(masked(outcome))
     else:
         assert str(config) in outcome
+
+
+labels = st.dictionaries(st.sampled_from(["team", "stage", "a b", ""]), texts, max_size=2)
+some_durations = st.timedeltas(timedelta(microseconds=1), timedelta(days=3650)).map(write_duration)
+statuses = st.lists(st.sampled_from(["failed", "succeeded", "paused"]), min_size=1, max_size=3)
+right = st.fixed_dictionaries(
+    {},
+    optional={
+        "sources": st.dictionaries(
+            st.sampled_from(["openai", "azure"]),
+            st.fixed_dictionaries(
+                {"base_url": st.sampled_from(["https://h/v1", "http://[::1]:8000"])},
+                optional={"timeout": some_durations, "auth": st.sampled_from(["bearer", "api-key"])},
+            ),
+        ),
+        "polling": st.fixed_dictionaries({"interval": some_durations}),
+        "store": st.fixed_dictionaries({"url": st.just("sqlite:////srv/w.db"), "retention": some_durations}),
+        "jobs": st.lists(
+            st.fixed_dictionaries(
+                {"id": st.sampled_from(["ftjob-1", "a:b.c_d", "x"])}, optional={"name": texts, "labels": labels}
+            ),
+            unique_by=lambda job: job["id"],
+        ),
+        "notifiers": st.dictionaries(
+            st.sampled_from(["a", "b_-1"]),
+            st.fixed_dictionaries(
+                {"kind": st.just("stdout")},
+                optional={"format": st.sampled_from(["text", "json"]), "statuses": statuses, "labels": labels},
+            ),
+        ),
+        "log": st.fixed_dictionaries({"level": st.sampled_from(["debug", "error"])}),
+    },
+)
+
+
+@each_example
+@given(right)
+def test_what_is_shown_reads_as_the_same_settings(config: Path, document: dict[str, Any]) -> None:
+    """But for secrets; and what nobody chose is then chosen, like the address of the store."""
+    before = read(document, config)
+    assert isinstance(before, Settings)
+    config.write_text(to_toml(masked(before)), encoding="utf-8")
+    after = load(config)
+    assert masked(after) == masked(before)
+    assert (after.sources, after.polling, after.jobs) == (before.sources, before.polling, before.jobs)
+    assert (after.notifiers, after.log) == (before.notifiers, before.log)
+    assert after.store.retention == before.store.retention
 
 
 @each_example

@@ -27,6 +27,10 @@ class Config(Section):
     """Where it may land."""
     rest: Duration = timedelta(minutes=90)
     """How long it rests."""
+    grams: int = 30
+    """What it may carry."""
+    winds: frozenset[str] = frozenset({"north", "east", "west", "south"})
+    """When it flies."""
 
 plugin = Plugin(Config, print)
 '''
@@ -52,16 +56,11 @@ def pigeon(install: Install) -> None:
 def test_its_settings_stand_beside_those_of_every_notifier(configure: Configure, tmp_path: Path) -> None:
     (tmp_path / "ring").write_text("BE-1234567\n")
     settings = configure(
-        f'[notifiers.a]\nkind = "pigeon"\nring_file = "{tmp_path / "ring"}"\nlofts = ["x"]\nstatuses = ["failed"]'
+        f'[notifiers.a]\nkind = "pigeon"\nring_file = "{tmp_path / "ring"}"\nlofts = ["x"]\nwinds = ["north"]'
     )
-    assert masked(settings)["notifiers"]["a"] == {
-        "kind": "pigeon",
-        "statuses": ["failed"],
-        "first_seen": "terminal",
-        "ring": "********",
-        "lofts": ["x"],
-        "rest": "1h30m",
-    }
+    shown = masked(settings)["notifiers"]["a"]
+    assert shown.items() >= {"kind": "pigeon", "first_seen": "terminal", "ring": "********", "rest": "1h30m"}.items()
+    assert (shown["lofts"], shown["grams"], shown["winds"]) == (["x"], 30, ["north"])
     assert secrets_of(settings) == {"BE-1234567"}
 
 
@@ -105,6 +104,7 @@ def test_the_schema_describes_it() -> None:
     assert kind["properties"]["kind"]["const"] == "pigeon"
     assert kind["properties"]["lofts"]["description"] == "Where it may land."
     assert kind["properties"]["rest"]["default"] == "1h30m"
+    assert kind["properties"]["winds"]["default"] == ["east", "north", "south", "west"]
     assert "ring_file" in kind["properties"]
 
 

@@ -218,6 +218,13 @@ def test_a_mistake_in_the_environment_names_the_variable(
     assert told.startswith(f"environment: {mistake}")
 
 
+@pytest.mark.parametrize("section", sorted(Settings.model_fields))
+def test_variables_reach_into_every_section(section: str, set_env: Any) -> None:
+    variable = f"WATCHER_{section.upper()}__ZZZ__ZZZ"
+    set_env(**{variable: "5"})
+    assert [told.split(": ")[:2] for told in mistakes(None)][:1] == [["environment", variable]]
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -281,6 +288,15 @@ def test_a_file_that_is_no_toml_is_told_with_the_place(content: bytes, mistake: 
     [told] = mistakes(config)
     assert told.startswith(f"{config}{mistake}")
     assert "\x1b" not in told
+
+
+def test_settings_that_are_nested_too_deeply_are_told(config: Path, set_env: Any) -> None:
+    """Dotted keys go as deep as they please; merging two of them does not."""
+    parts = ["a"] * 5_000
+    config.write_text(f"polling.{'.'.join(parts)} = 1")
+    assert mistakes(config) == [f"{config}: polling.a: unknown key; expected one of: interval"]
+    set_env(**{f"WATCHER_POLLING__{'__'.join(parts)}": "1"})
+    assert mistakes(config) == [f"{config}: nested too deeply"]
 
 
 def test_a_byte_order_mark_and_the_line_ends_of_windows_do_not_matter(config: Path) -> None:

@@ -135,7 +135,7 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
             "notifiers.a.secretfile: unknown key; did you mean 'secret_file'?",
         ),
         ("Log = {}", "Log: unknown key; did you mean 'log'?"),
-        ('"\\u001b[2J" = 1', "'\\x1b[2J': unknown key; expected one of: jobs, log,"),
+        ('"\\u001b[2J" = 1', "'\\x1b[2J': unknown key; expected one of: "),
         # Values.
         ("[polling]\ninterval = 'soon'", "polling.interval: got 'soon', expected a duration such as"),
         ("[polling]\ninterval = 0", "polling.interval: got 0, expected a duration such as"),

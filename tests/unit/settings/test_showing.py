@@ -6,9 +6,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from tests.unit.settings.conftest import Configure
-from watcher.settings import load, masked, secrets_of, to_toml
+from watcher.fields import Section
+from watcher.settings import Settings, load, masked, secrets_of, to_toml
 
 KEYS = ["whsec_c2VjcmV0LWtleS1vZi10aGUtaG9vay1mb3ItdGVzdHM=", "whsec_bmV4dC1zZWNyZXQta2V5LW9mLXRoZS1ob29rLWZvci10"]
 FULL = f"""
@@ -35,32 +37,40 @@ statuses = ["failed"]
 """
 
 
+class Lamp(Section):
+    """A section there may be one day."""
+
+    fuse: SecretStr
+
+
+class Lit(Settings):
+    """Settings with one section more."""
+
+    lamp: Lamp
+
+
 def test_what_is_in_force_is_shown_without_secrets(configure: Configure) -> None:
-    assert masked(configure(FULL)) == {
-        "sources": {
-            "openai": {
-                "base_url": "http://h/v1",
-                "api_key": "********",
-                "auth": "bearer",
-                "timeout": "15s",
-                "client_cert_file": "/etc/c.pem",
-            }
-        },
-        "polling": {"interval": "1m30s"},
-        "store": {"url": "postgresql://********@db.example:5432/watcher?sslmode=require", "retention": "90d"},
-        "jobs": [{"id": "ftjob-1", "source": "openai", "labels": {"team": "n\x7flp", "token": "********"}}],
-        "notifiers": {
-            "hook": {
-                "kind": "webhook",
-                "first_seen": "terminal",
-                "url": "********",
-                "secret": "********",
-                "headers": {"Authorization": "********"},
-            },
-            "chat": {"kind": "slack", "first_seen": "terminal", "webhook_url": "********", "statuses": ["failed"]},
-        },
-        "log": {"level": "info", "format": "auto"},
+    shown = masked(configure(FULL))
+    assert shown["sources"] == {
+        "openai": {
+            "base_url": "http://h/v1",
+            "api_key": "********",
+            "auth": "bearer",
+            "timeout": "15s",
+            "client_cert_file": "/etc/c.pem",
+        }
     }
+    assert shown["polling"] == {"interval": "1m30s"}
+    assert shown["store"] == {
+        "url": "postgresql://********@db.example:5432/watcher?sslmode=require",
+        "retention": "90d",
+    }
+    assert shown["jobs"] == [{"id": "ftjob-1", "source": "openai", "labels": {"team": "n\x7flp", "token": "********"}}]
+    assert shown["notifiers"]["hook"].items() >= {"kind": "webhook", "url": "********", "secret": "********"}.items()
+    assert shown["notifiers"]["hook"]["headers"] == {"Authorization": "********"}
+    assert shown["notifiers"]["chat"]["webhook_url"] == "********"
+    assert shown["notifiers"]["chat"]["statuses"] == ["failed"]
+    assert "labels" not in shown["notifiers"]["chat"]
 
 
 def test_it_is_shown_as_toml_that_can_be_read_again(configure: Configure) -> None:
@@ -106,6 +116,12 @@ def test_no_secret_is_in_any_picture_of_the_settings(configure: Configure) -> No
     settings = configure(FULL)
     pictures = f"{settings!r} {settings} {settings.notifiers} {settings.model_dump_json()} {masked(settings)}"
     assert [secret for secret in secrets_of(settings) - {"Bearer"} if secret in pictures] == []
+
+
+def test_every_section_but_the_store_is_searched_for_secrets() -> None:
+    """A new section with a secret cannot be forgotten."""
+    hidden = secrets_of(Lit.model_validate({"lamp": {"fuse": "s-fuse"}, "store": {"url": "sqlite:////srv/w.db"}}))
+    assert hidden == {"s-fuse"}
 
 
 def test_secrets_from_files_are_known_too(configure: Configure, tmp_path: Path) -> None:

@@ -1,0 +1,34 @@
+"""Programs of the system that tests call."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.machine import REPOSITORY, REQUIRED
+
+LIMIT_SECONDS = 300
+"""How long a program may run before the test fails; building and installing from a cold cache takes its time."""
+
+
+def needed(program: str, package: str) -> str:
+    """Return the path of a program. Without it the test is skipped or, where system tests are required, fails."""
+    if path := shutil.which(program):
+        return path
+    why = f"{program} is not installed; {package} brings it"
+    if os.environ.get(REQUIRED):
+        pytest.fail(f"{why} ({REQUIRED} is set)", pytrace=False)
+    pytest.skip(why)
+
+
+def succeed(*command: str | Path, cwd: Path = REPOSITORY, env: dict[str, str] | None = None) -> str:
+    """Run a program, and return what it wrote to standard output. Fails with all that it wrote unless it exits 0."""
+    finished = subprocess.run(  # noqa: PLW1510 # its exit code is judged below
+        list(map(str, command)), cwd=cwd, env=env, capture_output=True, text=True, timeout=LIMIT_SECONDS
+    )
+    assert finished.returncode == 0, f"{' '.join(map(str, command))}\n{finished.stdout}\n{finished.stderr}"
+    return finished.stdout

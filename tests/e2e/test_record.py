@@ -1,0 +1,143 @@
+"""Commands that change the record while the service runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from tests.e2e.processes import LIMIT, Command, Running
+from tests.e2e.settings import jobs, settings, statuses, webhook
+from watcher.simulator.api import FineTuningApi
+from watcher.simulator.receiver import ACCEPTED, Receiver
+from watcher.simulator.script import JobScript, Step
+from watcher.simulator.server import Reply
+
+FIRST, SECOND = "ftjob-first", "ftjob-second"
+SOON = timedelta(seconds=2)
+
+
+@pytest.fixture
+def command(watcher: Command, api: FineTuningApi, receiver: Receiver) -> Command:
+    """The command, configured to watch one job and to tell one receiver."""
+    watcher.configure(
+        settings(api.base_url, watcher.database, jobs=jobs(FIRST), notifiers={"pager": webhook(receiver.url)})
+    )
+    return watcher
+
+
+@pytest.fixture
+async def service(command: Command, api: FineTuningApi) -> AsyncIterator[Running]:
+    """The service, polling."""
+    for job_id in (FIRST, SECOND):
+        api.add_job(JobScript(job_id, (Step("running"),)))
+    async with command.start("run") as running:
+        await running.until_logged("delivery accepted", job=f"openai/{FIRST}")
+        yield running
+        assert (await running.stop()).code == 0
+
+
+def asked_for(api: FineTuningApi, job_id: str) -> int:
+    return sum(request.path.endswith(f"/{job_id}") for request in api.requests)
+
+
+async def dead(command: Command) -> dict[str, object]:
+    """Return the only delivery that is open, which must be dead."""
+    (delivery,) = json.loads((await command.run("deliveries", "list", "--json")).out)
+    assert delivery["state"] == "dead"
+    return dict(delivery)
+
+
+async def test_a_job_added_while_the_service_runs_is_polled_within_two_seconds(
+    command: Command, service: Running, api: FineTuningApi, receiver: Receiver
+) -> None:
+    added = await command.run("jobs", "add", SECOND, "--name", "second bot", "--label", "team=nlp")
+    assert (added.code, added.out) == (0, f"watching openai/{SECOND}\n")
+    async with asyncio.timeout(SOON.total_seconds()):
+        while not asked_for(api, SECOND):
+            await asyncio.sleep(0.01)
+    told = json.loads((await receiver.wait_for(2, LIMIT))[1].body)
+    assert (told["data"]["id"], told["data"]["name"]) == (SECOND, "second bot")
+    assert told["data"]["labels"] == {"team": "nlp"}
+
+
+async def test_a_removed_job_is_polled_no_more(command: Command, service: Running, api: FineTuningApi) -> None:
+    await command.run("jobs", "add", SECOND)
+    await service.until_logged("delivery accepted", job=f"openai/{SECOND}")
+    removed = await command.run("jobs", "remove", SECOND)
+    assert (removed.code, removed.out) == (0, f"no longer watching openai/{SECOND}\n")
+    polled = asked_for(api, SECOND)
+    target = asked_for(api, FIRST) + 10
+    async with asyncio.timeout(LIMIT.total_seconds()):
+        while asked_for(api, FIRST) < target:
+            await asyncio.sleep(0.01)
+    assert asked_for(api, SECOND) - polled <= 1  # a poll that was under way
+    listed = json.loads((await command.run("jobs", "list", "--json")).out)
+    assert [each["id"] for each in listed] == [FIRST]
+
+
+async def test_removing_a_configured_job_warns_that_it_comes_back(command: Command, service: Running) -> None:
+    removed = await command.run("jobs", "remove", FIRST)
+    assert removed.out.endswith("it is in the configuration, and comes back at the next start\n")
+
+
+async def test_a_dead_delivery_is_sent_again_on_request(
+    command: Command, service: Running, api: FineTuningApi, receiver: Receiver
+) -> None:
+    receiver.answers = [Reply(400, body=b"no such channel"), ACCEPTED]
+    api.set_status(FIRST, "succeeded")
+    await service.until_logged("delivery rejected")
+    delivery = await dead(command)
+    assert delivery["last_error"] == "400 Bad Request: no such channel"
+
+    retried = await command.run("deliveries", "retry", delivery["id"])
+    assert (retried.code, retried.out) == (0, "1 to be sent again\n")
+    accepted = await service.until_logged("delivery accepted", status="succeeded")
+    first, second = receiver.received[1:]
+    assert first.headers["webhook-id"] == second.headers["webhook-id"] == accepted["event_id"] == delivery["event_id"]
+    assert (await command.run("deliveries", "list")).out == "no deliveries are pending or dead\n"
+
+
+async def test_a_discarded_delivery_is_never_sent(
+    command: Command, service: Running, api: FineTuningApi, receiver: Receiver
+) -> None:
+    receiver.answers = [Reply(410), ACCEPTED]
+    api.set_status(FIRST, "cancelled")
+    await service.until_logged("delivery rejected")
+    delivery = await dead(command)
+    discarded = await command.run("deliveries", "discard", delivery["id"])
+    assert (discarded.code, discarded.out) == (0, "1 discarded\n")
+    assert (await command.run("deliveries", "retry", "--since", "1h")).out == "none of them is pending or dead\n"
+    listed = await command.run("deliveries", "list", "--state", "discarded", "--json")
+    assert [each["id"] for each in json.loads(listed.out)] == [delivery["id"]]
+    assert len(receiver.received) == 2
+
+
+async def test_a_job_that_was_reopened_is_found_when_somebody_asks_again(
+    command: Command, service: Running, api: FineTuningApi, receiver: Receiver
+) -> None:
+    api.set_status(FIRST, "failed")
+    await service.until_logged("delivery accepted", status="failed")
+    api.set_status(FIRST, "running")
+    await command.run("jobs", "add", FIRST)
+    await receiver.wait_for(3, LIMIT)
+    told = [json.loads(message.body) for message in receiver.received]
+    assert statuses(told) == ["running", "failed", "running"]
+    assert told[2]["data"]["reason"] == "reopened"
+
+
+async def test_what_the_record_holds_is_shown_as_tables_and_as_json(
+    command: Command, service: Running, api: FineTuningApi
+) -> None:
+    history = await command.run("jobs", "history", FIRST)
+    heading, row = history.lines
+    assert heading.split() == ["OBSERVED", "AT", "STATUS", "REASON", "SKIPPED", "LASTED", "EVENT", "ID"]
+    assert row.split()[1:4] == ["running", "first_seen", "-"]
+    (listed,) = json.loads((await command.run("jobs", "list", "--json")).out)
+    assert (listed["source"], listed["id"], listed["status"], listed["trouble"]) == ("openai", FIRST, "running", None)
+    unknown = await command.run("jobs", "history", "ftjob-nobody")
+    assert unknown.code == 2
+    assert unknown.err == "watcher: ftjob-nobody is not watched; `watcher jobs list` shows what is\n"

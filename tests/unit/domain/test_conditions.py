@@ -1,0 +1,167 @@
+"""What the watcher says of itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.port_doubles import START, job_in
+from watcher.domain.conditions import (
+    OWN_SOURCE,
+    STUCK_AFTER,
+    Condition,
+    Health,
+    is_news,
+    is_own,
+    missing_condition,
+    notifier_condition,
+    observation_of,
+    source_conditions,
+    store_condition,
+    stuck_condition,
+)
+from watcher.domain.jobs import Job, JobKey
+from watcher.domain.messages import Mood, event_id, line_of, message_of
+from watcher.domain.routing import Events, Route, Verdict, judge
+from watcher.domain.transitions import Transition, detect
+
+NOW = START
+MINUTE = timedelta(minutes=1)
+
+
+def types(health: Health) -> list[str]:
+    return [condition.type for condition in source_conditions(health, NOW)]
+
+
+@pytest.mark.parametrize(
+    ("health", "expected"),
+    [
+        (Health("openai"), []),
+        (Health("openai", failing_since=NOW - 4 * MINUTE, error="HTTP 503"), []),
+        (Health("openai", failing_since=NOW - 5 * MINUTE, error="HTTP 503"), ["watcher.source.unreachable"]),
+        (Health("openai", last_success=NOW), ["watcher.source.recovered", "watcher.source.accepted"]),
+        (Health("openai", rejection="HTTP 401"), ["watcher.source.rejected"]),
+        (
+            Health("openai", last_success=NOW, rejection="HTTP 401"),
+            ["watcher.source.recovered", "watcher.source.rejected"],
+        ),
+    ],
+)
+def test_a_source_is_judged_by_evidence(health: Health, expected: list[str]) -> None:
+    assert types(health) == expected
+
+
+@pytest.mark.parametrize(
+    ("health", "expected"),
+    [
+        (Health("chat"), None),
+        (Health("chat", failing_since=NOW - 4 * MINUTE, error="HTTP 500"), None),
+        (Health("chat", failing_since=NOW - 5 * MINUTE, error="HTTP 500"), "watcher.notifier.failing"),
+        (Health("chat", failing_since=NOW, rejection="HTTP 410"), "watcher.notifier.failing"),
+        (Health("chat", last_success=NOW), "watcher.notifier.recovered"),
+        (Health("chat", last_success=NOW - MINUTE, failing_since=NOW), None),
+    ],
+)
+def test_a_notifier_is_judged_by_evidence(health: Health, expected: str | None) -> None:
+    condition = notifier_condition(health, NOW)
+
+    assert (condition.type if condition else None) == expected
+
+
+def test_a_job_is_stuck_after_its_limit_and_again_each_day() -> None:
+    job = job_in("running", status_since=NOW - timedelta(hours=25), name="support-bot", labels={"team": "nlp"})
+    told = [stuck_condition(job, NOW + timedelta(hours=hours), STUCK_AFTER) for hours in (0, 22, 23, 46, 47)]
+
+    assert [condition.state.rpartition(" ")[2] for condition in told if condition] == ["1", "1", "2", "2", "3"]
+    assert told[0] is not None
+    assert told[0].title == "support-bot has been running for 1d 1h"
+    assert told[2] is not None
+    assert told[2].title == "support-bot has been running for 2d"
+    assert told[0].labels == {"team": "nlp"}
+
+
+@pytest.mark.parametrize(
+    "job", [job_in("running", status_since=NOW), job_in("paused", status_since=START), job_in(None)]
+)
+def test_a_job_within_its_limit_or_without_one_is_not_stuck(job: Job) -> None:
+    assert stuck_condition(job, NOW + timedelta(hours=23), STUCK_AFTER) is None
+
+
+def test_each_time_a_job_gets_stuck_is_news() -> None:
+    job = job_in("queued", status_since=NOW - timedelta(hours=7))
+    first = stuck_condition(job, NOW, STUCK_AFTER)
+    again = stuck_condition(replace(job, status_since=NOW), NOW + timedelta(hours=7), STUCK_AFTER)
+
+    assert first is not None
+    assert again is not None
+    assert is_news(again, Job(first.subject, status=first.state))
+
+
+def test_that_all_is_well_is_no_news_to_begin_with() -> None:
+    well = source_conditions(Health("openai", last_success=NOW), NOW)[0]
+
+    assert not is_news(well, None)
+    assert not is_news(well, Job(well.subject))
+    assert is_news(well, Job(well.subject, status="unreachable"))
+    assert not is_news(well, Job(well.subject, status="recovered"))
+
+
+def told(condition: Condition) -> Transition:
+    found = detect(Job(condition.subject, labels=condition.labels), observation_of(condition, NOW))
+    assert found is not None
+    return found
+
+
+def test_a_condition_becomes_a_message_like_any_other() -> None:
+    rejected = source_conditions(Health("openai", rejection="HTTP 401: bad\nkey"), NOW)[0]
+    transition = told(rejected)
+    message = message_of(transition)
+
+    assert message.type == "watcher.source.rejected"
+    assert message.id == event_id(transition.key, transition.seq)
+    assert (message.title, message.mood) == ("Source openai rejects the watcher", Mood.BAD)
+    assert json.loads(json.dumps(message.data)) == {"source": "openai", "error": "HTTP 401: bad\nkey"}
+    assert "\n" not in line_of(message)
+
+
+def test_missing_jobs_and_a_failing_record_are_told() -> None:
+    missing = missing_condition(job_in(None, last_error="HTTP 404"), NOW)
+    store = store_condition("/var/lib/watcher/watcher.db", "the disk is full")
+
+    assert (missing.type, missing.title) == ("watcher.job.missing", "ftjob-1 is unknown to its source")
+    assert (store.type, store.is_good) == ("watcher.store.failing", False)
+    assert all(is_own(condition.subject) for condition in (missing, store))
+    assert not is_own(JobKey("openai", "ftjob-1"))
+    assert missing.subject.source == OWN_SOURCE
+
+
+def test_a_failing_notifier_is_told_to_the_others() -> None:
+    failing = notifier_condition(Health("chat", failing_since=NOW, rejection="HTTP 410"), NOW)
+    assert failing is not None
+
+    assert judge(Route("chat"), told(failing)) is Verdict.ITS_OWN_FAILURE
+    assert judge(Route("pager"), told(failing)) is Verdict.WANTED
+    assert (
+        judge(Route("pager", labels={"team": "nlp"}, statuses=frozenset({"failed"})), told(failing)) is Verdict.WANTED
+    )
+
+
+def test_a_notifier_hears_only_of_what_it_asked_for() -> None:
+    rejected = told(source_conditions(Health("openai", rejection="HTTP 401"), NOW)[0])
+    running = detect(job_in("queued"), replace(observation_of(store_condition("x", "y"), NOW), status="running"))
+    assert running is not None
+
+    assert judge(Route("n", events=frozenset({Events.JOBS})), rejected) is Verdict.OTHER_EVENTS
+    assert judge(Route("n", events=frozenset({Events.WATCHER})), running) is Verdict.OTHER_EVENTS
+
+
+def test_what_is_said_of_a_job_goes_where_its_transitions_go() -> None:
+    missing = told(missing_condition(job_in(None, labels={"team": "nlp"}), NOW))
+
+    assert judge(Route("n", labels={"team": "nlp"}), missing) is Verdict.WANTED
+    assert judge(Route("n", labels={"team": "vision"}), missing) is Verdict.OTHER_LABELS
+    unlabelled = told(missing_condition(job_in(None), NOW))
+    assert judge(Route("n", labels={"team": "vision"}), unlabelled) is Verdict.OTHER_LABELS
