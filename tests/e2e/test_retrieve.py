@@ -3,36 +3,111 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 
+import httpx
 import pytest
 
 from tests.e2e.processes import Command, Finished
 from tests.e2e.settings import API_KEY
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.script import Fault, FaultKind, JobScript, Method, Step
-from watcher.simulator.server import Reply
 
 JOB = "ftjob-retrieved"
-ODD = {"undocumented": [1, 2.50, None], "user_provided_suffix": "caf\u00e9 \U0001f600"}
+ODD = (
+    f'{{ "status":"failed",\n "id": "{JOB}","seed": 1.50, "seed_of_old": 12345678901234567890123,\t'
+    '"user_provided_suffix":"café 😀 \\u001b[31m", "error": {"message": "one\\ntwo\\u001b[2J", "code": "bad"} }'
+)
+"""A job object as no library of ours would write it."""
 
 
 @pytest.fixture
 def job(api: FineTuningApi) -> str:
-    api.add_job(
-        JobScript(
-            JOB,
-            (Step("failed", fields=ODD),),
-            method=Method.REINFORCEMENT,
-            error={"code": "bad\u001b[31m", "message": "line one\nline two", "param": "training_file"},
-        )
-    )
+    """A job with every field, whose training is the kind with the most of them."""
+    api.add_job(JobScript(JOB, (Step("running"),), method=Method.REINFORCEMENT))
     return JOB
 
 
-async def retrieve(watcher: Command, base_url: str, *arguments: object) -> Finished:
-    env = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": API_KEY}
-    return await watcher.run("retrieve", *arguments, env=env)
+@pytest.fixture
+def odd_job(api: FineTuningApi, job: str) -> str:
+    """A job whose object is odd."""
+    api.add_fault(Fault(FaultKind.MALFORMED, body=ODD, times=None), job)
+    return job
 
 
-async def test_json_is_byte_for_byte_what_the_api_gave(watcher: Command, job: str) -> None: ...
+async def retrieve(watcher: Command, api: FineTuningApi, *arguments: object) -> Finished:
+    return await watcher.run("retrieve", *arguments, env={"OPENAI_BASE_URL": api.base_url, "OPENAI_API_KEY": API_KEY})
+
+
+async def test_json_is_byte_for_byte_what_the_api_gave(watcher: Command, api: FineTuningApi, job: str) -> None:
+    retrieved = await retrieve(watcher, api, job)
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {API_KEY}"}, trust_env=False) as client:
+        given = await client.get(f"{api.base_url}/fine_tuning/jobs/{job}")
+    assert retrieved.code == 0
+    assert retrieved.out == given.text + "\n"
+    assert retrieved.err == ""
+
+
+async def test_json_keeps_what_reading_and_writing_would_change(
+    watcher: Command, api: FineTuningApi, odd_job: str
+) -> None:
+    assert (await retrieve(watcher, api, odd_job, "--format", "json")).out == ODD + "\n"
+
+
+async def test_pretty_is_the_same_document_indented_and_harmless(
+    watcher: Command, api: FineTuningApi, odd_job: str
+) -> None:
+    retrieved = await retrieve(watcher, api, odd_job, "--format", "pretty")
+    assert retrieved.code == 0
+    assert json.loads(retrieved.out) == json.loads(ODD)
+    assert retrieved.lines[1] == '  "status": "failed",'
+    assert "café 😀" in retrieved.out
+    assert "\x1b" not in retrieved.out
+
+
+async def test_text_is_the_facts_one_a_line(watcher: Command, api: FineTuningApi, odd_job: str) -> None:
+    retrieved = await retrieve(watcher, api, odd_job, "--format", "text")
+    assert retrieved.code == 0
+    facts = dict(line.split(maxsplit=1) for line in retrieved.lines if not line.startswith("Error code"))
+    assert facts == {"Status": "failed", "Job": JOB, "Error": r"one\ntwo\x1b[2J"}
+
+
+async def test_the_id_may_be_given_as_the_official_command_takes_it(
+    watcher: Command, api: FineTuningApi, job: str
+) -> None:
+    retrieved = await retrieve(watcher, api, "--fine-tuning-job-id", job)
+    assert (retrieved.code, json.loads(retrieved.out)["id"]) == (0, job)
+
+
+@pytest.mark.parametrize("arguments", [(), (JOB, "--fine-tuning-job-id", JOB)], ids=["none", "both"])
+async def test_there_must_be_one_id(watcher: Command, api: FineTuningApi, arguments: tuple[str, ...]) -> None:
+    refused = await retrieve(watcher, api, *arguments)
+    assert (refused.code, refused.out) == (2, "")
+    assert "give one job ID" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "words"),
+    [
+        (Fault(status_code=401, error={"message": "Incorrect API key provided."}), 4, "HTTP 401"),
+        (Fault(status_code=404, error={"message": "Could not find fine tune"}), 5, "Could not find fine tune"),
+        (Fault(status_code=503, times=None, headers={"retry-after-ms": "20"}), 6, "The server is overloaded"),
+        (Fault(status_code=400, times=None), 6, "HTTP 400"),
+        (Fault(FaultKind.REDIRECT, times=None), 6, "a redirect to /login"),
+    ],
+    ids=["rejected", "missing", "overloaded", "bad request", "redirect"],
+)
+async def test_why_not_is_in_the_exit_code_and_the_log(
+    watcher: Command, api: FineTuningApi, job: str, fault: Fault, code: int, words: str
+) -> None:
+    api.add_fault(fault, job)
+    refused = await retrieve(watcher, api, job)
+    assert (refused.code, refused.out) == (code, "")
+    assert refused.log[-1]["event"] == "not retrieved"
+    assert words in refused.log[-1]["error"]
+    assert refused.log[-1]["request_id"].startswith("req_")
+
+
+async def test_a_missing_key_is_2(watcher: Command, job: str) -> None:
+    refused = await watcher.run("retrieve", job)
+    assert (refused.code, refused.out) == (2, "")
+    assert "no API key: set OPENAI_API_KEY" in refused.err

@@ -12,6 +12,7 @@ app = typer.Typer(
     name="watcher",
     help="Watches fine-tuning jobs and delivers every status change: to stdout, signed webhooks and Slack.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

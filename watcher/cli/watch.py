@@ -68,9 +68,17 @@ def watch(
 ) -> None:
     """Follow jobs until they end, and say how they ended in the exit code.
 
-    0 succeeded, 1 failed, 2 usage or configuration, 3 cancelled, 4 rejected (401, 403, no quota), 5 not found,
-    6 gave up, 124 timed out, 130/143 interrupted. With several jobs: that of the first one, in the order given, that
-    did not succeed.
+    - 0: succeeded, or reached the status of --until
+    - 1: failed
+    - 2: usage or configuration
+    - 3: cancelled
+    - 4: rejected by the source: 401, 403, or no quota left
+    - 5: not found
+    - 6: gave up, after nothing but failed polls
+    - 124: timed out
+    - 130, 143: interrupted by SIGINT, SIGTERM
+
+    With several jobs it is the code of the first one, in the order given, that did not succeed.
     """
     chosen = choose(ids, Surroundings(config, log_level, log_format, base_url, api_key_file))
     bounds = Bounds(interval, until, timeout, give_up_after)

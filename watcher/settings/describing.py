@@ -40,13 +40,7 @@ class _SchemaOfToml(GenerateJsonSchema):
         return json_schema
 
     def encode_default(self, dft: Any) -> Any:
-        match dft:
-            case timedelta():
-                return write_duration(dft)
-            case set() | frozenset():
-                return sorted(super().encode_default(dft))  # the same at each run
-            case _:
-                return super().encode_default(dft)
+        return write_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - overrides
         return False

@@ -12,6 +12,7 @@ import platformdirs
 from pydantic import (
     AfterValidator,
     Field,
+    PlainSerializer,
     SecretStr,
     SerializeAsAny,
     ValidationInfo,
@@ -192,7 +193,9 @@ class NotifierSettings(Section):
     """The labels a job must have for it to hear of it."""
     first_seen: FirstSeen = FirstSeen.TERMINAL
     """Which first sights of a job it wants: those of a job that has ended (`terminal`), `always`, or `never`."""
-    events: frozenset[Events] = Field(default=frozenset(Events), min_length=1)
+    events: Annotated[frozenset[Events], PlainSerializer(sorted, return_type=list[str])] = Field(
+        default=frozenset(Events), min_length=1
+    )
     """What it wants to hear of: the transitions of jobs (`jobs`), what the watcher says of itself (`watcher`)."""
 
 
@@ -247,10 +250,8 @@ class Settings(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _complete(cls, given: object) -> object:
+    def _complete(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Add the default source, and mark jobs that are listed twice or live nowhere."""
-        if not isinstance(given, Mapping):
-            return given
         sources, jobs = given.get("sources", {}), given.get("jobs", ())
         if isinstance(sources, Mapping):
             sources = {DEFAULT_SOURCE: {}, **sources}

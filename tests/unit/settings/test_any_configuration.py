@@ -118,7 +118,7 @@ right = st.fixed_dictionaries(
             st.fixed_dictionaries(
                 {"id": st.sampled_from(["ftjob-1", "a:b.c_d", "x"])}, optional={"name": texts, "labels": labels}
             ),
-            unique_by=lambda job: job["id"],
+            unique_by=lambda job: str(job["id"]),
         ),
         "notifiers": st.dictionaries(
             st.sampled_from(["a", "b_-1"]),
