@@ -94,7 +94,7 @@ def routes(settings: Settings) -> list[Route]:
             statuses=frozenset(notifier.statuses) if notifier.statuses is not None else None,
             labels=notifier.labels,
             first_seen=notifier.first_seen,
-            events=notifier.events,
+            events=frozenset(notifier.events),
         )
         for name, notifier in settings.notifiers.items()
     ]

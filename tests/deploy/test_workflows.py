@@ -37,6 +37,12 @@ def uses(path: Path) -> list[str]:
     return re.findall(r"^\s*(?:- )?uses: (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
+def waits_for(job: Workflow) -> set[str]:
+    """Return the jobs that a job waits for."""
+    needs = job.get("needs", [])
+    return {needs} if isinstance(needs, str) else set(needs)
+
+
 def test_zizmor_finds_nothing() -> None:
     """Not even what only the pedantic mind; what cannot be parsed is an error, and nothing is asked of the network."""
     zizmor = needed("zizmor", "the dev group")
@@ -68,9 +74,7 @@ def test_nothing_is_permitted_but_what_a_job_asks_for(path: Path) -> None:
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_jobs_wait_for_jobs_that_exist(path: Path) -> None:
     jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
-    for job in jobs.values():
-        needs = job.get("needs", [])
-        assert {needs} if isinstance(needs, str) else set(needs) <= jobs.keys()
+    assert set[str]().union(*map(waits_for, jobs.values())) <= jobs.keys()
 
 
 def test_the_gate_is_run_on_each_supported_python() -> None:
@@ -88,13 +92,10 @@ def test_a_release_builds_as_everybody_does() -> None:
 
 def test_nothing_is_published_before_it_was_tested() -> None:
     jobs = workflow("release")["jobs"]
-    waits = {
-        name: {job.get("needs")} if isinstance(job.get("needs"), str) else set(job.get("needs", ()))
-        for name, job in jobs.items()
-    }
 
     def all_before(name: str) -> set[str]:
-        return waits[name].union(*(all_before(earlier) for earlier in waits[name]))
+        earlier = waits_for(jobs[name])
+        return earlier.union(*map(all_before, earlier))
 
     assert jobs["test"]["uses"] == "$/.github/workflows/test.yml"
     assert all("test" in all_before(name) for name in jobs if name != "test")

@@ -75,6 +75,7 @@ def test_the_example_loads_as_it_is_and_says_what_the_defaults_are() -> None:
 def test_the_example_is_right_with_every_comment_taken_away(configure: Configure, tmp_path: Path) -> None:
     text = _A_KEY.sub(r"\1", EXAMPLE.read_text(encoding="utf-8")).replace("url_file = ", "# url_file = ", 1)
     secrets = {
+        "watcher-http": "a-token-for-the-pages",
         "openai-api-key": "sk-1",
         "azure-api-key": "k",
         "pager": "whsec_c2VjcmV0LWtleS1vZi10aGUtaG9vay1mb3ItdGVzdHM=",

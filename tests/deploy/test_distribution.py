@@ -1,0 +1,142 @@
+"""What is released: a wheel and a source distribution, each installed where nothing else is, and the bill of materials."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tarfile
+import tomllib
+import zipfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deploy.machine import REPOSITORY
+from tests.deploy.programs import BILL_OF_MATERIALS, LIMIT_SECONDS, bill_of_materials, needed, not_here, succeed
+
+KINDS = ("wheel", "sdist")
+TESTED_FILES = (".ci", ".github", "config", "deploy", "tests", "watcher")
+"""The directories that the tests read."""
+FILES_BESIDE = ("LICENSE", "README.md", "CONTRIBUTING.md", "pyproject.toml", "uv.lock", ".dockerignore")
+NOT_INHERITED = ("WATCHER_", "OPENAI_", "XDG_", "PYTHON", "VIRTUAL_ENV", "COVERAGE")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An environment with nothing but the watcher and what it needs."""
+
+    directory: Path
+    env: dict[str, str]
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Run one of its programs, away from the source tree, and return what it wrote."""
+        return succeed(self.directory / "bin" / program, *arguments, cwd=self.directory, env=self.env)
+
+
+@pytest.fixture(scope="module")
+def uv(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The program uv, where it reaches a package registry: an isolated build and an installation need one."""
+    uv = needed("uv", "`pip install uv`")
+    directory = tmp_path_factory.mktemp("probe")
+    probe = [uv, "pip", "install", "--target", str(directory), "--no-deps", "--refresh", "hatchling"]
+    asked = subprocess.run(probe, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
+    if asked.returncode:
+        not_here(f"uv cannot install hatchling: {asked.stderr.strip().splitlines()[-1]}")
+    return uv
+
+
+@pytest.fixture(scope="module")
+def built(uv: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheel and the source distribution, as `uv build` makes them."""
+    directory = tmp_path_factory.mktemp("dist")
+    succeed(uv, "build", "--out-dir", directory)
+    [wheel], [sdist] = directory.glob("*.whl"), directory.glob("*.tar.gz")
+    return {"wheel": wheel, "sdist": sdist}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def installed(
+    request: pytest.FixtureRequest, uv: str, built: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Installed:
+    """One of them in an empty environment, with the locked versions of what it needs: others are not ours to test."""
+    directory = tmp_path_factory.mktemp(request.param)
+    constraints = directory / "constraints.txt"
+    succeed(uv, "export", "--locked", "--no-dev", "--no-emit-project", "--no-hashes", "--output-file", constraints)
+    succeed(uv, "venv", directory / "env")
+    python = directory / "env" / "bin" / "python"
+    succeed(uv, "pip", "install", "--python", python, "--constraint", constraints, built[request.param])
+    env = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
+    return Installed(directory / "env", env | {"HOME": str(directory)})
+
+
+def names_in_wheel(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+def test_the_demo_passes_where_nothing_else_is_installed(installed: Installed) -> None:
+    assert "none lost, none twice, all signed" in installed.run("watcher", "demo")
+
+
+def test_the_command_knows_its_version(installed: Installed) -> None:
+    assert installed.run("watcher", "--version").split()[-1] == version("finetune-watcher")
+
+
+def test_what_runs_is_what_was_installed(installed: Installed) -> None:
+    file = installed.run("python", "-c", "import watcher; print(watcher.__file__)")
+    assert Path(file.strip()).is_relative_to(installed.directory)
+
+
+def test_the_wheel_holds_every_module_and_file_of_the_package(built: dict[str, Path]) -> None:
+    """The migrations and the mark that it is typed are among them."""
+    package = {
+        str(path.relative_to(REPOSITORY))
+        for path in (REPOSITORY / "watcher").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    names = names_in_wheel(built["wheel"])
+    assert {"watcher/py.typed", "watcher/store/migrations/versions/0001_first_tables.py"} <= package
+    assert {name for name in names if ".dist-info/" not in name} == package
+
+
+def test_the_wheel_names_its_command_its_notifiers_and_its_licence(built: dict[str, Path]) -> None:
+    with zipfile.ZipFile(built["wheel"]) as archive:
+        [entry_points] = [name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt")]
+        text = archive.read(entry_points).decode()
+    assert "watcher = watcher.__main__:main" in text
+    assert "slack = watcher.notifiers.slack:plugin" in text
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names_in_wheel(built["wheel"]))
+
+
+def test_the_source_distribution_holds_what_the_tests_need(built: dict[str, Path]) -> None:
+    with tarfile.open(built["sdist"]) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    listed = {
+        str(path.relative_to(REPOSITORY))
+        for directory in TESTED_FILES
+        for path in (REPOSITORY / directory).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert listed | set(FILES_BESIDE) <= held
+
+
+def test_a_wheel_built_from_the_source_distribution_is_the_same(
+    uv: str, built: dict[str, Path], tmp_path: Path
+) -> None:
+    succeed(uv, "build", "--wheel", "--out-dir", tmp_path, built["sdist"])
+    [again] = tmp_path.glob("*.whl")
+    assert again.read_bytes() == built["wheel"].read_bytes()
+
+
+def test_the_bill_of_materials_lists_every_locked_package(tmp_path: Path) -> None:
+    """All that the lock file says the watcher needs, each with its version and the hashes of its files."""
+    bill = bill_of_materials(tmp_path)
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+    components = {component["name"]: component for component in bill["components"]}
+    assert {name: component["version"] for name, component in components.items()} == needed_at_run_time()
+    for component in components.values():
+        assert component["purl"] == f"pkg:pypi/{component['name']}@{component['version']}"
+        assert all(reference["hashes"] for reference in component["externalReferences"])

@@ -1,0 +1,73 @@
+"""`watcher simulate` and `watcher demo`: the API without the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from signal import SIGINT, SIGTERM, Signals
+
+import pytest
+
+from tests.e2e.processes import Command
+from tests.e2e.settings import API_KEY
+from watcher.simulator.api import FineTuningApi
+
+SCRIPT = f"""
+api_key = "{API_KEY}"
+[[jobs]]
+id = "ftjob-simulated"
+steps = [{{ status = "running", polls = 1 }}, {{ status = "succeeded" }}]
+"""
+WRONG_SCRIPT = """
+[[jobs]]
+id = "a b"
+steps = [{ status = "running" }, { status = "succeeded" }]
+[[faults]]
+kind = "hung"
+"""
+
+
+@pytest.fixture
+def script(watcher: Command) -> Path:
+    path = watcher.home / "script.toml"
+    path.write_text(SCRIPT)
+    return path
+
+
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+async def test_it_prints_its_base_url_and_serves_the_script_until_a_signal(
+    watcher: Command, script: Path, unused_tcp_port: int, number: Signals
+) -> None:
+    async with watcher.start("simulate", script, "--port", unused_tcp_port) as simulating:
+        (base_url,) = await simulating.until_written()
+        assert base_url == f"http://127.0.0.1:{unused_tcp_port}/v1"
+        env = {"OPENAI_API_KEY": API_KEY}
+        watched = await watcher.run("watch", "ftjob-simulated", "--base-url", base_url, "--interval", "0.1s", env=env)
+        ended = await simulating.stop(number)
+    assert (watched.code, len(watched.lines)) == (0, 2)
+    assert ended.code == 128 + number
+    assert ended.err == ""
+
+
+async def test_a_port_in_use_is_2_in_clear_words(watcher: Command, script: Path, api: FineTuningApi) -> None:
+    port = api.base_url.removesuffix("/v1").rpartition(":")[2]
+    ended = await watcher.run("simulate", script, "--port", port)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"watcher: port {port} on 127.0.0.1 is in use: choose another one, or 0 for any free one\n"
+
+
+async def test_mistakes_in_a_script_are_told_at_once(watcher: Command, script: Path) -> None:
+    script.write_text(WRONG_SCRIPT)
+    ended = await watcher.run("simulate", script)
+    assert (ended.code, ended.out) == (2, "")
+    assert len(ended.err.splitlines()) == 3
+    for words in ("'a b' is not a job id", "steps[0]", "faults[0].kind"):
+        assert words in ended.err
+
+
+async def test_the_demonstration_shows_everything_and_succeeds(watcher: Command) -> None:
+    shown = await watcher.run("demo")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.lines[-1] == "17 of 17 status changes delivered: none lost, none twice, all signed."
+    assert shown.out.count("signature verified") == 17
+    assert "HTTP 503" in shown.out
+    assert "HTTP 429" in shown.out
