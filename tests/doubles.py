@@ -1,36 +1,138 @@
-"""Stand-ins for the world outside, each made once."""
+"""Stand-ins for the ports, once each: a clock that is moved, a source and a notifier that follow a script, a log."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Self
+from typing import Any
 
-import h11
-
-from watcher.domain.jobs import JobFacts, JobKey
+from watcher.domain.deliveries import Delivered, Outcome
+from watcher.domain.jobs import Job, JobFacts, JobKey, Observation
+from watcher.domain.messages import Message
 from watcher.domain.transitions import Reason, Transition
+from watcher.pipeline.ports import Edges
 
-NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+KEY = JobKey("openai", "ftjob-1")
 
 
-class HandClock:
-    """A clock that is moved by hand."""
+class ManualClock:
+    """Stands still until it is moved."""
 
-    def __init__(self) -> None:
-        self.now = NOON
+    def __init__(self, at: datetime = START) -> None:
+        self.at = at
 
     def __call__(self) -> datetime:
-        """Tell the time."""
-        return self.now
+        return self.at
 
-    def advance(self, duration: timedelta) -> None:
-        """Let time pass."""
-        self.now += duration
+    def move(self, **duration: float) -> datetime:
+        """Move on by the duration, in the words of timedelta."""
+        self.at += timedelta(**duration)
+        return self.at
+
+
+@dataclass
+class RecordingLog:
+    """Keeps what was logged, as (level, event, facts)."""
+
+    lines: list[tuple[str, str, Mapping[str, object]]] = field(default_factory=list)
+
+    def debug(self, event: str, **facts: object) -> None:
+        self.lines.append(("debug", event, facts))
+
+    def info(self, event: str, **facts: object) -> None:
+        self.lines.append(("info", event, facts))
+
+    def warning(self, event: str, **facts: object) -> None:
+        self.lines.append(("warning", event, facts))
+
+    def error(self, event: str, **facts: object) -> None:
+        self.lines.append(("error", event, facts))
+
+    def exception(self, event: str, **facts: object) -> None:
+        self.lines.append(("exception", event, facts))
+
+    def events(self, level: str) -> list[str]:
+        """Name what was logged at a level."""
+        return [event for at, event, _ in self.lines if at == level]
+
+
+class ScriptedSource:
+    """Answers each retrieve of a job with the next entry of its script; the last one repeats."""
+
+    def __init__(self, clock: Callable[[], datetime], script: Mapping[str, Iterable[str | Exception]]) -> None:
+        self._clock = clock
+        self.script = {job_id: list(entries) for job_id, entries in script.items()}
+        self.asked: list[str] = []
+        self.forgotten: list[str] = []
+
+    async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
+        self.asked.append(job_id)
+        entries = self.script[job_id]
+        entry = entries.pop(0) if len(entries) > 1 else entries[0]
+        await asyncio.sleep(0)
+        if isinstance(entry, Exception):
+            raise entry
+        return None if entry == known else observation(entry, self._clock(), JobKey("openai", job_id))
+
+    def forget(self, job_id: str) -> None:
+        self.forgotten.append(job_id)
+
+
+class ScriptedNotifier:
+    """Answers each message with the next outcome of its script; after that everything is delivered."""
+
+    def __init__(self, outcomes: Iterable[Outcome | BaseException] = (), at_once: int = 16) -> None:
+        self.at_once = at_once
+        self.outcomes = list(outcomes)
+        self.received: list[Message] = []
+
+    async def send(self, message: Message) -> Outcome:
+        self.received.append(message)
+        await asyncio.sleep(0)
+        outcome = self.outcomes.pop(0) if self.outcomes else Delivered()
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+
+class HangingNotifier:
+    """Never comes to an end, until it is let go."""
+
+    def __init__(self, at_once: int = 16) -> None:
+        self.at_once = at_once
+        self.received: list[Message] = []
+        self.let_go = asyncio.Event()
+
+    async def send(self, message: Message) -> Outcome:
+        self.received.append(message)
+        await self.let_go.wait()
+        return Delivered()
+
+
+def edges(clock: Callable[[], datetime], log: RecordingLog | None = None) -> Edges:
+    """Return edges without chance."""
+    return Edges(clock, lambda: 0.0, log or RecordingLog())
+
+
+def observation(status: str, at: datetime = START, key: JobKey = KEY, facts: JobFacts | None = None) -> Observation:
+    """Return what a retrieve says of a job in this status."""
+    document = f'{{"id": "{key.id}", "object": "fine_tuning.job", "status": "{status}"}}'
+    return Observation(key, status, at, facts or JobFacts(), document)
+
+
+def job_in(status: str | None, **attributes: object) -> Job:
+    """Return a watched job in this status."""
+    return Job(KEY, status=status, **attributes)  # type: ignore[arg-type]
+
+
+async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    """Let the loop run until the condition holds; fail when it does not come to hold."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 def a_transition(**changes: Any) -> Transition:
@@ -44,117 +146,15 @@ def a_transition(**changes: Any) -> Transition:
         status="succeeded",
         reason=Reason.ADVANCED,
         skipped=(),
-        observed_at=NOON,
-        previous_since=NOON - timedelta(minutes=41),
+        observed_at=START,
+        previous_since=START - timedelta(minutes=41),
         facts=JobFacts(
             model="gpt-4o-mini-2024-07-18",
             fine_tuned_model="ft:gpt-4o-mini-2024-07-18:my-org::AbC",
-            created_at=NOON - timedelta(hours=1),
-            finished_at=NOON,
+            created_at=START - timedelta(hours=1),
+            finished_at=START,
             trained_tokens=1_234_567,
         ),
         document='{"id":"ftjob-abc123","status":"succeeded","hyperparameters":{"n_epochs":3},"seed":7}',
     )
     return replace(usual, **changes)
-
-
-@dataclass(frozen=True)
-class Received:
-    """A request as it arrived; names of headers in lower case."""
-
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a receiver does with a request."""
-
-    status: int = 200
-    body: bytes = b"ok"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    instead: Literal["hang", "reset", "babble", "echo"] | None = None
-    """Not to answer, to reset the connection, to send what is no HTTP, or to answer with the request itself."""
-
-
-class LoopbackReceiver:
-    """A real HTTP server on loopback: keeps what it gets and gives its replies in turn, the last one for ever."""
-
-    def __init__(self) -> None:
-        self.replies = [Reply()]
-        self.requests: list[Received] = []
-        self.url = ""
-        self._open: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        """Start to listen."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port = self._server.sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        """Stop, whatever is still going on."""
-        self._server.close()
-        for task in self._open:
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
-        await self._server.wait_closed()
-
-    def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._answer(reader, writer))
-        self._open.add(task)
-        task.add_done_callback(self._open.discard)
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            connection, received = await _read(reader)
-            self.requests.append(received)
-            reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-            await _carry_out(reply, received, connection, writer)
-        finally:
-            writer.close()
-
-
-async def _read(reader: asyncio.StreamReader) -> tuple[h11.Connection, Received]:
-    connection, head, body = h11.Connection(h11.SERVER), None, b""
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(65536))
-        elif isinstance(event, h11.Request):
-            head = event
-        elif isinstance(event, h11.Data):
-            body += bytes(event.data)
-        else:
-            assert head is not None
-            headers = {name.decode(): value.decode() for name, value in head.headers}
-            return connection, Received(head.target.decode(), headers, body)
-
-
-async def _carry_out(
-    reply: Reply, received: Received, connection: h11.Connection, writer: asyncio.StreamWriter
-) -> None:
-    match reply.instead:
-        case "hang":
-            await asyncio.Event().wait()
-        case "reset":
-            linger_zero = struct.pack("ii", 1, 0)
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_zero)
-            writer.transport.abort()
-        case "babble":
-            writer.write(b"220 mail.invalid ESMTP\r\n")
-        case _:
-            writer.write(_answer_bytes(reply, received, connection))
-            await writer.drain()
-
-
-def _answer_bytes(reply: Reply, received: Received, connection: h11.Connection) -> bytes:
-    body = f"{received.target}\n{dict(received.headers)}".encode() if reply.instead == "echo" else reply.body
-    bodiless = reply.status in {204, 205, 304}
-    headers = {"connection": "close", "content-length": str(0 if bodiless else len(body)), **reply.headers}
-    parts = [connection.send(h11.Response(status_code=reply.status, headers=list(headers.items())))]
-    if not bodiless:
-        parts.append(connection.send(h11.Data(data=body)))
-    return b"".join(part for part in parts if part)

@@ -29,9 +29,8 @@ CLEAN_ENVIRONMENT = {
 
 def main() -> None:
     """Print the table."""
-    sys.stdout.write(
-        f"# {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}\n"
-    )
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    sys.stdout.write(f"# {machine}, {time.strftime('%Y-%m-%d')}\n")
     cpu = interleaved({"watcher run": cpu_of_run, "bare httpx loop": cpu_of_httpx, "openai SDK loop": cpu_of_sdk})
     report("CPU per poll, 32 in flight (us)", cpu, "watcher run")
     start = interleaved({"watcher watch --json": start_of_watch, "openai SDK, three lines": start_of_sdk})

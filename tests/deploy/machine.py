@@ -96,10 +96,9 @@ class Machine:
         self, *command: str, check: bool = True, stdin: str = "", env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as root; what it says is in the answer. Raises AssertionError if it fails and may not."""
-        variables = [f"{name}={value}" for name, value in (_ENVIRONMENT | (env or {})).items()]
         done = subprocess.run(
-            ["nsenter", "--target", str(self._leader), "--all", "--", "env", "--ignore-environment", *variables, *command],
-            input=stdin, capture_output=True, text=True, timeout=120, check=False,
+            ["nsenter", "--target", str(self._leader), "--all", "--", *command],
+            env=_ENVIRONMENT | (env or {}), input=stdin, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done

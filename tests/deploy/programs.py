@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -13,13 +14,20 @@ from tests.deploy.machine import REPOSITORY, REQUIRED
 
 LIMIT_SECONDS = 300
 """How long a program may run before the test fails; building and installing from a cold cache takes its time."""
+BILL_OF_MATERIALS = "uv export --locked --no-dev --all-extras --quiet --format cyclonedx1.5 --output-file sbom.cdx.json"
+"""What CONTRIBUTING says, and the release does, to say what the watcher is made of."""
 
 
 def needed(program: str, package: str) -> str:
     """Return the path of a program. Without it the test is skipped or, where system tests are required, fails."""
-    if path := shutil.which(program):
-        return path
-    why = f"{program} is not installed; {package} brings it"
+    path = shutil.which(program)
+    if not path:
+        give_up(f"{program} is not installed; {package} brings it")
+    return path
+
+
+def give_up(why: str) -> NoReturn:
+    """Skip the test, saying why; where system tests are required, fail."""
     if os.environ.get(REQUIRED):
         pytest.fail(f"{why} ({REQUIRED} is set)", pytrace=False)
     pytest.skip(why)

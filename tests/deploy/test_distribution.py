@@ -1,27 +1,37 @@
-"""What is released: a wheel and a source distribution, each installed where nothing else is, and the bill of materials."""
+"""What is released: a wheel and a source distribution, installed where nothing else is, and the bill of materials."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tarfile
-import tomllib
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.deploy.machine import REPOSITORY
-from tests.deploy.programs import BILL_OF_MATERIALS, LIMIT_SECONDS, bill_of_materials, needed, not_here, succeed
+from tests.deploy.programs import BILL_OF_MATERIALS, LIMIT_SECONDS, give_up, needed, succeed
 
 KINDS = ("wheel", "sdist")
 TESTED_FILES = (".ci", ".github", "config", "deploy", "tests", "watcher")
 """The directories that the tests read."""
 FILES_BESIDE = ("LICENSE", "README.md", "CONTRIBUTING.md", "pyproject.toml", "uv.lock", ".dockerignore")
 NOT_INHERITED = ("WATCHER_", "OPENAI_", "XDG_", "PYTHON", "VIRTUAL_ENV", "COVERAGE")
+
+LIST = """
+import json, re
+from importlib.metadata import distributions
+
+names = {re.sub("[-_.]+", "-", each.name).lower(): each.version for each in distributions()}
+del names["finetune-watcher"]
+print(json.dumps([f"{name}@{version}" for name, version in names.items()]))
+"""
+"""A program that names what is installed beside it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ def uv(tmp_path_factory: pytest.TempPathFactory) -> str:
     probe = [uv, "pip", "install", "--target", str(directory), "--no-deps", "--refresh", "hatchling"]
     asked = subprocess.run(probe, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
     if asked.returncode:
-        not_here(f"uv cannot install hatchling: {asked.stderr.strip().splitlines()[-1]}")
+        give_up(f"uv cannot install hatchling: {asked.stderr.strip().splitlines()[-1]}")
     return uv
 
 
@@ -72,6 +82,14 @@ def installed(
     return Installed(directory / "env", env | {"HOME": str(directory)})
 
 
+def sources(directory: str) -> Iterator[str]:
+    """Yield the names of the files in a directory of the source tree, without what tools have left there."""
+    for path in (REPOSITORY / directory).rglob("*"):
+        inside = path.relative_to(REPOSITORY / directory).parts
+        if path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in inside):
+            yield str(path.relative_to(REPOSITORY))
+
+
 def names_in_wheel(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as archive:
         return archive.namelist()
@@ -92,11 +110,7 @@ def test_what_runs_is_what_was_installed(installed: Installed) -> None:
 
 def test_the_wheel_holds_every_module_and_file_of_the_package(built: dict[str, Path]) -> None:
     """The migrations and the mark that it is typed are among them."""
-    package = {
-        str(path.relative_to(REPOSITORY))
-        for path in (REPOSITORY / "watcher").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+    package = set(sources("watcher"))
     names = names_in_wheel(built["wheel"])
     assert {"watcher/py.typed", "watcher/store/migrations/versions/0001_first_tables.py"} <= package
     assert {name for name in names if ".dist-info/" not in name} == package
@@ -114,12 +128,7 @@ def test_the_wheel_names_its_command_its_notifiers_and_its_licence(built: dict[s
 def test_the_source_distribution_holds_what_the_tests_need(built: dict[str, Path]) -> None:
     with tarfile.open(built["sdist"]) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
-    listed = {
-        str(path.relative_to(REPOSITORY))
-        for directory in TESTED_FILES
-        for path in (REPOSITORY / directory).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+    listed = {name for directory in TESTED_FILES for name in sources(directory)}
     assert listed | set(FILES_BESIDE) <= held
 
 
@@ -131,12 +140,14 @@ def test_a_wheel_built_from_the_source_distribution_is_the_same(
     assert again.read_bytes() == built["wheel"].read_bytes()
 
 
-def test_the_bill_of_materials_lists_every_locked_package(tmp_path: Path) -> None:
-    """All that the lock file says the watcher needs, each with its version and the hashes of its files."""
-    bill = bill_of_materials(tmp_path)
+def test_the_bill_of_materials_lists_what_is_installed(installed: Installed, tmp_path: Path) -> None:
+    """Each package with its version and the hashes of its files."""
+    command = BILL_OF_MATERIALS.split()
+    succeed(*command[:-1], tmp_path / command[-1])
+    bill = json.loads((tmp_path / command[-1]).read_text(encoding="utf-8"))
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
-    components = {component["name"]: component for component in bill["components"]}
-    assert {name: component["version"] for name, component in components.items()} == needed_at_run_time()
-    for component in components.values():
-        assert component["purl"] == f"pkg:pypi/{component['name']}@{component['version']}"
+    assert bill["metadata"]["component"]["name"] == "finetune-watcher"
+    listed = {component["purl"]: component for component in bill["components"]}
+    assert {f"pkg:pypi/{package}" for package in json.loads(installed.run("python", "-c", LIST))} <= listed.keys()
+    for component in listed.values():
         assert all(reference["hashes"] for reference in component["externalReferences"])

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped] # ships no types
 import pytest
 import yaml
 

@@ -164,4 +164,5 @@ def _current(machine: Machine) -> str:
 
 
 def _files(machine: Machine) -> str:
-    return machine.run("find", "/opt", "/srv", "/etc/systemd", "/etc/watcher", "/usr/local", "/var/tmp", "-maxdepth", "2").stdout  # fmt: skip
+    places = ("/opt", "/srv", "/etc/systemd", "/etc/watcher", "/usr/local", "/var/tmp")
+    return machine.run("find", *places, "-maxdepth", "2").stdout

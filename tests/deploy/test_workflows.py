@@ -10,11 +10,14 @@ import pytest
 import yaml
 
 from tests.deploy.machine import REPOSITORY
-from tests.deploy.programs import needed, succeed
+from tests.deploy.programs import BILL_OF_MATERIALS, needed, succeed
 
 GITHUB = REPOSITORY / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
-BILL_OF_MATERIALS = "uv export --locked --no-dev --all-extras --quiet --format cyclonedx1.5 --output-file sbom.cdx.json"
+AUDIT = (
+    "uv export --locked --all-extras --all-groups --no-emit-project --quiet --output-file locked.txt",
+    "uvx pip-audit --strict --disable-pip --require-hashes --requirement locked.txt",
+)
 PINNED = re.compile(r"[\w-]+/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 IN_THIS_REPOSITORY = "$/"
 
@@ -87,7 +90,18 @@ def test_the_gate_is_run_on_each_supported_python() -> None:
 
 
 def test_a_release_builds_as_everybody_does() -> None:
-    assert {"uv build", BILL_OF_MATERIALS, "uv publish --trusted-publishing always"} <= lines_run("release")
+    """With the commands of CONTRIBUTING."""
+    commands = {"uv build", BILL_OF_MATERIALS}
+    guide = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert commands | {"uv publish --trusted-publishing always"} <= lines_run("release")
+    assert all(f"$ {command}" in guide for command in commands)
+
+
+def test_the_audit_asks_for_every_locked_package() -> None:
+    """With the commands of CONTRIBUTING."""
+    guide = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert set(AUDIT) <= lines_run("test")
+    assert all(f"$ {command}" in guide for command in AUDIT)
 
 
 def test_nothing_is_published_before_it_was_tested() -> None:

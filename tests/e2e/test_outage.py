@@ -14,8 +14,8 @@ from pathlib import Path
 
 import tomli_w
 
+from tests.doubles import START, ManualClock, RecordingLog, edges
 from tests.e2e.settings import API_KEY, WEBHOOK_SECRET, jobs, settings, statuses, webhook
-from tests.port_doubles import START, ManualClock, RecordingLog, edges
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import JobKey
 from watcher.domain.messages import event_id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
@@ -65,9 +67,10 @@ async def test_mistakes_in_a_script_are_told_at_once(watcher: Command, script: P
 
 
 async def test_the_demonstration_shows_everything_and_succeeds(watcher: Command) -> None:
-    shown = await watcher.run("demo")
+    shown = await watcher.run("demo", within=timedelta(seconds=30))
     assert (shown.code, shown.err) == (0, "")
-    assert shown.lines[-1] == "17 of 17 status changes delivered: none lost, none twice, all signed."
-    assert shown.out.count("signature verified") == 17
+    verdict = re.fullmatch(r"(\d+) of \1 status changes delivered: none lost, none twice, all signed.", shown.lines[-1])
+    assert verdict
+    assert shown.out.count("signature verified") == int(verdict[1]) > 10
     assert "HTTP 503" in shown.out
     assert "HTTP 429" in shown.out

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.processes import Command, Finished, Running
-from tests.e2e.settings import API_KEY, jobs, settings, statuses, webhook
+from tests.e2e.settings import API_KEY, settings, statuses, webhook
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.receiver import Receiver
 from watcher.simulator.script import Fault, FaultKind, JobScript, Step

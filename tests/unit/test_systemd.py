@@ -36,7 +36,7 @@ def test_it_is_told_in_its_own_words(listener: socket.socket, tmp_path: Path) ->
     assert told[2:] == ["STATUS=all well", "WATCHDOG=1", "STOPPING=1"]
 
 
-def test_an_abstract_socket_is_found(tmp_path: Path) -> None:
+def test_an_abstract_socket_is_found() -> None:
     name = f"watcher-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(f"\0{name}")

@@ -17,6 +17,9 @@ from watcher.domain.transitions import Transition, detect
 
 Row = dict[str, Any]
 
+UNSEEN = "not seen yet"
+"""The status of a job that no poll was answered for, as it is shown."""
+
 
 def job_row(job: Job, now: datetime) -> Row:
     """Show how a watched job stands."""
@@ -25,7 +28,7 @@ def job_row(job: Job, now: datetime) -> Row:
         "id": job.key.id,
         "name": job.name,
         "labels": dict(job.labels),
-        "status": job.status or "not seen yet",
+        "status": job.status or UNSEEN,
         "for": format_duration(now - job.status_since) if job.status_since else None,
         "next_poll": _until(job.due_at, now),
         "trouble": _trouble(job),

@@ -88,7 +88,7 @@ def pending(connection: Connection) -> dict[str, Pending]:
     return {notifier: Pending(count, oldest) for notifier, count, oldest in rows}
 
 
-def find_due(connection: Connection, capacity: Mapping[str, int], now: datetime) -> dict[str, int]:
+def find_due_deliveries(connection: Connection, capacity: Mapping[str, int], now: datetime) -> dict[str, int]:
     """Count the due deliveries of each notifier that has any, up to its capacity."""
     found = {
         notifier: len(connection.scalars(_DUE, {"to_notifier": notifier, "now": now, "capacity": room}).all())
@@ -117,14 +117,20 @@ def settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
 
 
 def list_deliveries(
-    connection: Connection, states: Collection[DeliveryState] | None, notifier: str | None, limit: int
+    connection: Connection,
+    states: Collection[DeliveryState] | None,
+    notifier: str | None,
+    limit: int,
+    before: int | None = None,
 ) -> list[Delivery]:
-    """Return up to `limit` deliveries, the newest first: those in these states, and to this notifier, if given."""
+    """Return up to `limit` deliveries, the newest first: in these states, to this notifier, before this id, if given."""
     newest = select(delivery.c.id).order_by(delivery.c.id.desc()).limit(limit)
     if states is not None:
         newest = newest.where(delivery.c.state.in_([state.value for state in states]))
     if notifier is not None:
         newest = newest.where(delivery.c.notifier == notifier)
+    if before is not None:
+        newest = newest.where(delivery.c.id < before)
     # First which ones, then what they hold: sorting whole documents would take long.
     statement = select_deliveries().where(delivery.c.id.in_(newest)).order_by(delivery.c.id.desc())
     return list(map(delivery_of, connection.execute(statement)))

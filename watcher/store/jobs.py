@@ -7,11 +7,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from watcher.domain.conditions import OWN_SOURCE
 from watcher.domain.jobs import Job, JobKey, JobSpec, is_terminal
 from watcher.domain.transitions import Transition
+from watcher.pipeline.overview import UNSEEN
 from watcher.store.engine import serialise
 from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of
 from watcher.store.schema import job, transition
@@ -47,7 +61,7 @@ class UpsertResult:
     """Those that had been removed, and are watched again."""
 
 
-def find_due(connection: Connection, capacity: Mapping[str, int], now: datetime) -> dict[str, list[int]]:
+def find_due_jobs(connection: Connection, capacity: Mapping[str, int], now: datetime) -> dict[str, list[int]]:
     """Return the numbers of the due jobs of each source that has any, the longest due first."""
     found = {
         source: list(connection.scalars(_DUE, {"of_source": source, "now": now, "capacity": room}))
@@ -58,7 +72,7 @@ def find_due(connection: Connection, capacity: Mapping[str, int], now: datetime)
 
 
 def take_due(connection: Connection, due: Mapping[str, Sequence[int]], now: datetime, next_due: datetime) -> list[Job]:
-    """Take as many due jobs of each source as `find_due` found; the same ones, unless somebody was faster."""
+    """Take as many due jobs of each source as `find_due_jobs` found; the same ones, unless somebody was faster."""
     jobs: list[Job] = []
     for source, numbers in due.items():
         wanted = {"of_source": source, "now": now, "capacity": len(numbers), "next_due": next_due}
@@ -77,6 +91,33 @@ def list_jobs(connection: Connection, *, include_removed: bool = False) -> list[
     return list(map(job_of, connection.execute(statement)))
 
 
+def page_of_jobs(
+    connection: Connection, after: JobKey | None, limit: int, source: str | None, status: str | None
+) -> list[Job]:
+    """Return up to `limit` watched jobs by source and id, those that come after a key: of a source, in a status.
+
+    The status is that of a transition, or UNSEEN.
+    """
+    statement = select(*JOB_COLUMNS).where(job.c.source != OWN_SOURCE, job.c.removed_at.is_(None))
+    if after is not None:
+        statement = statement.where(tuple_(job.c.source, job.c.job_id) > tuple_(after.source, after.id))
+    if source is not None:
+        statement = statement.where(job.c.source == source)
+    if status is not None:
+        statement = statement.where(job.c.status.is_(None) if status == UNSEEN else job.c.status == status)
+    return list(map(job_of, connection.execute(statement.order_by(job.c.source, job.c.job_id).limit(limit))))
+
+
+def count_jobs(connection: Connection) -> dict[tuple[str, str | None], int]:
+    """Count the watched jobs by source and status, which is None for those that were not seen yet."""
+    statement = (
+        select(job.c.source, job.c.status, func.count())
+        .where(job.c.source != OWN_SOURCE, job.c.removed_at.is_(None))
+        .group_by(job.c.source, job.c.status)
+    )
+    return {(source, status): count for source, status, count in connection.execute(statement)}
+
+
 def lingering(connection: Connection, limits: Mapping[str, timedelta], now: datetime) -> list[Job]:
     """Return the watched jobs that have been in a status for longer than its limit."""
     too_long = [and_(job.c.status == status, job.c.status_since <= now - limit) for status, limit in limits.items()]
@@ -84,9 +125,12 @@ def lingering(connection: Connection, limits: Mapping[str, timedelta], now: date
     return list(map(job_of, connection.execute(statement))) if limits else []
 
 
-def find_job(connection: Connection, key: JobKey) -> Job | None:
-    """Return the job, whether it is still watched or not."""
-    row = connection.execute(select(*JOB_COLUMNS).where(_has_key(key))).one_or_none()
+def find_job(connection: Connection, key: JobKey, *, include_removed: bool = True) -> Job | None:
+    """Return the job, unless told otherwise also one that is watched no more."""
+    statement = select(*JOB_COLUMNS).where(_has_key(key))
+    if not include_removed:
+        statement = statement.where(job.c.removed_at.is_(None))
+    row = connection.execute(statement).one_or_none()
     return job_of(row) if row else None
 
 

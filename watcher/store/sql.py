@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
+from time import monotonic
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection
@@ -14,7 +16,8 @@ from sqlalchemy import Connection
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.transitions import Transition
-from watcher.pipeline.ports import Change
+from watcher.errors import StoreError
+from watcher.pipeline.ports import Change, Meter, NoMeter
 from watcher.store import deliveries, jobs
 from watcher.store.deliveries import Pending, Selection
 from watcher.store.engine import connect
@@ -36,9 +39,10 @@ class SqlStore:
     is faster than a driver that speaks asyncio. A method that is cancelled may still do its work.
     """
 
-    def __init__(self, url: str) -> None:
-        """Raises ConfigurationError for a URL that is none of ours."""
+    def __init__(self, url: str, meter: Meter | None = None) -> None:
+        """The meter hears of every transaction, on the store's thread. Raises ConfigurationError for a wrong URL."""
         self._database = connect(url)
+        self._meter = meter or NoMeter()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
 
     @property
@@ -65,7 +69,7 @@ class SqlStore:
 
     async def take_due(self, capacity: Mapping[str, int], now: datetime, next_due: datetime) -> Sequence[Job]:
         """See `JobRecord`. Writes nothing when nothing is due."""
-        due = await self._read(jobs.find_due, capacity, now)
+        due = await self._read(jobs.find_due_jobs, capacity, now)
         return await self._write(jobs.take_due, due, now, next_due) if due else ()
 
     async def record(self, changes: Sequence[Change]) -> Collection[JobKey]:
@@ -74,7 +78,7 @@ class SqlStore:
 
     async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
         """See `DeliveryRecord`. Writes nothing when nothing is due."""
-        due = await self._read(deliveries.find_due, capacity, now)
+        due = await self._read(deliveries.find_due_deliveries, capacity, now)
         return await self._write(deliveries.claim, due, now, until) if due else ()
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
@@ -97,9 +101,22 @@ class SqlStore:
         """Return the watched jobs by source and id, on request also those that are watched no more."""
         return await self._read(jobs.list_jobs, include_removed=include_removed)
 
-    async def job(self, key: JobKey) -> Job | None:
-        """Return the job, whether it is still watched or not."""
-        return await self._read(jobs.find_job, key)
+    async def page_of_jobs(
+        self, *, after: JobKey | None = None, limit: int = 100, source: str | None = None, status: str | None = None
+    ) -> list[Job]:
+        """Return up to `limit` watched jobs by source and id that come after a key: of a source, in a status.
+
+        The status is as the commands show it: that of a job not seen yet is UNSEEN.
+        """
+        return await self._read(jobs.page_of_jobs, after, limit, source, status)
+
+    async def job_counts(self) -> dict[tuple[str, str | None], int]:
+        """Count the watched jobs by source and status, which is None for those that were not seen yet."""
+        return await self._read(jobs.count_jobs)
+
+    async def job(self, key: JobKey, *, include_removed: bool = True) -> Job | None:
+        """Return the job, unless told otherwise also one that is watched no more."""
+        return await self._read(jobs.find_job, key, include_removed=include_removed)
 
     async def find_jobs(self, job_id: str) -> list[Job]:
         """Return the jobs of this id at any source, whether they are still watched or not."""
@@ -114,10 +131,15 @@ class SqlStore:
         return await self._read(jobs.history, key)
 
     async def deliveries(
-        self, *, states: Collection[DeliveryState] | None = None, notifier: str | None = None, limit: int = 100
+        self,
+        *,
+        states: Collection[DeliveryState] | None = None,
+        notifier: str | None = None,
+        limit: int = 100,
+        before: int | None = None,
     ) -> list[Delivery]:
-        """Return up to `limit` deliveries, the newest first: those in these states, and to this notifier, if given."""
-        return await self._read(deliveries.list_deliveries, states, notifier, limit)
+        """Return up to `limit` deliveries, the newest first: in these states, to this notifier, before this id."""
+        return await self._read(deliveries.list_deliveries, states, notifier, limit, before)
 
     async def delivery_counts(self) -> dict[tuple[str, DeliveryState], int]:
         """Count deliveries by notifier and state."""
@@ -150,17 +172,28 @@ class SqlStore:
 
     async def _read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def transaction() -> T:
-            with self._database.reading() as connection:
+            with self._timed(work.__name__), self._database.reading() as connection:
                 return work(connection, *args, **kwargs)
 
         return await self._on_thread(transaction)
 
     async def _write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def transaction() -> T:
-            with self._database.writing() as connection:
+            with self._timed(work.__name__), self._database.writing() as connection:
                 return work(connection, *args, **kwargs)
 
         return await self._on_thread(transaction)
+
+    @contextmanager
+    def _timed(self, operation: str) -> Iterator[None]:
+        """Tell the meter of a transaction, on the store's thread; waiting for that thread does not count."""
+        begun = monotonic()
+        try:
+            yield
+        except StoreError:
+            self._meter.store_failed(operation)
+            raise
+        self._meter.stored(operation, monotonic() - begun)
 
     async def _on_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args, **kwargs))

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from tests.doubles import HandClock, LoopbackReceiver
+from tests.doubles import ManualClock
+from tests.loopback import LoopbackReceiver
 from watcher.http import Bounds, HttpClient, Pacer, tls_context
 from watcher.notifiers import registry
 from watcher.notifiers.plugin import Context
@@ -82,8 +83,8 @@ async def receiver() -> AsyncIterator[LoopbackReceiver]:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +93,7 @@ def tls() -> ssl.SSLContext:
 
 
 @pytest.fixture
-async def context(clock: HandClock, tls: ssl.SSLContext) -> AsyncIterator[Context]:
+async def context(clock: ManualClock, tls: ssl.SSLContext) -> AsyncIterator[Context]:
     bounds = Bounds(timeout=timedelta(seconds=5), at_once=16, size_limit=1_000_000)
     async with HttpClient(bounds, tls=tls) as http:
         yield Context("chat", http, Unhurried(), clock)

@@ -13,7 +13,8 @@ import pytest
 from pydantic import ValidationError
 
 from tests.contract.notifiers.conftest import OVER_HTTP, SLACK, TRIALS, Trial
-from tests.doubles import NOON, LoopbackReceiver, Reply, a_transition
+from tests.doubles import START, a_transition
+from tests.loopback import LoopbackReceiver, Reply
 from watcher.domain.deliveries import Delivered, Failed, Outcome, Rejected
 from watcher.domain.jobs import JobError, JobFacts
 from watcher.domain.messages import message_of, message_of_test
@@ -76,7 +77,7 @@ async def test_as_many_messages_as_it_allows_go_out_side_by_side(trial: Trial, m
 
 @every_kind
 async def test_a_test_message_arrives(trial: Trial, make: Make, arrived: Arrived) -> None:
-    assert isinstance(await make(trial).send(message_of_test("chat", NOON)), Delivered)
+    assert isinstance(await make(trial).send(message_of_test("chat", START)), Delivered)
     [text] = arrived()
     assert "Test message" in text or "watcher.test" in text
 

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.doubles import LoopbackReceiver
+from tests.loopback import LoopbackReceiver
 
 PROGRAM = """
 import asyncio, sys

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.port_doubles import START, job_in
+from tests.doubles import START, job_in
 from watcher.domain.cadence import (
     PollOutcome,
     Trouble,

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.port_doubles import START, job_in
+from tests.doubles import START, job_in
 from watcher.domain.conditions import (
     OWN_SOURCE,
     STUCK_AFTER,

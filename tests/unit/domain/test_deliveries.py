@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.port_doubles import START, job_in, observation
+from tests.doubles import START, job_in, observation
 from watcher.domain.deliveries import (
     PATIENT,
     Delivered,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.port_doubles import KEY
+from tests.doubles import KEY
 from watcher.domain.jobs import Job, Status, is_job_id, is_terminal
 
 

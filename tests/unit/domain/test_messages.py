@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.doubles import NOON, a_transition
+from tests.doubles import START, a_transition
 from watcher.domain.jobs import JobError, JobFacts, JobKey
 from watcher.domain.messages import (
     ENVELOPE_LIMIT,
@@ -38,7 +38,7 @@ def test_the_envelope_is_that_of_openai_s_webhooks_and_more() -> None:
     assert envelope(skipped=("queued",), reason=Reason.SKIPPED) == {
         "id": event_id(JobKey("openai", "ftjob-abc123"), 1_795_521_600),
         "object": "event",
-        "created_at": int(NOON.timestamp()),
+        "created_at": int(START.timestamp()),
         "type": "fine_tuning.job.succeeded",
         "data": {
             "id": "ftjob-abc123",
@@ -49,7 +49,7 @@ def test_the_envelope_is_that_of_openai_s_webhooks_and_more() -> None:
             "status": "succeeded",
             "reason": "skipped",
             "skipped": ["queued"],
-            "observed_at": int(NOON.timestamp()),
+            "observed_at": int(START.timestamp()),
             "job": {"id": "ftjob-abc123", "status": "succeeded", "hyperparameters": {"n_epochs": 3}, "seed": 7},
         },
     }
@@ -141,7 +141,7 @@ def test_no_tokens_are_told_as_zero() -> None:
 
 
 def test_a_duration_without_an_end_runs_to_the_observation() -> None:
-    assert ("Duration", "2h") in facts(facts=JobFacts(created_at=NOON - timedelta(hours=2)))
+    assert ("Duration", "2h") in facts(facts=JobFacts(created_at=START - timedelta(hours=2)))
 
 
 def test_statuses_passed_over_are_named() -> None:
@@ -278,13 +278,13 @@ def test_a_document_that_is_no_object_is_passed_on(document: str) -> None:
 
 
 def test_a_test_message_says_so_in_words_and_data() -> None:
-    message = message_of_test("chat", NOON)
+    message = message_of_test("chat", START)
     assert message.title == "Test message for notifier chat"
     assert message.mood is Mood.NEUTRAL
     read = json.loads(encode(message))
     assert read["type"] == "watcher.test"
     assert read["data"] == {"test": True, "notifier": "chat"}
-    assert read["id"] == message.id != message_of_test("chat", NOON + timedelta(seconds=1)).id
+    assert read["id"] == message.id != message_of_test("chat", START + timedelta(seconds=1)).id
 
 
 def test_a_message_fits_on_a_line() -> None:

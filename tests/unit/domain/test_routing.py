@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.port_doubles import job_in, observation
+from tests.doubles import job_in, observation
 from watcher.domain.routing import FirstSeen, Route, Verdict, judge, owed
 from watcher.domain.transitions import Transition, detect
 

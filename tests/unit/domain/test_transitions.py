@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.port_doubles import START, job_in, observation
+from tests.doubles import START, job_in, observation
 from watcher.domain.jobs import TERMINAL, JobFacts, Status
 from watcher.domain.transitions import Reason, detect, has_reached, moved
 
@@ -70,7 +71,7 @@ def test_a_life_is_told_once_and_in_order(life: list[str]) -> None:
         status for before, status in zip([None, *life], life, strict=False) if status != before
     ]
     assert [transition.previous_status for transition in told] == [None, *(t.status for t in told)][: len(told)]
-    assert all(first.seq < second.seq for first, second in zip(told, told[1:], strict=False))
+    assert all(first.seq < second.seq for first, second in pairwise(told))
     assert job.status == (life[-1] if life else None)
 
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.doubles import HandClock, LoopbackReceiver
+from tests.doubles import ManualClock
+from tests.loopback import LoopbackReceiver
 from watcher.http import Bounds, HttpClient, Pacer
 from watcher.notifiers.plugin import Context
 
@@ -31,8 +32,8 @@ async def receiver() -> AsyncIterator[LoopbackReceiver]:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
@@ -41,6 +42,6 @@ def pacer() -> RecordingPacer:
 
 
 @pytest.fixture
-async def context(clock: HandClock, pacer: RecordingPacer) -> AsyncIterator[Context]:
+async def context(clock: ManualClock, pacer: RecordingPacer) -> AsyncIterator[Context]:
     async with HttpClient(Bounds(timedelta(seconds=5), at_once=4, size_limit=1_000_000)) as http:
         yield Context("chat", http, pacer, clock)

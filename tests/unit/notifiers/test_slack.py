@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.doubles import NOON, HandClock, LoopbackReceiver, Reply, a_transition
+from tests.doubles import START, ManualClock, a_transition
+from tests.loopback import LoopbackReceiver, Reply
 from tests.unit.notifiers.conftest import RecordingPacer
 from watcher.domain.deliveries import Delivered, Failed, Rejected
 from watcher.domain.jobs import JobError, JobFacts
@@ -116,7 +117,7 @@ def test_the_mark_tells_how_to_take_it(status: str, mark: str) -> None:
 
 
 def test_a_test_message_says_that_it_is_one() -> None:
-    content = json.dumps(compose(message_of_test("chat", NOON)))
+    content = json.dumps(compose(message_of_test("chat", START)))
     assert "Test message for notifier chat" in content
     assert "arrive here" in content
 
@@ -222,23 +223,23 @@ async def test_every_attempt_waits_for_its_turn_at_that_address(
 
 
 async def test_slack_is_left_alone_for_as_long_as_it_asked(
-    receiver: LoopbackReceiver, context: Context, clock: HandClock
+    receiver: LoopbackReceiver, context: Context, clock: ManualClock
 ) -> None:
     receiver.replies = [Reply(429, headers={"retry-after": "30"}), Reply()]
     notifier = slack(receiver, context)
     assert await notifier.send(MESSAGE) == Failed("429 Too Many Requests: ok", timedelta(seconds=30))
-    clock.advance(timedelta(seconds=29))
+    clock.move(seconds=29)
     assert await notifier.send(MESSAGE) == Failed("not sent: Slack has asked to wait", timedelta(seconds=1))
     assert len(receiver.requests) == 1
-    clock.advance(timedelta(seconds=1))
+    clock.move(seconds=1)
     assert await notifier.send(MESSAGE) == Delivered("200 OK: ok")
 
 
 async def test_no_wish_to_be_left_alone_is_honoured_for_longer_than_a_day(
-    receiver: LoopbackReceiver, context: Context, clock: HandClock
+    receiver: LoopbackReceiver, context: Context, clock: ManualClock
 ) -> None:
     receiver.replies = [Reply(503, headers={"retry-after": "999999999"}), Reply()]
     notifier = slack(receiver, context)
     await notifier.send(MESSAGE)
-    clock.advance(timedelta(hours=24))
+    clock.move(hours=24)
     assert await notifier.send(MESSAGE) == Delivered("200 OK: ok")

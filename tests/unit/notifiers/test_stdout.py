@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.doubles import NOON, a_transition
+from tests.doubles import START, a_transition
 from watcher.domain.deliveries import Delivered, Failed
 from watcher.domain.jobs import JobError, JobFacts
 from watcher.domain.messages import Fact, encode, line_of, message_of, message_of_test
@@ -80,7 +80,7 @@ def test_the_news_come_first(changes: dict[str, str], beginning: str) -> None:
 
 
 def test_a_test_message_says_that_it_is_one() -> None:
-    assert "• Test message for notifier console  note: " in line_of(message_of_test("console", NOON))
+    assert "• Test message for notifier console  note: " in line_of(message_of_test("console", START))
 
 
 @pytest.mark.parametrize("part", ["name", "status", "previous_status", "message"])
@@ -136,7 +136,7 @@ async def test_a_reader_that_does_not_read_is_a_failure_and_no_line_is_lost_or_t
 async def _delivered(notifier: Stdout) -> bool:
     """Try again, as the pipeline would, until the thread that was stuck has come to its end."""
     async with asyncio.timeout(10):
-        while isinstance(await notifier.send(MESSAGE), Failed):  # noqa: ASYNC110 - there is no event to wait for
+        while isinstance(await notifier.send(MESSAGE), Failed):
             await asyncio.sleep(0)
     return True
 

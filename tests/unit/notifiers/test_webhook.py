@@ -20,7 +20,8 @@ from pydantic import ValidationError
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from tests.doubles import NOON, HandClock, LoopbackReceiver, Received, a_transition
+from tests.doubles import START, ManualClock, a_transition
+from tests.loopback import LoopbackReceiver, Received
 from watcher.domain.deliveries import Delivered
 from watcher.domain.jobs import JobError, JobFacts
 from watcher.domain.messages import encode, message_of
@@ -58,7 +59,7 @@ async def test_whoever_knows_one_of_the_secrets_can_verify(
 ) -> None:
     request = await sent(receiver, context, secret=secret)
     assert request.headers["webhook-id"] == MESSAGE.id
-    with freeze_time(NOON + timedelta(seconds=299)):
+    with freeze_time(START + timedelta(seconds=299)):
         assert Verifier(OLD).verify(request.body, dict(request.headers)) == json.loads(encode(MESSAGE))
         with pytest.raises(WebhookVerificationError):
             Verifier(a_key(fill=b"x")).verify(request.body, dict(request.headers))
@@ -81,7 +82,7 @@ async def test_a_receiver_written_for_openai_s_own_webhooks_understands(
     await Webhook(Config(url=receiver.url, secret=OLD), context).send(message_of(transition))
     request = receiver.requests[-1]
     client = OpenAI(api_key="x", webhook_secret=OLD)
-    with freeze_time(NOON):
+    with freeze_time(START):
         event = client.webhooks.unwrap(request.body, dict(request.headers))
         with pytest.raises(InvalidWebhookSignatureError):
             client.webhooks.unwrap(request.body, dict(request.headers), secret=NEW)
@@ -95,16 +96,16 @@ async def test_a_receiver_written_for_openai_s_own_webhooks_understands(
 
 
 async def test_another_attempt_has_a_new_timestamp_and_signature_and_the_same_id(
-    receiver: LoopbackReceiver, context: Context, clock: HandClock
+    receiver: LoopbackReceiver, context: Context, clock: ManualClock
 ) -> None:
     first = await sent(receiver, context, secret=OLD)
-    clock.advance(timedelta(hours=5))
+    clock.move(hours=5)
     second = await sent(receiver, context, secret=OLD)
-    assert first.headers["webhook-timestamp"] == str(int(NOON.timestamp()))
-    assert second.headers["webhook-timestamp"] == str(int(NOON.timestamp()) + 5 * 3600)
+    assert first.headers["webhook-timestamp"] == str(int(START.timestamp()))
+    assert second.headers["webhook-timestamp"] == str(int(START.timestamp()) + 5 * 3600)
     assert first.headers["webhook-signature"] != second.headers["webhook-signature"]
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == MESSAGE.id
-    with freeze_time(clock.now):
+    with freeze_time(clock()):
         Verifier(OLD).verify(second.body, dict(second.headers))
 
 

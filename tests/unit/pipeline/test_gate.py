@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.port_doubles import ManualClock
+from tests.doubles import ManualClock
 from watcher.pipeline.gate import Gate
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.port_doubles import RecordingLog, until
+from tests.doubles import RecordingLog, until
 from watcher.errors import StoreUnavailableError
 from watcher.pipeline import group_commit
 from watcher.pipeline.group_commit import GroupCommit

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.port_doubles import ManualClock, RecordingLog, ScriptedSource, edges
+from tests.doubles import ManualClock, RecordingLog, ScriptedSource, edges
 from watcher.domain.cadence import Trouble
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.transitions import Transition

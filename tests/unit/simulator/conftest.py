@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from tests.doubles import HandClock
+from tests.doubles import ManualClock
 from watcher.simulator.api import FineTuningApi
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-async def api(clock: HandClock) -> AsyncIterator[FineTuningApi]:
+async def api(clock: ManualClock) -> AsyncIterator[FineTuningApi]:
     async with FineTuningApi(clock=clock) as api:
         yield api
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from tests.doubles import NOON, HandClock
+from tests.doubles import START, ManualClock
 from watcher.errors import ConfigurationError
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.script import JobScript, Script, Step
@@ -27,21 +27,21 @@ async def status_of(client: httpx.AsyncClient) -> str:
 
 
 async def test_a_timed_step_lasts_as_long_as_the_clock_says(
-    api: FineTuningApi, client: httpx.AsyncClient, clock: HandClock
+    api: FineTuningApi, client: httpx.AsyncClient, clock: ManualClock
 ) -> None:
     api.add_job(a_life(Step("queued", timedelta(seconds=2)), Step("running", timedelta(hours=1)), Step("succeeded")))
     seen = []
     for seconds in (0, 1.9, 0.1, 3_599.9, 0.1, 86_400):
-        clock.advance(timedelta(seconds=seconds))
+        clock.move(seconds=seconds)
         seen.append(await status_of(client))
     assert seen == ["queued", "queued", "running", "running", "succeeded", "succeeded"]
 
 
 async def test_steps_that_nobody_saw_took_their_time_all_the_same(
-    api: FineTuningApi, client: httpx.AsyncClient, clock: HandClock
+    api: FineTuningApi, client: httpx.AsyncClient, clock: ManualClock
 ) -> None:
     api.add_job(a_life(Step("queued", timedelta(seconds=2)), Step("running", timedelta(seconds=5)), Step("succeeded")))
-    clock.advance(timedelta(minutes=1))
+    clock.move(minutes=1)
     job = (await client.get(JOB)).json()
     assert job["status"] == "succeeded"
     assert job["finished_at"] == job["created_at"] + 7
@@ -53,20 +53,20 @@ async def test_a_step_of_some_polls_lasts_for_so_many_answers(api: FineTuningApi
     assert seen == ["queued", "running", "running", "cancelled", "cancelled"]
 
 
-async def test_the_jobs_of_the_script_begin_when_the_server_does(clock: HandClock) -> None:
+async def test_the_jobs_of_the_script_begin_when_the_server_does(clock: ManualClock) -> None:
     script = Script((a_life(Step("queued", timedelta(seconds=2)), Step("running")),))
     waiting = FineTuningApi(script, clock=clock)
-    clock.advance(timedelta(seconds=5))
+    clock.move(seconds=5)
     async with waiting as api:
         assert api.status("ftjob-1") == "queued"
-        clock.advance(timedelta(seconds=2))
+        clock.move(seconds=2)
         assert api.status("ftjob-1") == "running"
 
 
-async def test_a_status_set_by_hand_stays(api: FineTuningApi, client: httpx.AsyncClient, clock: HandClock) -> None:
+async def test_a_status_set_by_hand_stays(api: FineTuningApi, client: httpx.AsyncClient, clock: ManualClock) -> None:
     api.add_job(a_life(Step("queued", timedelta(seconds=2)), Step("running")))
     api.set_status("ftjob-1", "paused")
-    clock.advance(timedelta(hours=1))
+    clock.move(hours=1)
     assert await status_of(client) == "paused"
 
 
@@ -81,7 +81,7 @@ async def test_requests_are_kept_as_they_arrived(api: FineTuningApi, client: htt
     (received,) = api.requests
     assert (received.method, received.path, received.query) == ("GET", "/v1" + JOB, "a=b")
     assert received.headers["openai-project"] == "proj_1"
-    assert received.at == NOON
+    assert received.at == START
 
 
 async def test_a_long_run_keeps_the_latest_requests(

@@ -11,7 +11,7 @@ import openai
 import pytest
 from openai.types.fine_tuning import FineTuningJob
 
-from tests.doubles import HandClock
+from tests.doubles import ManualClock
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.script import Grader, JobScript, Method, Step
 
@@ -66,7 +66,7 @@ async def retrieve_document(api: FineTuningApi) -> dict[str, Any]:
 
 @pytest.mark.parametrize("method", Method)
 async def test_the_sdk_retrieves_every_method(
-    api: FineTuningApi, sdk: openai.AsyncOpenAI, clock: HandClock, method: Method
+    api: FineTuningApi, sdk: openai.AsyncOpenAI, clock: ManualClock, method: Method
 ) -> None:
     api.add_job(JobScript("ftjob-1", (Step("running"),), method=method, metadata={"team": "nlp"}))
     job = await retrieve(sdk)
@@ -106,7 +106,7 @@ async def test_every_field_of_the_reference_is_there(api: FineTuningApi, method:
 
 
 @pytest.mark.parametrize("method", Method)
-async def test_auto_turns_into_numbers_after_validation(api: FineTuningApi, clock: HandClock, method: Method) -> None:
+async def test_auto_turns_into_numbers_after_validation(api: FineTuningApi, clock: ManualClock, method: Method) -> None:
     api.add_job(JobScript("ftjob-1", (Step("validating_files", timedelta(seconds=2)), Step("queued")), method=method))
 
     async def hyperparameters() -> dict[str, Any]:
@@ -116,7 +116,7 @@ async def test_auto_turns_into_numbers_after_validation(api: FineTuningApi, cloc
         return {name: value for name, value in chosen.items() if name != "reasoning_effort"}
 
     assert set((await hyperparameters()).values()) == {"auto"}
-    clock.advance(timedelta(seconds=2))
+    clock.move(seconds=2)
     assert all(isinstance(value, int | float) for value in (await hyperparameters()).values())
 
 
@@ -127,13 +127,13 @@ async def test_a_job_that_failed_in_validation_never_knew_its_numbers(api: FineT
 
 
 async def test_a_running_job_knows_when_it_will_be_done(
-    api: FineTuningApi, sdk: openai.AsyncOpenAI, clock: HandClock
+    api: FineTuningApi, sdk: openai.AsyncOpenAI, clock: ManualClock
 ) -> None:
     api.add_job(JobScript("ftjob-1", (Step("running", timedelta(minutes=5)), Step("succeeded"))))
     running = await retrieve(sdk)
     assert running.estimated_finish == running.created_at + 300
     assert (running.finished_at, running.fine_tuned_model, running.trained_tokens) == (None, None, None)
-    clock.advance(timedelta(minutes=5))
+    clock.move(minutes=5)
     succeeded = await retrieve(sdk)
     assert succeeded.estimated_finish is None
     assert succeeded.finished_at == running.estimated_finish

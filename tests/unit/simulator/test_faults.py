@@ -8,7 +8,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from tests.doubles import HandClock
+from tests.doubles import ManualClock
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.script import Fault, FaultKind, JobScript, Script, Step
 
@@ -206,12 +206,12 @@ async def test_a_fault_of_all_jobs_counts_every_request(running: FineTuningApi, 
 
 
 async def test_a_fault_before_a_status_comes_before_anybody_sees_it(
-    api: FineTuningApi, client: httpx.AsyncClient, clock: HandClock
+    api: FineTuningApi, client: httpx.AsyncClient, clock: ManualClock
 ) -> None:
     fault = Fault(before="succeeded", times=2)
     api.add_job(JobScript("ftjob-1", (Step("running", timedelta(seconds=2)), Step("succeeded")), (fault,)))
     assert await codes(client, 2) == [200, 200]
-    clock.advance(timedelta(seconds=2))
+    clock.move(seconds=2)
     assert await codes(client, 3) == [503, 503, 200]
 
 

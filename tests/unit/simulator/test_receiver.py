@@ -10,7 +10,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from tests.doubles import NOON, HandClock
+from tests.doubles import START, ManualClock
 from watcher.simulator.receiver import ACCEPTED, Receiver
 from watcher.simulator.server import Manner, Received, Reply
 
@@ -20,7 +20,7 @@ BODY = b'{"type":"fine_tuning.job.succeeded"}'
 
 
 @pytest.fixture
-async def receiver(clock: HandClock) -> AsyncIterator[Receiver]:
+async def receiver(clock: ManualClock) -> AsyncIterator[Receiver]:
     async with Receiver(secret=SECRET, clock=clock) as receiver:
         yield receiver
 
@@ -31,7 +31,7 @@ async def sender() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def signed(*secrets: str, at: datetime = NOON) -> dict[str, str]:
+def signed(*secrets: str, at: datetime = START) -> dict[str, str]:
     """Return the headers that sign the body, with one signature for each secret."""
     signatures = " ".join(Webhook(secret).sign("evt_1", at, BODY.decode()) for secret in secrets)
     return {
@@ -48,7 +48,7 @@ async def test_a_message_is_kept_as_it_arrived(receiver: Receiver, sender: httpx
     assert (received.method, received.path, received.query) == ("POST", "/hooks/finetune", "team=nlp")
     assert received.headers["x-team"] == "nlp"
     assert received.body == BODY
-    assert received.at == NOON
+    assert received.at == START
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ async def test_a_message_is_kept_as_it_arrived(receiver: Receiver, sender: httpx
         pytest.param(signed(OTHER_SECRET, SECRET), True, id="one of two, as in a rotation"),
         pytest.param(signed(OTHER_SECRET), False, id="another secret"),
         pytest.param({**signed(SECRET), "webhook-id": "evt_2"}, False, id="another id"),
-        pytest.param(signed(SECRET, at=NOON - timedelta(minutes=5)), True, id="just young enough"),
-        pytest.param(signed(SECRET, at=NOON - timedelta(minutes=5, seconds=1)), False, id="too old"),
-        pytest.param(signed(SECRET, at=NOON + timedelta(minutes=5, seconds=1)), False, id="of the future"),
+        pytest.param(signed(SECRET, at=START - timedelta(minutes=5)), True, id="just young enough"),
+        pytest.param(signed(SECRET, at=START - timedelta(minutes=5, seconds=1)), False, id="too old"),
+        pytest.param(signed(SECRET, at=START + timedelta(minutes=5, seconds=1)), False, id="of the future"),
         pytest.param({**signed(SECRET), "webhook-timestamp": "noon"}, False, id="no time"),
         pytest.param({**signed(SECRET), "webhook-timestamp": "9" * 30}, False, id="no time ever"),
         pytest.param({}, False, id="unsigned"),

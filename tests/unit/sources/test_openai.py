@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.port_doubles import ManualClock, RecordingLog
+from tests.doubles import ManualClock, RecordingLog
 from watcher.errors import (
     ConfigurationError,
     MalformedResponseError,

@@ -1,0 +1,1 @@
+"""The service over HTTP: probes, metrics, and the state of things."""
