@@ -2,52 +2,90 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
+import subprocess
+from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
-from tests.e2e.processes import LIMIT, Command
+import pytest
+
+from tests.e2e.processes import Command, Running
 from tests.e2e.settings import jobs, settings, statuses, webhook
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.receiver import Receiver
 from watcher.simulator.script import JobScript, Step
 
 JOB = "ftjob-failing"
-TMPFS_BYTES = 512 * 1024
 
 
-async def asked_more(api: FineTuningApi, times: int) -> None:
-    """Wait until the API was asked so many times more."""
-    wanted = len(api.requests) + times
-    async with asyncio.timeout(LIMIT.total_seconds()):
-        while len(api.requests) < wanted:
-            await asyncio.sleep(0.01)
+def configure(watcher: Command, api: FineTuningApi, receiver: Receiver, database: Path) -> None:
+    api.add_job(JobScript(JOB, (Step("running"),)))
+    watcher.configure(settings(api.base_url, database, jobs=jobs(JOB), notifiers={"pager": webhook(receiver.url)}))
 
 
 def told(receiver: Receiver) -> list[str]:
     return statuses(json.loads(message.body) for message in receiver.received)
 
 
+async def complained(running: Running, words: str) -> None:
+    """Wait until the service has said what is wrong with its record."""
+    await running.until(lambda: words in running.err, words)
+
+
 async def test_a_database_locked_by_another_process_delays_the_record_and_nothing_else(
     watcher: Command, api: FineTuningApi, receiver: Receiver
 ) -> None:
-    """The service waits five seconds for a lock before it says so; the test holds it for a little longer."""
-    watcher.configure(
-        settings(api.base_url, watcher.database, jobs=jobs(JOB), notifiers={"pager": webhook(receiver.url)})
-    )
-    api.add_job(JobScript(JOB, (Step("running"),)))
+    """The service waits five seconds for a lock before it says so: the test holds it for as long."""
+    configure(watcher, api, receiver, watcher.database)
     async with watcher.start("run") as running:
         await running.until_logged("delivery accepted", status="running")
         with closing(sqlite3.connect(watcher.database, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
-            await running.until_logged("record not readable, polling on from memory")
             api.set_status(JOB, "succeeded")
-            await asked_more(api, 3)
+            await running.until_logged("poll answered", status="succeeded")
+            await complained(running, "is locked by another process and stayed so for 5 s")
             assert told(receiver) == ["running"]
             other.execute("ROLLBACK")
         await running.until_logged("delivery accepted", status="succeeded")
         ended = await running.stop()
     assert ended.code == 0
     assert told(receiver) == ["running", "succeeded"]
-    assert any("is locked by another process and stayed so for 5 s" in entry.get("error", "") for entry in ended.log)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of two megabytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
+    try:
+        subprocess.run(mounting, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"a disk can be filled only where one can be mounted: {error}")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+async def test_a_full_disk_delays_the_record_and_nothing_else(
+    watcher: Command, api: FineTuningApi, receiver: Receiver, small_disk: Path
+) -> None:
+    configure(watcher, api, receiver, small_disk / "watcher.db")
+    async with watcher.start("run") as running:
+        await running.until_logged("delivery accepted", status="running")
+        filler = small_disk / "filler"
+        with pytest.raises(OSError, match="No space left"), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        await complained(running, "cannot grow: the disk is full; free some space")
+        api.set_status(JOB, "succeeded")
+        await running.until_logged("poll answered", status="succeeded")
+        await running.until_logged("record not written, keeping what it lacks")
+        assert told(receiver) == ["running"]
+        filler.unlink()
+        await running.until_logged("delivery accepted", status="succeeded")
+        ended = await running.stop()
+    assert ended.code == 0
+    assert told(receiver) == ["running", "succeeded"]
+    assert "record written again" in ended.events()

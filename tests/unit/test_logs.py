@@ -164,6 +164,12 @@ def test_no_field_shows_a_secret(form: Format, value: object, capsys: pytest.Cap
     assert "***" in shown
 
 
+def test_a_secret_of_digits_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
+    WatcherLog(LogOptions(secrets=frozenset({"73519"}))).info("sent", count=73519, other=73518)
+    event = read_json(capsys)
+    assert (event["count"], event["other"]) == ("***", 73518)
+
+
 def test_the_event_itself_shows_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
     WatcherLog(LogOptions(secrets=SECRETS)).info(f"sent {SECRET}")
     assert read_json(capsys)["event"] == "sent ***"
@@ -249,10 +255,13 @@ def test_a_log_can_be_changed_and_still_keeps_its_secrets(capsys: pytest.Capture
     log = WatcherLog(LogOptions(level="error", format="console", secrets=frozenset({"old-key"})))
     log.adopt_standard_logging()
     log.info("unheard")
+    log.error("heard as well")
     log.change(LogOptions(level="info", format="json", secrets=frozenset({"new-key"})))
     log.info("heard", keys="old-key, new-key")
     logging.getLogger("some.library").warning("old-key, new-key")
-    own, of_library = map(json.loads, capsys.readouterr().err.splitlines())
+    first, *others = capsys.readouterr().err.splitlines()
+    assert "[error    ] heard as well" in first
+    own, of_library = map(json.loads, others)
     assert (own["event"], own["keys"], of_library["event"]) == ("heard", "***, ***", "***, ***")
 
 

@@ -95,8 +95,7 @@ def is_base_url(url: str) -> bool:
     if len(url) > _LONGEST_BASE_URL or not url.isprintable() or not _BASE_URL.fullmatch(url):
         return False
     try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
+        return urlsplit(url).port != 0
     except ValueError:
         return False
 

@@ -123,7 +123,7 @@ def list_deliveries(
     limit: int,
     before: int | None = None,
 ) -> list[Delivery]:
-    """Return up to `limit` deliveries, the newest first: in these states, to this notifier, before this id, if given."""
+    """Return up to `limit` deliveries, the newest first: in these states, to this notifier, before this id."""
     newest = select(delivery.c.id).order_by(delivery.c.id.desc()).limit(limit)
     if states is not None:
         newest = newest.where(delivery.c.state.in_([state.value for state in states]))

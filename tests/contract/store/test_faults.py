@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.contract.store.scenes import KEY, SECOND, START, damage, key, move, owe, statement, the_job, watch
+from tests.contract.store.scenes import KEY, NOON, SECOND, damage, key, move, owe, statement, the_job, watch
 from tests.doubles import until
 from watcher.domain.jobs import JobSpec
 from watcher.errors import StoreUnavailableError, StoreUnusableError
@@ -28,7 +28,7 @@ async def sqlite_store(sqlite_path: Path) -> AsyncIterator[SqlStore]:
 async def test_a_busy_file_waits_for_its_turn(sqlite_path: Path, sqlite_store: SqlStore) -> None:
     with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        adding = asyncio.create_task(sqlite_store.upsert_jobs([JobSpec(KEY)], START))
+        adding = asyncio.create_task(sqlite_store.upsert_jobs([JobSpec(KEY)], NOON))
         await asyncio.sleep(0.1)
         assert not adding.done()
         other.execute("COMMIT")
@@ -43,15 +43,15 @@ async def test_a_file_that_stays_busy_is_unavailable_until_it_is_free(
     with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailableError, match=f"{sqlite_path} is locked by another process"):
-            await sqlite_store.upsert_jobs([JobSpec(KEY)], START)
+            await sqlite_store.upsert_jobs([JobSpec(KEY)], NOON)
         assert await sqlite_store.jobs() == []  # reading goes on
         other.execute("COMMIT")
-        assert (await sqlite_store.upsert_jobs([JobSpec(KEY)], START)).added == 1
+        assert (await sqlite_store.upsert_jobs([JobSpec(KEY)], NOON)).added == 1
 
 
 async def test_a_full_disk_takes_back_the_whole_commit_and_is_caught_up_with(sqlite_store: SqlStore) -> None:
     jobs = await watch(sqlite_store, *map(key, range(10, 50)))
-    changes = [move(job, "running", START, ["pager"], document='"' + "x" * 4000 + '"') for job in jobs]
+    changes = [move(job, "running", NOON, ["pager"], document='"' + "x" * 4000 + '"') for job in jobs]
     ((pages,),) = await statement(sqlite_store, "PRAGMA page_count")
     await statement(sqlite_store, f"PRAGMA max_page_count = {pages + 10}")
     with pytest.raises(StoreUnavailableError, match="the disk is full"):
@@ -94,8 +94,8 @@ async def test_a_busy_server_is_unavailable_until_it_is_free(postgresql_url: str
         with psycopg.connect(postgresql_url) as other:
             other.execute("LOCK TABLE job IN ACCESS EXCLUSIVE MODE")
             with pytest.raises(StoreUnavailableError, match="is locked by another process"):
-                await store.record([move(job, "running", START + SECOND)])
-        assert await store.record([move(job, "running", START + SECOND)]) == set()
+                await store.record([move(job, "running", NOON + SECOND)])
+        assert await store.record([move(job, "running", NOON + SECOND)]) == set()
 
 
 async def test_a_server_that_stands_by_is_read_only(postgresql_url: str) -> None:
@@ -129,7 +129,7 @@ async def test_a_connection_lost_at_work_is_unavailable_and_then_replaced(postgr
 
 
 async def test_cancelling_does_not_break_the_store(store: SqlStore) -> None:
-    work = asyncio.create_task(store.upsert_jobs([JobSpec(key(number)) for number in range(500)], START))
+    work = asyncio.create_task(store.upsert_jobs([JobSpec(key(number)) for number in range(500)], NOON))
     await asyncio.sleep(0)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):

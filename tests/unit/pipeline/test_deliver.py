@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -77,11 +78,15 @@ async def test_a_delivery_is_sent_once_and_settled() -> None:
 async def test_a_failed_one_comes_again_with_the_same_id_when_its_time_has_come() -> None:
     notifier = ScriptedNotifier([Failed("HTTP 503"), Failed("HTTP 503")])
     world = World({"chat": notifier})
+
+    def arrived(count: int) -> bool:
+        return len(notifier.received) == count
+
     async with world.running():
         world.owe(transition("running"))
-        for _, seconds in enumerate([5, 30], start=1):
+        for seconds in (5, 30):
             attempts = len(notifier.received) + 1
-            await until(lambda wanted=attempts: len(notifier.received) == wanted)
+            await until(partial(arrived, attempts))
             await until(lambda: world.record.all()[0].claimed_until is None)
             world.clock.move(seconds=seconds - 1)
             world.deliver.wake()

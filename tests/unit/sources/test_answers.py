@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -15,7 +16,7 @@ from watcher.sources.answers import trouble_of
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
-def answer(status_code: int, error: dict[str, object] | bytes | None = None, **headers: str) -> Answer:
+def answer(status_code: int, error: Mapping[str, object] | bytes | None = None, **headers: str) -> Answer:
     body = error if isinstance(error, bytes) else json.dumps({"error": error}).encode() if error else b""
     return Answer(status_code, httpx.Headers({name.replace("_", "-"): value for name, value in headers.items()}), body)
 

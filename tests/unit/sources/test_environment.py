@@ -86,7 +86,12 @@ def test_openai_wants_a_key(base_url: str) -> None:
 
 @pytest.mark.parametrize(
     "base_url",
-    ["http://localhost/api.openai.com", "https://api.openai.com.example/v1", "https://eu.api.openai.example"],
+    [
+        "http://localhost/api.openai.com",
+        "https://api.openai.com.example/v1",
+        "https://my-api.openai.com",
+        "https://eu.api.openai.example",
+    ],
 )
 def test_only_openai_itself_does(base_url: str) -> None:
     assert SourceConfig(base_url=base_url).api_key is None
@@ -104,7 +109,7 @@ def test_every_mistake_of_a_source_is_told() -> None:
         "base_url",
         "the",
     ]
-    assert mistakes(name="a", base_url="ftp://ann:sesame@h", api_key="k") == [
+    assert mistakes(name="a", base_url="http://[sesame") == [
         "source a: base_url must be an http:// or https:// URL such as https://api.openai.com/v1"
     ]
 

@@ -52,7 +52,7 @@ async def world(*faults: Fault, script: Script | None = None, **config: object) 
             yield World(api, source, log, slept)
 
 
-def failing(status_code: int = 503, times: int | None = 1, **headers: str) -> Fault:
+def failing(status_code: int = 503, *, times: int | None = 1, **headers: str) -> Fault:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Fault(FaultKind.STATUS, times=times, status_code=status_code, headers=named)
 
@@ -124,7 +124,7 @@ async def test_after_three_attempts_the_poll_has_failed() -> None:
     [({"retry_after": "2"}, 2.0), ({"retry_after_ms": "1500"}, 1.5), ({"retry_after": "0.25"}, 0.25)],
 )
 async def test_a_short_wish_to_wait_is_granted_within_the_poll(headers: dict[str, str], waited: float) -> None:
-    async with world(failing(429, **headers)) as w:
+    async with world(failing(429, times=1, **headers)) as w:
         assert await w.source.retrieve("ftjob-1") is not None
         assert w.slept == [waited]
 

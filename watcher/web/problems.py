@@ -1,0 +1,68 @@
+"""What cannot be done, told as RFC 9457 says: `application/problem+json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+MEDIA_TYPE = "application/problem+json"
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="finetune-watcher"'}
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that is wrong with a request."""
+
+    where: str
+    """The parameter, or the place in the document."""
+    why: str
+
+
+class Problem(Exception):  # noqa: N818 - what RFC 9457 calls it
+    """Ends a request; its text is written for whoever made it."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        mistakes: Sequence[Mistake] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.mistakes = mistakes
+        self.headers = headers
+
+
+def problem_response(problem: Problem) -> Response:
+    """Return the answer that tells of a problem."""
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": problem.status.phrase,
+        "status": problem.status.value,
+        "detail": problem.detail,
+    }
+    if problem.mistakes:
+        body["mistakes"] = [{"where": mistake.where, "why": mistake.why} for mistake in problem.mistakes]
+    return JSONResponse(body, problem.status.value, problem.headers, MEDIA_TYPE)
+
+
+def refuse(mistakes: Sequence[Mistake]) -> None:
+    """Raise a problem that names all mistakes, if there are any."""
+    if mistakes:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request has mistakes.", mistakes)
+
+
+async def of_routing(_request: Request, error: Exception) -> Response:
+    """Tell of a path or a method that is not there."""
+    if not isinstance(error, HTTPException):
+        raise error
+    details = {404: "There is nothing at this path.", 405: "This method cannot be used here."}
+    detail = details.get(error.status_code, error.detail)
+    return problem_response(Problem(HTTPStatus(error.status_code), detail, headers=error.headers))
