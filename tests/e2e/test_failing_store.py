@@ -41,6 +41,7 @@ async def test_a_database_locked_by_another_process_delays_the_record_and_nothin
     configure(watcher, api, receiver, watcher.database)
     async with watcher.start("run") as running:
         await running.until_logged("delivery accepted", status="running")
+        await running.until_logged("poll answered, nothing new")
         with closing(sqlite3.connect(watcher.database, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             api.set_status(JOB, "succeeded")

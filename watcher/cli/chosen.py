@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,7 @@ import typer
 from watcher.cli.options import (
     JobReference,
     has_configuration,
-    open_log,
+    log_options,
     read_secret_file,
     read_settings,
 )
@@ -31,6 +31,10 @@ BaseUrlOption = Annotated[
 ApiKeyFileOption = Annotated[
     Path | None, typer.Option(help="A file with the API key of the source 'openai'.", show_default="$OPENAI_API_KEY")
 ]
+
+
+QUIET: Level = "warning"
+"""How much these commands log unless told otherwise: their results say what happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def choose(references: Sequence[JobReference], surroundings: Surroundings) -> Ch
             f"no source is named {others[0]!r}: there is no configuration, so only 'openai' is known"
         )
     secrets = frozenset({config.api_key} if config.api_key else ())
-    log = WatcherLog(LogOptions(surroundings.level or "info", surroundings.log_format or "auto", secrets))
+    log = WatcherLog(LogOptions(surroundings.level or QUIET, surroundings.log_format or "auto", secrets))
     return Chosen(_distinct([JobSpec(key) for key in keys]), {DEFAULT_SOURCE: config}, log, None)
 
 
@@ -87,7 +91,8 @@ def _from_settings(
     )
     specs = _distinct([spec_of(reference, settings) for reference in references])
     configs = {name: source_config(name, settings.sources[name]) for name in {spec.key.source for spec in specs}}
-    return Chosen(specs, configs, open_log(settings), settings)
+    level = settings.log.level if "level" in settings.log.model_fields_set else QUIET
+    return Chosen(specs, configs, WatcherLog(replace(log_options(settings), level=level)), settings)
 
 
 def spec_of(reference: JobReference, settings: Settings) -> JobSpec:

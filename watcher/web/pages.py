@@ -16,8 +16,16 @@ from watcher.domain.jobs import Job, JobKey
 from watcher.errors import StoreError
 from watcher.pipeline.overview import Row, delivery_row, history_rows, job_row
 from watcher.web.panel import Panel, Standing
-from watcher.web.problems import Problem
-from watcher.web.requests import DELIVERIES_QUERY, JOBS_QUERY, no_query, read_json, read_query, read_spec
+from watcher.web.requests import (
+    DELIVERIES_QUERY,
+    JOBS_QUERY,
+    no_query,
+    not_watched,
+    read_json,
+    read_key,
+    read_query,
+    read_spec,
+)
 
 INTERVALS_OF_SILENCE = 3
 """A watcher that polls and has had no answer for so many intervals sees nothing."""
@@ -92,10 +100,10 @@ class Jobs:
     async def one(self, request: Request) -> Response:
         """Show a watched job, with its history."""
         no_query(request)
-        key = _key(request)
+        key = read_key(request)
         job = await self._panel.record.job(key, include_removed=False)
         if job is None:
-            raise _not_watched(key)
+            raise not_watched(key)
         now = self._panel.clock()
         history = history_rows(await self._panel.record.history(key), now)
         return JSONResponse({**_job_row(job, now), "history": history})
@@ -103,9 +111,9 @@ class Jobs:
     async def remove(self, request: Request) -> Response:
         """Watch a job no more."""
         no_query(request)
-        key = _key(request)
+        key = read_key(request)
         if not await self._panel.record.remove_job(key, self._panel.clock()):
-            raise _not_watched(key)
+            raise not_watched(key)
         self._panel.log.info("job removed over HTTP", job=str(key))
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
@@ -153,13 +161,5 @@ def _at(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
 
 
-def _key(request: Request) -> JobKey:
-    return JobKey(request.path_params["source"], request.path_params["id"])
-
-
 def _path(key: JobKey) -> str:
     return f"/api/v1/jobs/{quote(key.source)}/{quote(key.id, safe='')}"
-
-
-def _not_watched(key: JobKey) -> Problem:
-    return Problem(HTTPStatus.NOT_FOUND, f"{key} is not watched.")

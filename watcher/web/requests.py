@@ -7,8 +7,9 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -26,14 +27,12 @@ BODY_LIMIT = 64 * 1024
 BODY_TIMEOUT = timedelta(seconds=10)
 """How long a body may take to arrive."""
 USUAL_SOURCE = "openai"
-"""The source of a job that is added without one, as everywhere else."""
+"""The source of a job that is added without one, as everywhere else, unless another one is the only one."""
 
 NAME_PATTERN = "^[a-z0-9_-]{1,64}$"
 """What sources and notifiers can be called."""
 JOB_CURSOR_PATTERN = "^[a-z0-9_-]{1,64}/[A-Za-z0-9_.:-]{1,128}$"
 DELIVERY_CURSOR_PATTERN = "^[0-9]{1,18}$"
-
-T = TypeVar("T")
 
 
 def _limit(text: str) -> int:
@@ -93,9 +92,22 @@ def read_query(request: Request, known: Mapping[str, Callable[[str], Any]]) -> d
         elif len(given) > 1:
             mistakes.append(Mistake(name, "given more than once"))
         else:
-            _read(mistakes, values, name, lambda name=name, text=given[0]: known[name](text))
+            _read(mistakes, values, name, partial(known[name], given[0]))
     refuse(mistakes)
     return values
+
+
+def read_key(request: Request) -> JobKey:
+    """Read from the path which job is meant. Raises Problem where none can be."""
+    key = JobKey(request.path_params["source"], request.path_params["id"])
+    if not re.fullmatch(NAME_PATTERN, key.source) or not is_job_id(key.id):
+        raise not_watched(key)
+    return key
+
+
+def not_watched(key: JobKey) -> Problem:
+    """Return the problem of a job that is not there."""
+    return Problem(HTTPStatus.NOT_FOUND, f"{printable(str(key))} is not watched.")
 
 
 def no_query(request: Request) -> None:
@@ -123,14 +135,12 @@ def read_spec(document: object, sources: Collection[str]) -> JobSpec:
     """Read what job to watch. Raises Problem."""
     if not isinstance(document, dict):
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The body must be an object.")
-    mistakes: list[Mistake] = []
     known = ("id", "source", "name", "labels")
-    for key in document:
-        if key not in known:
-            mistakes.append(Mistake(f"/{printable(key)}", f"unknown; there are: {', '.join(known)}"))
+    why = f"unknown; there are: {', '.join(known)}"
+    mistakes = [Mistake(f"/{printable(key)}", why) for key in document if key not in known]
     values: dict[str, Any] = {}
     _read(mistakes, values, "/id", lambda: _job_id(document.get("id")))
-    _read(mistakes, values, "/source", lambda: _source(document.get("source", USUAL_SOURCE), sources))
+    _read(mistakes, values, "/source", lambda: _source(document.get("source", _usual(sources)), sources))
     _read(mistakes, values, "/name", lambda: _job_name(document.get("name")))
     labels = _labels(mistakes, document.get("labels", {}))
     refuse(mistakes)
@@ -165,6 +175,10 @@ def _source(value: object, sources: Collection[str]) -> str:
     if not isinstance(value, str) or value not in sources:
         raise ValueError(f"expected the name of a source; there are: {', '.join(sorted(sources)) or 'none'}")
     return value
+
+
+def _usual(sources: Collection[str]) -> str:
+    return next(iter(sources)) if len(sources) == 1 else USUAL_SOURCE
 
 
 def _job_name(value: object) -> str | None:

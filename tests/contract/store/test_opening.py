@@ -26,6 +26,7 @@ import watcher.store
 from tests.contract.store.scenes import KEY, NOON, damage, left_as_it_is, owe, statement, the_job, watch, write_file
 from watcher.domain.jobs import JobSpec
 from watcher.errors import ConfigurationError, StoreError, StoreUnavailableError, StoreUnusableError
+from watcher.store.engine import connect, serialise
 from watcher.store.schema import HEAD, REVISIONS, VERSION_TABLE, metadata
 from watcher.store.sql import SqlStore
 
@@ -178,6 +179,21 @@ async def test_a_newer_database_is_refused_and_left_as_it_is(url: str) -> None:
         run_sqlite(Path(url.removeprefix("sqlite:///")), f"UPDATE {VERSION_TABLE} SET version_num = '{HEAD}'")
         async with SqlStore(url) as store:
             assert await store.deliveries() == before
+
+
+async def test_a_database_that_a_newer_program_makes_while_we_wait_is_refused(new_url: str) -> None:
+    other = connect(new_url)
+    if other.path:
+        write_file(other.path, b"")
+    with other.writing() as connection:
+        serialise(connection)
+        connection.exec_driver_sql(f"CREATE TABLE {VERSION_TABLE} (version_num TEXT)")
+        connection.exec_driver_sql(f"INSERT INTO {VERSION_TABLE} VALUES ('0099')")
+        opening = asyncio.create_task(refused(new_url))
+        await asyncio.sleep(0.3)  # it has found the database empty by now, and waits for its turn
+        assert not opening.done()
+    other.close()
+    assert "0099" in await opening
 
 
 async def test_a_migration_that_fails_leaves_nothing_behind(new_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,134 @@
+"""What reaches a terminal or a pipe: the stdout notifier of the service, help, the version, and colours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import sys
+
+import pytest
+
+from tests.e2e.processes import Command
+from tests.e2e.settings import API_KEY, console, jobs, settings, statuses
+from watcher import __version__
+from watcher.simulator.api import FineTuningApi
+from watcher.simulator.script import JobScript, Step
+
+JOB = "ftjob-output"
+VERBS = [
+    (),
+    ("run",),
+    ("watch",),
+    ("retrieve",),
+    ("jobs",),
+    ("jobs", "list"),
+    ("jobs", "add"),
+    ("jobs", "remove"),
+    ("jobs", "history"),
+    ("deliveries",),
+    ("deliveries", "list"),
+    ("deliveries", "retry"),
+    ("deliveries", "discard"),
+    ("notify",),
+    ("notify", "test"),
+    ("config",),
+    ("config", "check"),
+    ("config", "show"),
+    ("config", "schema"),
+    ("demo",),
+    ("simulate",),
+]
+
+
+def configure(watcher: Command, api: FineTuningApi, **notifiers: object) -> None:
+    watcher.configure(settings(api.base_url, watcher.database, jobs=jobs(JOB), notifiers=notifiers))
+
+
+async def test_the_service_writes_a_line_for_each_transition_and_nothing_else(
+    watcher: Command, api: FineTuningApi
+) -> None:
+    """What an API says cannot forge a second line, nor drive a terminal."""
+    configure(watcher, api, text=console(), json=console(format="json"))
+    error = {"code": "bad", "message": "no\nftjob-forged: succeeded \x1b[2J", "param": None}
+    api.add_job(JobScript(JOB, (Step("running", polls=1), Step("failed")), error=error))
+    async with watcher.start("run") as running:
+        await running.until_written(4)
+        ended = await running.stop()
+    assert ended.code == 0
+    envelopes = [json.loads(line) for line in ended.lines if line.startswith("{")]
+    texts = [line for line in ended.lines if not line.startswith("{")]
+    assert statuses(envelopes) == ["running", "failed"]
+    assert len(texts) == 2
+    assert r"error: no\nftjob-forged: succeeded \x1b[2J" in texts[1]
+    assert "\x1b" not in ended.out
+
+
+async def test_a_closed_pipe_ends_the_service_quietly_with_141(watcher: Command, api: FineTuningApi) -> None:
+    configure(watcher, api, console=console())
+    api.add_job(JobScript(JOB, (Step("running"),)))
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        async with watcher.start("run", stdout=writing) as running:
+            ended = await running.ended()
+    finally:
+        os.close(writing)
+    assert ended.code == 141
+    assert ended.events("error") == []
+    listed = json.loads((await watcher.run("deliveries", "list", "--json")).out)
+    assert [(each["state"], each["attempts"]) for each in listed] == [("pending", 0)]
+
+
+async def test_the_version_is_shown(watcher: Command) -> None:
+    shown = await watcher.run("--version")
+    assert (shown.code, shown.out, shown.err) == (0, f"watcher {__version__}\n", "")
+
+
+async def test_the_installed_command_is_the_same(watcher: Command) -> None:
+    command = os.path.join(os.path.dirname(sys.executable), "watcher")
+    process = await asyncio.create_subprocess_exec(
+        command, "--version", stdout=asyncio.subprocess.PIPE, cwd=watcher.home
+    )
+    out, _ = await process.communicate()
+    assert (process.returncode, out.decode()) == (0, f"watcher {__version__}\n")
+
+
+async def test_every_verb_has_help(watcher: Command) -> None:
+    at_once = asyncio.Semaphore(4)
+
+    async def help_of(verb: tuple[str, ...]) -> None:
+        async with at_once:
+            shown = await watcher.run(*verb, "--help")
+        assert (shown.code, shown.err) == (0, ""), verb
+        assert f"Usage: {' '.join(('watcher', *verb))}" in shown.out
+
+    await asyncio.gather(*map(help_of, VERBS))
+
+
+async def test_the_help_of_watch_tells_every_exit_code(watcher: Command) -> None:
+    shown = " ".join((await watcher.run("watch", "--help")).out.split())
+    for code in ("0 succeeded", "1 failed", "2 usage", "3 cancelled", "4 rejected", "5 not found", "6 gave up"):
+        assert code in shown
+    assert "124 timed out, 130/143 interrupted" in shown
+
+
+@pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}], ids=["colour", "NO_COLOR"])
+async def test_a_terminal_gets_colours_unless_they_are_not_wanted(
+    watcher: Command, api: FineTuningApi, env: dict[str, str]
+) -> None:
+    """On a terminal the transitions stand above one live line."""
+    api.add_job(JobScript(JOB, (Step("running", polls=2), Step("succeeded"))))
+    ours, theirs = pty.openpty()
+    try:
+        env = {"OPENAI_BASE_URL": api.base_url, "OPENAI_API_KEY": API_KEY, "TERM": "xterm-256color", **env}
+        async with watcher.start("watch", JOB, "--interval", "0.1s", env=env, stdout=theirs) as watching:
+            ended = await watching.ended()
+        shown = os.read(ours, 65536).decode()
+    finally:
+        os.close(theirs)
+        os.close(ours)
+    assert ended.code == 0
+    assert f"{JOB}: running → succeeded" in shown
+    assert ("\x1b[32m" in shown) is ("NO_COLOR" not in env)
