@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 
 from watcher.http import AnswerTooLargeError, Bounds, HttpClient, HttpError, Pacer, retry_after, tls_context
 
@@ -201,3 +205,71 @@ async def test_an_unusable_address_is_a_value_error(url: str) -> None:
     async with HttpClient(QUICK) as client:
         with pytest.raises(ValueError, match="InvalidURL"):
             client.request("GET", url)
+
+
+async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    async def proxy(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(b"")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhey")
+
+    async with server(proxy) as url:
+        monkeypatch.setenv("HTTP_PROXY", url)
+        async with HttpClient(QUICK) as client:
+            answer = await client.exchange(client.request("GET", "http://api.example.invalid/v1"))
+
+    assert (answer.body, len(asked)) == (b"hey", 1)
+
+
+class Authority:
+    """A certificate authority on disk, with the files that each side needs."""
+
+    def __init__(self, directory: Path) -> None:
+        authority = trustme.CA()
+        self.trusted = directory / "ca.pem"
+        self.client_cert, self.client_key = directory / "client.pem", directory / "client.key"
+        authority.cert_pem.write_to_path(self.trusted)
+        client = authority.issue_cert("watcher@example.com")
+        client.cert_chain_pems[0].write_to_path(self.client_cert)
+        client.private_key_pem.write_to_path(self.client_key)
+        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(self.server)
+        authority.configure_trust(self.server)
+        self.server.verify_mode = ssl.CERT_REQUIRED
+
+
+@asynccontextmanager
+async def tls_server(context: ssl.SSLContext) -> AsyncIterator[str]:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
+    async with listening:
+        yield f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        listening.close()
+
+
+async def test_a_client_certificate_is_shown_to_a_server_that_asks_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.trusted))
+    shown = tls_context(str(authority.client_cert), str(authority.client_key))
+    async with tls_server(authority.server) as url:
+        async with HttpClient(QUICK, tls=shown) as client:
+            assert (await client.exchange(client.request("GET", url))).body == b"ok"
+        async with HttpClient(QUICK) as client:
+            with pytest.raises(HttpError):
+                await client.exchange(client.request("GET", url))
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    async with tls_server(authority.server) as url, HttpClient(QUICK) as client:
+        with pytest.raises(HttpError, match="TLS certificate not accepted"):
+            await client.exchange(client.request("GET", url))

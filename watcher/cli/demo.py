@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -50,7 +51,7 @@ def _say_with_time() -> Say:
 
     def say(who: str, what: str) -> None:
         label = f"{who:>7}"
-        if sys.stdout.isatty():
+        if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
             label = typer.style(label, fg=COLOURS.get(who))
         write_line(f"{monotonic() - begin:5.1f} s  {label}  {printable(what)}")
 
