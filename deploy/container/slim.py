@@ -3,14 +3,16 @@
 Runs while the image is built. It uses the standard library only, as the base may bring no tool such as `strip`.
 """
 
+# ruff: noqa: INP001 - a script, not part of a package
+
 import shutil
 import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-TEST_TOOLS = ("alembic/testing", "sqlalchemy/testing")
-"""What these libraries are tested with."""
+TESTS = ("*/testing", "*/tests")
+"""What libraries are tested with."""
 NEVER_IMPORTED = ("pydantic/v1", "sqlalchemy/orm")
 """They stay, for plugins that want them, but not compiled. The watcher uses SQLAlchemy's Core and Pydantic 2."""
 LEXERS = "pygments/lexers"
@@ -28,8 +30,9 @@ SECTION_TABLE_PLACES = (slice(40, 48), slice(58, 64))
 def main(environment: Path) -> None:
     """Drop what is never loaded from the packages of the environment."""
     (packages,) = environment.glob("lib/python3.*/site-packages")
-    for name in TEST_TOOLS:
-        shutil.rmtree(packages / name)
+    for pattern in TESTS:
+        for directory in list(packages.glob(pattern)):
+            shutil.rmtree(directory)
     for name in NEVER_IMPORTED:
         for compiled in list((packages / name).rglob("*.pyc")):
             compiled.unlink()

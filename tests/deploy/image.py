@@ -44,8 +44,8 @@ class Builder:
     def __init__(self, directory: Path) -> None:
         """Keep images and containers below the directory."""
         self._directory = directory
-        self._buildah = ("buildah", "--root", directory / "storage", "--runroot", directory / "run")
-        self._driver = ("--storage-driver", "vfs")
+        places = ("--root", directory / "storage", "--runroot", directory / "run")
+        self._buildah = ("buildah", *places, "--storage-driver", "vfs")
 
     def base(self, archive: Path) -> Path:
         """Make the base image of a tar file of a root directory, and return where its files lie."""
@@ -80,7 +80,8 @@ class Builder:
         return Path(self._call("mount", self._call("from", "--pull-never", image)))
 
     def _call(self, verb: str, *arguments: str | Path) -> str:
-        return succeed(*self._buildah, *self._driver, verb, *arguments).strip()
+        env = {**os.environ, "TMPDIR": str(self._directory)}
+        return succeed(*self._buildah, verb, *arguments, env=env).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,10 @@ class Image:
         return subprocess.run(whole, check=False, env=env, capture_output=True, text=True, timeout=120)
 
     @contextmanager
-    def running(self, state: Path) -> Iterator[Container]:
-        """Run what the image runs by itself, as long as the context lasts."""
-        command, env = self._starting(state, [*self.config["Entrypoint"], *self.config["Cmd"]])
+    def running(self, state: Path, **variables: str) -> Iterator[Container]:
+        """Run what the image runs by itself, with variables of the environment, as long as the context lasts."""
+        given = [f"{name}={value}" for name, value in variables.items()]
+        command, env = self._starting(state, [*given, *self.config["Entrypoint"], *self.config["Cmd"]])
         with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as outer:
             try:
                 program = _child(outer)

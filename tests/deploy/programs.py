@@ -33,10 +33,10 @@ def give_up(why: str) -> NoReturn:
     pytest.skip(why)
 
 
-def succeed(*command: str | Path, cwd: Path = REPOSITORY, env: dict[str, str] | None = None) -> str:
+def succeed(*command: str | Path, cwd: Path = REPOSITORY, env: dict[str, str] | None = None, stdin: str = "") -> str:
     """Run a program, and return what it wrote to standard output. Fails with all that it wrote unless it exits 0."""
     finished = subprocess.run(  # noqa: PLW1510 # its exit code is judged below
-        list(map(str, command)), cwd=cwd, env=env, capture_output=True, text=True, timeout=LIMIT_SECONDS
+        list(map(str, command)), cwd=cwd, env=env, input=stdin, capture_output=True, text=True, timeout=LIMIT_SECONDS
     )
     assert finished.returncode == 0, f"{' '.join(map(str, command))}\n{finished.stdout}\n{finished.stderr}"
     return finished.stdout

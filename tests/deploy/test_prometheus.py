@@ -6,14 +6,22 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.machine import REPOSITORY
 from tests.deploy.programs import needed, succeed
+from tests.doubles import START, ManualClock, RecordingLog, a_transition
+from watcher.domain.cadence import PollOutcome
+from watcher.domain.deliveries import Delivered, Delivery, DeliveryState, after_attempt
+from watcher.web.metrics import PrometheusMeter
+from watcher.web.panel import Panel, Record, Standing
 
 PROMETHEUS = REPOSITORY / "deploy" / "prometheus"
 RULES = PROMETHEUS / "rules.yml"
@@ -31,12 +39,12 @@ METRICS = {
     "finetune_watcher_oldest_pending_delivery_age_seconds": {"notifier"},
     "finetune_watcher_delivery_latency_seconds": {"notifier"},
     "finetune_watcher_store_transaction_seconds": {"operation"},
-    "finetune_watcher_store_errors_total": set(),
+    "finetune_watcher_store_errors_total": {"operation"},
     "finetune_watcher_last_successful_poll_age_seconds": {"source"},
     "finetune_watcher_source_rejecting": {"source"},
     "finetune_watcher_build_info": {"version"},
 }
-"""The metrics of the watcher, each with its labels."""
+"""The metrics that the watcher has of its own, each with its labels."""
 TARGET_LABELS = {"job", "instance"}
 """What Prometheus adds to each."""
 
@@ -75,6 +83,45 @@ def metric_of(series: str) -> str:
 
 def labels_of(metrics: set[str]) -> set[str]:
     return TARGET_LABELS.union(*(METRICS[metric] for metric in metrics))
+
+
+class EventfulRecord:
+    """As much of a record as metrics read: a job, and a delivery that is owed."""
+
+    async def job_counts(self) -> dict[tuple[str, str | None], int]:
+        return {("openai", "running"): 1}
+
+    async def pending_deliveries(self) -> dict[str, SimpleNamespace]:
+        return {"chat": SimpleNamespace(count=1, oldest=START)}
+
+
+async def exposition_after_one_of_each() -> str:
+    """Return what Prometheus reads of a watcher to which everything that is counted has happened once."""
+    meter = PrometheusMeter()
+    transition = a_transition()
+    delivery = Delivery(1, "chat", transition, DeliveryState.PENDING, 0, START, START)
+    meter.polled("openai", PollOutcome.ANSWERED, seconds=0.1)
+    meter.moved(transition)
+    meter.attempted(after_attempt(delivery, Delivered(), START, jitter=0), START)
+    meter.stored("record", seconds=0.01)
+    meter.store_failed("record")
+    standing = Standing(START, timedelta(seconds=30), (), 1, {"openai": START}, {}, ("chat",))
+    record = cast("Record", EventfulRecord())
+    return (await meter.exposition(Panel(record, ManualClock(), RecordingLog(), "1.0.0", lambda: standing))).decode()
+
+
+async def test_the_watcher_has_these_metrics_with_these_labels() -> None:
+    exposed: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(await exposition_after_one_of_each()):
+        for sample in family.samples:
+            if sample.name.startswith("finetune_watcher_"):
+                exposed.setdefault(metric_of(sample.name), set()).update(sample.labels.keys() - {"le"})
+    assert exposed == METRICS
+
+
+async def test_promtool_finds_no_fault_with_the_metrics(promtool: str) -> None:
+    text = await exposition_after_one_of_each()
+    assert succeed(promtool, "check", "metrics", stdin=text) == ""
 
 
 @pytest.fixture

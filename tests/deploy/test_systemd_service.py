@@ -73,7 +73,8 @@ class Service:
     def start(self) -> None:
         """Start it; fails if it does not become active."""
         self.machine.run("systemctl", "daemon-reload")
-        self.machine.run("systemctl", "start", SERVICE)
+        done = self.machine.run("systemctl", "start", SERVICE, check=False)
+        assert done.returncode == 0, "\n".join(str(entry["MESSAGE"]) for entry in self.entries)
 
     def configure(self, text: str) -> None:
         """Write the configuration."""
@@ -306,8 +307,9 @@ def test_it_runs_with_no_more_rights_than_it_needs(service: Service) -> None:
     for path in ("/etc/watcher/x", "/usr/x", "/opt/finetune-watcher/x", "/var/lib/x"):
         assert "Read-only" in service.machine.run(*among, "touch", path, check=False).stderr
     service.machine.run(*among, "touch", "/var/lib/watcher/x", "/tmp/x")
-    service.machine.run(*among, "cp", "/usr/bin/true", "/var/lib/watcher/true")
-    assert "Permission denied" in service.machine.run(*among, "/var/lib/watcher/true", check=False).stderr
+    for directory in ("/var/lib/watcher", "/run/watcher", "/tmp", "/dev/shm"):
+        service.machine.run(*among, "cp", "/usr/bin/true", f"{directory}/true")
+        assert "Permission denied" in service.machine.run(*among, f"{directory}/true", check=False).stderr
     assert service.machine.run(*among, "ls", "-A", "/root", check=False).stdout == ""
 
 

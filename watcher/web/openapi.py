@@ -14,6 +14,7 @@ from watcher.web.requests import (
     NAME_PATTERN,
     USUAL_PAGE,
 )
+from watcher.web.schemas import SCHEMAS, Json, plain_text
 
 
 def document(version: str, *, has_token: bool) -> Json:

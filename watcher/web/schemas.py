@@ -17,6 +17,7 @@ _NO_CONTROLS = r"^[^\u0000-\u001f\u007f]*$"
 
 
 def plain_text(shortest: int = 0) -> Json:
+    """Describe a text that may be given."""
     return {"type": "string", "minLength": shortest, "maxLength": LONGEST_TEXT, "pattern": _NO_CONTROLS}
 
 
