@@ -70,12 +70,11 @@ def test_objects_follow_the_schemas(directory: Path, version: str) -> None:
             kubernetes_validate.validate(made, version, strict=True)
 
 
-@pytest.mark.parametrize("path", sorted(BASE.glob("*.yaml")), ids=lambda path: path.name)
-def test_each_file_is_valid_by_itself(path: Path) -> None:
+@pytest.mark.parametrize("name", ["deployment", "network-policy", "persistent-volume-claim", "pod-disruption-budget"])
+def test_each_file_is_valid_by_itself(name: str) -> None:
     """Needs no kustomize."""
-    if path.name != "kustomization.yaml":
-        (given,) = yaml.safe_load_all(path.read_text(encoding="utf-8"))
-        kubernetes_validate.validate(given, VERSIONS[-1], strict=True)
+    (given,) = yaml.safe_load_all((BASE / f"{name}.yaml").read_text(encoding="utf-8"))
+    kubernetes_validate.validate(given, VERSIONS[-1], strict=True)
 
 
 @pytest.mark.parametrize("directory", [BASE, POSTGRESQL, COMPONENT], ids=lambda path: path.name)

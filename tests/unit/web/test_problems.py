@@ -160,7 +160,7 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for(site: Site, monkeyp
 
     async def stalled() -> AsyncIterator[bytes]:
         yield b"{"
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.3)
 
     async with site() as client:
         problem(await client.post(JOBS, content=stalled(), headers=JSON), 408)
