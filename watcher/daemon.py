@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from watcher.store.sql import SqlStore
+    from watcher.web.panel import Standing
 
 LONGEST_TICK = timedelta(seconds=1)
 """How late a due job, an added one or a due delivery may be found."""
@@ -56,6 +57,7 @@ class _Generation:
 
     blueprint: Blueprint
     pipeline: Pipeline
+    upkeep: Upkeep
     opened: AsyncExitStack
     """Closes the sources and the notifiers."""
 
@@ -74,29 +76,34 @@ class Daemon:
     async def run(self, blueprint: Blueprint) -> None:
         """Serve until told to stop."""
         with self._signals():
-            generation: _Generation | None = await self._open(blueprint)
+            first = await self._open(blueprint)
+            self._upkeep = first.upkeep
             await blueprint.watch_jobs(self._store)
-            while generation:
-                async with generation.opened:
-                    successor = await self._run(generation)
-                if successor:
-                    await successor.blueprint.watch_jobs(self._store, generation.blueprint)
-                generation = successor
+            async with blueprint.open_pages(self._store, self._standing):
+                generation: _Generation | None = first
+                while generation:
+                    async with generation.opened:
+                        successor = await self._run(generation)
+                    if successor:
+                        await successor.blueprint.watch_jobs(self._store, generation.blueprint)
+                    generation = successor
         self._log.info("stopped")
 
     async def _open(self, blueprint: Blueprint) -> _Generation:
         stack = AsyncExitStack()
         pipeline = await stack.enter_async_context(blueprint.open_pipeline(self._store))
-        return _Generation(blueprint, pipeline, stack)
+        return _Generation(blueprint, pipeline, Upkeep(pipeline, self._store, self._manager, self._edges), stack)
+
+    def _standing(self) -> Standing:
+        return self._upkeep.standing()
 
     async def _run(self, generation: _Generation) -> _Generation | None:
         """Let the pipeline run until a signal; return what shall run next."""
-        pipeline = generation.pipeline
+        pipeline, self._upkeep = generation.pipeline, generation.upkeep
         observing = asyncio.create_task(pipeline.observe.run())
         delivering = asyncio.create_task(pipeline.deliver.run())
-        upkeep = Upkeep(pipeline, self._store, self._manager, self._edges)
-        asking = asyncio.create_task(self._next(generation, upkeep))
-        scheduler = self._scheduler(pipeline, upkeep)
+        asking = asyncio.create_task(self._next(generation))
+        scheduler = self._scheduler(pipeline, generation.upkeep)
         scheduler.start()
         try:
             # Neither loop ends by itself: one that does has met a closed output, or a fault of ours.
@@ -104,7 +111,7 @@ class Daemon:
         finally:
             scheduler.pause()
             await self._drain(pipeline, observing, delivering)
-            await upkeep.close()
+            await generation.upkeep.close()
             scheduler.shutdown(wait=False)
         for result in await asyncio.gather(observing, delivering, return_exceptions=True):
             if isinstance(result, Exception):
@@ -120,10 +127,10 @@ class Daemon:
             self._log.warning("messages under way are left for later", waited_seconds=DRAIN_LIMIT.seconds)
             delivering.cancel()
 
-    async def _next(self, generation: _Generation, upkeep: Upkeep) -> _Generation | None:
+    async def _next(self, generation: _Generation) -> _Generation | None:
         """Wait for a signal that is carried out; return the generation that a reload brings, None for the end."""
         await generation.pipeline.observe.first_tick.wait()
-        self._manager.ready(await upkeep.status())
+        self._manager.ready(await generation.upkeep.status())
         while True:
             request = await self._requests.get()
             if request is not signal.SIGHUP:

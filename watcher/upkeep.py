@@ -13,6 +13,7 @@ from watcher.errors import StoreError
 from watcher.pipeline.overview import status_line
 from watcher.pipeline.ports import Edges
 from watcher.systemd import ServiceManager
+from watcher.web.panel import Standing
 from watcher.wiring import Pipeline
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Upkeep:
         self._store = store
         self._manager = manager
         self._edges = edges
+        self._since = edges.clock()
         self._emergency: asyncio.Task[None] | None = None
         self._is_record_known_bad = False
         self._is_beat_missed = False
@@ -72,6 +74,19 @@ class Upkeep:
             return f"the record cannot be read: {error}"
         observe, owed = self._pipeline.observe, sum(each.count for each in pending.values())
         return status_line(observe.watched, owed, observe.last_answers(), self._edges.clock())
+
+    def standing(self) -> Standing:
+        """Say how the pipeline stands, for the pages."""
+        observe = self._pipeline.observe
+        return Standing(
+            since=self._since,
+            interval=self._pipeline.interval,
+            stalled=self.stalled(),
+            watched=observe.watched,
+            last_answers=observe.last_answers(),
+            rejections={health.name: health.rejection for health in observe.health() if health.rejection},
+            notifiers=[health.name for health in self._pipeline.deliver.health()],
+        )
 
     def stalled(self) -> list[str]:
         """Name the loops that make no progress."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from watcher.domain.deliveries import PATIENT
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.domain.routing import Route
 from watcher.errors import ConfigurationError
-from watcher.pipeline.ports import Edges, Log
+from watcher.pipeline.ports import Edges, Log, Meter, NoMeter
 from watcher.sources.environment import DEFAULT_SOURCE, SourceConfig
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from watcher.settings import JobSettings, Settings, SourceSettings
     from watcher.sources.openai import OpenAISource
     from watcher.store.sql import SqlStore
+    from watcher.web.panel import Standing
+    from watcher.web.server import Listen
 
 POLLS_AT_ONCE = 32
 """Polls under way at one source."""
@@ -43,9 +45,18 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def real_edges(log: Log) -> Edges:
+def real_edges(log: Log, meter: Meter | None = None) -> Edges:
     """Return the real clock and real chance."""
-    return Edges(utc_now, lambda: random.uniform(-1, 1), log)  # noqa: S311 - jitter is no secret
+    return Edges(utc_now, lambda: random.uniform(-1, 1), log, meter or NoMeter())  # noqa: S311 - jitter is no secret
+
+
+def open_meter(settings: Settings) -> Meter:
+    """Make the meter: one that counts if somebody can look at it."""
+    if settings.http.listen is None:
+        return NoMeter()
+    from watcher.web.metrics import PrometheusMeter
+
+    return PrometheusMeter()
 
 
 def open_source(config: SourceConfig, edges: Edges) -> OpenAISource:
@@ -122,11 +133,11 @@ async def open_notifiers(
     return notifiers
 
 
-def open_store(settings: Settings) -> SqlStore:
+def open_store(settings: Settings, meter: Meter | None = None) -> SqlStore:
     """Make the record that the settings name; enter it to open it."""
     from watcher.store.sql import SqlStore
 
-    return SqlStore(settings.store.resolved_url())
+    return SqlStore(settings.store.resolved_url(), meter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +164,30 @@ class Blueprint:
         self.settings = settings
         self._edges = edges
         self._sources = source_configs(settings)
+        self._listen = listen_of(settings)
 
     def open_store(self) -> SqlStore:
         """Make the record; enter it to open it."""
-        return open_store(self.settings)
+        return open_store(self.settings, self._edges.meter)
+
+    @asynccontextmanager
+    async def open_pages(self, store: SqlStore, standing: Callable[[], Standing]) -> AsyncIterator[None]:
+        """Serve the pages, if they are wanted. Raises ConfigurationError when they cannot be."""
+        if self._listen is None:
+            yield
+            return
+        from watcher import __version__
+        from watcher.web.app import make_app
+        from watcher.web.metrics import PrometheusMeter
+        from watcher.web.panel import Panel
+        from watcher.web.server import serving
+
+        edges, token = self._edges, self.settings.http.token
+        meter = edges.meter if isinstance(edges.meter, PrometheusMeter) else PrometheusMeter()
+        panel = Panel(store, edges.clock, edges.log, __version__, standing)
+        app = make_app(panel, meter, token.get_secret_value() if token else None)
+        async with serving(app, self._listen, edges.log):
+            yield
 
     @asynccontextmanager
     async def open_pipeline(self, store: SqlStore) -> AsyncIterator[Pipeline]:
@@ -217,10 +248,26 @@ class Blueprint:
 
     def fixed_changes(self, before: Blueprint) -> list[str]:
         """Name what is set otherwise than before, but cannot change while the service runs."""
-        same_store = self.settings.store.resolved_url() == before.settings.store.resolved_url()
-        return [] if same_store else ["store.url"]
+        new, old = self.settings, before.settings
+        changes = {
+            "store.url": new.store.resolved_url() != old.store.resolved_url(),
+            "http": new.http != old.http,
+        }
+        return [name for name, has_changed in changes.items() if has_changed]
+
+
+def listen_of(settings: Settings) -> Listen | None:
+    """Take from the settings where to serve pages; None for nowhere. Raises ConfigurationError."""
+    if settings.http.listen is None:
+        return None
+    from watcher.web.server import check_exposure, parse_listen
+
+    listen = parse_listen(settings.http.listen)
+    check_exposure(listen, has_token=settings.http.token is not None)
+    return listen
 
 
 def check_settings(settings: Settings) -> None:
     """Refuse what the service would refuse at start, without opening anything. Raises ConfigurationError."""
     source_configs(settings)
+    listen_of(settings)

@@ -9,7 +9,8 @@ from pathlib import Path
 from tests.deploy.programs import succeed
 
 SECRETS = Path("/run/secrets")
-SECRET_FILE = re.compile(r'_file = "/run/secrets/([^"]+)"')
+SECRET_FILE = re.compile(r'^\w+_file = "/run/secrets/([^"]+)"', re.MULTILINE)
+"""A key that is in force, not one in a comment."""
 DATABASE_URL = "postgresql://watcher:a-password@database/watcher"
 
 

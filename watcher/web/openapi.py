@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 
 from watcher.domain.deliveries import DeliveryState
@@ -14,11 +14,11 @@ from watcher.web.requests import (
     NAME_PATTERN,
     USUAL_PAGE,
 )
-from watcher.web.schemas import SCHEMAS, Json, plain_text
+from watcher.web.schemas import SCHEMAS, Json, new_job, plain_text
 
 
-def document(version: str, *, has_token: bool) -> Json:
-    """Describe the whole API; whether reading needs the token depends on whether there is one."""
+def document(version: str, sources: Collection[str], *, has_token: bool) -> Json:
+    """Describe the whole API, for the sources that there are; reading needs the token where there is one."""
     reading: list[Json] = [{"token": []}] if has_token else []
     return {
         "openapi": "3.1.0",
@@ -49,7 +49,7 @@ def document(version: str, *, has_token: bool) -> Json:
             "/api/v1/deliveries": {"get": _list_deliveries(reading)},
         },
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, "NewJob": new_job(sources)},
             "responses": {_problem_name(status): _problem(status, text) for status, text in _PROBLEMS.items()},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "`http.token`"}},
         },
@@ -182,7 +182,7 @@ def _refusals(*statuses: int) -> Json:
 
 
 def _problem_name(status: int) -> str:
-    return HTTPStatus(status).name.title().replace("_", "")
+    return f"Problem{status}"
 
 
 def _problem(status: int, description: str) -> Json:

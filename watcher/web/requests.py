@@ -29,6 +29,8 @@ BODY_TIMEOUT = timedelta(seconds=10)
 USUAL_SOURCE = "openai"
 """The source of a job that is added without one, as everywhere else, unless another one is the only one."""
 
+TEXT_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+"""What a text may hold: no control characters."""
 NAME_PATTERN = "^[a-z0-9_-]{1,64}$"
 """What sources and notifiers can be called."""
 JOB_CURSOR_PATTERN = "^[a-z0-9_-]{1,64}/[A-Za-z0-9_.:-]{1,128}$"
@@ -46,8 +48,8 @@ def _name(text: str) -> str:
 
 
 def _status(text: str) -> str:
-    if not text or not is_plain(text):
-        raise ValueError(f"expected a status of 1 to {LONGEST_TEXT} printable characters")
+    if not text or not _is_plain(text):
+        raise ValueError(f"expected a status of 1 to {LONGEST_TEXT} characters, none of them controls")
     return text
 
 
@@ -147,11 +149,6 @@ def read_spec(document: object, sources: Collection[str]) -> JobSpec:
     return JobSpec(JobKey(values["/source"], values["/id"]), values["/name"], labels)
 
 
-def is_plain(text: str) -> bool:
-    """Tell whether a text is short, and holds nothing that a terminal or a database would stumble over."""
-    return len(text) <= LONGEST_TEXT and printable(text) == text
-
-
 def _read(mistakes: list[Mistake], values: dict[str, Any], where: str, reader: Callable[[], object]) -> None:
     try:
         values[where] = reader()
@@ -163,6 +160,13 @@ def _matching(pattern: str, text: str, rule: str) -> str:
     if not re.fullmatch(pattern, text):
         raise ValueError(rule)
     return text
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether a text is short, without control characters, and can be written as UTF-8."""
+    if len(text) > LONGEST_TEXT or not re.fullmatch(TEXT_PATTERN, text):
+        return False
+    return not any(0xD800 <= ord(character) <= 0xDFFF for character in text)  # noqa: PLR2004 - lone surrogates
 
 
 def _job_id(value: object) -> str:
@@ -182,8 +186,8 @@ def _usual(sources: Collection[str]) -> str:
 
 
 def _job_name(value: object) -> str | None:
-    if value is not None and not (isinstance(value, str) and is_plain(value)):
-        raise ValueError(f"expected up to {LONGEST_TEXT} printable characters, or null")
+    if value is not None and not (isinstance(value, str) and _is_plain(value)):
+        raise ValueError(f"expected up to {LONGEST_TEXT} characters, none of them controls, or null")
     return value or None
 
 
@@ -192,8 +196,8 @@ def _labels(mistakes: list[Mistake], value: object) -> Mapping[str, str]:
         mistakes.append(Mistake("/labels", "expected an object of texts"))
         return {}
     for name, text in value.items():
-        if not name or not is_plain(name) or not isinstance(text, str) or not is_plain(text):
-            why = f"expected a name and a text of up to {LONGEST_TEXT} printable characters each"
+        if not name or not _is_plain(name) or not isinstance(text, str) or not _is_plain(text):
+            why = f"expected a name and a text of up to {LONGEST_TEXT} characters each, none of them controls"
             mistakes.append(Mistake(f"/labels/{printable(name[:LONGEST_TEXT])}", why))
     return value
 

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from watcher.domain.deliveries import DeliveryState
 from watcher.domain.transitions import Reason
 from watcher.pipeline.overview import UNSEEN
-from watcher.web.requests import LONGEST_TEXT, NAME_PATTERN
+from watcher.web.requests import LONGEST_TEXT, TEXT_PATTERN
 
 Json = dict[str, Any]
 
 JOB_ID_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}$"
-_NO_CONTROLS = r"^[^\u0000-\u001f\u007f]*$"
 
 
 def plain_text(shortest: int = 0) -> Json:
     """Describe a text that may be given."""
-    return {"type": "string", "minLength": shortest, "maxLength": LONGEST_TEXT, "pattern": _NO_CONTROLS}
+    return {"type": "string", "minLength": shortest, "maxLength": LONGEST_TEXT, "pattern": TEXT_PATTERN}
+
+
+def new_job(sources: Collection[str]) -> Json:
+    """Describe what adding a job takes."""
+    chosen = {"enum": sorted(sources)} if sources else None
+    return {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "pattern": JOB_ID_PATTERN, "description": "The job's id at its source."},
+            "source": {
+                **(chosen or {"type": "string"}),
+                "description": "A configured source. Default: the only one, else `openai`.",
+            },
+            "name": {**plain_text(), "type": ["string", "null"], "description": "What people call it."},
+            "labels": {
+                "type": "object",
+                "propertyNames": plain_text(1),
+                "additionalProperties": plain_text(),
+                "description": "For notifiers to choose by, and for receivers to see.",
+            },
+        },
+        "required": ["id"],
+        "additionalProperties": False,
+    }
 
 
 def _object(properties: Mapping[str, Json]) -> Json:
@@ -65,26 +88,6 @@ SCHEMAS: Mapping[str, Json] = {
             | {"description": "`ok`, or what failed."},
         }
     ),
-    "NewJob": {
-        "type": "object",
-        "properties": {
-            "id": {"type": "string", "pattern": JOB_ID_PATTERN, "description": "The job's id at its source."},
-            "source": {
-                "type": "string",
-                "pattern": NAME_PATTERN,
-                "description": "A configured source. Default: the only one, else `openai`.",
-            },
-            "name": {**plain_text(), "type": ["string", "null"], "description": "What people call it."},
-            "labels": {
-                "type": "object",
-                "propertyNames": plain_text(1),
-                "additionalProperties": plain_text(),
-                "description": "For notifiers to choose by, and for receivers to see.",
-            },
-        },
-        "required": ["id"],
-        "additionalProperties": False,
-    },
     "Job": _object(_JOB),
     "JobWithHistory": _object(
         {**_JOB, "history": {"type": "array", "items": {"$ref": "#/components/schemas/Transition"}}}

@@ -44,15 +44,15 @@ def server() -> Iterator[str]:
 @pytest.fixture
 def postgresql_url(server: str) -> str:
     """The URL of an empty PostgreSQL database, without any table."""
-    return _create_database(server, "template1")
+    return _create_database(server)
 
 
 @pytest.fixture(scope="session")
 def ready_database(server: str) -> str:
-    """The name of a PostgreSQL database with our tables, to copy."""
-    url = _create_database(server, "template1")
+    """The URL of a PostgreSQL database with our tables, for one test after the other: a new one takes its time."""
+    url = _create_database(server)
     asyncio.run(_open_once(url))
-    return urlsplit(url).path.removeprefix("/")
+    return url
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def new_url(request: pytest.FixtureRequest) -> str:
 def url(request: pytest.FixtureRequest) -> str:
     """The URL of a database with empty tables: once of each kind."""
     if request.param == "postgresql":
-        return _create_database(request.getfixturevalue("server"), request.getfixturevalue("ready_database"))
+        return _emptied(request.getfixturevalue("ready_database"))
     path: Path = request.getfixturevalue("sqlite_path")
     path.parent.mkdir()
     shutil.copyfile(request.getfixturevalue("ready_file"), path)
@@ -95,12 +95,18 @@ async def store(url: str) -> AsyncIterator[SqlStore]:
         yield opened
 
 
-def _create_database(server: str, template: str) -> str:
+def _create_database(server: str) -> str:
     name = f"t{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        connection.execute(f"CREATE DATABASE {name}")
     (directory,) = parse_qs(urlsplit(server).query)["host"]
     return f"postgresql://postgres@/{name}?host={directory}"
+
+
+def _emptied(url: str) -> str:
+    with psycopg.connect(url, options="-c lock_timeout=10s") as connection:
+        connection.execute("TRUNCATE job, transition, delivery RESTART IDENTITY")
+    return url
 
 
 async def _open_once(url: str) -> None:

@@ -80,10 +80,11 @@ async def test_damage_found_on_the_way_is_for_good(sqlite_path: Path) -> None:
             await store.jobs()
 
 
-async def test_a_table_that_is_gone_is_for_good(store: SqlStore) -> None:
-    await statement(store, "DROP TABLE delivery")
-    with pytest.raises(StoreUnusableError, match=r"cannot be used: .*delivery"):
-        await store.deliveries()
+async def test_a_table_that_is_gone_is_for_good(new_url: str) -> None:
+    async with SqlStore(new_url) as store:
+        await statement(store, "DROP TABLE delivery")
+        with pytest.raises(StoreUnusableError, match=r"cannot be used: .*delivery"):
+            await store.deliveries()
 
 
 async def test_a_busy_server_is_unavailable_until_it_is_free(postgresql_url: str) -> None:

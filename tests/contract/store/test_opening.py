@@ -166,18 +166,18 @@ async def test_opening_what_is_up_to_date_does_not_load_alembic(url: str) -> Non
     assert (await process.communicate())[0].split() == [b"49", b"False"]
 
 
-async def test_a_newer_database_is_refused_and_left_as_it_is(url: str) -> None:
-    async with SqlStore(url) as store:
+async def test_a_newer_database_is_refused_and_left_as_it_is(new_url: str) -> None:
+    async with SqlStore(new_url) as store:
         await owe(store)
         before = await store.deliveries()
         await statement(store, f"UPDATE {VERSION_TABLE} SET version_num = '0099'")
-    words = await refused(url)
+    words = await refused(new_url)
     assert "newer version" in words
     assert "0099" in words
     assert "upgrade the program" in words
-    if url.startswith("sqlite"):
-        run_sqlite(Path(url.removeprefix("sqlite:///")), f"UPDATE {VERSION_TABLE} SET version_num = '{HEAD}'")
-        async with SqlStore(url) as store:
+    if new_url.startswith("sqlite"):
+        run_sqlite(Path(new_url.removeprefix("sqlite:///")), f"UPDATE {VERSION_TABLE} SET version_num = '{HEAD}'")
+        async with SqlStore(new_url) as store:
             assert await store.deliveries() == before
 
 

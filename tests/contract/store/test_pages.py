@@ -1,0 +1,75 @@
+"""What the record shows a page at a time, and what it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.contract.store.scenes import NOON, key, move, owe, watch
+from watcher.domain.jobs import JobKey
+from watcher.store.sql import SqlStore
+
+OWN = JobKey("@watcher", "notifier/pager")
+MIXED = [
+    JobKey("azure", "z"),
+    JobKey("openai", "B"),
+    JobKey("openai", "a"),
+    JobKey("openai", "a_1"),
+    JobKey("openai", "a-1"),
+]
+
+
+async def test_pages_hold_every_watched_job_once(store: SqlStore) -> None:
+    await watch(store, *MIXED, OWN, key(9))
+    await store.remove_job(key(9), NOON)
+    paged: list[JobKey] = []
+    after: JobKey | None = None
+    while page := await store.page_of_jobs(after=after, limit=2):
+        assert len(page) <= 2
+        paged += [job.key for job in page]
+        after = page[-1].key
+    assert paged == [job.key for job in await store.jobs()]
+    assert set(paged) == set(MIXED)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"source": "azure"}, [key(3, "azure")]),
+        ({"status": "running"}, [key(1)]),
+        ({"status": "not seen yet"}, [key(3, "azure"), key(2)]),
+        ({"status": "not seen yet", "source": "openai"}, [key(2)]),
+        ({"source": "openai", "after": key(1)}, [key(2)]),
+        ({"status": "succeeded"}, []),
+    ],
+)
+async def test_a_page_can_be_narrowed(store: SqlStore, choice: Mapping[str, Any], expected: list[JobKey]) -> None:
+    await watch(store, key(3, "azure"))
+    seen, _ = await watch(store, key(1), key(2))
+    await store.record([move(seen, "running")])
+    assert [job.key for job in await store.page_of_jobs(**choice)] == expected
+
+
+async def test_jobs_are_counted_by_source_and_status(store: SqlStore) -> None:
+    first, second, *_ = await watch(store, key(1), key(2), key(3), key(4), key(5, "azure"), OWN)
+    await store.record([move(first, "running"), move(second, "running")])
+    await store.remove_job(key(4), NOON)
+    assert await store.job_counts() == {("openai", "running"): 2, ("openai", None): 1, ("azure", None): 1}
+
+
+async def test_a_job_that_is_watched_no_more_can_be_left_out(store: SqlStore) -> None:
+    await watch(store, key(1))
+    assert await store.job(key(1), include_removed=False) == await store.job(key(1))
+    await store.remove_job(key(1), NOON)
+    assert await store.job(key(1), include_removed=False) is None
+    assert await store.job(key(1)) is not None
+
+
+async def test_deliveries_before_one_are_older(store: SqlStore) -> None:
+    await owe(store, ("queued", "running", "succeeded"))
+    newest, middle, oldest = await store.deliveries()
+    assert list(await store.deliveries(before=newest.id)) == [middle, oldest]
+    assert list(await store.deliveries(before=oldest.id)) == []
+    assert list(await store.deliveries(before=newest.id, limit=1)) == [middle]
