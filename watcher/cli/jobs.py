@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,9 +57,9 @@ def add(
 def remove(ids: JobsArgument, config: ConfigOption = None) -> None:
     """Watch jobs no more. What was recorded of them stays, and what is owed is still delivered."""
     configured = {JobKey(job.source, job.id) for job in read_settings(config).jobs}
-    for key in with_store(config, lambda store: _remove(store, ids)):
+    for key, was_watched in with_store(config, lambda store: _remove(store, ids)).items():
         note = "; it is in the configuration, and comes back at the next start" if key in configured else ""
-        write_line(f"no longer watching {key}{note}")
+        write_line(f"no longer watching {key}{note}" if was_watched else f"{key} was not watched any more")
 
 
 @app.command()
@@ -72,11 +72,9 @@ def history(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
         write_table(["observed_at", "status", "reason", "skipped", "lasted", "event_id"], rows, "not seen yet")
 
 
-async def _remove(store: SqlStore, references: Sequence[JobReference]) -> list[JobKey]:
+async def _remove(store: SqlStore, references: Sequence[JobReference]) -> Mapping[JobKey, bool]:
     keys = [await find_key(store, reference) for reference in references]
-    for key in keys:
-        await store.remove_job(key, utc_now())
-    return keys
+    return {key: await store.remove_job(key, utc_now()) for key in keys}
 
 
 async def _history(store: SqlStore, reference: JobReference) -> Sequence[Transition]:
