@@ -151,7 +151,6 @@ def boot(root: Path) -> Iterator[Machine]:
         try:
             container.wait(30)
         except subprocess.TimeoutExpired:
-            shutil.copy(console, "/tmp/sdslow.console")
             for leader in _children(container.pid):
                 os.kill(leader, 9)
             container.kill()

