@@ -29,6 +29,7 @@ _NOT_INHERITED = (
     "STATE_DIRECTORY",
     "NO_COLOR",
     "FORCE_COLOR",
+    "PYTHONUNBUFFERED",  # a closed pipe is met in another way then
     "PYTHONDONTWRITEBYTECODE",  # compiling everything anew takes longer than all else that a command does
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Mapping
@@ -139,28 +140,26 @@ async def test_a_closed_pipe_ends_it_quietly_with_141(watching: Watching, api: F
     assert ended.events("error") == []
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([], "Missing argument 'ID...'"),
-        (["a b"], "'a b' is not a job: expected ID or SOURCE/ID"),
-        ([".."], "'..' is not a job: expected ID or SOURCE/ID"),
-        ([JOB, "--interval", "soon"], "'soon' is not a duration"),
-        ([JOB, "--interval", "0s"], "more than zero"),
-        ([JOB, "--no-such-option"], "No such option: --no-such-option"),
-        ([f"elsewhere/{JOB}"], "no source is named 'elsewhere'"),
-        ([JOB, "--notify", "pager"], "there is none: see --config"),
-        ([JOB, "--config", "nowhere.toml"], "nowhere.toml: no such file (named by --config)"),
-        ([JOB, "--api-key-file", "nowhere.key"], "cannot read nowhere.key: No such file or directory"),
-        ([JOB, "--base-url", "api.example.com"], "base_url must be an http:// or https:// URL"),
-    ],
-)
-async def test_a_mistake_in_the_command_is_2(
-    watching: Watching, api: FineTuningApi, arguments: list[str], words: str
-) -> None:
-    ended = await watching.command.run("watch", *arguments, env=watching.env)
-    assert (ended.code, ended.out) == (2, "")
-    assert words in " ".join(ended.err.replace("│", " ").split())
+MISTAKES = {
+    (): "Missing argument 'ID...'",
+    ("a b",): "'a b' is not a job: expected ID or SOURCE/ID",
+    ("..",): "'..' is not a job: expected ID or SOURCE/ID",
+    (JOB, "--interval", "soon"): "'soon' is not a duration",
+    (JOB, "--interval", "0s"): "more than zero",
+    (JOB, "--no-such-option"): "No such option: --no-such-option",
+    (f"elsewhere/{JOB}",): "no source is named 'elsewhere'",
+    (JOB, "--notify", "pager"): "there is none: see --config",
+    (JOB, "--config", "nowhere.toml"): "nowhere.toml: no such file (named by --config)",
+    (JOB, "--api-key-file", "nowhere.key"): "cannot read nowhere.key: No such file or directory",
+    (JOB, "--base-url", "api.example.com"): "base_url must be an http:// or https:// URL",
+}
+
+
+async def test_a_mistake_in_the_command_is_2(watching: Watching, api: FineTuningApi) -> None:
+    commands = (watching.command.run("watch", *arguments, env=watching.env) for arguments in MISTAKES)
+    for ended, words in zip(await asyncio.gather(*commands), MISTAKES.values(), strict=True):
+        assert (ended.code, ended.out) == (2, "")
+        assert words in " ".join(ended.err.replace("│", " ").split())
     assert api.requests == []
 
 

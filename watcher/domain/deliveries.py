@@ -132,16 +132,14 @@ def after_attempt(
 
     `jitter` lies between -1 and 1 and moves the next attempt within the policy's spread.
     """
-    match outcome:
-        case Delivered():
-            return Settlement(delivery, DeliveryState.DELIVERED, Why.ACCEPTED, now, None)
-        case Rejected(error):
-            return Settlement(delivery, DeliveryState.DEAD, Why.REJECTED, now, error)
-        case Failed(error, retry_after):
-            scheduled = policy.waits[min(delivery.attempts, len(policy.waits) - 1)] * (1 + policy.spread * jitter)
-            asked = min(retry_after or timedelta(), policy.longest_retry_after)
-            next_at = now + max(scheduled, asked)
-            if next_at > delivery.give_up_at:
-                return Settlement(delivery, DeliveryState.DEAD, Why.GAVE_UP, now, error)
-            why = Why.RECEIVER_ASKED_TO_WAIT if asked > scheduled else Why.RETRY_SCHEDULED
-            return Settlement(delivery, DeliveryState.PENDING, why, next_at, error)
+    if isinstance(outcome, Delivered):
+        return Settlement(delivery, DeliveryState.DELIVERED, Why.ACCEPTED, now, None)
+    if isinstance(outcome, Rejected):
+        return Settlement(delivery, DeliveryState.DEAD, Why.REJECTED, now, outcome.error)
+    scheduled = policy.waits[min(delivery.attempts, len(policy.waits) - 1)] * (1 + policy.spread * jitter)
+    asked = min(outcome.retry_after or timedelta(), policy.longest_retry_after)
+    next_at = now + max(scheduled, asked)
+    if next_at > delivery.give_up_at:
+        return Settlement(delivery, DeliveryState.DEAD, Why.GAVE_UP, now, outcome.error)
+    why = Why.RECEIVER_ASKED_TO_WAIT if asked > scheduled else Why.RETRY_SCHEDULED
+    return Settlement(delivery, DeliveryState.PENDING, why, next_at, outcome.error)

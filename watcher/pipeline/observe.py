@@ -13,7 +13,7 @@ from watcher.domain.cadence import MISSING_TOLERATED, PollOutcome, Trouble, answ
 from watcher.domain.conditions import Health
 from watcher.domain.jobs import Job, JobKey, Observation, is_terminal
 from watcher.domain.routing import Route, owed
-from watcher.domain.transitions import detect, moved
+from watcher.domain.transitions import Transition, detect, moved
 from watcher.errors import StoreError
 from watcher.pipeline.gate import Gate
 from watcher.pipeline.group_commit import GroupCommit
@@ -242,25 +242,22 @@ class Observe:
                 self._log.info("somebody else was first, observation dropped", job=str(change.job.key))
             elif change.transition:
                 self._edges.meter.moved(change.transition)
-                self._log_transition(change)
+                self._log_transition(change.transition, change.owed)
             if change.job.key in late or is_terminal(change.job.status):
                 self._forget(change.job.key)
         if any(change.owed for change in changes if change.job.key not in late):
             self._on_owed()
 
-    def _log_transition(self, change: Change) -> None:
-        transition = change.transition
-        if transition:
-            self._log.info(
-                "transition",
-                job=str(transition.key),
-                before=transition.previous_status,
-                status=transition.status,
-                reason=str(transition.reason),
-                owed=list(change.owed),
-            )
+    def _log_transition(self, transition: Transition, owed: Sequence[str]) -> None:
+        self._log.info(
+            "transition",
+            job=str(transition.key),
+            before=transition.previous_status,
+            status=transition.status,
+            reason=str(transition.reason),
+            owed=list(owed),
+        )
 
     def _forget(self, key: JobKey) -> None:
         self._jobs.pop(key, None)
-        if lane := self._lanes.get(key.source):
-            lane.source.forget(key.id)
+        self._lanes[key.source].source.forget(key.id)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from datetime import timedelta
 
 import pytest
 
-from tests.doubles import ManualClock, ScriptedNotifier, edges, job_in, observation
+from tests.doubles import HangingNotifier, ManualClock, ScriptedNotifier, edges, job_in, observation, until
 from watcher.domain.deliveries import Failed, Rejected
 from watcher.domain.routing import FirstSeen, Route
 from watcher.domain.transitions import Transition, detect
@@ -79,3 +80,18 @@ async def test_closed_output_is_passed_on() -> None:
     with pytest.raises(OutputClosedError):
         async with Announce({"console": notifier}, [Route("console")], flying_edges()) as announce:
             announce.tell(transition("running", "failed"))
+
+
+async def test_being_cancelled_while_it_waits_ends_it() -> None:
+    notifier = HangingNotifier()
+
+    async def announcing() -> None:
+        async with Announce({"chat": notifier}, [Route("chat")], edges(ManualClock())) as announce:
+            announce.tell(transition("running", "failed"))
+
+    task = asyncio.create_task(announcing())
+    await until(lambda: notifier.received)
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

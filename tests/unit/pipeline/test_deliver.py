@@ -22,7 +22,7 @@ from tests.doubles import (
     observation,
     until,
 )
-from watcher.domain.deliveries import PATIENT, DeliveryState, Failed, Rejected
+from watcher.domain.deliveries import PATIENT, Delivered, DeliveryState, Failed, Rejected
 from watcher.domain.jobs import JobKey
 from watcher.domain.messages import event_id
 from watcher.domain.transitions import Transition, detect
@@ -224,3 +224,25 @@ async def test_a_crash_leaves_a_claim_that_expires() -> None:
     await running
 
     assert world.record.in_state(DeliveryState.DELIVERED)
+
+
+async def test_it_knows_how_each_notifier_has_been_doing() -> None:
+    outcomes = [Failed("HTTP 503"), Rejected("HTTP 410"), Delivered()]
+    notifier = ScriptedNotifier(outcomes, at_once=1)
+    world = World({"chat": notifier})
+    seen = []
+    async with world.running():
+        for number, minutes in enumerate((0, 6, 12)):
+            world.clock.at = START + timedelta(minutes=minutes)
+            world.owe(transition("running", f"ftjob-{number}"))
+            await until(partial(_count, notifier, number + 1))
+            await until(lambda: not any(each.claimed_until for each in world.record.all()))
+            seen.append(world.deliver.health()[0])
+            await world.record.settle([])
+
+    assert [(health.error, health.rejection) for health in seen[:2]] == [("HTTP 503", None), ("HTTP 410", "HTTP 410")]
+    assert seen[1].failing_since == START
+
+
+def _count(notifier: ScriptedNotifier, count: int) -> bool:
+    return len(notifier.received) >= count

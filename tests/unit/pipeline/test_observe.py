@@ -146,6 +146,8 @@ async def test_failures_move_the_next_poll_out_and_an_answer_brings_it_back(stor
         await world.round(1, seconds=30)
         job = await world.job()
         assert (job.failures, job.last_error) == (1, "HTTP 503: overloaded")
+        health = world.observe.health()[0]
+        assert (health.failing_since, health.error) == (world.clock(), "HTTP 503: overloaded")
         await world.round(0, seconds=56)
         await world.round(1, seconds=4)
         assert (await world.job()).failures == 2
@@ -153,6 +155,9 @@ async def test_failures_move_the_next_poll_out_and_an_answer_brings_it_back(stor
         job = await world.job()
 
     assert (job.failures, job.last_error, job.due_at) == (0, None, world.clock() + INTERVAL)
+    assert world.observe.watched == 1
+    assert world.observe.last_answers() == {"openai": world.clock()}
+    assert world.observe.record_error() is None
     assert world.log.events("warning") == ["poll failed"]
     assert [facts["request_id"] for _, event, facts in world.log.lines if event == "poll failed"] == ["req_7", "req_7"]
 
@@ -254,6 +259,7 @@ async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
         await world.round(1, seconds=30)
         await world.round(1, seconds=30)
         assert await world.statuses() == ["queued"]
+        assert str(world.observe.record_error()) == "the disk is full"
         broken = False
         await world.round(1, seconds=30)
         await until(lambda: world.log.events("info").count("transition") == 4)

@@ -165,3 +165,26 @@ async def test_old_conditions_of_jobs_are_pruned(store: SqlStore) -> None:
 
     assert await store.prune(world.clock() - timedelta(days=90)) > 0
     assert await store.history(JobKey("@watcher", f"job/{JOB}/missing")) == []
+
+
+async def test_when_another_watcher_is_first_nothing_is_told_twice(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(store)
+
+    async def late(changes: Sequence[Change]) -> set[JobKey]:
+        return {change.job.key for change in changes}
+
+    monkeypatch.setattr(store, "record", late)
+    await world.look([world.failing()])
+
+    assert (world.woken, await world.told()) == (0, [])
+
+
+async def test_what_nobody_wants_to_hear_is_recorded_all_the_same(store: SqlStore) -> None:
+    world = World(store)
+    silent = Supervise(store, edges(world.clock, world.log), routes=[], stuck_after=STUCK_AFTER, on_owed=world._wake)
+    await silent.look([world.failing()], [])
+
+    assert world.woken == 0
+    assert len(await store.history(JobKey("@watcher", "source/openai/reach"))) == 1

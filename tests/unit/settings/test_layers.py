@@ -222,7 +222,16 @@ def test_a_mistake_in_the_environment_names_the_variable(
 def test_variables_reach_into_every_section(section: str, set_env: Any) -> None:
     variable = f"WATCHER_{section.upper()}__ZZZ__ZZZ"
     set_env(**{variable: "5"})
-    assert [told.split(": ")[:2] for told in mistakes(None)][:1] == [["environment", variable]]
+    told = mistakes(None)
+    assert told
+    assert all(mistake.startswith(f"environment: {variable}: ") for mistake in told)
+    assert not any(": unknown; " in mistake for mistake in told)
+
+
+def test_a_mistake_in_json_is_not_blamed_on_a_variable_beside_it(set_env: Any) -> None:
+    set_env(WATCHER_SOURCES__AZURE__API_KEY="k", WATCHER_SOURCES__AZURE='{"base_url": "azure"}')
+    [told] = mistakes(None)
+    assert told.startswith("environment: WATCHER_SOURCES__AZURE: sources.azure.base_url: got 'azure', expected")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pytest
@@ -30,6 +31,13 @@ class Lamp(Section):
         return token
 
 
+@dataclass
+class Shelf:
+    """Not made for settings, but allowed by pydantic."""
+
+    books: int
+
+
 class Room(Section):
     """As a plugin might have it."""
 
@@ -37,6 +45,7 @@ class Room(Section):
     lamps: dict[str, Lamp] = Field(default_factory=dict)
     more: list[Lamp] | None = None
     key: Annotated[SecretStr, AfterValidator(refuse)] | None = None
+    shelf: Shelf | None = None
     doors: dict[str, SecretStr] = Field(default_factory=dict)
     size: Annotated[int, Field(ge=1)] = 1
 
@@ -61,6 +70,10 @@ def mistakes(**given: Any) -> list[str]:
         ({"lamps": {"a": {"watts": []}}}, "lamps.a.watts: got a list, expected a valid integer"),
         ({"more": [{}, {"wats": 5}]}, "more[1].wats: unknown key; did you mean 'watts'?"),
         ({"more": [{}, "sk-1"]}, "more[1]: got text, expected a table"),
+        (
+            {"shelf": {"books": "sesame"}},
+            "shelf.books: got text, expected a valid integer, unable to parse string as an integer",
+        ),
         ({"size": 0}, "size: got 0, expected greater than or equal to 1"),
         ({"key": "sesame"}, "key: ******** will not do"),
         ({"lamp": {"bulb_token": "sesame"}}, "lamp.bulb_token: no bulb knows ********"),
