@@ -16,6 +16,8 @@ def main() -> None:
         from watcher.cli.app import app
 
         app()
+    except KeyboardInterrupt:  # before, or after, a command has signals in its own hands
+        sys.exit(Exit.INTERRUPTED)
     except OutputClosedError:
         _forget_output()
         sys.exit(Exit.OUTPUT_CLOSED)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from watcher.errors import ConfigurationError
+from watcher.errors import ConfigurationError, StoreError
 from watcher.pipeline.ports import Edges
 from watcher.systemd import ServiceManager
 from watcher.upkeep import Upkeep
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LONGEST_TICK = timedelta(seconds=1)
 """How late a due job, an added one or a due delivery may be found."""
-SHORTEST_TICK = timedelta(milliseconds=50)
+SHORTEST_TICK = timedelta(milliseconds=5)
 TICKS_PER_INTERVAL = 4
 """Ticks are a fraction of a short interval: looking exactly once per interval would miss every other poll."""
 PRUNE_INTERVAL = timedelta(hours=1)
@@ -38,6 +38,8 @@ HEARTBEAT_INTERVAL = timedelta(minutes=1)
 DRAIN_LIMIT = timedelta(seconds=10)
 """How long sends under way may go on after the first signal."""
 
+Requests = asyncio.Queue[signal.Signals]
+"""The signals that came, in order."""
 Reread = Callable[[], Blueprint]
 """Reads the configuration anew. Raises ConfigurationError."""
 
@@ -47,8 +49,9 @@ async def serve(blueprint: Blueprint, reread: Reread, edges: Edges) -> None:
 
     Raises OutputClosedError, StoreError or ConfigurationError.
     """
-    async with blueprint.open_store() as store:
-        await Daemon(store, reread, edges).run(blueprint)
+    with owned_signals() as requests:
+        async with blueprint.open_store() as store:
+            await Daemon(store, reread, requests, edges).run(blueprint)
 
 
 @dataclass(slots=True)
@@ -65,28 +68,24 @@ class _Generation:
 class Daemon:
     """Runs one generation of the pipeline after the other on the same record."""
 
-    def __init__(self, store: SqlStore, reread: Reread, edges: Edges) -> None:
+    def __init__(self, store: SqlStore, reread: Reread, requests: Requests, edges: Edges) -> None:
         self._store = store
         self._reread = reread
+        self._requests = requests
         self._edges = edges
         self._log = edges.log
         self._manager = ServiceManager()
-        self._requests: asyncio.Queue[signal.Signals] = asyncio.Queue()
 
     async def run(self, blueprint: Blueprint) -> None:
         """Serve until told to stop."""
-        with self._signals():
-            first = await self._open(blueprint)
-            self._upkeep = first.upkeep
-            await blueprint.watch_jobs(self._store)
-            async with blueprint.open_pages(self._store, self._standing):
-                generation: _Generation | None = first
-                while generation:
-                    async with generation.opened:
-                        successor = await self._run(generation)
-                    if successor:
-                        await successor.blueprint.watch_jobs(self._store, generation.blueprint)
-                    generation = successor
+        first = await self._open(blueprint)
+        self._upkeep = first.upkeep
+        await blueprint.watch_jobs(self._store)
+        async with blueprint.open_pages(self._store, self._standing):
+            generation: _Generation | None = first
+            while generation:
+                async with generation.opened:
+                    generation = await self._run(generation)
         self._log.info("stopped")
 
     async def _open(self, blueprint: Blueprint) -> _Generation:
@@ -143,12 +142,26 @@ class Daemon:
             self._manager.ready("the new configuration has mistakes: the one before stays in force")
 
     async def _successor(self, generation: _Generation) -> _Generation | None:
+        """Prepare what comes after a reload, while the present pipeline still runs; None when it cannot be had."""
+        if out_of_reach := generation.upkeep.record_error():
+            self._log.error("configuration not reloaded while the record is out of reach", error=str(out_of_reach))
+            return None
         try:
             blueprint = self._reread()
             successor = await self._open(blueprint)
         except ConfigurationError as error:
             self._log.error("configuration not reloaded, the one before stays", mistakes=list(error.mistakes))
             return None
+        except Exception as error:  # noqa: BLE001 - a plugin's fault must not end the service
+            self._log.exception("configuration not reloaded, the one before stays", error=type(error).__name__)
+            return None
+        try:
+            await blueprint.watch_jobs(self._store, generation.blueprint)
+        except StoreError as error:
+            await successor.opened.aclose()
+            self._log.error("configuration not reloaded, the one before stays", error=str(error))
+            return None
+        blueprint.adopt()
         if fixed := blueprint.fixed_changes(generation.blueprint):
             self._log.warning("some changes need a restart", settings=fixed)
         self._log.info("configuration reloaded")
@@ -181,23 +194,25 @@ class Daemon:
             scheduler.add_job(job, trigger, next_run_time=self._edges.clock())
         return scheduler
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Own the signals while the service runs."""
-        loop = asyncio.get_running_loop()
-        stops: list[signal.Signals] = []
 
-        def on_stop(number: signal.Signals) -> None:
-            if stops:
-                os._exit(128 + number)  # at once: what was sent and not settled is sent again, with the same id
-            stops.append(number)
-            self._requests.put_nowait(number)
+@contextmanager
+def owned_signals() -> Iterator[Requests]:
+    """Own the signals: they queue as requests. A second one to stop ends the process at once."""
+    loop = asyncio.get_running_loop()
+    requests: Requests = asyncio.Queue()
+    stops: list[signal.Signals] = []
 
-        handlers = {signal.SIGTERM: on_stop, signal.SIGINT: on_stop, signal.SIGHUP: self._requests.put_nowait}
-        for number, handler in handlers.items():
-            loop.add_signal_handler(number, handler, number)
-        try:
-            yield
-        finally:
-            for number in handlers:
-                loop.remove_signal_handler(number)
+    def on_stop(number: signal.Signals) -> None:
+        if stops:
+            os._exit(128 + number)  # at once: what was sent and not settled is sent again, with the same id
+        stops.append(number)
+        requests.put_nowait(number)
+
+    handlers = {signal.SIGTERM: on_stop, signal.SIGINT: on_stop, signal.SIGHUP: requests.put_nowait}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler, number)
+    try:
+        yield requests
+    finally:
+        for number in handlers:
+            loop.remove_signal_handler(number)

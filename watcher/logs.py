@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -87,7 +88,9 @@ class WatcherLog:
             return
         if self._logger is None:
             self._logger = _open_logger(self._options)
-        getattr(self._logger, level)(event, **facts)
+        # A full disk or a closed standard error must not end the watching; there is nobody else to tell.
+        with suppress(OSError, ValueError):
+            getattr(self._logger, level)(event, **facts)
 
 
 def _open_logger(options: LogOptions) -> Any:

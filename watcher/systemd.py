@@ -14,7 +14,8 @@ class ServiceManager:
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
         env = os.environ if env is None else env
-        self._address = env.get("NOTIFY_SOCKET", "").replace("@", "\0", 1)
+        address = env.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + address[1:] if address.startswith("@") else address
         is_ours = env.get("WATCHDOG_PID") in {None, "", str(os.getpid())}
         limit = env.get("WATCHDOG_USEC", "") if is_ours else ""
         self.watchdog_interval = timedelta(microseconds=int(limit)) / 2 if limit.isdigit() and int(limit) else None

@@ -35,7 +35,7 @@ class Upkeep:
 
     async def supervise(self) -> None:
         """Tell of what the watcher cannot see, and of whom it cannot reach."""
-        error = self._pipeline.observe.record_error()
+        error = self.record_error()
         if error and not self._is_record_known_bad:
             self._emergency = asyncio.create_task(self._tell_without_record(error))
         self._is_record_known_bad = error is not None
@@ -93,9 +93,13 @@ class Upkeep:
         loops = {"observe": self._pipeline.observe.pulse, "deliver": self._pipeline.deliver.pulse}
         return [name for name, pulse in loops.items() if not pulse.is_steady()]
 
+    def record_error(self) -> StoreError | None:
+        """Say why the record cannot be read or written; None while it can."""
+        return self._pipeline.observe.record_error() or self._pipeline.deliver.record_error()
+
     def is_well(self) -> bool:
         """Tell whether the watcher sees, records and can speak."""
-        trouble = self.stalled() or self._pipeline.observe.record_error()
+        trouble = self.stalled() or self.record_error()
         return not trouble and not self._pipeline.supervise.is_anything_wrong()
 
     async def close(self) -> None:

@@ -159,9 +159,13 @@ class Pipeline:
 class Blueprint:
     """How a service is put together from settings. A reload makes a new one, for the same record."""
 
-    def __init__(self, settings: Settings, edges: Edges) -> None:
-        """Raises ConfigurationError for settings that no service can be made of."""
+    def __init__(self, settings: Settings, edges: Edges, adopt: Callable[[], None] = lambda: None) -> None:
+        """`adopt` is called when the settings take effect.
+
+        Raises ConfigurationError for settings that no service can be made of.
+        """
         self.settings = settings
+        self.adopt = adopt
         self._edges = edges
         self._sources = source_configs(settings)
         self._listen = listen_of(settings)
@@ -267,7 +271,10 @@ def listen_of(settings: Settings) -> Listen | None:
     return listen
 
 
-def check_settings(settings: Settings) -> None:
-    """Refuse what the service would refuse at start, without opening anything. Raises ConfigurationError."""
-    source_configs(settings)
+async def check_settings(settings: Settings, edges: Edges) -> None:
+    """Refuse what the service would refuse at start, without touching the record. Raises ConfigurationError."""
     listen_of(settings)
+    async with AsyncExitStack() as stack:
+        for config in source_configs(settings).values():
+            await stack.enter_async_context(open_source(config, edges))
+        await open_notifiers(settings, settings.notifiers, edges, stack)

@@ -15,7 +15,7 @@ from typing import Any
 SUITE = "bookworm"
 """The oldest Debian that the service is for: systemd 252 and Python 3.11."""
 PACKAGES = ("systemd", "dbus", "python3", "python3-venv", "ca-certificates", "procps")
-_LEFT_OUT = ("doc", "man", "locale", "info", "zoneinfo")
+_LEFT_OUT = ("doc", "man", "locale", "info")
 """Directories of /usr/share that only cost time to unpack and to remove."""
 TOOLS = ("mmdebstrap", "systemd-nspawn", "nsenter", "uv")
 REQUIRED = "WATCHER_REQUIRE_SYSTEM_TESTS"

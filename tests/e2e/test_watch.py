@@ -125,6 +125,18 @@ async def test_a_signal_ends_it_quietly_with_128_and_its_number(
     assert ended.events("error") == []
 
 
+async def test_a_signal_before_it_has_begun_ends_it_as_quietly(watching: Watching, api: FineTuningApi) -> None:
+    """Python, told to report its imports, shows how far it is: here the command line is still being loaded."""
+    api.add_job(JobScript(JOB, (Step("running"),)))
+    env = {**watching.env, "PYTHONPROFILEIMPORTTIME": "1"}
+    async with watching.command.start("watch", JOB, env=env) as running:
+        await running.until(lambda: "typer" in running.err, "report of imports")
+        ended = await running.stop(SIGINT)
+    assert ended.code == 130
+    assert ended.out == ""
+    assert all(line.startswith("import time:") for line in ended.err.splitlines())
+
+
 async def test_a_closed_pipe_ends_it_quietly_with_141(watching: Watching, api: FineTuningApi) -> None:
     """As `watcher watch --json | head -1` does it: one line is read, then nobody reads any more."""
     api.add_job(JobScript(JOB, (Step("queued", polls=2), Step("running", polls=2), Step("succeeded"))))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import typer
 
-from watcher.cli.options import ConfigOption, JsonOption, read_settings
+from watcher.cli.options import ConfigOption, JsonOption, open_log, read_settings
 from watcher.cli.output import write_json, write_line, write_text
 from watcher.locations import find_config
 
@@ -16,10 +17,10 @@ app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True
 @app.command()
 def check(config: ConfigOption = None) -> None:
     """Say whether the configuration is right; name every mistake if it is not. Exit 0 or 2."""
-    from watcher.wiring import check_settings
+    from watcher.wiring import check_settings, real_edges
 
     settings = read_settings(config)
-    check_settings(settings)
+    asyncio.run(check_settings(settings, real_edges(open_log(settings))))
     path = find_config(config, os.environ)
     where = f"{path}: " if path else "no file, only the environment: "
     write_line(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,7 @@ from watcher.cli.chosen import spec_of
 from watcher.cli.options import ConfigOption, JobArgument, JobReference, JobsArgument, JsonOption, read_settings
 from watcher.cli.output import write_json, write_line, write_table
 from watcher.cli.recorded import find_key, with_store
-from watcher.domain.jobs import JobKey
+from watcher.domain.jobs import JobKey, JobSpec
 from watcher.domain.transitions import Transition
 from watcher.pipeline.overview import history_rows, job_row
 from watcher.wiring import utc_now
@@ -41,23 +40,29 @@ def add(
     ids: JobsArgument,
     name: Annotated[str | None, typer.Option(help="What people call the job.")] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; repeatable.")] = None,
+    as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Watch jobs. One that has ended is asked for once more."""
+    """Watch jobs. One that has ended is asked for once more. What is not given stays as it is."""
     settings = read_settings(config)
-    labels = dict(map(_label, label or []))
     specs = [spec_of(reference, settings) for reference in ids]
-    specs = [replace(spec, name=name or spec.name, labels={**spec.labels, **labels}) for spec in specs]
-    with_store(config, lambda store: store.upsert_jobs(specs, utc_now(), ask_again=True))
-    for spec in specs:
-        write_line(f"watching {spec.key}")
+    labels = dict(map(_label, label or []))
+    added = with_store(config, lambda store: _add(store, specs, name, labels))
+    if as_json:
+        write_json([{"source": key.source, "id": key.id} for key in added])
+    for key in () if as_json else added:
+        write_line(f"watching {key}")
 
 
 @app.command()
-def remove(ids: JobsArgument, config: ConfigOption = None) -> None:
+def remove(ids: JobsArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Watch jobs no more. What was recorded of them stays, and what is owed is still delivered."""
     configured = {JobKey(job.source, job.id) for job in read_settings(config).jobs}
-    for key, was_watched in with_store(config, lambda store: _remove(store, ids)).items():
+    removed = with_store(config, lambda store: _remove(store, ids))
+    if as_json:
+        write_json([{"source": key.source, "id": key.id, "was_watched": was} for key, was in removed.items()])
+        return
+    for key, was_watched in removed.items():
         note = "; it is in the configuration, and comes back at the next start" if key in configured else ""
         write_line(f"no longer watching {key}{note}" if was_watched else f"{key} was not watched any more")
 
@@ -70,6 +75,17 @@ def history(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
         write_json(rows)
     else:
         write_table(["observed_at", "status", "reason", "skipped", "lasted", "event_id"], rows, "not seen yet")
+
+
+async def _add(
+    store: SqlStore, specs: Sequence[JobSpec], name: str | None, labels: Mapping[str, str]
+) -> Sequence[JobKey]:
+    wanted = []
+    for spec in specs:
+        known = await store.job(spec.key) or spec
+        wanted.append(JobSpec(spec.key, name or spec.name or known.name, {**known.labels, **spec.labels, **labels}))
+    await store.upsert_jobs(wanted, utc_now(), ask_again=True)
+    return [spec.key for spec in wanted]
 
 
 async def _remove(store: SqlStore, references: Sequence[JobReference]) -> Mapping[JobKey, bool]:

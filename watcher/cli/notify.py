@@ -12,6 +12,7 @@ from watcher.cli.interrupts import run_until_signal
 from watcher.cli.options import ConfigOption, LogFormatOption, LogLevelOption, open_log, read_settings
 from watcher.domain.deliveries import Delivered, Failed, Outcome
 from watcher.domain.durations import format_duration
+from watcher.domain.escaping import printable
 from watcher.domain.messages import message_of_test
 from watcher.wiring import open_notifiers, real_edges
 
@@ -43,8 +44,8 @@ async def _test(settings: Settings, name: str, edges: Edges) -> int:
     async with AsyncExitStack() as stack:
         notifiers = await open_notifiers(settings, [name], edges, stack)
         outcome = await notifiers[name].send(message_of_test(name, edges.clock()))
-    # Not to standard output, which may be where the notifier itself has just written.
-    typer.echo(f"{name}: {_words(outcome)}", err=True)
+    # Not to standard output where the notifier itself has just written there.
+    typer.echo(printable(f"{name}: {_words(outcome)}"), err=settings.notifiers[name].kind == "stdout")
     return Exit.OK if isinstance(outcome, Delivered) else Exit.FAILED
 
 

@@ -24,8 +24,6 @@ def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_forma
 
     def reread() -> Blueprint:
         settings = read_settings(config, log_level, log_format)
-        blueprint = Blueprint(settings, edges)
-        log.change(log_options(settings))
-        return blueprint
+        return Blueprint(settings, edges, adopt=lambda: log.change(log_options(settings)))
 
     asyncio.run(serve(Blueprint(settings, edges), reread, edges))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +17,7 @@ from watcher.cli.interrupts import run_until_signal
 from watcher.cli.options import ConfigOption, JobsArgument, JsonOption, LogFormatOption, LogLevelOption, as_duration
 from watcher.cli.screen import Screen, open_screen
 from watcher.domain.cadence import PollOutcome, Trouble
-from watcher.domain.jobs import Job
+from watcher.domain.jobs import Job, Status
 from watcher.domain.transitions import Transition
 from watcher.errors import ConfigurationError
 from watcher.pipeline.watch import Bounds, Ending, Telling, Watch
@@ -80,6 +81,8 @@ def watch(
 
     With several jobs it is the code of the first one, in the order given, that did not succeed.
     """
+    if until and until not in set(Status) and (near := get_close_matches(until, list(Status), n=1)):
+        raise typer.BadParameter(f"{until!r} is no status; did you mean {near[0]!r}?", param_hint="--until")
     chosen = choose(ids, Surroundings(config, log_level, log_format, base_url, api_key_file))
     bounds = Bounds(interval, until, timeout, give_up_after)
     raise typer.Exit(run_until_signal(_watch(chosen, bounds, notify or [], as_json=as_json)))

@@ -138,8 +138,8 @@ def after_attempt(
         return Settlement(delivery, DeliveryState.DEAD, Why.REJECTED, now, outcome.error)
     scheduled = policy.waits[min(delivery.attempts, len(policy.waits) - 1)] * (1 + policy.spread * jitter)
     asked = min(outcome.retry_after or timedelta(), policy.longest_retry_after)
-    next_at = now + max(scheduled, asked)
-    if next_at > delivery.give_up_at:
+    next_at = min(now + max(scheduled, asked), delivery.give_up_at)
+    if now >= delivery.give_up_at:
         return Settlement(delivery, DeliveryState.DEAD, Why.GAVE_UP, now, outcome.error)
     why = Why.RECEIVER_ASKED_TO_WAIT if asked > scheduled else Why.RETRY_SCHEDULED
     return Settlement(delivery, DeliveryState.PENDING, why, next_at, outcome.error)

@@ -21,13 +21,14 @@ class Announce:
     """Delivers while it is entered; leaving it waits until each delivery has come to an end, within a minute."""
 
     def __init__(self, notifiers: Mapping[str, Notifier], routes: Sequence[Route], edges: Edges) -> None:
+        self._notifiers = notifiers
         self._edges = edges
         self._routes = routes
-        self._deliveries = MemoryDeliveries(BRIEF.give_up_after)
-        self._deliver = Deliver(self._deliveries, notifiers, BRIEF, edges)
 
     async def __aenter__(self) -> Self:
-        """Start delivering."""
+        """Start delivering, with nothing owed."""
+        self._deliveries = MemoryDeliveries(BRIEF.give_up_after)
+        self._deliver = Deliver(self._deliveries, self._notifiers, BRIEF, self._edges)
         self._running = asyncio.create_task(self._deliver.run())
         return self
 

@@ -57,7 +57,7 @@ class Deliver:
         self._policy = policy
         self._edges = edges
         self._log = edges.log
-        self._settlements = GroupCommit("outcomes of deliveries", self._commit, edges.log)
+        self._settlements = GroupCommit("outcomes of deliveries", record.settle, self, edges.log)
         self._wake = asyncio.Event()
         self._is_stopping = False
         self.pulse = Pulse()
@@ -67,6 +67,10 @@ class Deliver:
     def wake(self) -> None:
         """Look for due deliveries now."""
         self._wake.set()
+
+    def record_error(self) -> StoreError | None:
+        """Say why the record cannot be read or written; None while it can."""
+        return self._settlements.refusal or self._record_error
 
     def health(self) -> list[Health]:
         """Say how each notifier has been doing."""
@@ -85,7 +89,8 @@ class Deliver:
         async with self._settlements, asyncio.TaskGroup() as attempts:
             while not self._is_stopping:
                 for delivery in await self._claim():
-                    attempts.create_task(self._attempt(delivery))
+                    if not self._is_stopping:
+                        attempts.create_task(self._attempt(delivery))
                 self.pulse.turned()
                 await self._wake.wait()
                 self._wake.clear()
@@ -94,13 +99,17 @@ class Deliver:
 
     async def _claim(self) -> Sequence[Delivery]:
         capacity = {name: lane.room for name, lane in self._lanes.items() if lane.room}
-        if not capacity:
+        # What is in hand and cannot be settled must not be claimed anew: its settlement would no longer fit.
+        if not capacity or self._settlements.refusal:
             return ()
         now = self._edges.clock()
         try:
             claimed = await self._record.claim(capacity, now, now + CLAIM)
         except StoreError as error:
             self._note_record(error)
+            return ()
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the delivering
+            self._log.exception("looking for due deliveries broke", error=type(error).__name__)
             return ()
         self._note_record(None)
         deliveries = [delivery for delivery in claimed if delivery.id not in self._lanes[delivery.notifier].sending]
@@ -162,9 +171,12 @@ class Deliver:
             next_at=settlement.next_at.isoformat() if settlement.state is DeliveryState.PENDING else None,
         )
 
-    async def _commit(self, settlements: Sequence[Settlement]) -> None:
-        await self._record.settle(settlements)
-        for settlement in settlements:
-            self._lanes[settlement.delivery.notifier].sending.discard(settlement.delivery.id)
-        # The next delivery of these jobs is free to go, and their lanes have room.
+    def committed(self, items: Sequence[Settlement], result: object) -> None:  # noqa: ARG002 - settling returns nothing
+        """Hear from the queue that these are settled: their lanes have room, and the next ones are free to go."""
+        for settlement in items:
+            self.dropped(settlement)
+
+    def dropped(self, item: Settlement) -> None:
+        """Hear from the queue that it is done with a settlement, recorded or not."""
+        self._lanes[item.delivery.notifier].sending.discard(item.delivery.id)
         self._wake.set()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import cast
 
 from watcher.domain.cadence import MISSING_TOLERATED, PollOutcome, Trouble, answered, next_poll, troubled
 from watcher.domain.conditions import Health
@@ -75,7 +76,7 @@ class Observe:
         self._jobs: dict[JobKey, Job] = {}
         """Every job as last known: what goes on being polled while the record cannot be reached."""
         self._unrecorded: Counter[JobKey] = Counter()
-        self._changes = GroupCommit("changes of jobs", self._commit, edges.log)
+        self._changes = GroupCommit("changes of jobs", record.record, self, edges.log)
         self._wake = asyncio.Event()
         self._record_error: StoreError | None = None
         self.on_missing: Callable[[Job], None] = lambda _job: None
@@ -139,11 +140,20 @@ class Observe:
         except StoreError as error:
             self._note_record(error)
             taken = self._due_from_memory(capacity, now)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watching
+            self._log.exception("looking for due jobs broke", error=type(error).__name__)
+            return ()
         else:
             self._note_record(None)
+        return self._started(taken, capacity, now)
+
+    def _started(self, taken: Sequence[Job], capacity: Mapping[str, int], now: datetime) -> list[Job]:
+        """Note the jobs as being polled; leave out those that still are."""
         taken_of = Counter(job.key.source for job in taken)
         for name, room in capacity.items():
             self._lanes[name].is_behind = taken_of[name] == room
+            if taken_of[name]:
+                self._lanes[name].gate.passed(now)
         jobs = [job for job in taken if job.key not in self._lanes[job.key.source].polling]
         for job in jobs:
             self._lanes[job.key.source].polling.add(job.key)
@@ -152,8 +162,8 @@ class Observe:
 
     def _latest(self, recorded: Job) -> Job:
         """Prefer our own state of a job while what we learned of it is still on its way into the record."""
-        if self._unrecorded[recorded.key]:
-            return replace(self._jobs[recorded.key], due_at=recorded.due_at)
+        if recorded.key in self._unrecorded and (known := self._jobs.get(recorded.key)):
+            return replace(known, due_at=recorded.due_at)
         return recorded
 
     def _due_from_memory(self, capacity: Mapping[str, int], now: datetime) -> list[Job]:
@@ -180,19 +190,28 @@ class Observe:
             result = await poll(lane.source, job, self._log)
             outcome = result.outcome if isinstance(result, Trouble) else PollOutcome.ANSWERED
             self._edges.meter.polled(job.key.source, outcome, monotonic() - begun)
-            lane.note(result, self._edges.clock())
+            self._note(lane, result)
             if isinstance(result, Trouble):
                 self._log_trouble(lane.gate, job, result)
                 self._complain(job, result)
             else:
-                if lane.gate.open():
-                    self._log.info("source accepts us again", source=job.key.source)
                 self._learn(job, result)
         finally:
             self.pulse.ended(job.key)
             lane.polling.discard(job.key)
             if lane.is_behind and len(lane.polling) * 2 <= lane.at_once:
                 self._wake.set()
+
+    def _note(self, lane: _Lane, result: Observation | Trouble | None) -> None:
+        """Note what a result says of its source."""
+        now = self._edges.clock()
+        lane.note(result, now)
+        trouble = result if isinstance(result, Trouble) else None
+        if trouble and trouble.retry_after:
+            lane.gate.hush(trouble.retry_after, now)
+        # Who says that it does not know a job has let us in.
+        if (trouble is None or trouble.outcome is PollOutcome.MISSING) and lane.gate.open():
+            self._log.info("source accepts us again")
 
     def _log_trouble(self, gate: Gate, job: Job, trouble: Trouble) -> None:
         """Say each kind of trouble once when it begins, and only to those who look for it while it lasts."""
@@ -227,17 +246,20 @@ class Observe:
         self._put(Change(job.seq, after, transition, owed(self._routes, transition) if transition else ()))
 
     def _put(self, change: Change) -> None:
-        self._jobs[change.job.key] = change.job
-        self._unrecorded[change.job.key] += 1
+        key = change.job.key
+        if change.transition is None and self._changes.refusal:
+            # While nothing can be written, the last word on a job's failures is enough.
+            self._settle(self._changes.take_back(lambda each: each.job.key == key and each.transition is None))
+        self._jobs[key] = change.job
+        self._unrecorded[key] += 1
         self._changes.put(change)
 
-    async def _commit(self, changes: Sequence[Change]) -> None:
-        late = await self._record.record(changes)
-        for change in changes:
-            self._unrecorded[change.job.key] -= 1
-            if not self._unrecorded[change.job.key]:
-                del self._unrecorded[change.job.key]
-        for change in changes:
+    def committed(self, items: Sequence[Change], result: object) -> None:
+        """Hear from the queue that changes were recorded, except those of the jobs in `result`: they came too late."""
+        late = cast(Collection[JobKey], result)
+        # What builds on a change that came too late is void, even if its number should fit.
+        self._settle([*items, *self._changes.take_back(lambda each: each.job.key in late)])
+        for change in items:
             if change.job.key in late:
                 self._log.info("somebody else was first, observation dropped", job=str(change.job.key))
             elif change.transition:
@@ -245,8 +267,19 @@ class Observe:
                 self._log_transition(change.transition, change.owed)
             if change.job.key in late or is_terminal(change.job.status):
                 self._forget(change.job.key)
-        if any(change.owed for change in changes if change.job.key not in late):
+        if any(change.owed for change in items if change.job.key not in late):
             self._on_owed()
+
+    def dropped(self, item: Change) -> None:
+        """Hear from the queue that a change can never be recorded; the next look at the job begins anew."""
+        self._settle([item])
+        self._forget(item.job.key)
+
+    def _settle(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            self._unrecorded[change.job.key] -= 1
+            if not self._unrecorded[change.job.key]:
+                del self._unrecorded[change.job.key]
 
     def _log_transition(self, transition: Transition, owed: Sequence[str]) -> None:
         self._log.info(
@@ -259,5 +292,7 @@ class Observe:
         )
 
     def _forget(self, key: JobKey) -> None:
+        if key in self._unrecorded:
+            return  # what is still on its way into the record must not be lost sight of
         self._jobs.pop(key, None)
         self._lanes[key.source].source.forget(key.id)

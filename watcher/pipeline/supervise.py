@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, cast
 
 from watcher.domain.conditions import (
     Condition,
@@ -18,7 +18,7 @@ from watcher.domain.conditions import (
 )
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.routing import Route, owed
-from watcher.domain.transitions import detect, moved
+from watcher.domain.transitions import Transition, detect, moved
 from watcher.errors import StoreError
 from watcher.pipeline.ports import Change, Edges, JobRecord
 
@@ -77,7 +77,7 @@ class Supervise:
         """Record what is news. While the record is out of reach nothing is lost: the next look finds the same."""
         now = self._edges.clock()
         found = [condition for health in sources for condition in source_conditions(health, now)]
-        found += [told for health in notifiers if (told := notifier_condition(health, now))]
+        found += filter(None, (notifier_condition(health, now) for health in notifiers))
         self._wrong = frozenset(condition.subject for condition in found if not condition.is_good)
         try:
             for condition in found:
@@ -86,34 +86,33 @@ class Supervise:
                 await self._tell(missing_condition(self._missing[0], now), is_passing=True)
                 self._missing.pop(0)
             for job in await self._record.lingering(self._stuck_after, now):
-                if stuck := stuck_condition(job, now, self._stuck_after):
-                    await self._tell(stuck, is_passing=True)
+                await self._tell(stuck_condition(job, now, self._stuck_after), is_passing=True)
         except StoreError as error:
             self._edges.log.debug("conditions not recorded, looking again", error=str(error))
 
-    async def _tell(self, condition: Condition, *, is_passing: bool = False) -> None:
+    async def _tell(self, condition: Condition | None, *, is_passing: bool = False) -> None:
         """Record a condition, if it is news, with the deliveries that it owes; a passing one may be pruned later."""
-        if self._states.get(condition.subject) == condition.state:
+        if condition is None or self._states.get(condition.subject) == condition.state:
             return
         recorded = await self._record.job(condition.subject)
         if is_news(condition, recorded):
-            await self._commit(condition, recorded)
+            if not await self._is_committed(condition, recorded):
+                return  # another watcher on the same record was first: the next look sees what it said
             if is_passing:
                 await self._record.remove_job(condition.subject, self._edges.clock())
         self._states[condition.subject] = condition.state
 
-    async def _commit(self, condition: Condition, recorded: Job | None) -> None:
+    async def _is_committed(self, condition: Condition, recorded: Job | None) -> bool:
         now = self._edges.clock()
         await self._record.upsert_jobs([JobSpec(condition.subject, labels=condition.labels)], now)
         before = recorded or Job(condition.subject, labels=condition.labels)
-        transition = detect(before, observation_of(condition, now))
-        if transition is None:
-            return
+        # It is news, so there is a transition.
+        transition = cast(Transition, detect(before, observation_of(condition, now)))
         receivers = owed(self._routes, transition)
-        after = moved(before, transition)
-        if await self._record.record([Change(before.seq, after, transition, receivers)]):
-            return  # another watcher on the same record was first
+        if await self._record.record([Change(before.seq, moved(before, transition), transition, receivers)]):
+            return False
         log = self._edges.log.info if condition.is_good else self._edges.log.warning
         log(condition.title, type=condition.type, owed=list(receivers), **dict(condition.data))
         if receivers:
             self._on_owed()
+        return True

@@ -90,19 +90,20 @@ class Watch:
 
     async def _follow(self, spec: JobSpec, endings: dict[JobKey, Ending]) -> None:
         job = Job(spec.key, spec.name, spec.labels)
-        last_answer = self._edges.clock()
+        failing_since: datetime | None = None
         while True:
             job, trouble = await self._look(job)
             now = self._edges.clock()
-            last_answer = last_answer if trouble else now
-            ending = self._ending(job, trouble, now - last_answer)
+            failing_since = (failing_since or now) if trouble else None
+            give_up_at = failing_since + self._bounds.give_up_after if failing_since else None
+            ending = self._ending(job, trouble, has_failed_too_long=give_up_at is not None and now >= give_up_at)
             next_at = next_poll(job, self._bounds.interval, now, self._edges.jitter(), trouble) or now
             if trouble:
                 self._telling.trouble(job, trouble, None if ending else next_at)
             if ending:
                 endings[job.key] = ending
                 return
-            await self._sleep((next_at - now).total_seconds())
+            await self._sleep((min(next_at, give_up_at or next_at) - now).total_seconds())
 
     async def _look(self, job: Job) -> tuple[Job, Trouble | None]:
         result = await poll(self._sources[job.key.source], job, self._edges.log)
@@ -114,13 +115,13 @@ class Watch:
         self._telling.transition(transition)
         return moved(answered(job), transition), None
 
-    def _ending(self, job: Job, trouble: Trouble | None, silence: timedelta) -> Ending | None:
+    def _ending(self, job: Job, trouble: Trouble | None, *, has_failed_too_long: bool) -> Ending | None:
         if trouble:
             if trouble.outcome is PollOutcome.REJECTED:
                 return Ending.REJECTED
             if is_reported_missing(job):
                 return Ending.NOT_FOUND
-            return Ending.GAVE_UP if silence >= self._bounds.give_up_after else None
+            return Ending.GAVE_UP if has_failed_too_long else None
         if self._bounds.until and job.status and has_reached(job.status, self._bounds.until):
             return Ending.REACHED
         return _ENDINGS.get(job.status or "")

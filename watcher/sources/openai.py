@@ -7,6 +7,7 @@ import hashlib
 import ssl
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Self
 from urllib.parse import quote
 
@@ -95,7 +96,7 @@ class OpenAISource:
     async def _ask(self, job_id: str, known: str | None) -> Observation | None:
         answer = await self._exchange(job_id)
         if trouble := trouble_of(answer, self._clock()):
-            raise self._without_secret(trouble)
+            raise trouble
         digest = hashlib.blake2b(answer.body, digest_size=16).digest()
         if known is not None and self._last.get(job_id) == (digest, known):
             self._log.debug(
@@ -108,7 +109,7 @@ class OpenAISource:
 
     async def _exchange(self, job_id: str) -> Answer:
         try:
-            return await self._client.exchange(self._request(job_id))
+            return self._without_secret(await self._client.exchange(self._request(job_id)))
         except HttpError as error:
             raise TransientError(str(error)) from None
 
@@ -128,7 +129,7 @@ class OpenAISource:
             observation = wire.parse(answer.body, JobKey(self.name, job_id), self._clock())
         except SourceError as error:
             error.request_id = request_id_of(answer)
-            raise self._without_secret(error) from None
+            raise
         self._log.debug(
             "poll answered",
             source=self.name,
@@ -150,11 +151,11 @@ class OpenAISource:
             request_id=getattr(error, "request_id", None),
         )
 
-    def _without_secret(self, error: SourceError) -> SourceError:
-        """Take the key out of the error, for services that repeat it."""
-        if self._secret:
-            error.args = (str(error).replace(self._secret, "***"),)
-        return error
+    def _without_secret(self, answer: Answer) -> Answer:
+        """Take the key out of the answer, for services that repeat it: it must get neither into errors nor records."""
+        if self._secret and self._secret.encode() in answer.body:
+            return replace(answer, body=answer.body.replace(self._secret.encode(), b"***"))
+        return answer
 
 
 def _client_certificate(config: SourceConfig) -> ssl.SSLContext | None:

@@ -83,7 +83,7 @@ def transition_of(row: Sequence[Any]) -> Transition:
         seq=seq,
         previous_status=before,
         status=status,
-        reason=Reason(reason),
+        reason=_reason(reason),
         skipped=tuple(json.loads(skipped)),
         observed_at=observed_at,
         previous_since=since,
@@ -154,3 +154,8 @@ def _facts_of(values: dict[str, Any]) -> JobFacts:
     if "error" in values:
         values["error"] = JobError(**values["error"])
     return JobFacts(**values)
+
+
+def _reason(text: str) -> Reason:
+    # A newer watcher on the same record may know reasons that this one does not.
+    return Reason(text) if text in set(Reason) else Reason.UNRECOGNISED

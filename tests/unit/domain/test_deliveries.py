@@ -77,11 +77,12 @@ def test_a_receiver_may_ask_for_a_longer_wait_up_to_a_day(asked: timedelta, wait
 
 
 def test_after_72_hours_a_failing_delivery_is_dead() -> None:
-    late = START + timedelta(hours=71, minutes=30)
+    """The last attempt is made when the time is up, not up to an hour before."""
+    late = after_attempt(pending(50), Failed("x"), START + timedelta(hours=71, minutes=30), 0.0)
+    last = after_attempt(pending(51), Failed("x"), START + timedelta(hours=72), 0.0)
 
-    assert after_attempt(pending(50), Failed("x"), late, 0.0).state is DeliveryState.DEAD
-    assert after_attempt(pending(50), Failed("x"), late, 0.0).why is Why.GAVE_UP
-    assert after_attempt(pending(50), Failed("x"), START + timedelta(hours=70), 0.0).state is DeliveryState.PENDING
+    assert (late.state, late.next_at) == (DeliveryState.PENDING, START + timedelta(hours=72))
+    assert (last.state, last.why) == (DeliveryState.DEAD, Why.GAVE_UP)
 
 
 def test_a_delivery_is_tried_once_however_late_it_is() -> None:

@@ -95,3 +95,13 @@ async def test_being_cancelled_while_it_waits_ends_it() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_it_can_be_entered_again() -> None:
+    notifier = ScriptedNotifier()
+    announce = Announce({"chat": notifier}, [Route("chat")], flying_edges())
+    for status in ("failed", "succeeded"):
+        async with announce:
+            announce.tell(transition("running", status))
+
+    assert len(notifier.received) == 2

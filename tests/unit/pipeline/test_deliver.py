@@ -22,12 +22,13 @@ from tests.doubles import (
     observation,
     until,
 )
-from watcher.domain.deliveries import PATIENT, Delivered, DeliveryState, Failed, Rejected
+from watcher.domain.deliveries import PATIENT, Delivered, DeliveryState, Failed, Outcome, Rejected
 from watcher.domain.jobs import JobKey
 from watcher.domain.messages import event_id
 from watcher.domain.transitions import Transition, detect
 from watcher.errors import OutputClosedError, StoreUnavailableError
 from watcher.pipeline import deliver as deliver_module
+from watcher.pipeline import group_commit
 from watcher.pipeline.deliver import Deliver
 from watcher.pipeline.memory import MemoryDeliveries
 from watcher.pipeline.ports import Notifier
@@ -227,21 +228,66 @@ async def test_a_crash_leaves_a_claim_that_expires() -> None:
 
 
 async def test_it_knows_how_each_notifier_has_been_doing() -> None:
-    outcomes = [Failed("HTTP 503"), Rejected("HTTP 410"), Delivered()]
+    outcomes: list[Outcome | BaseException] = [Failed("HTTP 503"), Rejected("HTTP 410"), Delivered()]
     notifier = ScriptedNotifier(outcomes, at_once=1)
     world = World({"chat": notifier})
     seen = []
     async with world.running():
-        for number, minutes in enumerate((0, 6, 12)):
-            world.clock.at = START + timedelta(minutes=minutes)
+        for number in range(3):
             world.owe(transition("running", f"ftjob-{number}"))
             await until(partial(_count, notifier, number + 1))
             await until(lambda: not any(each.claimed_until for each in world.record.all()))
             seen.append(world.deliver.health()[0])
-            await world.record.settle([])
 
-    assert [(health.error, health.rejection) for health in seen[:2]] == [("HTTP 503", None), ("HTTP 410", "HTTP 410")]
-    assert seen[1].failing_since == START
+    told = [(health.error, health.rejection) for health in seen]
+    assert told == [("HTTP 503", None), ("HTTP 410", "HTTP 410"), (None, None)]
+    assert [health.failing_since for health in seen] == [START, START, None]
+    assert seen[2].last_success == START
+
+
+async def test_nothing_is_claimed_while_outcomes_cannot_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim anew would take the token that the waiting outcome must show: the message would go out twice."""
+    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
+    notifier = ScriptedNotifier()
+    world = World({"chat": notifier})
+    settle, refused = world.record.settle, 0
+
+    async def refuse(settlements: object) -> None:
+        nonlocal refused
+        if refused < 3:
+            refused += 1
+            world.clock.move(minutes=1)
+            world.deliver.wake()
+            raise StoreUnavailableError("database is locked")
+        await settle(settlements)  # type: ignore[arg-type]
+
+    world.deliver._settlements._commit = refuse
+    async with world.running():
+        world.owe(transition("running"))
+        await until(lambda: refused == 3)
+        assert str(world.deliver.record_error()) == "database is locked"
+        await until(lambda: world.states() == ["delivered"])
+
+    assert len(notifier.received) == 1
+
+
+async def test_a_record_that_breaks_does_not_end_the_delivering() -> None:
+    notifier = ScriptedNotifier()
+    world = World({"chat": notifier})
+    claim, broken = world.record.claim, True
+
+    async def claim_or_break(*args: object) -> object:
+        if broken:
+            raise ZeroDivisionError
+        return await claim(*args)  # type: ignore[arg-type]
+
+    world.record.claim = claim_or_break  # type: ignore[assignment, method-assign]
+    async with world.running():
+        world.owe(transition("running"))
+        await until(lambda: world.log.events("exception"))
+        broken = False
+        world.deliver.wake()
+        await until(lambda: world.states() == ["delivered"])
 
 
 def _count(notifier: ScriptedNotifier, count: int) -> bool:

@@ -18,6 +18,7 @@ from watcher.domain.transitions import Reason
 from watcher.errors import MissingError, RejectedError, StoreUnavailableError, TransientError
 from watcher.pipeline import group_commit
 from watcher.pipeline.observe import Observe
+from watcher.pipeline.ports import Change
 from watcher.store.sql import SqlStore
 
 INTERVAL = timedelta(seconds=30)
@@ -127,7 +128,7 @@ async def test_a_poll_that_finds_nothing_new_writes_nothing_by_itself(store: Sql
         batches.append(len(changes))
         return await record(changes)  # type: ignore[arg-type]
 
-    store.record = counting  # type: ignore[method-assign, assignment]
+    world.observe._changes._commit = counting
     async with world.running():
         await world.round(8, seconds=30)
         first = sum(batches)
@@ -252,7 +253,7 @@ async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
         return await record(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "take_due", take)
-    monkeypatch.setattr(store, "record", write)
+    world.observe._changes._commit = write
     async with world.running():
         await world.round(1)
         broken = True
@@ -295,3 +296,116 @@ async def test_a_job_that_somebody_else_moved_is_dropped_and_read_anew(store: Sq
         assert await world.statuses() == ["queued", "running"]
 
     assert world.clock() > START
+
+
+async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended while the record was out of reach, and the hourly tidying came by."""
+    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
+    world = World(store, {"a": ["running", "succeeded"]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        commit = world.observe._changes._commit
+
+        async def refuse(_changes: object) -> object:
+            raise StoreUnavailableError("the disk is full")
+
+        world.observe._changes._commit = refuse
+        await world.round(1, seconds=30)
+        world.observe.forget_stale()
+        world.clock.move(seconds=60)
+        world.observe.wake()
+        await asyncio.sleep(0.02)
+        world.observe._changes._commit = commit
+        await until(lambda: world.log.events("info").count("transition") == 2)
+
+    assert await world.statuses() == ["running", "succeeded"]
+
+
+async def test_what_cannot_be_recorded_is_dropped_and_looked_at_anew(store: SqlStore) -> None:
+    world = World(store, {"a": ["running"], "b": ["queued"]})
+    await world.watch("a", "b")
+    commit = world.observe._changes._commit
+
+    async def poisoned(changes: Sequence[Change]) -> object:
+        if any(change.job.key.id == "a" for change in changes):
+            raise ValueError
+        return await commit(changes)
+
+    world.observe._changes._commit = poisoned
+    async with world.running():
+        await world.round(2)
+        assert await world.statuses("b") == ["queued"]
+        world.observe._changes._commit = commit
+        await world.round(2, seconds=30)
+
+    assert await world.statuses("a") == ["running"]
+    assert world.log.events("exception") == ["item cannot be recorded, dropped"]
+
+
+async def test_failures_do_not_pile_up_while_nothing_can_be_recorded(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 60)
+    world = World(store, {"a": ["running", BUSY]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        commit = world.observe._changes._commit
+
+        async def refuse(_changes: object) -> object:
+            raise StoreUnavailableError("the disk is full")
+
+        world.observe._changes._commit = refuse
+        for _ in range(4):
+            await world.round(1, seconds=400)
+        assert len(world.observe._changes._waiting) == 1
+        world.observe._changes._commit = commit
+
+    assert (await world.job()).failures == 4
+
+
+async def test_a_record_that_breaks_does_not_end_the_watching(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(store, {"a": ["running"]})
+    await world.watch("a")
+
+    async def broken(*_args: object) -> object:
+        raise ZeroDivisionError
+
+    async with world.running():
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "take_due", broken)
+            await world.round(0)
+        await world.round(1)
+
+    assert world.log.events("exception") == ["looking for due jobs broke"]
+
+
+async def test_a_source_that_asks_for_quiet_is_left_alone_by_every_job(store: SqlStore) -> None:
+    slow_down = TransientError("HTTP 429", retry_after=timedelta(seconds=60))
+    world = World(store, {"a": [slow_down, "running"], "b": ["running"]})
+    await world.watch("a", "b")
+    async with world.running():
+        await world.round(2)
+        await world.round(0, seconds=59)
+        await world.round(2, seconds=2)
+
+
+async def test_a_404_proves_that_the_key_is_accepted(store: SqlStore) -> None:
+    world = World(store, {"a": [REFUSED, UNKNOWN]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        await world.round(1, seconds=61)
+
+    assert "source accepts us again" in world.log.events("info")
+
+
+async def test_a_probe_that_fails_otherwise_lets_no_other_poll_pass(store: SqlStore) -> None:
+    world = World(store, {"a": [REFUSED, BUSY], "b": [REFUSED, BUSY], "c": [REFUSED, BUSY]}, at_once=3)
+    await world.watch("a", "b", "c")
+    async with world.running():
+        await world.round(3)
+        await world.round(1, seconds=61)
+        await world.round(0, seconds=31)
+        await world.round(1, seconds=30)

@@ -75,7 +75,7 @@ async def test_nothing_but_failures_for_too_long_gives_up() -> None:
     world = World({"a": ["running", BUSY]}, Bounds(INTERVAL, give_up_after=timedelta(minutes=15)))
 
     assert await world.run() == [Ending.GAVE_UP]
-    assert timedelta(minutes=15) <= timedelta(seconds=sum(world.slept)) < timedelta(minutes=21)
+    assert sum(world.slept) == 10 + 15 * 60  # fifteen minutes after the first failure, not some back-off later
     assert world.troubles[-1] == ("HTTP 503: overloaded", False)
 
 

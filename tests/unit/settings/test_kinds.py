@@ -27,6 +27,8 @@ class Config(Section):
     """Where it may land."""
     rest: Duration = timedelta(minutes=90)
     """How long it rests."""
+    perch_token: str = ""
+    """Not declared as a secret, but named like one."""
     grams: int = 30
     """What it may carry."""
     winds: frozenset[str] = frozenset({"north", "east", "west", "south"})
@@ -62,6 +64,13 @@ def test_its_settings_stand_beside_those_of_every_notifier(configure: Configure,
     assert shown.items() >= {"kind": "pigeon", "first_seen": "terminal", "ring": "********", "rest": "1h30m"}.items()
     assert (shown["lofts"], shown["grams"], shown["winds"]) == (["x"], 30, ["north"])
     assert secrets_of(settings) == {"BE-1234567"}
+
+
+@pytest.mark.usefixtures("pigeon")
+def test_what_is_named_like_a_secret_is_kept_like_one(configure: Configure) -> None:
+    settings = configure('[notifiers.a]\nkind = "pigeon"\nring = "sesame"\nperch_token = "mellon"')
+    assert masked(settings)["notifiers"]["a"]["perch_token"] == "********"
+    assert secrets_of(settings) == {"sesame", "mellon"}
 
 
 @pytest.mark.usefixtures("pigeon")

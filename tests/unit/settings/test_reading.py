@@ -98,6 +98,10 @@ def test_the_slash_at_the_end_of_a_base_url_is_dropped(configure: Configure) -> 
     assert configure('[sources.a]\nbase_url = "http://h:8000/v1/"').sources["a"].base_url == "http://h:8000/v1"
 
 
+def test_a_name_may_have_64_characters(configure: Configure) -> None:
+    assert list(configure(f"[sources.{'a-_0' * 16}]").sources)[-1] == "a-_0" * 16
+
+
 def test_the_same_id_may_live_at_two_sources(configure: Configure) -> None:
     settings = configure('[sources.a]\n[[jobs]]\nid = "x"\n[[jobs]]\nid = "x"\nsource = "a"')
     assert [(job.source, job.id) for job in settings.jobs] == [("openai", "x"), ("a", "x")]
@@ -163,6 +167,8 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
         ),
         # Names.
         ("[sources.'a b']", "sources.'a b': expected a name of 1 to 64 of the characters a-z 0-9 _ -"),
+        ("[sources.'']", "sources.'': expected a name of 1 to 64 of the characters a-z 0-9 _ -"),
+        (f"[sources.{'a' * 65}]", f"sources.{'a' * 65}: expected a name of 1 to 64 of the characters a-z 0-9 _ -"),
         ("[sources.A]", "sources.A: expected a name of 1 to 64 of the characters a-z 0-9 _ -"),
         ("[notifiers.'a/b']\nkind = 'stdout'", "notifiers.'a/b': expected a name of 1 to 64 of the characters a-z 0-9"),
         # Jobs.

@@ -124,6 +124,16 @@ def test_every_section_but_the_store_is_searched_for_secrets() -> None:
     assert hidden == {"s-fuse"}
 
 
+def test_each_of_several_secrets_is_known(configure: Configure) -> None:
+    """As they stand in a header of several values."""
+    toml = '[notifiers.a]\nkind = "webhook"\nurl = "http://h"\nheaders = { X-Keys = "first,second" }'
+    assert {"first,second", "first", "second"} <= secrets_of(configure(toml))
+
+
+def test_what_has_no_order_is_shown_in_order(configure: Configure) -> None:
+    assert masked(configure('[notifiers.a]\nkind = "stdout"'))["notifiers"]["a"]["events"] == ["jobs", "watcher"]
+
+
 def test_secrets_from_files_are_known_too(configure: Configure, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sk-of-file\n")
     assert secrets_of(configure(f'[sources.a]\napi_key_file = "{tmp_path / "key"}"')) == {"sk-of-file"}
