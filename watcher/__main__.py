@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TextIO
 
 from watcher.cli.exits import Exit
 from watcher.domain.escaping import printable
@@ -19,12 +20,14 @@ def main() -> None:
     except KeyboardInterrupt:  # before, or after, a command has signals in its own hands
         sys.exit(Exit.INTERRUPTED)
     except OutputClosedError:
-        _forget_output()
         sys.exit(Exit.OUTPUT_CLOSED)
     except ConfigurationError as error:
         sys.exit(_complain(Exit.USAGE, *error.mistakes))
     except WatcherError as error:
         sys.exit(_complain(Exit.FAILED, str(error)))
+    finally:
+        _let_go(sys.stdout)
+        _let_go(sys.stderr)
 
 
 def _complain(code: Exit, *mistakes: str) -> int:
@@ -34,9 +37,14 @@ def _complain(code: Exit, *mistakes: str) -> int:
     return code
 
 
-def _forget_output() -> None:
-    """Keep the interpreter from flushing into the closed pipe once more, and complaining of it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _let_go(stream: TextIO | None) -> None:
+    """Keep the interpreter from flushing once more into what is closed or full, and complaining of it."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

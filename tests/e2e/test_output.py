@@ -8,14 +8,16 @@ import os
 import pty
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import Command, Finished
-from tests.e2e.settings import API_KEY, console, jobs, settings, statuses
+from tests.e2e.processes import LIMIT, Command, Finished
+from tests.e2e.settings import API_KEY, console, jobs, settings, statuses, webhook
 from watcher import __version__
 from watcher.simulator.api import FineTuningApi
+from watcher.simulator.receiver import Receiver
 from watcher.simulator.script import JobScript, Step
 
 JOB = "ftjob-output"
@@ -81,6 +83,42 @@ async def test_a_closed_pipe_ends_the_service_quietly_with_141(watcher: Command,
     assert ended.events("error") == []
     listed = json.loads((await watcher.run("deliveries", "list", "--json")).out)
     assert [(each["state"], each["attempts"]) for each in listed] == [("pending", 0)]
+
+
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+
+
+def redirected(redirection: str) -> Sequence[str]:
+    """Return what starts a command as a shell does with this redirection."""
+    return ("sh", "-c", f'exec "$0" "$@" {redirection}')
+
+
+@FULL
+@pytest.mark.parametrize("arguments", [("watch", JOB, "--json"), ("retrieve", JOB), ("config", "show")], ids=" ".join)
+async def test_a_full_disk_behind_standard_output_is_1_in_clear_words(
+    watcher: Command, api: FineTuningApi, arguments: tuple[str, ...]
+) -> None:
+    configure(watcher, api)
+    api.add_job(JobScript(JOB, (Step("succeeded"),)))
+    ended = await watcher.run(*arguments, "--config", watcher.config, prefix=redirected(">/dev/full"))
+    assert ended.code == 1
+    assert ended.err.endswith("watcher: standard output: No space left on device\n")
+
+
+async def test_without_a_standard_output_it_ends_as_with_a_closed_pipe(watcher: Command, api: FineTuningApi) -> None:
+    configure(watcher, api)
+    assert (await watcher.run("jobs", "list", prefix=redirected(">&-"))).code == 141
+
+
+@FULL
+async def test_a_full_disk_behind_the_log_does_not_disturb_the_service(
+    watcher: Command, api: FineTuningApi, receiver: Receiver
+) -> None:
+    configure(watcher, api, pager=webhook(receiver.url))
+    api.add_job(JobScript(JOB, (Step("running", polls=3), Step("succeeded"))))
+    async with watcher.start("run", prefix=redirected("2>/dev/full")) as running:
+        await receiver.wait_for(2, LIMIT)
+        assert (await running.stop()).code == 0
 
 
 async def test_the_version_is_shown(watcher: Command) -> None:

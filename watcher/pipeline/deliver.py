@@ -86,6 +86,11 @@ class Deliver:
 
     async def run(self) -> None:
         """Deliver until stopped. Raises OutputClosedError when standard output is gone; what it was owed stays owed."""
+        await self._deliver()
+        if self._output_closed:
+            raise self._output_closed
+
+    async def _deliver(self) -> None:
         async with self._settlements, asyncio.TaskGroup() as attempts:
             while not self._is_stopping:
                 for delivery in await self._claim():
@@ -94,8 +99,6 @@ class Deliver:
                 self.pulse.turned()
                 await self._wake.wait()
                 self._wake.clear()
-        if self._output_closed:
-            raise self._output_closed
 
     async def _claim(self) -> Sequence[Delivery]:
         capacity = {name: lane.room for name, lane in self._lanes.items() if lane.room}

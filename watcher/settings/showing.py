@@ -60,6 +60,6 @@ def _masked(value: Any, key: str = "") -> Any:
         return {name: item for name, item in inner.items() if item not in ({}, [])}
     if isinstance(value, list):
         return [_masked(item, key) for item in value]
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value:
         return value
     return MASK if looks_secret(key) or set(value) == {"*"} else masked_url(value)

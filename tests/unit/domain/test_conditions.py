@@ -121,6 +121,8 @@ def test_a_condition_becomes_a_message_like_any_other() -> None:
     message = message_of(transition)
 
     assert message.type == "watcher.source.rejected"
+    assert "source: openai" in line_of(message)
+    assert "source:" not in line_of(message_of(told(store_condition("x.db", "full"))))
     assert message.id == event_id(transition.key, transition.seq)
     assert (message.title, message.mood) == ("Source openai rejects the watcher", Mood.BAD)
     assert json.loads(json.dumps(message.data)) == {"source": "openai", "error": "HTTP 401: bad\nkey"}

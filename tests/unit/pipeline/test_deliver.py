@@ -292,3 +292,33 @@ async def test_a_record_that_breaks_does_not_end_the_delivering() -> None:
 
 def _count(notifier: ScriptedNotifier, count: int) -> bool:
     return len(notifier.received) >= count
+
+
+async def test_what_is_claimed_while_it_is_told_to_stop_is_left_to_the_next_start() -> None:
+    notifier = ScriptedNotifier()
+    world = World({"chat": notifier})
+    claim = world.record.claim
+
+    async def claim_and_stop(*args: object) -> object:
+        world.deliver.stop()
+        return await claim(*args)  # type: ignore[arg-type]
+
+    world.record.claim = claim_and_stop  # type: ignore[assignment, method-assign]
+    world.owe(transition("running"))
+    await world.deliver.run()
+
+    assert notifier.received == []
+    assert world.states() == ["pending"]
+
+
+async def test_a_notifier_with_its_hands_full_is_not_asked() -> None:
+    hanging = HangingNotifier(at_once=1)
+    world = World({"chat": hanging})
+    async with world.running():
+        world.owe(transition("running", "ftjob-1"), transition("running", "ftjob-2"))
+        await until(lambda: hanging.received)
+        world.deliver.wake()
+        await asyncio.sleep(0.01)
+        assert len(hanging.received) == 1
+        hanging.let_go.set()
+        await until(lambda: world.states() == ["delivered", "delivered"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, edges, until
+from tests.doubles import ManualClock, RecordingLog, ScriptedSource, edges, until
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.routing import FirstSeen, Route
 from watcher.domain.transitions import Reason
@@ -238,7 +238,7 @@ async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
 ) -> None:
     """Even a status that came and went meanwhile is recorded, and owed, in order."""
     monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
-    world = World(store, {"a": ["queued", "running", "paused", "succeeded"]})
+    world = World(store, {"a": ["queued", "running", "paused", "succeeded"], "b": [BUSY]})
     await world.watch("a")
     take_due, record, broken = store.take_due, store.record, False
 
@@ -256,13 +256,15 @@ async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
     world.observe._changes._commit = write
     async with world.running():
         await world.round(1)
+        await world.watch("b")
+        await world.round(1)  # it fails, and waits for longer than the other one
         broken = True
         await world.round(1, seconds=30)
-        await world.round(1, seconds=30)
+        await world.round(2, seconds=30)
         assert await world.statuses() == ["queued"]
         assert str(world.observe.record_error()) == "the disk is full"
         broken = False
-        await world.round(1, seconds=30)
+        await world.round(2, seconds=30)  # the record does not know yet that the failing job should wait
         await until(lambda: world.log.events("info").count("transition") == 4)
 
     assert await world.statuses() == ["queued", "running", "paused", "succeeded"]
@@ -284,18 +286,30 @@ async def test_a_removed_job_is_polled_no_more_and_forgotten(store: SqlStore) ->
     assert world.source.forgotten == ["a"]
 
 
-async def test_a_job_that_somebody_else_moved_is_dropped_and_read_anew(store: SqlStore, tmp_path: Path) -> None:
-    world = World(store, {"a": ["queued", "running", "running"]})
+async def test_an_observation_that_comes_too_late_is_dropped_and_the_job_read_anew(
+    store: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(store, {"a": ["queued", "running"]})
     await world.watch("a")
-    async with world.running():
-        await world.round(1)
+    retrieve = world.source.retrieve
+
+    async def overtaken(job_id: str, known: str | None = None) -> object:
+        result = await retrieve(job_id, known)
         with sqlite3.connect(tmp_path / "watcher.db") as raw:
             raw.execute("UPDATE job SET seq = seq + 1000")
         raw.close()
-        await world.round(1, seconds=30)
-        assert await world.statuses() == ["queued", "running"]
+        return result
 
-    assert world.clock() > START
+    async with world.running():
+        await world.round(1)
+        with monkeypatch.context() as patched:
+            patched.setattr(world.source, "retrieve", overtaken)
+            await world.round(1, seconds=30)
+        assert await world.statuses() == ["queued"]
+        await world.round(1, seconds=30)
+
+    assert await world.statuses() == ["queued", "running"]
+    assert "somebody else was first, observation dropped" in world.log.events("info")
 
 
 async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:

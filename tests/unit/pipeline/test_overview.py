@@ -50,6 +50,7 @@ def test_a_job_that_was_not_seen_yet_says_so() -> None:
     row = job_row(job_in(None, due_at=START, missing=4, last_error="HTTP 404"), NOW)
 
     assert (row["status"], row["for"], row["next_poll"]) == (UNSEEN, None, "now")
+    assert job_row(job_in("succeeded"), NOW)["next_poll"] is None
     assert row["trouble"] == "unknown to the source: HTTP 404"
 
 
