@@ -63,8 +63,7 @@ class GroupCommit(Generic[T]):
             self._hurry.set()
         await self._idle.wait()
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait([self._task])
         if self._waiting:
             self._log.error("stopped with unrecorded items", what=self._what, items=len(self._waiting))
 
