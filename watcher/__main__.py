@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import TextIO
 
 from watcher.cli.exits import Exit
 from watcher.domain.escaping import printable
-from watcher.errors import ConfigurationError, OutputClosedError, WatcherError
+from watcher.errors import ConfigurationError, OutputClosedError, OutputFailedError, WatcherError
 
 
 def main() -> None:
-    """Run the command line; turn what the watcher raises on purpose into words and an exit code."""
+    """Run the command line; turn whatever ends it into words and an exit code."""
+    _open_closed_streams()
     try:
         from watcher.cli.app import app
 
@@ -23,11 +25,27 @@ def main() -> None:
         sys.exit(Exit.OUTPUT_CLOSED)
     except ConfigurationError as error:
         sys.exit(_complain(Exit.USAGE, *error.mistakes))
+    except OutputFailedError as error:
+        sys.exit(_complain(Exit.OUTPUT_FAILED, str(error)))
     except WatcherError as error:
         sys.exit(_complain(Exit.FAILED, str(error)))
+    except Exception:  # noqa: BLE001 - a fault of ours must not pass for an answer of `watch`
+        sys.stderr.write(traceback.format_exc())
+        sys.exit(_complain(Exit.BROKEN, "this is a fault of the watcher itself: please report it with the lines above"))
     finally:
         _let_go(sys.stdout)
         _let_go(sys.stderr)
+
+
+def _open_closed_streams() -> None:
+    """Fill the places of standard streams that were closed: else the next file or socket would get their number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open for good
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open for good
 
 
 def _complain(code: Exit, *mistakes: str) -> int:

@@ -190,7 +190,7 @@ class Daemon:
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         for job, interval in ticks:
-            trigger = IntervalTrigger(seconds=interval.total_seconds())
+            trigger = IntervalTrigger(seconds=interval.total_seconds(), timezone=UTC)
             scheduler.add_job(job, trigger, next_run_time=self._edges.clock())
         return scheduler
 

@@ -10,6 +10,7 @@ WatcherError                    everything below; its text is written for the pe
 ├── StoreError                  the record could not be read or written
 │   ├── StoreUnavailableError   it may pass: busy, disk full, read-only, connection lost
 │   └── StoreUnusableError      it will not: newer than this program, not a watcher database, damaged
+├── OutputFailedError           standard output cannot be written, as on a full disk
 └── OutputClosedError           whoever read our standard output is gone
 """
 
@@ -83,3 +84,7 @@ class StoreUnusableError(StoreError):
 
 class OutputClosedError(WatcherError):
     """Whoever read our standard output is gone."""
+
+
+class OutputFailedError(WatcherError):
+    """Standard output cannot be written, as on a full disk."""

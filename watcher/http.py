@@ -77,6 +77,8 @@ class Bounds:
     """Exchanges in flight; more of them wait for their turn."""
     size_limit: int
     """Bytes of an answer's body, decompressed."""
+    keeps_connections: bool = True
+    """Whether a connection serves several exchanges. A server may close it just then, which costs an attempt."""
 
 
 class HttpClient:
@@ -104,7 +106,7 @@ class HttpClient:
             params=params,
             cookies=_NoCookies(),
             timeout=self._seconds,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=int(bounds.keeps_connections)),
             verify=tls,
             follow_redirects=False,
         )

@@ -92,6 +92,13 @@ def source_configs(settings: Settings) -> Mapping[str, SourceConfig]:
     }
 
 
+def usual_source(settings: Settings) -> str:
+    """Name the source of a job that is named without one: the only one that was configured, else the default."""
+    configured = [name for name in settings.sources if name != DEFAULT_SOURCE]
+    is_default_untouched = not settings.sources[DEFAULT_SOURCE].model_fields_set
+    return configured[0] if len(configured) == 1 and is_default_untouched else DEFAULT_SOURCE
+
+
 def job_spec(settings: JobSettings) -> JobSpec:
     """Take from the settings what a watched job is."""
     return JobSpec(JobKey(settings.source, settings.id), settings.name, settings.labels)
@@ -120,7 +127,7 @@ async def open_notifiers(
     from watcher.notifiers.registry import plugin
 
     pacer, tls = Pacer(), tls_context()
-    bounds = Bounds(NOTIFIER_TIMEOUT, NOTIFIER_CONNECTIONS, NOTIFIER_ANSWER_LIMIT)
+    bounds = Bounds(NOTIFIER_TIMEOUT, NOTIFIER_CONNECTIONS, NOTIFIER_ANSWER_LIMIT, keeps_connections=False)
     notifiers: dict[str, Notifier] = {}
     for name in names:
         if name not in settings.notifiers:

@@ -120,6 +120,14 @@ def test_a_section_is_frozen_and_keeps_its_secrets() -> None:
     assert not any(secret in repr(door) + str(door.model_dump_json()) for secret in ("sesame", "c0de", "mellon"))
 
 
+def test_no_error_repeats_what_was_given() -> None:
+    """Whatever it was meant for, it may be a secret."""
+    with pytest.raises(ValidationError) as caught:
+        Door.model_validate({"password": ["sesame"], "open_for": "sesame", "sesamee": "sesame"})
+    assert "sesame'" not in str(caught.value)
+    assert "input_value" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["2m", 120, 120.0, "120"])
 def test_durations_are_read_and_written(text: object) -> None:
     door = Door.model_validate({"password": "x", "open_for": text})

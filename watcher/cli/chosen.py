@@ -97,7 +97,7 @@ def _from_settings(
 
 def spec_of(reference: JobReference, settings: Settings) -> JobSpec:
     """Find the job in the configuration, for its name and labels; else take it from the only, or default, source."""
-    from watcher.wiring import job_spec, source_configs
+    from watcher.wiring import job_spec, usual_source
 
     for job in settings.jobs:
         if job.id == reference.id and reference.source in {None, job.source}:
@@ -107,8 +107,7 @@ def spec_of(reference: JobReference, settings: Settings) -> JobSpec:
         raise ConfigurationError(f"no source is named {reference.source!r}; the configuration has: {known}")
     if reference.source:
         return JobSpec(JobKey(reference.source, reference.id))
-    usable = list(source_configs(settings))
-    return JobSpec(JobKey(usable[0] if len(usable) == 1 else DEFAULT_SOURCE, reference.id))
+    return JobSpec(JobKey(usual_source(settings), reference.id))
 
 
 def _distinct(specs: Sequence[JobSpec]) -> list[JobSpec]:

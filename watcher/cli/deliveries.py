@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.options import ConfigOption, JsonOption, as_duration, read_settings
+from watcher.cli.options import ConfigOption, JsonOption, as_duration, read_settings_for_record
 from watcher.cli.output import write_json, write_line, write_table
 from watcher.cli.recorded import with_store
 from watcher.domain.deliveries import DeliveryState
@@ -17,9 +17,14 @@ from watcher.wiring import utc_now
 if TYPE_CHECKING:
     from watcher.store.sql import Selection
 
+MOST = 2**63 - 1
+"""What a database can count to."""
+
 app = typer.Typer(help="Show, retry or discard deliveries.", no_args_is_help=True)
 
-IdsArgument = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Deliveries, as `list` numbers them.")]
+IdsArgument = Annotated[
+    list[int] | None, typer.Argument(metavar="[ID]...", min=1, max=MOST, help="Deliveries, as `list` numbers them.")
+]
 NotifierOption = Annotated[str | None, typer.Option(metavar="NAME", help="Those to this notifier.")]
 SinceOption = Annotated[
     timedelta | None,
@@ -34,7 +39,7 @@ def list_deliveries(
         list[DeliveryState] | None, typer.Option(help="Those in this state; repeatable.", show_default="pending, dead")
     ] = None,
     notifier: NotifierOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="How many, newest first.")] = 100,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -42,7 +47,7 @@ def list_deliveries(
     states = state or [DeliveryState.PENDING, DeliveryState.DEAD]
     found = with_store(config, lambda store: store.deliveries(states=states, notifier=notifier, limit=limit))
     now = utc_now()
-    notifiers = read_settings(config).notifiers
+    notifiers = read_settings_for_record(config).notifiers
     rows = [delivery_row(delivery, now, notifiers) for delivery in found]
     if as_json:
         write_json(rows)

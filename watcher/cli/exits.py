@@ -22,6 +22,10 @@ class Exit(IntEnum):
     """The source does not know the job."""
     GAVE_UP = 6
     """Nothing but failed polls for too long."""
+    BROKEN = 70
+    """A fault of the watcher itself (EX_SOFTWARE)."""
+    OUTPUT_FAILED = 74
+    """Standard output cannot be written (EX_IOERR)."""
     TIMED_OUT = 124
     """Time was up (as `timeout` says it)."""
     INTERRUPTED = 130

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from watcher.cli.options import ConfigOption, JobArgument, JobReference, JsonOption, read_settings
+from watcher.cli.options import ConfigOption, JobArgument, JobReference, JsonOption, read_settings_for_record
 from watcher.cli.output import write_json, write_line, write_table
 from watcher.cli.recorded import find_key, with_store
 from watcher.domain.escaping import printable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Show a job's history, its next poll and why then, and which notifiers would hear of which status."""
-    settings = read_settings(config)
+    settings = read_settings_for_record(config)
     found, history = with_store(config, lambda store: _find(store, job))
     now = utc_now()
     document = {

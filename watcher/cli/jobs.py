@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watcher.cli.chosen import spec_of
-from watcher.cli.options import ConfigOption, JobArgument, JobReference, JobsArgument, JsonOption, read_settings
+from watcher.cli.options import (
+    ConfigOption,
+    JobArgument,
+    JobReference,
+    JobsArgument,
+    JsonOption,
+    read_settings_for_record,
+)
 from watcher.cli.output import write_json, write_line, write_table
 from watcher.cli.recorded import find_key, with_store
 from watcher.domain.jobs import JobKey, JobSpec
@@ -44,7 +51,7 @@ def add(
     config: ConfigOption = None,
 ) -> None:
     """Watch jobs. One that has ended is asked for once more. What is not given stays as it is."""
-    settings = read_settings(config)
+    settings = read_settings_for_record(config)
     specs = [spec_of(reference, settings) for reference in ids]
     labels = dict(map(_label, label or []))
     added = with_store(config, lambda store: _add(store, specs, name, labels))
@@ -57,7 +64,7 @@ def add(
 @app.command()
 def remove(ids: JobsArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Watch jobs no more. What was recorded of them stays, and what is owed is still delivered."""
-    configured = {JobKey(job.source, job.id) for job in read_settings(config).jobs}
+    configured = {JobKey(job.source, job.id) for job in read_settings_for_record(config).jobs}
     removed = with_store(config, lambda store: _remove(store, ids))
     if as_json:
         write_json([{"source": key.source, "id": key.id, "was_watched": was} for key, was in removed.items()])

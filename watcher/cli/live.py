@@ -17,6 +17,7 @@ from watcher.domain.jobs import Job, JobKey, is_terminal
 from watcher.domain.messages import line_of, message_of
 from watcher.domain.transitions import Transition
 
+SPINNER_WIDTH = 2
 STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow"}
 
 
@@ -61,5 +62,7 @@ class LiveScreen:
             if not is_terminal(transition.status)
         ] or ["waiting for the first answer" if not self._last else ""]
         parts += [f"{key.id}: {trouble.error}" for key, trouble in self._troubles.items()]
-        self._spinner.update(text=Text(printable(" · ".join(parts)), no_wrap=True, overflow="ellipsis"))
+        text = Text(printable(" · ".join(parts)))
+        text.truncate(max(self._console.width - SPINNER_WIDTH, 1), overflow="ellipsis")
+        self._spinner.update(text=text)
         return self._spinner

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from watcher.settings import Settings
 
 
+SECRET_LIMIT = 64 * 1024
+"""Bytes of a file that are read for a secret."""
+
 T = TypeVar("T")
 
 
@@ -84,6 +87,13 @@ def read_settings(
     return load(find_config(config, os.environ), {"log": log, **(overrides or {})})
 
 
+def read_settings_for_record(config: Path | None) -> Settings:
+    """Read what a command on the record needs: none of the service's secrets. Raises ConfigurationError."""
+    from watcher.settings import load_for_record
+
+    return load_for_record(find_config(config, os.environ))
+
+
 def has_configuration(config: Path | None) -> bool:
     """Tell whether there is any configuration besides the `OPENAI_*` variables."""
     return find_config(config, os.environ) is not None or any(name.startswith("WATCHER_") for name in os.environ)
@@ -104,7 +114,8 @@ def open_log(settings: Settings) -> WatcherLog:
 def read_secret_file(path: Path) -> str:
     """Return what a file holds, without the white space around it. Raises ConfigurationError."""
     try:
-        secret = path.read_text(encoding="utf-8").strip()
+        with path.open("rb") as file:
+            secret = file.read(SECRET_LIMIT).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigurationError(f"cannot read {path}: {why}") from None

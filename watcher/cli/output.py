@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from watcher.domain.escaping import printable
-from watcher.errors import OutputClosedError, WatcherError
+from watcher.errors import OutputClosedError, OutputFailedError
 
 
 def write_line(text: str) -> None:
@@ -19,18 +19,16 @@ def write_line(text: str) -> None:
 def write_text(text: str, stream: TextIO | None = None) -> None:
     """Write text as it is and flush it.
 
-    Raises OutputClosedError when nobody reads any more, and WatcherError when it cannot be written, as on a full disk.
+    Raises OutputClosedError when nobody reads any more, and OutputFailedError when it cannot be written.
     """
     out = stream or sys.stdout
-    if out is None:
-        raise OutputClosedError("standard output is closed")
     try:
         out.write(text)
         out.flush()
     except BrokenPipeError:
         raise OutputClosedError("standard output was closed") from None
     except OSError as error:
-        raise WatcherError(f"standard output: {error.strerror}") from None
+        raise OutputFailedError(f"standard output: {error.strerror}") from None
     except UnicodeEncodeError:
         # A terminal of another encoding: what it cannot show is escaped.
         out.write(text.encode(out.encoding or "ascii", "backslashreplace").decode(out.encoding or "ascii"))

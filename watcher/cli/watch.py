@@ -51,7 +51,8 @@ def watch(
         typer.Option(metavar="STATUS", help="End when this status is reached or passed, not at the job's end."),
     ] = None,
     timeout: Annotated[
-        timedelta | None, typer.Option(parser=as_duration, metavar="DURATION", help="How long to watch at most.")
+        timedelta | None,
+        typer.Option(parser=as_duration, metavar="DURATION", help="How long to watch at most."),
     ] = None,
     give_up_after: Annotated[
         timedelta,
@@ -59,7 +60,11 @@ def watch(
     ] = "15m",  # type: ignore[assignment]
     as_json: JsonOption = False,
     notify: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A notifier of the configuration to tell; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A notifier of the configuration to tell, within a minute; repeatable. The exit code is the job's.",
+        ),
     ] = None,
     base_url: BaseUrlOption = None,
     api_key_file: ApiKeyFileOption = None,
@@ -82,7 +87,7 @@ def watch(
     With several jobs it is the code of the first one, in the order given, that did not succeed.
     """
     if until and until not in set(Status) and (near := get_close_matches(until, list(Status), n=1)):
-        raise typer.BadParameter(f"{until!r} is no status; did you mean {near[0]!r}?", param_hint="--until")
+        raise typer.BadParameter(f"{until!r} is no status; did you mean {str(near[0])!r}?", param_hint="--until")
     chosen = choose(ids, Surroundings(config, log_level, log_format, base_url, api_key_file))
     bounds = Bounds(interval, until, timeout, give_up_after)
     raise typer.Exit(run_until_signal(_watch(chosen, bounds, notify or [], as_json=as_json)))
@@ -99,6 +104,8 @@ async def _watch(chosen: Chosen, bounds: Bounds, notify: list[str], *, as_json: 
             telling = _Teller(screen, announce, chosen.log)
             watch = Watch(sources, bounds, Telling(telling.transition, telling.trouble), edges)
             endings = await watch.run(chosen.specs)
+    if timed_out := [str(key) for key, ending in endings.items() if ending is Ending.TIMED_OUT]:
+        chosen.log.warning("timed out", jobs=timed_out)
     for delivery in announce.undelivered() if announce else ():
         chosen.log.error(
             "not delivered", notifier=delivery.notifier, status=delivery.transition.status, error=delivery.last_error

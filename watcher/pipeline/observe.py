@@ -231,8 +231,9 @@ class Observe:
         after = troubled(job, trouble)
         if trouble.outcome is PollOutcome.REJECTED and after == job:
             return
-        now = self._edges.clock()
-        after = replace(after, due_at=next_poll(after, self._interval, now, self._edges.jitter(), trouble))
+        if trouble.outcome is not PollOutcome.REJECTED:  # that is for the gate to wait for, and not for the job
+            now = self._edges.clock()
+            after = replace(after, due_at=next_poll(after, self._interval, now, self._edges.jitter(), trouble))
         self._put(Change(job.seq, after))
 
     def _learn(self, job: Job, observation: Observation | None) -> None:

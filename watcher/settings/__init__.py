@@ -10,7 +10,7 @@ from watcher.settings.model import (
     SourceSettings,
     StoreSettings,
 )
-from watcher.settings.reading import load
+from watcher.settings.reading import load, load_for_record
 from watcher.settings.showing import masked, secrets_of, to_toml
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "SourceSettings",
     "StoreSettings",
     "load",
+    "load_for_record",
     "masked",
     "schema",
     "secrets_of",

@@ -10,8 +10,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from watcher.domain.durations import write_duration
-from watcher.settings.model import Name, Settings
+from watcher.settings.model import Settings
 from watcher.settings.reading import notifier_model
+from watcher.settings.values import Name
 
 
 def schema() -> dict[str, Any]:

@@ -1,125 +1,50 @@
-"""What can be set: the sections, their keys and defaults, and what a value must be."""
+"""What can be set: the sections, their keys and defaults."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
 from pydantic import (
-    AfterValidator,
     Field,
     PlainSerializer,
-    SecretStr,
     SerializeAsAny,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from watcher.domain.conditions import STUCK_AFTER
-from watcher.domain.jobs import ID_RULE, Status, is_job_id
+from watcher.domain.jobs import is_job_id
 from watcher.domain.routing import Events, FirstSeen
-from watcher.fields import Duration, Mistake, Section, expected
+from watcher.fields import Duration, Mistake, Section
 from watcher.logs import Format, Level
-from watcher.mistakes import nearest
-from watcher.sources.environment import (
-    DEFAULT_BASE_URL,
-    DEFAULT_SOURCE,
-    DEFAULT_TIMEOUT,
-    Auth,
-    is_base_url,
-    is_header_text,
+from watcher.settings.values import (
+    BaseUrl,
+    HeaderText,
+    HeartbeatUrl,
+    JobId,
+    JobName,
+    Key,
+    Labels,
+    Name,
+    Statuses,
+    StatusName,
+    StoreUrl,
 )
-
-NAME_RULE = "a name of 1 to 64 of the characters a-z 0-9 _ -"
-_NAME = re.compile(r"[a-z0-9_-]{1,64}")
-_STORE_URL = re.compile(r"sqlite:///(?!:memory:).+|postgresql://.+")
-_LONGEST_NAME = 200
-
-
-def is_name(text: str) -> bool:
-    """Tell whether `text` can name a source or a notifier; variables of the environment know no capitals."""
-    return _NAME.fullmatch(text) is not None
-
-
-def _check_name(name: str) -> str:
-    if not is_name(name):
-        raise expected(NAME_RULE)
-    return name
-
-
-def _check_job_id(job_id: str) -> str:
-    if not is_job_id(job_id):
-        raise expected(f"a job id: {ID_RULE}")
-    return job_id
-
-
-def _check_base_url(url: str) -> str:
-    if not is_base_url(url):
-        raise expected(f"an http:// or https:// URL such as {DEFAULT_BASE_URL}, without user, query or fragment")
-    return url.rstrip("/")
-
-
-def _check_header(text: str) -> str:
-    if not text or not is_header_text(text):
-        raise expected("printable ASCII without spaces")
-    return text
-
-
-def _check_key(key: SecretStr) -> SecretStr:
-    _check_header(key.get_secret_value())
-    return key
-
-
-def _check_store_url(url: SecretStr) -> SecretStr:
-    if not _STORE_URL.fullmatch(url.get_secret_value()):
-        raise expected("sqlite:////path/of/file.db or postgresql://user:password@host/database")
-    return url
-
-
-def _check_heartbeat(url: SecretStr) -> SecretStr:
-    if not is_base_url(url.get_secret_value()):
-        raise expected("an http:// or https:// URL, without user, query or fragment")
-    return url
-
-
-def _check_status(status: str) -> str:
-    # Any status may come from some service, but one that is nearly one of the six is a typing error.
-    if status in set(Status):
-        return status
-    if near := nearest(status, Status):
-        raise expected(f"a status; did you mean {near!r}?")
-    if not status:
-        raise expected("a status")
-    return status
-
-
-def _check_statuses(statuses: list[str]) -> list[str]:
-    if not statuses:
-        raise expected("at least one status; leave it out for every status")
-    return statuses
-
-
-Name = Annotated[str, AfterValidator(_check_name)]
-HeaderText = Annotated[str, AfterValidator(_check_header)]
-Labels = dict[str, str]
-StatusName = Annotated[
-    str, AfterValidator(_check_status), WithJsonSchema({"anyOf": [{"enum": list(Status)}, {"type": "string"}]})
-]
+from watcher.sources.environment import DEFAULT_BASE_URL, DEFAULT_SOURCE, DEFAULT_TIMEOUT, Auth
 
 
 class SourceSettings(Section):
     """Where jobs live, and how to ask for them."""
 
-    base_url: Annotated[str, AfterValidator(_check_base_url)] = DEFAULT_BASE_URL
+    base_url: BaseUrl = DEFAULT_BASE_URL
     """Where the API is. Requests go to `{base_url}/fine_tuning/jobs/{id}`."""
-    api_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = None
+    api_key: Key | None = None
     """The key. Better by `api_key_file` or the environment than in the file itself."""
     organization: HeaderText | None = None
     """Sent as `OpenAI-Organization`."""
@@ -154,7 +79,7 @@ class PollingSettings(Section):
 class StoreSettings(Section):
     """Where jobs, transitions and deliveries are recorded."""
 
-    url: Annotated[SecretStr, AfterValidator(_check_store_url)] | None = None
+    url: StoreUrl | None = None
     """`sqlite:////absolute/path.db` or `postgresql://user@host/database`. Default: a SQLite file in
     `$STATE_DIRECTORY` (systemd), else in the user's state directory."""
     retention: Duration = Field(default="90d", validate_default=True)
@@ -172,11 +97,11 @@ class StoreSettings(Section):
 class JobSettings(Section):
     """A job to watch."""
 
-    id: Annotated[str, AfterValidator(_check_job_id)]
+    id: JobId
     """The job's id at its source."""
     source: Name = DEFAULT_SOURCE
     """The name of the source it lives at."""
-    name: Annotated[str, Field(max_length=_LONGEST_NAME)] | None = None
+    name: JobName | None = None
     """What people call it."""
     labels: Labels = Field(default_factory=dict)
     """For notifiers to choose by, and for receivers to see."""
@@ -187,7 +112,7 @@ class NotifierSettings(Section):
 
     kind: str
     """Which plugin delivers: `stdout`, `webhook`, `slack`, or an installed one."""
-    statuses: Annotated[list[StatusName], AfterValidator(_check_statuses)] | None = None
+    statuses: Statuses | None = None
     """The statuses it wants to hear of. Default: every one."""
     labels: Labels = Field(default_factory=dict)
     """The labels a job must have for it to hear of it."""
@@ -212,14 +137,14 @@ class HttpSettings(Section):
 
     listen: str | None = None
     """`127.0.0.1:8321`, or `unix:/run/watcher/http.sock`. Anything but loopback or a socket file needs a token."""
-    token: Annotated[SecretStr, AfterValidator(_check_key)] | None = None
+    token: Key | None = None
     """Guards everything but `/livez` and `/readyz`; changing what is watched always needs it."""
 
 
 class HeartbeatSettings(Section):
     """A dead man's switch: somebody who notices when the watcher is silent."""
 
-    url: Annotated[SecretStr, AfterValidator(_check_heartbeat)] | None = None
+    url: HeartbeatUrl | None = None
     """Asked for every minute while all is well; with `/fail` behind it while it is not."""
 
 

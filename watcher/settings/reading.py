@@ -10,10 +10,11 @@ from typing import Any, Literal, cast
 from pydantic import Field, ValidationError, create_model
 
 from watcher.errors import ConfigurationError
-from watcher.fields import Section
+from watcher.fields import FILE_SUFFIX, Section
 from watcher.layers import merged, unknown_variables
 from watcher.mistakes import Origin, told
-from watcher.settings.model import NAME_RULE, NotifierSettings, Settings, is_name
+from watcher.settings.model import NotifierSettings, Settings
+from watcher.settings.values import NAME_RULE, is_name
 
 _NOTIFIERS = "notifiers"
 _COMMON = NotifierSettings.model_fields
@@ -37,6 +38,31 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Setti
     if mistakes := mistakes + unknown_variables():
         raise ConfigurationError(*mistakes)
     return settings.model_copy(update={_NOTIFIERS: notifiers})
+
+
+def load_for_record(path: Path | None) -> Settings:
+    """Read what a command on the record needs, and no secret but that of the record itself.
+
+    Whoever looks at the record often may not read the service's secrets. Raises ConfigurationError.
+    """
+    given, origin = merged(path, {})
+    for section, name in (("http", "token"), ("heartbeat", "url")):
+        given[section] = _without(given.get(section, {}), name)
+    sources, notifiers = given.get("sources", {}), given.pop(_NOTIFIERS, {})
+    if isinstance(sources, dict):
+        given["sources"] = {name: _without(values, "api_key") for name, values in sources.items()}
+    try:
+        settings = Settings.model_validate(given)
+        common = {name: NotifierSettings.model_validate(_common(values)) for name, values in notifiers.items()}
+    except ValidationError as error:
+        raise ConfigurationError(*told(error, Settings, origin)) from None
+    return settings.model_copy(update={_NOTIFIERS: common})
+
+
+def _without(section: object, secret: str) -> object:
+    if not isinstance(section, Mapping):
+        return section
+    return {key: value for key, value in section.items() if key not in {secret, secret + FILE_SUFFIX}}
 
 
 def notifier_model(kind: str) -> type[NotifierSettings]:

@@ -16,9 +16,10 @@ from watcher.http import Answer, retry_after
 BODY_EXCERPT = 200
 """How much of a body an error repeats, in characters."""
 
+_OK = 200
 _REJECTED = {401, 403}
 _MISSING = 404
-_REDIRECTS = range(300, 400)
+_NO_OBJECT = range(201, 400)
 _TOO_MANY = 429
 _WORTH_RETRYING = {408, 409, 429}
 _SERVER_ERROR = 500
@@ -33,7 +34,7 @@ _NO_QUOTA_SUFFIX = "_spend_limit_exceeded"
 
 def trouble_of(answer: Answer, now: datetime) -> SourceError | None:
     """Return the error that the answer stands for; None for a success."""
-    if answer.is_success:
+    if answer.status_code == _OK:
         return None
     error = _error_object(answer.body)
     message = f"HTTP {answer.status_code}: {_words(answer, error)}"
@@ -44,7 +45,7 @@ def trouble_of(answer: Answer, now: datetime) -> SourceError | None:
             return RejectedError(message, status_code=status_code, request_id=request_id)
         if status_code == _MISSING:
             return MissingError(message, status_code=status_code, request_id=request_id)
-    if status_code in _REDIRECTS:
+    if status_code in _NO_OBJECT:
         return MalformedResponseError(message, status_code=status_code, request_id=request_id)
     return TransientError(
         message,

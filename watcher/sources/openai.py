@@ -26,6 +26,10 @@ ATTEMPTS = 3
 LONGEST_WAIT_SECONDS = 8.0
 """The longest wait within a poll. A server that asks for more ends the poll: the job's next one waits instead."""
 SHORTEST_WAIT_SECONDS = 0.5
+OK = 200
+MASK = "***"
+SHORTEST_SECRET = 8
+"""Local services are given keys such as `none` or `ollama`: ordinary words, which are no secrets."""
 SIZE_LIMIT = 4 * 1024 * 1024
 """Bytes of an answer. A job object has about 1.4 kB."""
 
@@ -50,7 +54,8 @@ class OpenAISource:
         """
         self.name = config.name
         self._url = config.base_url.rstrip("/") + "/fine_tuning/jobs/"
-        self._secret = config.api_key
+        is_secret = config.api_key is not None and len(config.api_key) >= SHORTEST_SECRET
+        self._secret = config.api_key if is_secret else None
         self._clock = clock
         self._log = log
         self._client = HttpClient(
@@ -95,7 +100,7 @@ class OpenAISource:
 
     async def _ask(self, job_id: str, known: str | None) -> Observation | None:
         answer = await self._exchange(job_id)
-        if trouble := trouble_of(answer, self._clock()):
+        if trouble := trouble_of(self._without_secret(answer) if answer.status_code != OK else answer, self._clock()):
             raise trouble
         digest = hashlib.blake2b(answer.body, digest_size=16).digest()
         if known is not None and self._last.get(job_id) == (digest, known):
@@ -109,7 +114,7 @@ class OpenAISource:
 
     async def _exchange(self, job_id: str) -> Answer:
         try:
-            return self._without_secret(await self._client.exchange(self._request(job_id)))
+            return await self._client.exchange(self._request(job_id))
         except HttpError as error:
             raise TransientError(str(error)) from None
 
@@ -128,6 +133,7 @@ class OpenAISource:
         try:
             observation = wire.parse(answer.body, JobKey(self.name, job_id), self._clock())
         except SourceError as error:
+            error.args = (self._masked(str(error)),)
             error.request_id = request_id_of(answer)
             raise
         self._log.debug(
@@ -152,10 +158,18 @@ class OpenAISource:
         )
 
     def _without_secret(self, answer: Answer) -> Answer:
-        """Take the key out of the answer, for services that repeat it: it must get neither into errors nor records."""
-        if self._secret and self._secret.encode() in answer.body:
-            return replace(answer, body=answer.body.replace(self._secret.encode(), b"***"))
-        return answer
+        """Take the key out of an answer that tells of trouble, for services that repeat it."""
+        if self._secret is None:
+            return answer
+        return replace(answer, body=answer.body.replace(self._secret.encode(), MASK.encode()))
+
+    def _masked(self, text: str) -> str:
+        """Take the key out of a text, also where the text was cut in the middle of it."""
+        if self._secret is None:
+            return text
+        text = text.replace(self._secret, MASK)
+        telling = self._secret[:SHORTEST_SECRET]
+        return text[: text.rindex(telling)] + MASK if telling in text[-len(self._secret) - 1 :] else text
 
 
 def _client_certificate(config: SourceConfig) -> ssl.SSLContext | None:

@@ -210,6 +210,8 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
         ("[sources.a]\napi_key = 'sk-1 2'", "sources.a.api_key: expected printable ASCII without spaces"),
         ("[sources.a]\napi_key = 5", "sources.a.api_key: expected text"),
         ("[store]\nurl = 'mysql://u:pw@h/d'", "store.url: expected sqlite:////path/of/file.db or postgresql://"),
+        ("[heartbeat]\nurl = 'ping.example/x'", "heartbeat.url: expected an http:// or https:// URL, without user"),
+        ("[http]\ntoken = 'a b'", "http.token: expected printable ASCII without spaces"),
         ("[store]\nurl = 'sqlite:///:memory:'", "store.url: expected sqlite:////path/of/file.db or postgresql://"),
         (
             "[notifiers.a]\nkind = 'webhook'\nurl = 'http://h'\nsecret = 'whsec_short'",

@@ -200,6 +200,16 @@ async def test_a_service_that_echoes_the_key_does_not_get_it_into_an_error() -> 
             await w.source.retrieve("ftjob-1")
 
 
+@pytest.mark.parametrize("key", ["k", "ok", "running", "ftjob"])
+async def test_an_ordinary_word_for_a_key_changes_nothing_in_an_answer(key: str) -> None:
+    script = Script((JobScript("ftjob-1", (Step("running"),)),), api_key=key)
+    async with world(script=script, api_key=key) as w:
+        observation = await w.source.retrieve("ftjob-1")
+        assert observation is not None
+        assert observation.status == "running"
+        assert "***" not in observation.document
+
+
 async def test_an_unknown_job_is_missing() -> None:
     async with world() as w:
         with pytest.raises(MissingError, match="HTTP 404"):

@@ -1,0 +1,96 @@
+"""What the values of settings must be: names, addresses, what stands in a header, statuses."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema
+
+from watcher.domain.jobs import ID_RULE, Status, is_job_id
+from watcher.fields import expected
+from watcher.mistakes import nearest
+from watcher.sources.environment import DEFAULT_BASE_URL, is_base_url, is_header_text
+
+NAME_RULE = "a name of 1 to 64 of the characters a-z 0-9 _ -"
+_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+_STORE_URL = re.compile(r"sqlite:///(?!:memory:).+|postgresql://.+")
+_LONGEST_NAME = 200
+
+
+def is_name(text: str) -> bool:
+    """Tell whether `text` can name a source or a notifier; variables of the environment know no capitals."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _check_name(name: str) -> str:
+    if not is_name(name):
+        raise expected(NAME_RULE)
+    return name
+
+
+def _check_job_id(job_id: str) -> str:
+    if not is_job_id(job_id):
+        raise expected(f"a job id: {ID_RULE}")
+    return job_id
+
+
+def _check_base_url(url: str) -> str:
+    if not is_base_url(url):
+        raise expected(f"an http:// or https:// URL such as {DEFAULT_BASE_URL}, without user, query or fragment")
+    return url.rstrip("/")
+
+
+def _check_header(text: str) -> str:
+    if not text or not is_header_text(text):
+        raise expected("printable ASCII without spaces")
+    return text
+
+
+def _check_key(key: SecretStr) -> SecretStr:
+    _check_header(key.get_secret_value())
+    return key
+
+
+def _check_store_url(url: SecretStr) -> SecretStr:
+    if not _STORE_URL.fullmatch(url.get_secret_value()):
+        raise expected("sqlite:////path/of/file.db or postgresql://user:password@host/database")
+    return url
+
+
+def _check_heartbeat(url: SecretStr) -> SecretStr:
+    if not is_base_url(url.get_secret_value()):
+        raise expected("an http:// or https:// URL, without user, query or fragment")
+    return url
+
+
+def _check_status(status: str) -> str:
+    # Any status may come from some service, but one that is nearly one of the six is a typing error.
+    if status in set(Status):
+        return status
+    if near := nearest(status, Status):
+        raise expected(f"a status; did you mean {near!r}?")
+    if not status:
+        raise expected("a status")
+    return status
+
+
+def _check_statuses(statuses: list[str]) -> list[str]:
+    if not statuses:
+        raise expected("at least one status; leave it out for every status")
+    return statuses
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+JobId = Annotated[str, AfterValidator(_check_job_id)]
+JobName = Annotated[str, Field(max_length=_LONGEST_NAME)]
+Labels = dict[str, str]
+HeaderText = Annotated[str, AfterValidator(_check_header)]
+Key = Annotated[SecretStr, AfterValidator(_check_key)]
+BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
+HeartbeatUrl = Annotated[SecretStr, AfterValidator(_check_heartbeat)]
+StoreUrl = Annotated[SecretStr, AfterValidator(_check_store_url)]
+StatusName = Annotated[
+    str, AfterValidator(_check_status), WithJsonSchema({"anyOf": [{"enum": list(Status)}, {"type": "string"}]})
+]
+Statuses = Annotated[list[StatusName], AfterValidator(_check_statuses)]
