@@ -34,8 +34,8 @@ async def test_an_accepted_test_message_is_0_with_the_answer_of_the_receiver(
 ) -> None:
     receiver.answers = [Reply(202, body=b"queued as no. 17")]
     tried = await command.run("notify", "test", "pager")
-    assert (tried.code, tried.out) == (0, "")
-    assert tried.err == "pager: accepted: 202 Accepted: queued as no. 17\n"
+    assert (tried.code, tried.err) == (0, "")
+    assert tried.out == "pager: accepted: 202 Accepted: queued as no. 17\n"
     (message,) = receiver.received
     assert message.verified
     assert json.loads(message.body)["type"] == "watcher.test"
@@ -43,7 +43,7 @@ async def test_an_accepted_test_message_is_0_with_the_answer_of_the_receiver(
 
 async def test_slack_and_stdout_are_tried_in_the_same_way(command: Command, receiver: Receiver) -> None:
     chat = await command.run("notify", "test", "chat")
-    assert (chat.code, chat.err) == (0, "chat: accepted: 200 OK: ok\n")
+    assert (chat.code, chat.out) == (0, "chat: accepted: 200 OK: ok\n")
     assert "Test message for notifier chat" in json.loads(receiver.received[0].body)["text"]
     screen = await command.run("notify", "test", "screen")
     assert (screen.code, screen.err) == (0, "screen: accepted\n")
@@ -69,15 +69,15 @@ async def test_a_message_that_is_not_accepted_is_1(
 ) -> None:
     receiver.answers = [reply]
     tried = await command.run("notify", "test", "pager")
-    assert (tried.code, tried.out) == (1, "")
-    assert tried.err.startswith(f"pager: {words}")
-    assert len(tried.err.splitlines()) == 1
+    assert (tried.code, tried.err) == (1, "")
+    (line,) = tried.lines
+    assert line.startswith(f"pager: {words}")
 
 
 async def test_a_receiver_that_is_not_there_is_1(command: Command) -> None:
     tried = await command.run("notify", "test", "nobody")
-    assert (tried.code, tried.out) == (1, "")
-    assert tried.err == "nobody: not accepted, may be later: cannot connect: Connection refused\n"
+    assert (tried.code, tried.err) == (1, "")
+    assert tried.out == "nobody: not accepted, may be later: cannot connect: Connection refused\n"
 
 
 async def test_an_unknown_name_is_2_and_the_known_ones_are_listed(command: Command, receiver: Receiver) -> None:

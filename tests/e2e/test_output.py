@@ -95,19 +95,23 @@ def redirected(redirection: str) -> Sequence[str]:
 
 @FULL
 @pytest.mark.parametrize("arguments", [("watch", JOB, "--json"), ("retrieve", JOB), ("config", "show")], ids=" ".join)
-async def test_a_full_disk_behind_standard_output_is_1_in_clear_words(
+async def test_a_full_disk_behind_standard_output_is_74_in_clear_words(
     watcher: Command, api: FineTuningApi, arguments: tuple[str, ...]
 ) -> None:
     configure(watcher, api)
     api.add_job(JobScript(JOB, (Step("succeeded"),)))
     ended = await watcher.run(*arguments, "--config", watcher.config, prefix=redirected(">/dev/full"))
-    assert ended.code == 1
+    assert ended.code == 74
     assert ended.err.endswith("watcher: standard output: No space left on device\n")
 
 
-async def test_without_a_standard_output_it_ends_as_with_a_closed_pipe(watcher: Command, api: FineTuningApi) -> None:
+async def test_without_a_standard_output_it_works_unseen(watcher: Command, api: FineTuningApi) -> None:
+    """No file or connection may take the place of the closed stream, and get what was meant for it."""
     configure(watcher, api)
-    assert (await watcher.run("jobs", "list", prefix=redirected(">&-"))).code == 141
+    api.add_job(JobScript(JOB, (Step("cancelled"),)))
+    for arguments, code in ((("jobs", "add", JOB), 0), (("watch", JOB), 3)):
+        assert (await watcher.run(*arguments, prefix=redirected(">&-"))).code == code
+    assert [each["id"] for each in json.loads((await watcher.run("jobs", "list", "--json")).out)] == [JOB]
 
 
 @FULL

@@ -230,7 +230,7 @@ def test_a_script_that_is_no_toml_is_reported_with_the_line(tmp_path: Path) -> N
 def test_a_script_that_is_no_text_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "script.toml"
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigurationError, match=r"script\.toml: not TOML"):
+    with pytest.raises(ConfigurationError, match=r"script\.toml: not UTF-8"):
         load_script(path)
 
 
