@@ -26,7 +26,9 @@ def configure(watcher: Command, api: FineTuningApi, receiver: Receiver, database
 
 
 def told(receiver: Receiver) -> list[str]:
-    return statuses(json.loads(message.body) for message in receiver.received)
+    """Return what the receiver heard of the job; it may also hear that the record fails."""
+    bodies = [json.loads(message.body) for message in receiver.received]
+    return statuses(body for body in bodies if body["data"].get("id") == JOB)
 
 
 async def complained(running: Running, words: str) -> None:

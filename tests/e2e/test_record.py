@@ -141,3 +141,40 @@ async def test_what_the_record_holds_is_shown_as_tables_and_as_json(
     unknown = await command.run("jobs", "history", "ftjob-nobody")
     assert unknown.code == 2
     assert unknown.err == "watcher: ftjob-nobody is not watched; `watcher jobs list` shows what is\n"
+
+
+async def test_asking_again_keeps_the_name_and_the_labels(watcher: Command, api: FineTuningApi) -> None:
+    watcher.configure(settings(api.base_url, watcher.database))
+    await watcher.run("jobs", "add", SECOND, "--name", "second bot", "--label", "team=nlp")
+    await watcher.run("jobs", "add", SECOND, "--label", "tier=1")
+    (row,) = json.loads((await watcher.run("jobs", "list", "--json")).out)
+
+    assert (row["name"], row["labels"]) == ("second bot", {"team": "nlp", "tier": "1"})
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--name", "x" * 201), ("--name", "a\nb"), ("--label", "team"), ("--label", "a\x1b=b")]
+)
+async def test_what_is_no_name_and_no_label_is_refused(
+    watcher: Command, api: FineTuningApi, arguments: tuple[str, str]
+) -> None:
+    watcher.configure(settings(api.base_url, watcher.database))
+    ended = await watcher.run("jobs", "add", SECOND, *arguments)
+
+    assert (ended.code, ended.out) == (2, "")
+
+
+async def test_commands_on_the_record_need_none_of_the_services_secrets(watcher: Command) -> None:
+    unreadable = {"kind": "webhook", "url_file": "/nonexistent/url", "secret_file": "/nonexistent/secret"}
+    watcher.configure(
+        {
+            "sources": {"openai": {"api_key_file": "/nonexistent/key"}},
+            "store": {"url": f"sqlite:///{watcher.database}"},
+            "http": {"token_file": "/nonexistent/token"},
+            "notifiers": {"hook": unreadable},
+        }
+    )
+    for arguments in (("add", SECOND), ("list",), ("history", SECOND), ("remove", SECOND)):
+        assert (await watcher.run("jobs", *arguments)).code == 0
+    assert (await watcher.run("deliveries", "list")).code == 0
+    assert (await watcher.run("explain", SECOND)).code == 0

@@ -18,7 +18,8 @@ from watcher.cli.options import (
 )
 from watcher.cli.output import write_json, write_line, write_table
 from watcher.cli.recorded import find_key, with_store
-from watcher.domain.jobs import JobKey, JobSpec
+from watcher.domain.escaping import excerpt
+from watcher.domain.jobs import TEXT_RULE, JobKey, JobSpec, completed, is_plain
 from watcher.domain.transitions import Transition
 from watcher.pipeline.overview import history_rows, job_row
 from watcher.wiring import utc_now
@@ -51,6 +52,8 @@ def add(
     config: ConfigOption = None,
 ) -> None:
     """Watch jobs. One that has ended is asked for once more. What is not given stays as it is."""
+    if name is not None and not is_plain(name):
+        raise typer.BadParameter(f"{excerpt(name, 60)!r} is not a name: expected {TEXT_RULE}", param_hint="--name")
     settings = read_settings_for_record(config)
     specs = [spec_of(reference, settings) for reference in ids]
     labels = dict(map(_label, label or []))
@@ -87,10 +90,8 @@ def history(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
 async def _add(
     store: SqlStore, specs: Sequence[JobSpec], name: str | None, labels: Mapping[str, str]
 ) -> Sequence[JobKey]:
-    wanted = []
-    for spec in specs:
-        known = await store.job(spec.key) or spec
-        wanted.append(JobSpec(spec.key, name or spec.name or known.name, {**known.labels, **spec.labels, **labels}))
+    given = [JobSpec(spec.key, name or spec.name, {**spec.labels, **labels}) for spec in specs]
+    wanted = [completed(spec, await store.job(spec.key)) for spec in given]
     await store.upsert_jobs(wanted, utc_now(), ask_again=True)
     return [spec.key for spec in wanted]
 
@@ -106,6 +107,6 @@ async def _history(store: SqlStore, reference: JobReference) -> Sequence[Transit
 
 def _label(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise typer.BadParameter(f"{text!r} is not a label: expected KEY=VALUE")
+    if not equals or not is_plain(name) or not is_plain(value):
+        raise typer.BadParameter(f"{excerpt(text, 60)!r} is not a label: expected KEY=VALUE, each of {TEXT_RULE}")
     return name, value

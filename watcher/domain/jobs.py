@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+
+from watcher.domain.escaping import printable
 
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 ID_RULE = "1 to 128 of the characters A-Z a-z 0-9 _ . : - (and not '.' or '..')"
 """What `is_job_id` accepts, for error messages."""
+
+
+LONGEST_TEXT = 200
+TEXT_RULE = f"1 to {LONGEST_TEXT} characters, none of them a control character"
+"""What `is_plain` accepts, for error messages."""
 
 
 class Status(StrEnum):
@@ -39,6 +46,11 @@ def is_job_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None and text not in {".", ".."}
 
 
+def is_plain(text: str) -> bool:
+    """Tell whether `text` can be a job's name, or the name or value of a label."""
+    return 0 < len(text) <= LONGEST_TEXT and printable(text) == text
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class JobKey:
     """A job's name in the world: the source it lives at, and its id there."""
@@ -58,6 +70,13 @@ class JobSpec:
     key: JobKey
     name: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def completed(spec: JobSpec, known: Job | None) -> JobSpec:
+    """Return the wish with the name and the labels that it does not give taken from what is known of the job."""
+    if known is None:
+        return spec
+    return replace(spec, name=spec.name or known.name, labels={**known.labels, **spec.labels})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, SecretStr, WithJsonSchema
 
-from watcher.domain.jobs import ID_RULE, Status, is_job_id
+from watcher.domain.jobs import ID_RULE, TEXT_RULE, Status, is_job_id, is_plain
 from watcher.fields import expected
 from watcher.mistakes import nearest
 from watcher.sources.environment import DEFAULT_BASE_URL, is_base_url, is_header_text
@@ -15,7 +15,6 @@ from watcher.sources.environment import DEFAULT_BASE_URL, is_base_url, is_header
 NAME_RULE = "a name of 1 to 64 of the characters a-z 0-9 _ -"
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _STORE_URL = re.compile(r"sqlite:///(?!:memory:).+|postgresql://.+")
-_LONGEST_NAME = 200
 
 
 def is_name(text: str) -> bool:
@@ -75,6 +74,12 @@ def _check_status(status: str) -> str:
     return status
 
 
+def _check_text(text: str) -> str:
+    if not is_plain(text):
+        raise expected(TEXT_RULE)
+    return text
+
+
 def _check_statuses(statuses: list[str]) -> list[str]:
     if not statuses:
         raise expected("at least one status; leave it out for every status")
@@ -83,8 +88,8 @@ def _check_statuses(statuses: list[str]) -> list[str]:
 
 Name = Annotated[str, AfterValidator(_check_name)]
 JobId = Annotated[str, AfterValidator(_check_job_id)]
-JobName = Annotated[str, Field(max_length=_LONGEST_NAME)]
-Labels = dict[str, str]
+JobName = Annotated[str, AfterValidator(_check_text)]
+Labels = dict[JobName, JobName]
 HeaderText = Annotated[str, AfterValidator(_check_header)]
 Key = Annotated[SecretStr, AfterValidator(_check_key)]
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]

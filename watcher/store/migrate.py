@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, column, inspect, select, table
@@ -80,6 +81,9 @@ def _check_writable(path: Path) -> None:
             f"cannot create the directory {directory} for the database: {error.strerror};"
             " create it writable for this user, or choose another path for the store"
         ) from None
+    with suppress(OSError):  # what hinders it is said below, or by the database
+        # It holds whole jobs and what notifiers answered: nobody else's business.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     for place in (directory, path):
         if place.exists() and not _may_write(place):
             raise StoreUnavailableError(

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from watcher.domain.deliveries import Delivery, DeliveryState
-from watcher.domain.jobs import Job, JobKey
+from watcher.domain.jobs import Job, JobKey, completed
 from watcher.errors import StoreError
 from watcher.pipeline.overview import Row, delivery_row, history_rows, job_row
 from watcher.web.panel import Panel, Standing
@@ -91,6 +91,7 @@ class Jobs:
         no_query(request)
         spec = read_spec(await read_json(request), self._panel.standing().last_answers)
         now = self._panel.clock()
+        spec = completed(spec, await self._panel.record.job(spec.key))
         result = await self._panel.record.upsert_jobs([spec], now, ask_again=True)
         job = await self._panel.record.job(spec.key) or Job(spec.key, spec.name, spec.labels)
         self._panel.log.info("job added over HTTP", job=str(spec.key))

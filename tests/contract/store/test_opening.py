@@ -349,3 +349,15 @@ async def test_a_postgresql_database_that_does_not_exist_is_unavailable(postgres
     words = await unavailable(re.sub("/t[0-9]+", "/nowhere", postgresql_url))
     assert "nowhere" in words
     assert "does not exist" in words
+
+
+async def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "watcher.db"
+    before = os.umask(0)
+    try:
+        async with SqlStore(f"sqlite:///{path}"):
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+
+    assert set(modes.values()) == {0o600}

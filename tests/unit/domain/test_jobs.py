@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.doubles import KEY
-from watcher.domain.jobs import Job, Status, is_job_id, is_terminal
+from watcher.domain.jobs import Job, JobSpec, Status, completed, is_job_id, is_plain, is_terminal
 
 
 @pytest.mark.parametrize("job_id", ["ftjob-abc123", "ft-AF1WoRqd3aJAHsqc9NY7iL8F", "a", "A.b:c_d-9", "x" * 128, "..."])
@@ -27,3 +27,21 @@ def test_a_job_is_called_by_its_name_else_by_its_id() -> None:
     assert Job(KEY, name="support-bot").title == "support-bot"
     assert Job(KEY).title == "ftjob-1"
     assert str(KEY) == "openai/ftjob-1"
+
+
+@pytest.mark.parametrize("text", ["support-bot v3", "x" * 200, "機械学習", "a=b"])
+def test_names_and_labels_are_plain_text(text: str) -> None:
+    assert is_plain(text)
+
+
+@pytest.mark.parametrize("text", ["", "x" * 201, "a\nb", "\x1b[31m", "\u202e", "\udcff"])
+def test_what_could_drive_a_terminal_or_fill_a_message_is_no_name(text: str) -> None:
+    assert not is_plain(text)
+
+
+def test_what_a_wish_does_not_give_stays_as_it_is() -> None:
+    known = Job(KEY, name="support-bot", labels={"team": "nlp", "tier": "1"})
+
+    assert completed(JobSpec(KEY), known) == JobSpec(KEY, "support-bot", {"team": "nlp", "tier": "1"})
+    assert completed(JobSpec(KEY, "bot", {"tier": "2"}), known) == JobSpec(KEY, "bot", {"team": "nlp", "tier": "2"})
+    assert completed(JobSpec(KEY, "bot"), None) == JobSpec(KEY, "bot")

@@ -25,6 +25,7 @@ each_example = settings(
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+plain = st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"]), min_size=1, max_size=12)
 values = st.one_of(
     texts,
     st.integers(-(2**63), 2**63 - 1),
@@ -99,7 +100,7 @@ def test_anything_is_read_or_its_mistakes_are_told(config: Path, document: dict[
         assert str(config) in outcome
 
 
-labels = st.dictionaries(st.sampled_from(["team", "stage", "a b", ""]), texts, max_size=2)
+labels = st.dictionaries(st.sampled_from(["team", "stage", "a b"]), plain, max_size=2)
 some_durations = st.timedeltas(timedelta(microseconds=1), timedelta(days=3650)).map(write_duration)
 statuses = st.lists(st.sampled_from(["failed", "succeeded", "paused"]), min_size=1, max_size=3)
 right = st.fixed_dictionaries(
@@ -116,7 +117,7 @@ right = st.fixed_dictionaries(
         "store": st.fixed_dictionaries({"url": st.just("sqlite:////srv/w.db"), "retention": some_durations}),
         "jobs": st.lists(
             st.fixed_dictionaries(
-                {"id": st.sampled_from(["ftjob-1", "a:b.c_d", "x"])}, optional={"name": texts, "labels": labels}
+                {"id": st.sampled_from(["ftjob-1", "a:b.c_d", "x"])}, optional={"name": plain, "labels": labels}
             ),
             unique_by=lambda job: str(job["id"]),
         ),

@@ -24,7 +24,7 @@ url = "postgresql://ann:p%40ss@db.example:5432/watcher?sslmode=require"
 interval = "90s"
 [[jobs]]
 id = "ftjob-1"
-labels = {{ team = "n\\u007flp", token = "abcd-efgh" }}
+labels = {{ team = "nlp", token = "abcd-efgh" }}
 [notifiers.hook]
 kind = "webhook"
 url = "https://bob:sesame@hooks.example/a/bcdefgh?k=v"
@@ -65,7 +65,7 @@ def test_what_is_in_force_is_shown_without_secrets(configure: Configure) -> None
         "url": "postgresql://********@db.example:5432/watcher?sslmode=require",
         "retention": "90d",
     }
-    assert shown["jobs"] == [{"id": "ftjob-1", "source": "openai", "labels": {"team": "n\x7flp", "token": "********"}}]
+    assert shown["jobs"] == [{"id": "ftjob-1", "source": "openai", "labels": {"team": "nlp", "token": "********"}}]
     assert shown["notifiers"]["hook"].items() >= {"kind": "webhook", "url": "********", "secret": "********"}.items()
     assert shown["notifiers"]["hook"]["headers"] == {"Authorization": "********"}
     assert shown["notifiers"]["chat"]["webhook_url"] == "********"
