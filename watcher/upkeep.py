@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from watcher.domain.conditions import observation_of, store_condition
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from watcher.store.sql import SqlStore
 
 
+RECORD_GRACE = timedelta(seconds=30)
+"""How long the record may be out of reach before that is told: another program may lock it for a while."""
+
+
 class Upkeep:
     """The chores of one generation of the pipeline. The daemon's scheduler calls each in its own rhythm."""
 
@@ -30,17 +35,21 @@ class Upkeep:
         self._edges = edges
         self._since = edges.clock()
         self._emergency: asyncio.Task[None] | None = None
-        self._is_record_known_bad = False
+        self._record_failing_since: datetime | None = None
+        self._is_record_told = False
         self._is_beat_missed = False
 
     async def supervise(self) -> None:
         """Tell of what the watcher cannot see, and of whom it cannot reach."""
-        error = self.record_error()
-        if error and not self._is_record_known_bad:
-            self._emergency = asyncio.create_task(self._tell_without_record(error))
-        self._is_record_known_bad = error is not None
+        error, now = self.record_error(), self._edges.clock()
         if error is None:
+            self._record_failing_since, self._is_record_told = None, False
             await self._pipeline.supervise.look(self._pipeline.observe.health(), self._pipeline.deliver.health())
+            return
+        self._record_failing_since = self._record_failing_since or now
+        if not self._is_record_told and now - self._record_failing_since >= RECORD_GRACE:
+            self._is_record_told = True
+            self._emergency = asyncio.create_task(self._tell_without_record(error))
 
     async def prune(self) -> None:
         """Forget what is over."""
