@@ -35,6 +35,7 @@ from watcher.settings.values import (
     Statuses,
     StatusName,
     StoreUrl,
+    Timeout,
 )
 from watcher.sources.environment import DEFAULT_BASE_URL, DEFAULT_SOURCE, DEFAULT_TIMEOUT, Auth
 
@@ -54,8 +55,8 @@ class SourceSettings(Section):
     """How the key is sent: `bearer` (Authorization: Bearer …) or `api-key` (Azure's header)."""
     api_version: HeaderText | None = None
     """Azure's `api-version` query parameter, for its older endpoints."""
-    timeout: Duration = DEFAULT_TIMEOUT
-    """How long an answer may take."""
+    timeout: Timeout = DEFAULT_TIMEOUT
+    """How long an answer may take, at most a minute."""
     client_cert_file: Path | None = None
     """A client certificate (PEM), for services that ask for one."""
     client_key_file: Path | None = None

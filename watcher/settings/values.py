@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr, WithJsonSchema
 
+from watcher.domain.durations import write_duration
 from watcher.domain.jobs import ID_RULE, TEXT_RULE, Status, is_job_id, is_plain
-from watcher.fields import expected
+from watcher.fields import Duration, expected
 from watcher.mistakes import nearest
 from watcher.sources.environment import DEFAULT_BASE_URL, is_base_url, is_header_text
 
 NAME_RULE = "a name of 1 to 64 of the characters a-z 0-9 _ -"
+LONGEST_TIMEOUT = timedelta(minutes=1)
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _STORE_URL = re.compile(r"sqlite:///(?!:memory:).+|postgresql://.+")
 
@@ -74,6 +77,13 @@ def _check_status(status: str) -> str:
     return status
 
 
+def _check_timeout(timeout: timedelta) -> timedelta:
+    # A poll makes three attempts, and a service whose polls take minutes would pass for one that hangs.
+    if timeout > LONGEST_TIMEOUT:
+        raise expected(f"a duration of at most {write_duration(LONGEST_TIMEOUT)}")
+    return timeout
+
+
 def _check_text(text: str) -> str:
     if not is_plain(text):
         raise expected(TEXT_RULE)
@@ -88,6 +98,7 @@ def _check_statuses(statuses: list[str]) -> list[str]:
 
 Name = Annotated[str, AfterValidator(_check_name)]
 JobId = Annotated[str, AfterValidator(_check_job_id)]
+Timeout = Annotated[Duration, AfterValidator(_check_timeout)]
 JobName = Annotated[str, AfterValidator(_check_text)]
 Labels = dict[JobName, JobName]
 HeaderText = Annotated[str, AfterValidator(_check_header)]

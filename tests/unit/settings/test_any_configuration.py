@@ -110,7 +110,10 @@ right = st.fixed_dictionaries(
             st.sampled_from(["openai", "azure"]),
             st.fixed_dictionaries(
                 {"base_url": st.sampled_from(["https://h/v1", "http://[::1]:8000"])},
-                optional={"timeout": some_durations, "auth": st.sampled_from(["bearer", "api-key"])},
+                optional={
+                    "timeout": st.sampled_from(["0.5s", "15s", "1m", 7]),
+                    "auth": st.sampled_from(["bearer", "api-key"]),
+                },
             ),
         ),
         "polling": st.fixed_dictionaries({"interval": some_durations}),

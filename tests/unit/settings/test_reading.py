@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from tests.unit.settings.conftest import Complain, Configure
 from watcher.domain.routing import FirstSeen
+from watcher.errors import ConfigurationError
 from watcher.notifiers import slack, stdout, webhook
 from watcher.settings import load
 
@@ -315,3 +316,9 @@ def test_reading_settings_loads_nothing_heavy_that_it_does_not_need() -> None:
     code = "import sys; from watcher.settings import load; load(None); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=30)
     assert {"httpx", "sqlalchemy", "alembic", "apscheduler", "structlog", "rich"}.isdisjoint(done.stdout.split())
+
+
+def test_an_answer_may_not_take_so_long_that_a_poll_passes_for_one_that_hangs(configure: Configure) -> None:
+    assert configure("[sources.openai]\ntimeout = '1m'").sources["openai"].timeout == timedelta(minutes=1)
+    with pytest.raises(ConfigurationError, match=r"sources\.openai\.timeout: got '61s', expected .* at most 1m"):
+        configure("[sources.openai]\ntimeout = '61s'")
