@@ -190,7 +190,7 @@ class Observe:
             result = await poll(lane.source, job, self._log)
             outcome = result.outcome if isinstance(result, Trouble) else PollOutcome.ANSWERED
             self._edges.meter.polled(job.key.source, outcome, monotonic() - begun)
-            self._note(lane, result)
+            self._note(job.key.source, result)
             if isinstance(result, Trouble):
                 self._log_trouble(lane.gate, job, result)
                 self._complain(job, result)
@@ -202,16 +202,16 @@ class Observe:
             if lane.is_behind and len(lane.polling) * 2 <= lane.at_once:
                 self._wake.set()
 
-    def _note(self, lane: _Lane, result: Observation | Trouble | None) -> None:
+    def _note(self, source: str, result: Observation | Trouble | None) -> None:
         """Note what a result says of its source."""
-        now = self._edges.clock()
+        lane, now = self._lanes[source], self._edges.clock()
         lane.note(result, now)
         trouble = result if isinstance(result, Trouble) else None
         if trouble and trouble.retry_after:
             lane.gate.hush(trouble.retry_after, now)
         # Who says that it does not know a job has let us in.
         if (trouble is None or trouble.outcome is PollOutcome.MISSING) and lane.gate.open():
-            self._log.info("source accepts us again")
+            self._log.info("source accepts us again", source=source)
 
     def _log_trouble(self, gate: Gate, job: Job, trouble: Trouble) -> None:
         """Say each kind of trouble once when it begins, and only to those who look for it while it lasts."""

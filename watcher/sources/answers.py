@@ -15,8 +15,9 @@ from watcher.http import Answer, retry_after
 
 BODY_EXCERPT = 200
 """How much of a body an error repeats, in characters."""
+OK = 200
+"""The one status of an answer that holds a job object."""
 
-_OK = 200
 _REJECTED = {401, 403}
 _MISSING = 404
 _NO_OBJECT = range(201, 400)
@@ -34,7 +35,7 @@ _NO_QUOTA_SUFFIX = "_spend_limit_exceeded"
 
 def trouble_of(answer: Answer, now: datetime) -> SourceError | None:
     """Return the error that the answer stands for; None for a success."""
-    if answer.status_code == _OK:
+    if answer.status_code == OK:
         return None
     error = _error_object(answer.body)
     message = f"HTTP {answer.status_code}: {_words(answer, error)}"

@@ -18,7 +18,7 @@ from watcher.domain.jobs import ID_RULE, JobKey, Observation, is_job_id
 from watcher.errors import ConfigurationError, SourceError, TransientError
 from watcher.http import Answer, Bounds, HttpClient, HttpError, Request, tls_context
 from watcher.pipeline.ports import Clock, Log
-from watcher.sources.answers import request_id_of, trouble_of
+from watcher.sources.answers import OK, request_id_of, trouble_of
 from watcher.sources.environment import SourceConfig
 
 ATTEMPTS = 3
@@ -26,7 +26,6 @@ ATTEMPTS = 3
 LONGEST_WAIT_SECONDS = 8.0
 """The longest wait within a poll. A server that asks for more ends the poll: the job's next one waits instead."""
 SHORTEST_WAIT_SECONDS = 0.5
-OK = 200
 MASK = "***"
 SHORTEST_SECRET = 8
 """Local services are given keys such as `none` or `ollama`: ordinary words, which are no secrets."""

@@ -16,13 +16,12 @@ from pydantic_core import ErrorDetails
 from watcher.domain.escaping import excerpt, printable
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation
 from watcher.errors import MalformedResponseError
+from watcher.sources.answers import BODY_EXCERPT
 from watcher.sources.graders import Grader
 from watcher.sources.tolerance import Count, Flag, Number, Part, Setting, Text, Texts, Timestamp, Tolerant
 
 LONGEST_STATUS = 128
 """Characters. The longest status known has 22."""
-BODY_EXCERPT = 200
-"""How much of a body an error repeats, in characters."""
 
 
 class ErrorObject(Part):

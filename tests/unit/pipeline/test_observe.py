@@ -190,7 +190,8 @@ async def test_a_rejecting_source_is_probed_once_a_minute_by_one_job(store: SqlS
         await world.round(3, seconds=31)
 
     assert world.log.events("error") == ["source rejects us, probing it once a minute"]
-    assert "source accepts us again" in world.log.events("info")
+    accepted = [facts for _, event, facts in world.log.lines if event == "source accepts us again"]
+    assert accepted == [{"source": "openai"}]
     assert (await world.job("a")).last_error is None
 
 
