@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from watcher.domain.deliveries import Delivered, Outcome
-from watcher.domain.jobs import Job, JobFacts, JobKey, Observation
+from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.messages import Message
 from watcher.domain.transitions import Reason, Transition
 from watcher.pipeline.ports import Edges
@@ -65,7 +65,14 @@ class ScriptedSource:
     def __init__(self, clock: Callable[[], datetime], script: Mapping[str, Iterable[str | Exception]]) -> None:
         self._clock = clock
         self.script = {job_id: list(entries) for job_id, entries in script.items()}
+        self.listed: list[str] = list(self.script)
+        """What the list holds, in its order."""
+        self.page_size = 100
+        self.list_trouble: Exception | None = None
+        self.progress_of: dict[str, Progress | Exception] = {}
         self.asked: list[str] = []
+        self.pages_asked: list[str | None] = []
+        self.looked_at: list[str] = []
         self.forgotten: list[str] = []
 
     async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
@@ -76,6 +83,25 @@ class ScriptedSource:
         if isinstance(entry, Exception):
             raise entry
         return None if entry == known else observation(entry, self._clock(), JobKey("openai", job_id))
+
+    async def page(self, after: str | None = None) -> Page:
+        """Give the page of the list after an id: each job with the status that its next retrieve says."""
+        self.pages_asked.append(after)
+        await asyncio.sleep(0)
+        if self.list_trouble:
+            raise self.list_trouble
+        begin = self.listed.index(after) + 1 if after else 0
+        ids = self.listed[begin : begin + self.page_size]
+        statuses = {job_id: entries[0] for job_id in ids if isinstance((entries := self.script[job_id])[0], str)}
+        is_last = begin + self.page_size >= len(self.listed)
+        return Page(statuses, None if is_last else ids[-1])
+
+    async def progress(self, job_id: str) -> Progress | None:
+        self.looked_at.append(job_id)
+        entry = self.progress_of.get(job_id)
+        if isinstance(entry, Exception):
+            raise entry
+        return entry
 
     def forget(self, job_id: str) -> None:
         self.forgotten.append(job_id)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -35,6 +36,10 @@ PRUNE_INTERVAL = timedelta(hours=1)
 STATUS_INTERVAL = timedelta(seconds=10)
 SUPERVISE_INTERVAL = timedelta(seconds=10)
 HEARTBEAT_INTERVAL = timedelta(minutes=1)
+REMEMBER_INTERVAL = timedelta(minutes=10)
+CLOCK_CHECK_SECONDS = 1.0
+SMALLEST_STEP_SECONDS = 2.0
+"""How far the host's clock must have been set for that to matter; corrections of less are daily business."""
 DRAIN_LIMIT = timedelta(seconds=10)
 """How long sends under way may go on after the first signal."""
 
@@ -104,10 +109,12 @@ class Daemon:
         asking = asyncio.create_task(self._next(generation))
         scheduler = self._scheduler(pipeline, generation.upkeep)
         scheduler.start()
+        keeping_time = asyncio.create_task(self._keep_time(scheduler, generation.upkeep))
         try:
             # Neither loop ends by itself: one that does has met a closed output, or a fault of ours.
             await asyncio.wait([observing, delivering, asking], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            keeping_time.cancel()
             scheduler.pause()
             await self._drain(pipeline, observing, delivering)
             await generation.upkeep.close()
@@ -167,9 +174,22 @@ class Daemon:
         self._log.info("configuration reloaded")
         return successor
 
+    async def _keep_time(self, scheduler: AsyncIOScheduler, upkeep: Upkeep) -> None:
+        """Notice that the host's clock was set: the next ticks, and all that is due at a time of day, depend on it."""
+        while True:
+            wall, steady = self._edges.clock(), monotonic()
+            await asyncio.sleep(CLOCK_CHECK_SECONDS)
+            now = self._edges.clock()
+            step = (now - wall).total_seconds() - (monotonic() - steady)
+            if abs(step) >= SMALLEST_STEP_SECONDS:
+                self._log.warning("the host's clock was set, or the host slept", by_seconds=round(step, 1))
+                for tick in scheduler.get_jobs():
+                    tick.modify(next_run_time=now)
+                await upkeep.settle_in(now)
+
     def _scheduler(self, pipeline: Pipeline, upkeep: Upkeep) -> AsyncIOScheduler:
         """Make the scheduler. It only ticks: the record knows what is due."""
-        tick = min(max(pipeline.interval / TICKS_PER_INTERVAL, SHORTEST_TICK), LONGEST_TICK)
+        tick = min(max(pipeline.rhythm.interval / TICKS_PER_INTERVAL, SHORTEST_TICK), LONGEST_TICK)
 
         async def poll() -> None:
             pipeline.observe.wake()
@@ -185,12 +205,17 @@ class Daemon:
             (upkeep.sign_of_life, self._manager.watchdog_interval or STATUS_INTERVAL),
             (upkeep.beat, HEARTBEAT_INTERVAL),
             (upkeep.prune, PRUNE_INTERVAL),
+            (upkeep.remember, REMEMBER_INTERVAL),
         ]
         scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         for job, interval in ticks:
-            trigger = IntervalTrigger(seconds=interval.total_seconds(), timezone=UTC)
+            # Replicas must not tick in step: the one that is always first would do all the work.
+            seconds, jitter = interval.total_seconds(), None
+            if job is poll:
+                seconds = jitter = seconds / 2
+            trigger = IntervalTrigger(seconds=seconds, jitter=jitter, timezone=UTC)
             scheduler.add_job(job, trigger, next_run_time=self._edges.clock())
         return scheduler
 

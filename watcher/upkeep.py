@@ -11,6 +11,7 @@ from watcher.domain.conditions import observation_of, store_condition
 from watcher.domain.jobs import Job
 from watcher.domain.transitions import detect
 from watcher.errors import StoreError
+from watcher.pipeline.deliver import CLAIM
 from watcher.pipeline.overview import status_line
 from watcher.pipeline.ports import Edges
 from watcher.systemd import ServiceManager
@@ -46,7 +47,7 @@ class Upkeep:
             self._record_failing_since, self._is_record_told = None, False
             await self._pipeline.supervise.look(self._pipeline.observe.health(), self._pipeline.deliver.health())
             return
-        self._record_failing_since = self._record_failing_since or now
+        self._record_failing_since = min(self._record_failing_since or now, now)
         if not self._is_record_told and now - self._record_failing_since >= RECORD_GRACE:
             self._is_record_told = True
             self._emergency = asyncio.create_task(self._tell_without_record(error))
@@ -56,6 +57,15 @@ class Upkeep:
         self._pipeline.observe.forget_stale()
         with suppress(StoreError):  # the next time will do
             await self._store.prune(self._edges.clock() - self._pipeline.retention)
+
+    async def settle_in(self, now: datetime) -> None:
+        """Let what waits for a time that is too far away, by a clock that was set back, wait no longer."""
+        with suppress(StoreError):  # nothing is lost by waiting
+            await self._store.bring_forward(now, timedelta(), CLAIM)
+
+    async def remember(self) -> None:
+        """Look up what earlier jobs say of how long a status lasts."""
+        await self._pipeline.observe.remember_durations()
 
     async def sign_of_life(self) -> None:
         """Let the service manager know that we make progress; it restarts us when we do not."""
@@ -89,7 +99,7 @@ class Upkeep:
         observe = self._pipeline.observe
         return Standing(
             since=self._since,
-            interval=self._pipeline.interval,
+            longest_wait=self._pipeline.rhythm.longest,
             stalled=self.stalled(),
             watched=observe.watched,
             last_answers=observe.last_answers(),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from watcher.domain.cadence import Rhythm
 from watcher.domain.deliveries import PATIENT
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.domain.routing import Route
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from watcher.heartbeat import Heartbeat
     from watcher.pipeline.announce import Announce
     from watcher.pipeline.deliver import Deliver
+    from watcher.pipeline.lane import Lane
     from watcher.pipeline.observe import Observe
     from watcher.pipeline.ports import Notifier
     from watcher.pipeline.supervise import Supervise
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from watcher.web.panel import Standing
     from watcher.web.server import Listen
 
-POLLS_AT_ONCE = 32
-"""Polls under way at one source."""
+POLLS_AT_ONCE = 128
+"""Polls under way at one source. At an API that takes 100 ms, this is about what one core can do."""
 NOTIFIER_TIMEOUT = timedelta(seconds=15)
 """How long a receiver may take over a message."""
 NOTIFIER_CONNECTIONS = 16
@@ -59,11 +61,11 @@ def open_meter(settings: Settings) -> Meter:
     return PrometheusMeter()
 
 
-def open_source(config: SourceConfig, edges: Edges) -> OpenAISource:
-    """Make the source that a configuration describes."""
+def open_source(config: SourceConfig, edges: Edges, turn: Callable[[], Awaitable[None]] | None = None) -> OpenAISource:
+    """Make the source that a configuration describes; it waits for its turn before each request."""
     from watcher.sources.openai import OpenAISource
 
-    return OpenAISource(config, edges.clock, edges.log, at_once=POLLS_AT_ONCE)
+    return OpenAISource(config, edges.clock, edges.log, at_once=POLLS_AT_ONCE, turn=turn)
 
 
 def source_config(name: str, settings: SourceSettings) -> SourceConfig:
@@ -90,6 +92,17 @@ def source_configs(settings: Settings) -> Mapping[str, SourceConfig]:
         for name, source in settings.sources.items()
         if name in used or name != DEFAULT_SOURCE or source.api_key or len(settings.sources) == 1
     }
+
+
+def rhythm(settings: Settings, source: str) -> Rhythm:
+    """Take from the settings how often to look at the jobs of a source."""
+    polling, chosen = settings.polling, settings.sources.get(source)
+    return Rhythm(
+        polling.interval,
+        polling.resolved_max_interval(),
+        is_adaptive=polling.cadence == "adaptive",
+        looks_at_progress=chosen is not None and chosen.progress,
+    )
 
 
 def usual_source(settings: Settings) -> str:
@@ -157,7 +170,7 @@ class Pipeline:
     emergency: Announce
     """Tells of a record that cannot be written, without it."""
     heartbeat: Heartbeat | None
-    interval: timedelta
+    rhythm: Rhythm
     """How often a job is polled."""
     retention: timedelta
     """How long the record keeps what is over."""
@@ -213,11 +226,10 @@ class Blueprint:
         async with AsyncExitStack() as stack:
             notifiers = await open_notifiers(settings, settings.notifiers, edges, stack)
             deliver = Deliver(store, notifiers, PATIENT, edges)
-            interval = settings.polling.interval
             wanted = routes(settings)
-            observe = Observe(store, edges, interval=interval, routes=wanted, on_owed=deliver.wake)
-            for name, config in self._sources.items():
-                observe.add_source(name, await stack.enter_async_context(open_source(config, edges)), POLLS_AT_ONCE)
+            observe = Observe(store, edges, routes=wanted, on_owed=deliver.wake)
+            for config in self._sources.values():
+                observe.add_lane(await self._open_lane(config, stack))
             supervise = Supervise(
                 store,
                 edges,
@@ -225,7 +237,7 @@ class Blueprint:
                 stuck_after=settings.supervision.stuck_after,
                 on_owed=deliver.wake,
             )
-            observe.on_missing = supervise.note_missing
+            observe.tell_missing(supervise.note_missing)
             beat = settings.heartbeat.url
             yield Pipeline(
                 observe,
@@ -233,9 +245,26 @@ class Blueprint:
                 supervise,
                 emergency=Announce(notifiers, wanted, edges),
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
-                interval=interval,
+                rhythm=rhythm(settings, DEFAULT_SOURCE),
                 retention=settings.store.retention,
             )
+
+    async def _open_lane(self, config: SourceConfig, stack: AsyncExitStack) -> Lane:
+        from watcher.pipeline.budget import Budget
+        from watcher.pipeline.lane import Lane
+
+        chosen = self.settings.sources[config.name]
+        budget = Budget(chosen.max_requests_per_minute) if chosen.max_requests_per_minute else None
+        turn = budget.turn if budget else None
+        source = await stack.enter_async_context(open_source(config, self._edges, turn))
+        return Lane(
+            config.name,
+            source,
+            rhythm(self.settings, config.name),
+            POLLS_AT_ONCE,
+            strategy=chosen.strategy,
+            budget=budget,
+        )
 
     async def watch_jobs(self, store: SqlStore, before: Blueprint | None = None) -> None:
         """Watch the configured jobs; no longer those that only the configuration before named."""

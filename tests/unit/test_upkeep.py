@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.doubles import START, ManualClock, RecordingLog, ScriptedNotifier, ScriptedSource, edges, until
+from watcher.domain.cadence import Rhythm
 from watcher.domain.conditions import STUCK_AFTER
 from watcher.domain.deliveries import PATIENT
 from watcher.domain.jobs import JobKey, JobSpec
@@ -19,6 +21,7 @@ from watcher.errors import StoreUnavailableError, TransientError
 from watcher.heartbeat import Heartbeat
 from watcher.pipeline.announce import Announce
 from watcher.pipeline.deliver import Deliver
+from watcher.pipeline.lane import Lane
 from watcher.pipeline.observe import Observe
 from watcher.pipeline.supervise import Supervise
 from watcher.simulator.receiver import Receiver
@@ -41,8 +44,9 @@ class World:
         surroundings, routes = edges(self.clock, self.log), [Route("chat")]
         deliver = Deliver(store, {"chat": self.notifier}, PATIENT, surroundings)
         self.source = ScriptedSource(self.clock, {"a": ["running", TransientError("HTTP 503")]})
-        self.observe = Observe(store, surroundings, interval=PATIENT.waits[1], routes=routes, on_owed=deliver.wake)
-        self.observe.add_source("openai", self.source, 4)
+        rhythm = Rhythm(timedelta(seconds=30), timedelta(minutes=5))
+        self.observe = Observe(store, surroundings, routes=routes, on_owed=deliver.wake)
+        self.observe.add_lane(Lane("openai", self.source, rhythm, 4))
         supervise = Supervise(store, surroundings, routes=routes, stuck_after=STUCK_AFTER, on_owed=deliver.wake)
         self.pipeline = Pipeline(
             self.observe,
@@ -50,7 +54,7 @@ class World:
             supervise,
             emergency=Announce({"chat": self.notifier}, routes, surroundings),
             heartbeat=heartbeat,
-            interval=PATIENT.waits[1],
+            rhythm=rhythm,
             retention=PATIENT.give_up_after,
         )
         self.upkeep = Upkeep(self.pipeline, store, ServiceManager({}), surroundings)

@@ -12,7 +12,7 @@ from watcher.domain.escaping import printable
 from watcher.domain.jobs import Job, Status
 from watcher.domain.transitions import Transition
 from watcher.pipeline.overview import explain_next_poll, history_rows, job_row, routing_rows
-from watcher.wiring import routes, utc_now
+from watcher.wiring import rhythm, routes, utc_now
 
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore
@@ -26,7 +26,7 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
     document = {
         "job": job_row(found, now),
         "history": history_rows(history, now),
-        "next_poll": explain_next_poll(found, settings.polling.interval, now),
+        "next_poll": explain_next_poll(found, rhythm(settings, found.key.source), now),
         "notifiers": routing_rows(found, routes(settings), now),
     }
     if as_json:

@@ -20,7 +20,7 @@ def simulate(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port on 127.0.0.1; 0 takes any free one.")] = 0,
 ) -> None:
     """Serve the fine-tuning API on loopback as a script says, until interrupted. Prints its base URL."""
-    from watcher.simulator.script import load_script
+    from watcher.simulator.script_file import load_script
 
     raise typer.Exit(run_until_signal(_serve(load_script(script), port)))
 

@@ -114,6 +114,47 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the list of a source's jobs, the newest first."""
+
+    statuses: Mapping[str, str]
+    """The status of each job, by its id."""
+    after: str | None
+    """What to ask for the next page with: the last id of this one. None when this was the last page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running job has come, as its newest metrics event says."""
+
+    step: int
+    total_steps: int
+    at: datetime
+    """When the API wrote the event."""
+
+
+class Basis(StrEnum):
+    """What a forecast rests on."""
+
+    ESTIMATED_FINISH = "estimated_finish"
+    """The API's own estimate."""
+    PROGRESS = "progress"
+    """The steps that the job has done, of those it has to do."""
+    HISTORY = "history"
+    """How long earlier jobs of the source were in this status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """When a job's present status is expected to end."""
+
+    at: datetime | None
+    """None: that was looked into, and nothing can be said."""
+    basis: Basis
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A watched job, as last recorded."""
 
@@ -134,6 +175,8 @@ class Job:
     """404 answers in a row."""
     last_error: str | None = None
     """What the last poll complained of; None after an answer."""
+    forecast: Forecast | None = None
+    """When the present status is expected to end; None while nobody knows."""
 
     @property
     def title(self) -> str:

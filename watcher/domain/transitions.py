@@ -82,7 +82,9 @@ def detect(previous: Job, observation: Observation) -> Transition | None:
 
 def moved(job: Job, transition: Transition) -> Job:
     """Return the job as it stands after the transition."""
-    return replace(job, status=transition.status, seq=transition.seq, status_since=transition.observed_at)
+    return replace(
+        job, status=transition.status, seq=transition.seq, status_since=transition.observed_at, forecast=None
+    )
 
 
 def has_reached(status: str, goal: str) -> bool:

@@ -37,7 +37,7 @@ class _Lane:
         if settlement.state is DeliveryState.DELIVERED:
             self.last_success, self.failing_since, self.error, self.rejection = now, None, None, None
             return
-        self.failing_since, self.error = self.failing_since or now, settlement.error
+        self.failing_since, self.error = min(self.failing_since or now, now), settlement.error
         if settlement.state is DeliveryState.DEAD:
             self.rejection = settlement.error
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from watcher.domain.cadence import LONGEST_RETRY_AFTER, PROBE_INTERVAL
 
 _EVER = datetime.min.replace(tzinfo=UTC)
+_LONGEST = max(PROBE_INTERVAL, LONGEST_RETRY_AFTER)
+"""The longest time for which it is ever closed. What seems longer comes of a clock that was set back."""
 
 
 class Gate:
@@ -19,7 +21,7 @@ class Gate:
 
     def room(self, free: int, now: datetime) -> int:
         """Return how many of the `free` polls may be started now."""
-        if now < self._closed_until:
+        if now < self._closed_until <= now + _LONGEST:
             return 0
         return min(free, 1) if self.rejection else free
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
-from watcher.domain.cadence import is_reported_missing
+from watcher.domain.cadence import Rhythm, is_reported_missing, reason
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobFacts, Observation, Status, is_terminal
@@ -58,7 +58,7 @@ ORPHANED = "orphaned: no notifier of this name is configured"
 """What keeps a pending delivery whose notifier is gone; it goes out when the notifier is back."""
 
 
-def explain_next_poll(job: Job, interval: timedelta, now: datetime) -> str:
+def explain_next_poll(job: Job, rhythm: Rhythm, now: datetime) -> str:
     """Say when the job is polled next, and why then."""
     if is_terminal(job.status):
         return "never: it has ended (`watcher jobs add` asks once more)"
@@ -70,8 +70,9 @@ def explain_next_poll(job: Job, interval: timedelta, now: datetime) -> str:
     if job.missing:
         return f"{when}: its source does not know it yet, so it is asked for soon"
     if job.failures:
-        return f"{when}: {job.failures} polls in a row have failed, so the wait grows, up to 5 minutes"
-    return f"{when}: every {format_duration(interval)}"
+        longest = format_duration(rhythm.max_interval)
+        return f"{when}: {job.failures} polls in a row have failed, so the wait grows, up to {longest}"
+    return f"{when}: {reason(job, rhythm, now)}"
 
 
 def routing_rows(job: Job, routes: Sequence[Route], now: datetime) -> list[Row]:

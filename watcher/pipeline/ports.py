@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from watcher.domain.cadence import PollOutcome
 from watcher.domain.deliveries import Delivery, Outcome, Settlement
-from watcher.domain.jobs import Job, JobKey, Observation
+from watcher.domain.jobs import Job, JobKey, Observation, Page, Progress
 from watcher.domain.messages import Message
 from watcher.domain.transitions import Transition
 
@@ -28,6 +28,14 @@ class JobSource(Protocol):
         Returns None when the answer is, to the byte, the last one for this job, and that one said the status
         `known`: there is nothing new. Raises SourceError.
         """
+        ...
+
+    async def page(self, after: str | None = None) -> Page:
+        """Ask for a page of the list of jobs: the newest ones, or those that come after an id. Raises SourceError."""
+        ...
+
+    async def progress(self, job_id: str) -> Progress | None:
+        """Ask how far the job has come; None when its newest events do not say. Raises SourceError."""
         ...
 
     def forget(self, job_id: str) -> None:
@@ -64,14 +72,32 @@ class Change:
     """The notifiers that get the transition."""
 
 
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Which due jobs of a source are wanted."""
+
+    room: int
+    """How many at most."""
+    next_due: datetime
+    """When they are due again, unless somebody says otherwise."""
+    ahead: timedelta = timedelta()
+    """When any job is due, those that fall due within this time are taken along."""
+    urgency: Callable[[Job], float] | None = None
+    """The most urgent first. None: the longest due first."""
+
+
 class JobRecord(Protocol):
     """The record of jobs, as `observe` needs it. Every method may raise StoreError."""
 
-    async def take_due(self, capacity: Mapping[str, int], now: datetime, next_due: datetime) -> Sequence[Job]:
-        """Take up to `capacity[source]` due jobs of each source, the longest due first.
+    async def take_due(self, takes: Mapping[str, Take], now: datetime) -> Sequence[Job]:
+        """Take due jobs of each source.
 
         The same statement moves their `due_at` to `next_due`, so that nobody else takes them meanwhile.
         """
+        ...
+
+    async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:
+        """Return how long jobs of the source were in each status lately; only what was seen whole."""
         ...
 
     async def record(self, changes: Sequence[Change]) -> Collection[JobKey]:
@@ -129,6 +155,10 @@ class Meter(Protocol):
         """Note a poll that came to its end."""
         ...
 
+    def listed(self, source: str, jobs: int) -> None:
+        """Note a reading of the list that told of so many watched jobs."""
+        ...
+
     def moved(self, transition: Transition) -> None:
         """Note a transition that was recorded."""
         ...
@@ -150,6 +180,9 @@ class NoMeter:
     """Counts nothing: for commands that nobody looks at."""
 
     def polled(self, source: str, outcome: PollOutcome, seconds: float) -> None:
+        """See `Meter`."""
+
+    def listed(self, source: str, jobs: int) -> None:
         """See `Meter`."""
 
     def moved(self, transition: Transition) -> None:

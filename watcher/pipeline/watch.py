@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from watcher.domain.cadence import PollOutcome, Trouble, answered, is_reported_missing, next_poll, troubled
+from watcher.domain.cadence import PollOutcome, Rhythm, Trouble, answered, is_reported_missing, next_poll, troubled
 from watcher.domain.jobs import Job, JobKey, JobSpec, Status
 from watcher.domain.transitions import Transition, detect, has_reached, moved
 from watcher.pipeline.poll import poll
@@ -31,9 +31,9 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How long to watch, and how often."""
+    """How often to ask, and how long to watch."""
 
-    interval: timedelta
+    rhythm: Rhythm
     until: str | None = None
     """A status to wait for; None: the end of the job."""
     timeout: timedelta | None = None
@@ -97,7 +97,7 @@ class Watch:
             failing_since = (failing_since or now) if trouble else None
             give_up_at = failing_since + self._bounds.give_up_after if failing_since else None
             ending = self._ending(job, trouble, has_failed_too_long=give_up_at is not None and now >= give_up_at)
-            next_at = next_poll(job, self._bounds.interval, now, self._edges.jitter(), trouble) or now
+            next_at = next_poll(job, self._bounds.rhythm, now, self._edges.jitter(), trouble) or now
             if trouble:
                 self._telling.trouble(job, trouble, None if ending else next_at)
             if ending:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +25,7 @@ from watcher.domain.jobs import is_job_id
 from watcher.domain.routing import Events, FirstSeen
 from watcher.fields import Duration, Mistake, Section
 from watcher.logs import Format, Level
+from watcher.pipeline.lane import Strategy
 from watcher.settings.values import (
     BaseUrl,
     HeaderText,
@@ -38,6 +41,16 @@ from watcher.settings.values import (
     Timeout,
 )
 from watcher.sources.environment import DEFAULT_BASE_URL, DEFAULT_SOURCE, DEFAULT_TIMEOUT, Auth
+
+LONGEST_INTERVAL = timedelta(minutes=5)
+"""The longest wait between two polls, unless the settings say otherwise."""
+
+
+class Cadence(StrEnum):
+    """How the wait between two polls is found."""
+
+    ADAPTIVE = "adaptive"
+    FIXED = "fixed"
 
 
 class SourceSettings(Section):
@@ -57,6 +70,15 @@ class SourceSettings(Section):
     """Azure's `api-version` query parameter, for its older endpoints."""
     timeout: Timeout = DEFAULT_TIMEOUT
     """How long an answer may take, at most a minute."""
+    strategy: Strategy = Strategy.AUTO
+    """How the statuses of many jobs are asked for: by pages of the API's list where that spares requests (`auto`), one
+    by one (`retrieve`), or by pages even for few jobs (`list`). What changed is retrieved in any case."""
+    max_requests_per_minute: int | None = Field(default=None, ge=1, le=1_000_000)
+    """A budget of requests that is never exceeded by one watcher; jobs closest to a likely change are served first.
+    Replicas have one each."""
+    progress: bool = False
+    """Whether to look at the events of running jobs now and then, to know better when they end. Each look is a
+    request."""
     client_cert_file: Path | None = None
     """A client certificate (PEM), for services that ask for one."""
     client_key_file: Path | None = None
@@ -74,7 +96,24 @@ class PollingSettings(Section):
     """How often to look."""
 
     interval: Duration = Field(default="30s", validate_default=True)
-    """How often each job is polled."""
+    """How often each job is polled, as long as nothing says when its status ends."""
+    cadence: Cadence = Cadence.ADAPTIVE
+    """Whether a job is polled more often when its status is about to end, and less often before that (`adaptive`), or
+    always at the interval (`fixed`)."""
+    max_interval: Duration | None = None
+    """The longest wait between two polls of a job, also of one whose polls fail. Default: 5 minutes, or the interval
+    if that is longer."""
+
+    @field_validator("max_interval")
+    @classmethod
+    def _check_max_interval(cls, longest: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        if longest and longest < info.data.get("interval", longest):
+            raise PydanticCustomError("mistake", "shorter than the interval")
+        return longest
+
+    def resolved_max_interval(self) -> timedelta:
+        """Return the longest wait, or the default one."""
+        return self.max_interval or max(LONGEST_INTERVAL, self.interval)
 
 
 class StoreSettings(Section):

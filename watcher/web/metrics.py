@@ -32,6 +32,8 @@ _WITHIN_A_POLL = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60)
 _WITHIN_A_TRANSACTION = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _WITHIN_HOURS = (1, 2.5, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 6 * 3600, 24 * 3600, 72 * 3600)
 
+_LISTED = "listed"
+"""The outcome of polls that a list page answered."""
 _OUTCOMES: Mapping[Why, str] = {
     Why.ACCEPTED: "delivered",
     Why.RETRY_SCHEDULED: "failed",
@@ -96,6 +98,10 @@ class PrometheusMeter:
         """See `Meter`."""
         self._polls.labels(source, outcome.value).inc()
         self._poll_seconds.labels(source).observe(seconds)
+
+    def listed(self, source: str, jobs: int) -> None:
+        """See `Meter`."""
+        self._polls.labels(source, _LISTED).inc(jobs)
 
     def moved(self, transition: Transition) -> None:
         """See `Meter`."""

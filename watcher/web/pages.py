@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from watcher.domain.deliveries import Delivery, DeliveryState
+from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobKey, completed
 from watcher.errors import StoreError
 from watcher.pipeline.overview import Row, delivery_row, history_rows, job_row
@@ -27,8 +28,8 @@ from watcher.web.requests import (
     read_spec,
 )
 
-INTERVALS_OF_SILENCE = 3
-"""A watcher that polls and has had no answer for so many intervals sees nothing."""
+WAITS_OF_SILENCE = 3
+"""A watcher that polls and has had no answer for so many of the longest waits sees nothing."""
 STORE_PATIENCE = timedelta(seconds=3)
 """How long the record may take to answer a probe; what asks for probes often waits no longer than some seconds."""
 
@@ -65,11 +66,11 @@ class Probes:
         return None
 
     def _source_fault(self, standing: Standing) -> str | None:
-        horizon = self._panel.clock() - INTERVALS_OF_SILENCE * standing.interval
+        horizon = self._panel.clock() - WAITS_OF_SILENCE * standing.longest_wait
         signs = [standing.since, *(answer for answer in standing.last_answers.values() if answer)]
         if not standing.watched or any(sign >= horizon for sign in signs):
             return None
-        return f"no source has answered within {INTERVALS_OF_SILENCE} intervals"
+        return f"no source has answered within {format_duration(WAITS_OF_SILENCE * standing.longest_wait)}"
 
 
 class Jobs:

@@ -87,8 +87,8 @@ class Standing:
 
     since: datetime
     """When it began: at the start, or at the last reload."""
-    interval: timedelta
-    """How often a job is polled."""
+    longest_wait: timedelta
+    """The longest time between two polls of a job."""
     stalled: Sequence[str]
     """The loops that make no progress."""
     watched: int

@@ -8,15 +8,18 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.doubles import ManualClock, RecordingLog, ScriptedSource, edges, until
+from watcher.domain.cadence import Rhythm
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.routing import FirstSeen, Route
 from watcher.domain.transitions import Reason
 from watcher.errors import MissingError, RejectedError, StoreUnavailableError, TransientError
 from watcher.pipeline import group_commit
+from watcher.pipeline.lane import Lane
 from watcher.pipeline.observe import Observe
 from watcher.pipeline.ports import Change
 from watcher.store.sql import SqlStore
@@ -30,7 +33,9 @@ UNKNOWN = MissingError("HTTP 404: no such job")
 class World:
     """An observing pipeline between a scripted source and a real store."""
 
-    def __init__(self, store: SqlStore, script: Mapping[str, Sequence[str | Exception]], at_once: int = 8) -> None:
+    def __init__(
+        self, store: SqlStore, script: Mapping[str, Sequence[str | Exception]], at_once: int = 8, **how: Any
+    ) -> None:
         self.clock = ManualClock()
         self.log = RecordingLog()
         self.store = store
@@ -39,11 +44,11 @@ class World:
         self.observe = Observe(
             store,
             edges(self.clock, self.log),
-            interval=INTERVAL,
             routes=[Route("chat"), Route("all", first_seen=FirstSeen.ALWAYS)],
             on_owed=self._count,
         )
-        self.observe.add_source("openai", self.source, at_once)
+        self.lane = Lane("openai", self.source, Rhythm(INTERVAL, timedelta(minutes=5)), at_once, **how)
+        self.observe.add_lane(self.lane)
 
     def _count(self) -> None:
         self.owed += 1
@@ -128,7 +133,7 @@ async def test_a_poll_that_finds_nothing_new_writes_nothing_by_itself(store: Sql
         batches.append(len(changes))
         return await record(changes)  # type: ignore[arg-type]
 
-    world.observe._changes._commit = counting
+    world.observe._ledger._changes._commit = counting
     async with world.running():
         await world.round(8, seconds=30)
         first = sum(batches)
@@ -254,7 +259,7 @@ async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
         return await record(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "take_due", take)
-    world.observe._changes._commit = write
+    world.observe._ledger._changes._commit = write
     async with world.running():
         await world.round(1)
         await world.watch("b")
@@ -320,18 +325,18 @@ async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore, monkey
     await world.watch("a")
     async with world.running():
         await world.round(1)
-        commit = world.observe._changes._commit
+        commit = world.observe._ledger._changes._commit
 
         async def refuse(_changes: object) -> object:
             raise StoreUnavailableError("the disk is full")
 
-        world.observe._changes._commit = refuse
+        world.observe._ledger._changes._commit = refuse
         await world.round(1, seconds=30)
         world.observe.forget_stale()
         world.clock.move(seconds=60)
         world.observe.wake()
         await asyncio.sleep(0.02)
-        world.observe._changes._commit = commit
+        world.observe._ledger._changes._commit = commit
         await until(lambda: world.log.events("info").count("transition") == 2)
 
     assert await world.statuses() == ["running", "succeeded"]
@@ -340,18 +345,18 @@ async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore, monkey
 async def test_what_cannot_be_recorded_is_dropped_and_looked_at_anew(store: SqlStore) -> None:
     world = World(store, {"a": ["running"], "b": ["queued"]})
     await world.watch("a", "b")
-    commit = world.observe._changes._commit
+    commit = world.observe._ledger._changes._commit
 
     async def poisoned(changes: Sequence[Change]) -> object:
         if any(change.job.key.id == "a" for change in changes):
             raise ValueError
         return await commit(changes)
 
-    world.observe._changes._commit = poisoned
+    world.observe._ledger._changes._commit = poisoned
     async with world.running():
         await world.round(2)
         assert await world.statuses("b") == ["queued"]
-        world.observe._changes._commit = commit
+        world.observe._ledger._changes._commit = commit
         await world.round(2, seconds=30)
 
     assert await world.statuses("a") == ["running"]
@@ -366,16 +371,16 @@ async def test_failures_do_not_pile_up_while_nothing_can_be_recorded(
     await world.watch("a")
     async with world.running():
         await world.round(1)
-        commit = world.observe._changes._commit
+        commit = world.observe._ledger._changes._commit
 
         async def refuse(_changes: object) -> object:
             raise StoreUnavailableError("the disk is full")
 
-        world.observe._changes._commit = refuse
+        world.observe._ledger._changes._commit = refuse
         for _ in range(4):
             await world.round(1, seconds=400)
-        assert len(world.observe._changes._waiting) == 1
-        world.observe._changes._commit = commit
+        assert len(world.observe._ledger._changes._waiting) == 1
+        world.observe._ledger._changes._commit = commit
 
     assert (await world.job()).failures == 4
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.doubles import START, a_transition, job_in, observation
+from watcher.domain.cadence import Rhythm
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import Job
 from watcher.domain.routing import Events, FirstSeen, Route
@@ -25,6 +26,7 @@ from watcher.pipeline.overview import (
 
 NOW = START + timedelta(minutes=10)
 INTERVAL = timedelta(seconds=30)
+RHYTHM = Rhythm(INTERVAL, timedelta(minutes=5))
 
 
 def test_a_job_is_shown_as_it_stands() -> None:
@@ -79,7 +81,7 @@ def test_a_history_tells_how_long_each_status_lasted() -> None:
     ],
 )
 def test_the_next_poll_has_its_reason(job: Job, words: str) -> None:
-    assert words in explain_next_poll(job, INTERVAL, NOW)
+    assert words in explain_next_poll(job, RHYTHM, NOW)
 
 
 def test_who_would_hear_of_what_and_why_not() -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.doubles import ManualClock, RecordingLog, ScriptedSource, edges
-from watcher.domain.cadence import Trouble
+from watcher.domain.cadence import Rhythm, Trouble
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.transitions import Transition
 from watcher.errors import MissingError, RejectedError, TransientError
@@ -18,6 +18,7 @@ BUSY = TransientError("HTTP 503: overloaded")
 UNKNOWN = MissingError("HTTP 404: no such job")
 REFUSED = RejectedError("HTTP 401: bad key")
 INTERVAL = timedelta(seconds=10)
+RHYTHM = Rhythm(INTERVAL, timedelta(minutes=5), is_adaptive=False)
 
 
 class World:
@@ -32,7 +33,7 @@ class World:
         self.log = RecordingLog()
         telling = Telling(self.told.append, self.trouble)
         self.watch = Watch(
-            {"openai": self.source}, bounds or Bounds(INTERVAL), telling, edges(self.clock, self.log), self.sleep
+            {"openai": self.source}, bounds or Bounds(RHYTHM), telling, edges(self.clock, self.log), self.sleep
         )
 
     def trouble(self, _job: Job, trouble: Trouble, next_at: datetime | None) -> None:
@@ -72,7 +73,7 @@ async def test_an_unknown_status_is_told_and_never_stops_it() -> None:
 
 
 async def test_nothing_but_failures_for_too_long_gives_up() -> None:
-    world = World({"a": ["running", BUSY]}, Bounds(INTERVAL, give_up_after=timedelta(minutes=15)))
+    world = World({"a": ["running", BUSY]}, Bounds(RHYTHM, give_up_after=timedelta(minutes=15)))
 
     assert await world.run() == [Ending.GAVE_UP]
     assert sum(world.slept) == 10 + 15 * 60  # fifteen minutes after the first failure, not some back-off later
@@ -110,11 +111,11 @@ async def test_several_jobs_end_each_in_its_own_way() -> None:
     ],
 )
 async def test_until_ends_at_a_status_or_past_it(until: str, script: list[str | Exception], ending: Ending) -> None:
-    assert await World({"a": script}, Bounds(INTERVAL, until=until)).run() == [ending]
+    assert await World({"a": script}, Bounds(RHYTHM, until=until)).run() == [ending]
 
 
 async def test_time_is_up_for_whatever_has_not_ended() -> None:
-    world = World({"a": ["succeeded"], "b": ["running"]}, Bounds(INTERVAL, timeout=timedelta(milliseconds=30)))
+    world = World({"a": ["succeeded"], "b": ["running"]}, Bounds(RHYTHM, timeout=timedelta(milliseconds=30)))
 
     assert await world.run("a", "b") == [Ending.SUCCEEDED, Ending.TIMED_OUT]
 

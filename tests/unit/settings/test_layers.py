@@ -303,7 +303,7 @@ def test_settings_that_are_nested_too_deeply_are_told(config: Path, set_env: Any
     """Dotted keys go as deep as they please; merging two of them does not."""
     parts = ["a"] * 5_000
     config.write_text(f"polling.{'.'.join(parts)} = 1")
-    assert mistakes(config) == [f"{config}: polling.a: unknown key; expected one of: interval"]
+    assert mistakes(config) == [f"{config}: polling.a: unknown key; expected one of: cadence, interval, max_interval"]
     set_env(**{f"WATCHER_POLLING__{'__'.join(parts)}": "1"})
     assert mistakes(config) == [f"{config}: nested too deeply"]
 

@@ -57,10 +57,12 @@ def test_what_is_in_force_is_shown_without_secrets(configure: Configure) -> None
             "api_key": "********",
             "auth": "bearer",
             "timeout": "15s",
+            "strategy": "auto",
+            "progress": False,
             "client_cert_file": "/etc/c.pem",
         }
     }
-    assert shown["polling"] == {"interval": "1m30s"}
+    assert shown["polling"] == {"interval": "1m30s", "cadence": "adaptive"}
     assert shown["store"] == {
         "url": "postgresql://********@db.example:5432/watcher?sslmode=require",
         "retention": "90d",
