@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import cbrt
 
-from watcher.domain.jobs import Job, is_terminal
+from watcher.domain.durations import format_duration
+from watcher.domain.forecast import Phase, Window, window
+from watcher.domain.jobs import Basis, Job, Status, is_terminal
 
-LONGEST_BACKOFF = timedelta(minutes=5)
-"""A job whose polls fail is still asked for this often."""
 LONGEST_RETRY_AFTER = timedelta(seconds=120)
 """The longest wait that an API may ask for; the official SDK honours as much."""
 PROBE_INTERVAL = timedelta(minutes=1)
@@ -19,7 +20,49 @@ MISSING_TOLERATED = 3
 MISSING_INTERVAL = timedelta(seconds=5)
 """How soon a tolerated 404 is asked again: a job just created appears within seconds."""
 _SPREAD = 0.1
-"""The share of a back-off that jitter may take off, so that jobs which failed together return apart."""
+"""The share of a wait that jitter may take off, so that jobs which fell due together do so no more."""
+_SELDOM = 3
+"""How many times longer the wait is while a status is not expected to end: jobs fail and are cancelled early, too."""
+_TYPICAL = timedelta(hours=1)
+"""A status that lasts so long is asked for every `interval` when its end is near.
+
+The wait grows with the cube root of the length: what lasts long takes most requests, and its end can be heard of a
+little later. A square root would cost the fewest requests for a mean delay, but brings more of the long delays.
+"""
+_RANGE = 6
+"""No wait is shorter than the interval over this, nor longer than this many intervals."""
+_SHORTEST_WAIT = timedelta(seconds=1)
+"""Nor is it shorter than this, before chance comes in: that would be impolite."""
+_WORTHWHILE = 4
+"""Intervals that a status must be expected to last before its expected end is worth minding."""
+_FIRST_LOOK = 8
+"""Intervals that a job must have been running before its progress is looked at: its first steps say little."""
+_LOOK_AGAIN = 1.5
+"""How many times older a run is at each look at its progress than at the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """What the settings say of how often to look at the jobs of a source."""
+
+    interval: timedelta
+    """The fixed wait between two polls of a job, and the measure of the adaptive one."""
+    max_interval: timedelta
+    """The longest wait between two polls, failed ones too; at least `interval`."""
+    is_adaptive: bool = True
+    """Whether a job is asked for more often when its status is about to end, and less often before."""
+    looks_at_progress: bool = False
+    """Whether the source may be asked for a job's progress; each look is a request."""
+
+    @property
+    def longest(self) -> timedelta:
+        """The longest wait between two polls that were answered."""
+        return min(self.interval * _RANGE, self.max_interval) if self.is_adaptive else self.interval
+
+    @property
+    def shortest(self) -> timedelta:
+        """The shortest wait between two polls that were answered, before chance comes in."""
+        return min(self.interval, max(self.interval / _RANGE, _SHORTEST_WAIT))
 
 
 class PollOutcome(StrEnum):
@@ -62,23 +105,104 @@ def is_reported_missing(job: Job) -> bool:
 
 
 def next_poll(
-    job: Job, interval: timedelta, now: datetime, jitter: float, trouble: Trouble | None = None
+    job: Job, rhythm: Rhythm, now: datetime, jitter: float, trouble: Trouble | None = None
 ) -> datetime | None:
     """Say when to poll the job next, given how it stands after its last poll; None for never again.
 
-    `jitter` lies between -1 and 1.
+    `jitter` lies between -1 and 1. A job of which nothing is expected is due after exactly the interval.
     """
     if trouble is None:
-        return None if is_terminal(job.status) else now + interval
+        return None if is_terminal(job.status) else now + _until_next(job, rhythm, now, jitter)
     if trouble.outcome is PollOutcome.REJECTED:
-        return now + max(interval, PROBE_INTERVAL)
+        return now + max(rhythm.interval, PROBE_INTERVAL)
     if trouble.outcome is PollOutcome.MISSING and not is_reported_missing(job):
-        return now + min(interval, MISSING_INTERVAL)
+        return now + min(rhythm.interval, MISSING_INTERVAL)
     asked = min(trouble.retry_after or timedelta(), LONGEST_RETRY_AFTER)
-    return now + max(_backoff(job.failures, interval) * (1 - _SPREAD * (1 + jitter) / 2), asked)
+    return now + max(_apart(_backoff(job.failures, rhythm), jitter), asked)
 
 
-def _backoff(failures: int, interval: timedelta) -> timedelta:
-    longest = max(LONGEST_BACKOFF, interval)
+def wants_look(job: Job, rhythm: Rhythm, now: datetime) -> bool:
+    """Tell whether a look at the job's progress is worth its request now."""
+    if not (rhythm.is_adaptive and rhythm.looks_at_progress) or job.status != Status.RUNNING or not job.status_since:
+        return False
+    held, expected = job.forecast, window(job)
+    if held and held.basis is Basis.ESTIMATED_FINISH and expected and expected.phase(now) is not Phase.PASSED:
+        return False
+    age_at_last = held.made_at - job.status_since if held else timedelta()
+    return now - job.status_since >= max(rhythm.interval * _FIRST_LOOK, age_at_last * _LOOK_AGAIN)
+
+
+def urgency(job: Job, rhythm: Rhythm, now: datetime) -> float:
+    """Rank a due job among those that compete for a budget of requests: the greater, the sooner it is served.
+
+    It is how long the job has been due, measured by the wait that it deserves: jobs that may change soon come
+    first, and what has been due for long enough comes before them. A job never seen comes first of its age.
+    """
+    if job.due_at is None:
+        return 0.0
+    deserved = _wait(job, rhythm, now) if job.status else rhythm.shortest
+    return (max(now - job.due_at, timedelta()) + rhythm.interval) / deserved
+
+
+def reason(job: Job, rhythm: Rhythm, now: datetime) -> str:
+    """Say in words why a job without trouble is polled as often as it is."""
+    every = f"every {format_duration(_wait(job, rhythm, now))}"
+    expected = _worthwhile(job, rhythm)
+    if expected is None or job.forecast is None or job.forecast.at is None:
+        return every
+    told = f"{_when(job.forecast.at, now)} by {_BASES[job.forecast.basis]}"
+    match expected.phase(now):
+        case Phase.PASSED:
+            return f"{every}, as '{job.status}' has outlived its expected end, {told}"
+        case Phase.OPEN:
+            return f"'{job.status}' is expected to end {told}, so it is asked for {every}"
+        case _:
+            return f"'{job.status}' is expected to end {told}, so it is asked for seldom until that is near"
+
+
+_BASES = {
+    Basis.ESTIMATED_FINISH: "the API's own estimate",
+    Basis.PROGRESS: "the steps that it has done",
+    Basis.HISTORY: "how long earlier jobs took",
+}
+
+
+def _when(at: datetime, now: datetime) -> str:
+    return f"in {format_duration(at - now)}" if at > now else f"{format_duration(now - at)} ago"
+
+
+def _until_next(job: Job, rhythm: Rhythm, now: datetime, jitter: float) -> timedelta:
+    wait = _wait(job, rhythm, now)
+    if rhythm.is_adaptive and job.status_since and _has_just_begun(now - job.status_since, rhythm):
+        # It has just been seen in this status, maybe with many other jobs: they are not to go on in step.
+        return rhythm.shortest + (wait - rhythm.shortest) * ((1 + jitter) / 2)
+    return wait if wait == rhythm.interval else _apart(wait, jitter)
+
+
+def _has_just_begun(age: timedelta, rhythm: Rhythm) -> bool:
+    return timedelta() <= age < rhythm.interval and age < rhythm.shortest * (1 - _SPREAD)
+
+
+def _wait(job: Job, rhythm: Rhythm, now: datetime) -> timedelta:
+    """Return the wait before chance comes in: the interval, unless the end of the status can be foreseen."""
+    expected = _worthwhile(job, rhythm)
+    if expected is None or expected.phase(now) is Phase.PASSED:
+        return rhythm.interval
+    longest = rhythm.longest
+    often = min(max(rhythm.interval * cbrt(expected.length / _TYPICAL), rhythm.shortest), longest)
+    return max(min(often * _SELDOM, longest, expected.begin - now), often)
+
+
+def _worthwhile(job: Job, rhythm: Rhythm) -> Window | None:
+    """Return when the job's status is expected to end, if that is worth minding."""
+    expected = window(job) if rhythm.is_adaptive else None
+    return expected if expected and expected.length >= rhythm.interval * _WORTHWHILE else None
+
+
+def _apart(wait: timedelta, jitter: float) -> timedelta:
+    return wait * (1 - _SPREAD * (1 + jitter) / 2)
+
+
+def _backoff(failures: int, rhythm: Rhythm) -> timedelta:
     doublings = min(failures, 20)  # any interval has reached the bound by then, and none overflows
-    return min(interval * (1 << doublings), longest)
+    return min(rhythm.interval * (1 << doublings), rhythm.max_interval)

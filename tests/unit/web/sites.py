@@ -25,7 +25,7 @@ def a_standing(**changes: object) -> Standing:
     """Return how a pipeline stands that has just begun, with the changes given."""
     usual: dict[str, object] = {
         "since": START,
-        "interval": timedelta(seconds=30),
+        "longest_wait": timedelta(seconds=30),
         "stalled": (),
         "watched": 0,
         "last_answers": {"openai": None},

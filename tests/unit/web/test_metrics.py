@@ -20,6 +20,7 @@ from watcher.domain.deliveries import Delivered, Delivery, DeliveryState, Failed
 from watcher.domain.jobs import JobFacts
 from watcher.domain.transitions import Reason
 from watcher.errors import StoreError, StoreUnavailableError
+from watcher.pipeline.ports import Take
 from watcher.store.sql import SqlStore
 from watcher.web.metrics import PrometheusMeter
 
@@ -196,7 +197,7 @@ async def test_the_store_times_its_transactions_and_counts_those_that_failed(
 ) -> None:
     await watch(store, "ftjob-1")
     await see(store, "ftjob-1", "queued", owed=("pager",))
-    await store.take_due({"openai": 1}, START, START)
+    await store.take_due({"openai": Take(1, START)}, START)
     (claimed,) = await store.claim({"pager": 1}, START, START + MINUTE)
     await store.settle([after_attempt(claimed, Delivered(), START, 0)])
     with closing(sqlite3.connect(tmp_path / "watcher.db")) as connection:

@@ -12,7 +12,7 @@ from tests.unit.web.sites import Site, a_standing
 from watcher.store.sql import SqlStore
 
 SECOND = timedelta(seconds=1)
-SILENT = "no source has answered within 3 intervals"
+SILENT = "no source has answered within 1m 30s"
 
 
 async def test_it_lives_while_the_loops_turn(site: Site) -> None:

@@ -1,0 +1,122 @@
+"""When a job's present status is expected to end, and how far that can be relied on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from watcher.domain.jobs import Basis, Forecast, Job, Progress, Status
+
+_LEEWAY = 0.22
+"""By what share of the time foreseen a forecast may be wrong either way: estimates off by a fifth are good ones."""
+_ROUGHNESS = 0.2
+"""The share of a run that counts as foreseen, however much of it is done: steps do not tell of starting and saving."""
+_LEAST_DONE = 100
+"""One step in so many must a run have done before they say how long it takes."""
+_LONGEST = timedelta(days=30)
+"""No status is expected to last longer: such an estimate is nonsense."""
+_ENOUGH = 8
+"""How many earlier jobs it takes to tell how long a status lasts."""
+_AGREEMENT = 0.5
+"""How far the middle half of them may lie apart, as a share of the middle one, for that to be worth anything."""
+
+
+class Phase(StrEnum):
+    """How a moment lies to the time in which a status is expected to end."""
+
+    AHEAD = "ahead"
+    """That time is still to come."""
+    OPEN = "open"
+    """It is now."""
+    PASSED = "passed"
+    """It is over, and the forecast was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time in which a status is expected to end."""
+
+    begin: datetime
+    end: datetime
+    length: timedelta
+    """How long the status is expected to last in all."""
+
+    def phase(self, now: datetime) -> Phase:
+        """Tell how `now` lies to it."""
+        if now < self.begin:
+            return Phase.AHEAD
+        return Phase.OPEN if now < self.end else Phase.PASSED
+
+
+def window(job: Job) -> Window | None:
+    """Return the time in which the job's status is expected to end; None when nothing is expected."""
+    return _window(job.forecast, job.status_since) if job.forecast and job.status_since else None
+
+
+def forecast(
+    job: Job, estimated_finish: datetime | None, durations: Sequence[timedelta], now: datetime
+) -> Forecast | None:
+    """Return the best forecast of the end of the job's status that can be had without a request.
+
+    That is the API's own estimate of a running job, until the job has outlived it; else what the job already has;
+    else what `durations` says, which tells how long earlier jobs of the source were in this status. While there
+    is nothing new, the job's own forecast is returned as it stands.
+    """
+    held, since = job.forecast, job.status_since
+    if since is None:
+        return held
+    if estimated_finish and job.status == Status.RUNNING and (told := _estimated(estimated_finish, since, now)):
+        return held if held and (held.at, held.basis) == (told.at, told.basis) else told
+    if held and held.at:
+        return held
+    usual = _usual(durations)
+    return Forecast(since + usual, Basis.HISTORY, now) if usual and since + usual > now else held
+
+
+def forecast_from(job: Job, progress: Progress | None, now: datetime) -> Forecast:
+    """Return the forecast after a look at the job's progress; its `at` is None when nothing can be said.
+
+    The run is taken to go on as it went since it was first seen. So a run that was first seen late is expected to
+    end too early at first, and later with each look, until that is right. A look that says nothing leaves what was
+    known.
+    """
+    if progress and job.status_since:
+        at = _finish(progress, job.status_since)
+        if at:
+            return Forecast(at, Basis.PROGRESS, now)
+    if job.forecast and job.forecast.at:
+        return replace(job.forecast, made_at=now)
+    return Forecast(None, Basis.PROGRESS, now)
+
+
+def _window(told: Forecast, since: datetime) -> Window | None:
+    if told.at is None or not since < told.at <= since + _LONGEST:
+        return None
+    length = told.at - since
+    foreseen = length
+    if told.basis is Basis.PROGRESS:  # the steps already done are certain: only those to come may take longer
+        foreseen = max(told.at - told.made_at, timedelta()) + length * _ROUGHNESS
+    return Window(told.at - foreseen * _LEEWAY, told.at + foreseen * _LEEWAY, length)
+
+
+def _estimated(finish: datetime, since: datetime, now: datetime) -> Forecast | None:
+    told = Forecast(finish, Basis.ESTIMATED_FINISH, now)
+    expected = _window(told, since)
+    return told if expected and expected.phase(now) is not Phase.PASSED else None
+
+
+def _finish(progress: Progress, since: datetime) -> datetime | None:
+    if progress.at <= since or progress.step * _LEAST_DONE < progress.total_steps:
+        return None
+    return since + (progress.at - since) * (progress.total_steps / progress.step)
+
+
+def _usual(durations: Sequence[timedelta]) -> timedelta | None:
+    """Return how long the status usually lasts, when earlier jobs agree on that well enough."""
+    lengths = sorted(durations)
+    if len(lengths) < _ENOUGH:
+        return None
+    quarter, middle = len(lengths) // 4, lengths[len(lengths) // 2]
+    return middle if lengths[-1 - quarter] - lengths[quarter] <= middle * _AGREEMENT else None
