@@ -83,12 +83,13 @@ class Sweep:
                 page = await self._source.page(begin)
             self._pages += 1
             hits = {job_id: status for job_id, status in page.statuses.items() if job_id in wanted}
+            # A service that does not know `after` shows the same jobs again and again.
+            barren = 0 if hits.keys() - found.keys() else barren + 1
             found |= hits
             is_last = page.after is None or page.after == stretch.end or stretch.end in page.statuses
             # What is new comes on top: that is always read, as far as to where the next part begins.
             if begin is None or len(hits) >= WORTH_A_PAGE:
                 worth.append(_Stretch(begin, stretch.end if is_last else page.after))
-            barren = 0 if hits else barren + 1
             if is_last or barren == PATIENCE or len(found) == len(wanted):
                 return worth
             begin = page.after

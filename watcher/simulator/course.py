@@ -1,15 +1,17 @@
-"""How one job fares over time: which status it has, and what its object says."""
+"""How one job fares over time: which status it has, what its object says, and what happened to it."""
 
 from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime
 
 from watcher.domain.jobs import Status
 from watcher.simulator.documents import Moment, job_document
+from watcher.simulator.events import Event, Passage, events_of
 from watcher.simulator.faults import PendingFaults
-from watcher.simulator.script import Fault, JobScript, Step
+from watcher.simulator.script import JobScript, Step
 
 _SAYS_NOTHING_OF_THE_FILES = {Status.VALIDATING_FILES, Status.FAILED, Status.CANCELLED}
 
@@ -18,13 +20,14 @@ class Course:
     """A job on its way through its steps; the first one begins when this is made."""
 
     def __init__(self, job: JobScript, now: datetime) -> None:
+        self.job = job
+        """What its script says."""
         self.faults = PendingFaults(job.faults)
         """What is still to go wrong with requests for the job."""
-        self._asked = 0
-        self._job = job
         self._created_at = now
         self._validated = False
         self._body: bytes | None = None
+        self._passages: list[Passage] = []
         self._coming: deque[Step] = deque(job.steps)
         self._enter(self._coming.popleft(), now)
 
@@ -37,13 +40,13 @@ class Course:
         """Return the job object as it stands now: JSON, the same bytes for as long as the step lasts."""
         self._catch_up(now)
         if self._body is None:
-            self._body = json.dumps(job_document(self._job, self._moment())).encode()
+            self._body = json.dumps(job_document(self.job, self._moment())).encode()
         return self._body
 
-    def take_fault(self, now: datetime) -> Fault | None:
-        """Count a request for the job, and return what goes wrong with it."""
-        self._asked += 1
-        return self.faults.take(self._asked, self.status(now))
+    def events(self, now: datetime) -> Sequence[Event]:
+        """Return what has happened to it, the oldest first."""
+        self._catch_up(now)
+        return events_of(self.job, self._passages, now)
 
     def count_answer(self, now: datetime) -> None:
         """Count an answer that said the status of now; a step of so many polls may be over with it."""
@@ -53,6 +56,7 @@ class Course:
 
     def set_status(self, status: str, now: datetime) -> None:
         """Give it another status, which it keeps: its script is over."""
+        self._catch_up(now)
         self._coming.clear()
         self._enter(Step(status), now)
 
@@ -64,6 +68,7 @@ class Course:
     def _enter(self, step: Step, at: datetime) -> None:
         self._step = step
         self._since = at
+        self._passages.append(Passage(step, at))
         self._answers = 0
         self._body = None
         self._validated = self._validated or step.status not in _SAYS_NOTHING_OF_THE_FILES

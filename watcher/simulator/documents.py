@@ -40,19 +40,19 @@ def job_document(job: JobScript, moment: Moment) -> dict[str, Any]:
         "object": "fine_tuning.job",
         "id": job.id,
         "model": job.model,
-        "created_at": _seconds(moment.created_at),
-        "finished_at": _seconds(moment.since) if finished else None,
-        "fine_tuned_model": _model_name(job) if succeeded else None,
+        "created_at": seconds(moment.created_at),
+        "finished_at": seconds(moment.since) if finished else None,
+        "fine_tuned_model": model_name(job) if succeeded else None,
         "organization_id": ORGANIZATION,
-        "result_files": [_made_up("file", job.id, "results")] if succeeded else [],
+        "result_files": [made_up("file", job.id, "results")] if succeeded else [],
         "status": moment.status,
-        "validation_file": _made_up("file", job.id, "validation"),
-        "training_file": _made_up("file", job.id, "training"),
+        "validation_file": made_up("file", job.id, "validation"),
+        "training_file": training_file(job),
         "trained_tokens": TRAINED_TOKENS if succeeded else None,
-        "error": _error(job, moment.status),
+        "error": error_of(job) if moment.status == Status.FAILED else dict(_NO_ERROR),
         "user_provided_suffix": job.suffix,
         "seed": int(_digest(job.id, "seed")[:8], 16) & 0x7FFF_FFFF,
-        "estimated_finish": _seconds(moment.estimated_finish) if moment.estimated_finish else None,
+        "estimated_finish": seconds(moment.estimated_finish) if moment.estimated_finish else None,
         "integrations": [_wandb(job)],
         "metadata": dict(job.metadata),
         "usage_metrics": None,
@@ -63,15 +63,29 @@ def job_document(job: JobScript, moment: Moment) -> dict[str, Any]:
     return {**document, **job.fields, **moment.fields}
 
 
-def _error(job: JobScript, status: str) -> dict[str, Any]:
-    """Return why the job failed. The API says so of jobs that did not fail, too: with nothing but nulls."""
-    if status != Status.FAILED:
-        return {"code": None, "message": None, "param": None}
+def error_of(job: JobScript) -> dict[str, Any]:
+    """Return why the job fails, when it fails."""
     return dict(job.error or _USUAL_ERROR)
 
 
-def _model_name(job: JobScript) -> str:
+def model_name(job: JobScript) -> str:
+    """Return the name of the model that the job makes."""
     return f"ft:{job.model}:simulated:{job.suffix or ''}:{_digest(job.id, 'model')[:8]}"
+
+
+def training_file(job: JobScript) -> str:
+    """Return the id of the file that the job learns from."""
+    return made_up("file", job.id, "training")
+
+
+def made_up(prefix: str, *parts: str) -> str:
+    """Return an id that is the same whenever the same job is simulated."""
+    return f"{prefix}-{_digest(*parts)[:22]}"
+
+
+def seconds(at: datetime) -> int:
+    """Return the moment as the API writes it: in whole seconds."""
+    return int(at.timestamp())
 
 
 def _wandb(job: JobScript) -> dict[str, Any]:
@@ -101,18 +115,13 @@ def _hyperparameters(method: Method, *, validated: bool) -> dict[str, Any]:
     return {name: value if isinstance(value, str) else "auto" for name, value in chosen.items()}
 
 
-def _made_up(prefix: str, *parts: str) -> str:
-    return f"{prefix}-{_digest(*parts)[:22]}"
-
-
 def _digest(*parts: str) -> str:
     """Return hexadecimal digits that are the same whenever the same job is simulated."""
     return hashlib.sha256("/".join(parts).encode()).hexdigest()
 
 
-def _seconds(at: datetime) -> int:
-    return int(at.timestamp())
-
+_NO_ERROR = {"code": None, "message": None, "param": None}
+"""What the API says of jobs that did not fail."""
 
 _USUAL_ERROR = {
     "code": "invalid_training_file",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
 from watcher.simulator.refusals import error_body
-from watcher.simulator.script import Fault, FaultKind
+from watcher.simulator.script import Endpoint, Fault, FaultKind
 from watcher.simulator.server import Manner, Reply
 
 OTHER_ID = "ftjob-another-one"
@@ -38,6 +39,8 @@ class PendingFaults:
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._pending: list[_Pending] = []
+        self._asked: Counter[Endpoint | None] = Counter()
+        """The requests so far: of each endpoint, and of all of them under None."""
         for fault in faults:
             self.add(fault)
 
@@ -45,18 +48,29 @@ class PendingFaults:
         """Put a fault behind those that are pending."""
         self._pending.append(_Pending(fault, fault.times))
 
-    def take(self, number: int, status: str | None) -> Fault | None:
-        """Return the first fault that meets the request, and count that it did.
+    def count(self, endpoint: Endpoint | None) -> None:
+        """Count a request; None for one that asks for nothing that is served."""
+        self._asked.update({None, endpoint})
+
+    def take(self, endpoint: Endpoint | None, says: Callable[[str], bool]) -> Fault | None:
+        """Return the first fault that meets the request counted last, and count that it did.
 
         Args:
-            number: The request's number, from 1.
-            status: The status that the answer would say; None for an answer that says none.
+            endpoint: What the request asks for.
+            says: Tells whether the answer would say a status.
         """
         for pending in self._pending:
-            if _meets(pending.fault, number, status):
+            if self._meets(pending.fault, endpoint, says):
                 self._count(pending)
                 return pending.fault
         return None
+
+    def _meets(self, fault: Fault, endpoint: Endpoint | None, says: Callable[[str], bool]) -> bool:
+        if fault.endpoint not in {None, endpoint}:
+            return False
+        if fault.before is not None:
+            return says(fault.before)
+        return fault.at is None or self._asked[fault.endpoint] >= fault.at
 
     def _count(self, pending: _Pending) -> None:
         if pending.left is not None:
@@ -84,12 +98,6 @@ def spoil(reply: Reply, fault: Fault) -> Reply:
         case _:
             spoiled = _other_object(reply, fault.kind)
     return _with_headers(spoiled, fault.headers)
-
-
-def _meets(fault: Fault, number: int, status: str | None) -> bool:
-    if fault.before is not None:
-        return status == fault.before
-    return fault.at is None or number >= fault.at
 
 
 def _with_headers(reply: Reply, headers: Mapping[str, str]) -> Reply:
@@ -127,12 +135,13 @@ def _padded(body: bytes, size: int) -> bytes:
 
 
 def _other_object(reply: Reply, kind: FaultKind) -> Reply:
-    """Return the answer with another id, or without a status. An answer that is no job is left as it is."""
+    """Return the answer with another id, or without a status: of a page, its first entry. A refusal has neither."""
     if reply.status_code != HTTPStatus.OK:
         return reply
     document: dict[str, Any] = json.loads(reply.body)
-    if kind is FaultKind.WRONG_ID:
-        document["id"] = OTHER_ID
-    else:
-        del document["status"]
+    for spoiled in document.get("data", [document])[:1]:
+        if kind is FaultKind.WRONG_ID:
+            spoiled["id"] = OTHER_ID
+        else:
+            spoiled.pop("status", None)
     return replace(reply, body=json.dumps(document).encode())

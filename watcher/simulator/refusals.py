@@ -34,11 +34,16 @@ def wrong_key(received: Received, api_key: str | None) -> Reply | None:
     return Reply(HTTPStatus.UNAUTHORIZED, JSON, body)
 
 
-def unknown_job(job_id: str) -> Reply:
-    """Return the answer to a question for a job that does not exist."""
+def unknown_job(job_id: str, param: str = "fine_tune_id") -> Reply:
+    """Return the answer to a request that names a job that does not exist."""
     message = f"Could not find fine tune: {job_id}"
-    body = error_body(message, param="fine_tune_id", code="fine_tune_not_found")
-    return Reply(HTTPStatus.NOT_FOUND, JSON, body)
+    return Reply(HTTPStatus.NOT_FOUND, JSON, error_body(message, param=param, code="fine_tune_not_found"))
+
+
+def wrong_parameter(param: str, complaint: str) -> Reply:
+    """Return the answer to a request whose query cannot be meant."""
+    body = error_body(f"Invalid value for '{param}': {complaint}.", param=param, code="invalid_value")
+    return Reply(HTTPStatus.BAD_REQUEST, JSON, body)
 
 
 def unknown_url(received: Received) -> Reply:

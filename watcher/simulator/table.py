@@ -53,9 +53,22 @@ class Table:
 
     def choice(self, key: str, usual: C) -> C:
         """Read one of the values of the enumeration that `usual` belongs to; `usual` when it is not given."""
-        choices = type(usual)
+        return self.one_of(key, type(usual)) or usual
+
+    def one_of(self, key: str, choices: type[C]) -> C | None:
+        """Read one of the values of an enumeration."""
         chosen = self._read(key, str, f"one of {_listed(choices)}", lambda text: text in set(choices))
-        return usual if chosen is None else choices(chosen)
+        return None if chosen is None else choices(chosen)
+
+    def some_of(self, key: str, choices: type[C]) -> frozenset[C] | None:
+        """Read an array of values of an enumeration, one at least."""
+        chosen = self._read(
+            key,
+            list,
+            f"an array of some of {_listed(choices)}",
+            lambda texts: bool(texts) and all(isinstance(text, str) and text in set(choices) for text in texts),
+        )
+        return None if chosen is None else frozenset(map(choices, chosen))
 
     def count(self, key: str, *, least: int = 1, most: int | None = None) -> int | None:
         """Read a whole number within the bounds."""

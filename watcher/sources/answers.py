@@ -1,4 +1,4 @@
-"""What an answer of the fine-tuning API means: a job object, or which kind of trouble.
+"""What an answer of the fine-tuning API means: what was asked for, or which kind of trouble.
 
 The kinds follow OpenAI's API: `error.type`, `error.code`, `x-should-retry`, `retry-after-ms` and `retry-after`, as its
 official SDK reads them.
@@ -16,7 +16,7 @@ from watcher.http import Answer, retry_after
 BODY_EXCERPT = 200
 """How much of a body an error repeats, in characters."""
 OK = 200
-"""The one status of an answer that holds a job object."""
+"""The one status of an answer that holds what was asked for."""
 
 _REJECTED = {401, 403}
 _MISSING = 404

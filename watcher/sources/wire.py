@@ -6,18 +6,13 @@ None; fields that are not known are kept.
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
-from watcher.domain.escaping import excerpt, printable
+from watcher.domain.escaping import printable
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation
-from watcher.errors import MalformedResponseError
-from watcher.sources.answers import BODY_EXCERPT
 from watcher.sources.graders import Grader
+from watcher.sources.reading import malformed, read, text_of
 from watcher.sources.tolerance import Count, Flag, Number, Part, Setting, Text, Texts, Timestamp, Tolerant
 
 LONGEST_STATUS = 128
@@ -153,91 +148,22 @@ def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
 
     Raises MalformedResponseError, which says what is wrong, for anything but the object of the job asked for.
     """
-    document = _text(body)
-    job = _job(document)
+    document = text_of(body)
+    job = read(FineTuningJob, document)
     if job.id != key.id:
-        raise _malformed("it is about another job", job.id)
-    if complaint := _complaint_about(job.status):
-        raise _malformed(complaint, document)
+        raise malformed("it is about another job", job.id)
+    if complaint := complaint_about(job.status):
+        raise malformed(complaint, document)
     return Observation(key=key, status=job.status, at=at, facts=job.facts(), document=document)
 
 
-def _text(body: bytes) -> str:
-    try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise _malformed("it is not UTF-8 text", body[: BODY_EXCERPT * 4].decode(errors="replace")) from None
-
-
-def _job(document: str) -> FineTuningJob:
-    try:
-        return FineTuningJob.model_validate_json(document)
-    except ValidationError as error:
-        if _first(error)["type"] != "json_invalid":
-            raise _malformed(_what_is_wrong(error, document), document) from None
-    try:
-        return FineTuningJob.model_validate_json(_mended(document))
-    except ValidationError as error:
-        raise _malformed(_what_is_wrong(error, document), document) from None
-
-
-_LONGEST_NUMBER = 4000
-"""Digits. Python itself reads 4300."""
-_STRING_OR_NUMBER = re.compile(
-    r'"(?:[^"\\]++|\\.)*+"?|-?(?:0|[1-9]\d*+)(?:\.\d++)?+(?:[eE][+-]?\d++)?+', re.ASCII | re.DOTALL
-)
-"""Possessive, and content with a string that does not end: it takes each character once, however hostile the text."""
-_LONE_SURROGATE = re.compile(
-    r"(\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-)
-"""Half a character, in JSON. Group 1 is what only looks like it."""
-
-
-def _mended(document: str) -> str:
-    """Write anew what JSON allows and pydantic's reader refuses: half a character, a number of thousands of digits."""
-    return _STRING_OR_NUMBER.sub(_mend, document)
-
-
-def _mend(found: re.Match[str]) -> str:
-    if not found[0].startswith('"'):
-        return found[0] if len(found[0]) < _LONGEST_NUMBER else "null"
-    return _LONE_SURROGATE.sub(lambda half: half[1] or r"\ufffd", found[0])
-
-
-def _first(error: ValidationError) -> ErrorDetails:
-    return error.errors(include_url=False, include_input=False)[0]
-
-
-def _what_is_wrong(error: ValidationError, document: str) -> str:
-    """Say in words what the first error is; only `id` and `status` can be in error within an object."""
-    first = _first(error)
-    if first["type"] == "json_invalid":
-        if "recursion" in first["msg"]:
-            return "it is nested too deeply"
-        return _what_it_is_instead(document)
-    if not first["loc"]:
-        return "it is JSON, but no object"
-    field = first["loc"][0]
-    return f"it has no {field}" if first["type"] == "missing" else f"its {field} is not a string"
-
-
-def _what_it_is_instead(document: str) -> str:
-    if not document.strip():
-        return "it is empty"
-    return "it is HTML, not JSON" if document.lstrip().startswith("<") else "it is not JSON"
-
-
-def _complaint_about(status: str) -> str | None:
+def complaint_about(status: str) -> str | None:
+    """Say what is wrong with a status; None when it can be recorded."""
     if not status.strip():
         return "its status is empty"
     if len(status) > LONGEST_STATUS:
         return f"its status is longer than {LONGEST_STATUS} characters"
     return None if printable(status) == status else "its status holds control characters"
-
-
-def _malformed(complaint: str, quoted: str) -> MalformedResponseError:
-    beginning = excerpt(quoted, BODY_EXCERPT)
-    return MalformedResponseError(f"malformed answer: {complaint}" + (f": {beginning}" if beginning else ""))
 
 
 def _job_error(error: ErrorObject | None) -> JobError | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from tests.doubles import ManualClock, ScriptedSource
+from watcher.domain.jobs import Page
 from watcher.errors import TransientError
 from watcher.pipeline.sweep import PATIENCE, Sweep
 
@@ -76,6 +77,19 @@ async def test_a_list_that_goes_on_without_our_jobs_is_not_read_to_its_end() -> 
     assert await sweep.read(frozenset({"job-4999", "elsewhere"})) == {}
     assert len(source.pages_asked) == PATIENCE
     assert not sweep.has_paid()
+
+
+async def test_reading_ends_at_a_service_that_shows_the_same_page_again_and_again() -> None:
+    source = source_of(names(300))
+
+    async def page(after: str | None = None) -> Page:
+        source.pages_asked.append(after)
+        return Page(dict.fromkeys(names(100), "running"), f"job-{len(source.pages_asked) % 100}")
+
+    source.page = page  # type: ignore[method-assign]
+
+    assert len(await sweep_of(source).read(frozenset(names(300)))) == 100
+    assert len(source.pages_asked) == 1 + PATIENCE
 
 
 async def test_reading_ends_when_all_are_found() -> None:

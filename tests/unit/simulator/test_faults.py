@@ -10,9 +10,11 @@ import pytest
 
 from tests.doubles import ManualClock
 from watcher.simulator.api import FineTuningApi
-from watcher.simulator.script import Fault, FaultKind, JobScript, Script, Step
+from watcher.simulator.script import Endpoint, Fault, FaultKind, JobScript, Script, Step
 
-JOB = "/fine_tuning/jobs/ftjob-1"
+JOBS = "/fine_tuning/jobs"
+JOB = JOBS + "/ftjob-1"
+EVENTS = JOB + "/events"
 
 
 @pytest.fixture
@@ -213,6 +215,82 @@ async def test_a_fault_before_a_status_comes_before_anybody_sees_it(
     assert await codes(client, 2) == [200, 200]
     clock.move(seconds=2)
     assert await codes(client, 3) == [503, 503, 200]
+
+
+@pytest.mark.parametrize(("endpoint", "path"), [("retrieve", JOB), ("list", JOBS), ("events", EVENTS)])
+async def test_a_fault_of_one_endpoint_leaves_the_others_alone_and_counts_its_own_requests(
+    running: FineTuningApi, client: httpx.AsyncClient, endpoint: str, path: str
+) -> None:
+    running.add_fault(Fault(endpoint=Endpoint(endpoint), at=2))
+    running.add_fault(Fault(endpoint=Endpoint(endpoint), status_code=502))
+    for other in {JOB, JOBS, EVENTS} - {path}:
+        assert await codes(client, 3, other) == [200, 200, 200]
+    assert await codes(client, 3, path) == [502, 503, 200]
+
+
+async def test_a_fault_of_all_endpoints_counts_every_request(running: FineTuningApi, client: httpx.AsyncClient) -> None:
+    running.add_fault(Fault(at=3))
+    assert [(await client.get(path)).status_code for path in (JOB, JOBS, EVENTS, JOB)] == [200, 200, 503, 200]
+
+
+async def test_a_fault_of_a_job_meets_its_object_and_its_events_but_no_page(
+    running: FineTuningApi, client: httpx.AsyncClient
+) -> None:
+    running.add_fault(Fault(times=2), "ftjob-1")
+    assert [(await client.get(path)).status_code for path in (JOBS, EVENTS, JOBS, JOB, JOB)] == [
+        200,
+        503,
+        200,
+        503,
+        200,
+    ]
+
+
+async def test_a_fault_before_a_status_meets_a_page_that_would_say_it(
+    api: FineTuningApi, client: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    """Events say no status: they are not met."""
+    api.add_job(JobScript("ftjob-1", (Step("running", timedelta(seconds=2)), Step("succeeded"))))
+    api.add_job(JobScript("ftjob-2"))
+    api.add_fault(Fault(before="succeeded"))
+    assert await codes(client, 1, JOBS) == [200]
+    clock.move(seconds=2)
+    assert await codes(client, 1, EVENTS) == [200]
+    assert await codes(client, 2, JOBS) == [503, 200]
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"),
+    [
+        (FaultKind.WRONG_ID, {"id": "ftjob-another-one", "status": "queued"}),
+        (FaultKind.NO_STATUS, {"id": "ftjob-2"}),
+    ],
+)
+async def test_the_first_entry_of_a_page_is_spoiled_alone(
+    running: FineTuningApi, client: httpx.AsyncClient, kind: FaultKind, first: dict[str, str]
+) -> None:
+    running.add_job(JobScript("ftjob-2", (Step("queued"),)))
+    running.add_fault(Fault(kind))
+    page = (await client.get(JOBS)).json()
+    told = [{key: entry[key] for key in ("id", "status") if key in entry} for entry in page["data"]]
+    assert told == [first, {"id": "ftjob-1", "status": "running"}]
+
+
+@pytest.mark.parametrize("kind", [FaultKind.WRONG_ID, FaultKind.NO_STATUS])
+async def test_an_empty_page_has_no_entry_to_spoil(
+    api: FineTuningApi, client: httpx.AsyncClient, kind: FaultKind
+) -> None:
+    api.add_fault(Fault(kind))
+    assert (await client.get(JOBS)).json() == {"object": "list", "data": [], "has_more": False}
+
+
+async def test_a_spoiled_page_does_not_count_as_an_answer(api: FineTuningApi, client: httpx.AsyncClient) -> None:
+    api.add_job(JobScript("ftjob-1", (Step("queued", polls=1), Step("running"))))
+    api.add_fault(Fault(endpoint=Endpoint.LIST))
+    assert await codes(client, 1, JOBS) == [503]
+    assert api.status("ftjob-1") == "queued"
+    assert await codes(client, 1, JOBS) == [200]
+    assert api.status("ftjob-1") == "running"
 
 
 async def test_a_spoiled_answer_does_not_count_as_a_poll(api: FineTuningApi, client: httpx.AsyncClient) -> None:

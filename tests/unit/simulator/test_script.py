@@ -10,13 +10,15 @@ import pytest
 from watcher.domain.durations import DURATION_RULE
 from watcher.domain.jobs import ID_RULE
 from watcher.errors import ConfigurationError
-from watcher.simulator.script import Fault, FaultKind, Grader, JobScript, Method, Script, Step, load_script
+from watcher.simulator.script import Endpoint, Fault, FaultKind, Grader, JobScript, Method, Script, Step
+from watcher.simulator.script_file import load_script
 
 EXAMPLE = Path(__file__).parents[3] / "config" / "simulation.toml"
 
 JOB = '[[jobs]]\nid = "ftjob-1"\n'
 STEPS = 'steps = [{ status = "running" }]\n'
 KINDS = ", ".join(repr(kind.value) for kind in sorted(FaultKind))
+ENDPOINTS = "'events', 'list', 'retrieve'"
 FAULT = JOB + STEPS + "[[jobs.faults]]\n"
 
 
@@ -41,8 +43,10 @@ def test_a_script_is_read_as_it_is_meant(tmp_path: Path) -> None:
         """
         api_key = "sk-simulated"
         latency = "50ms"
+        endpoints = ["retrieve", "events"]
         [[faults]]
         kind = "hang"
+        endpoint = "list"
         at = 3
         [[jobs]]
         id = "ftjob-1"
@@ -99,9 +103,10 @@ def test_a_script_is_read_as_it_is_meant(tmp_path: Path) -> None:
                 fields={"seed": 7},
             ),
         ),
-        faults=(Fault(FaultKind.HANG, at=3),),
+        faults=(Fault(FaultKind.HANG, endpoint=Endpoint.LIST, at=3),),
         api_key="sk-simulated",
         latency=timedelta(milliseconds=50),
+        endpoints=frozenset({Endpoint.RETRIEVE, Endpoint.EVENTS}),
     )
 
 
@@ -120,10 +125,13 @@ def test_the_example_shows_every_kind_of_fault_and_every_method() -> None:
     ("text", "mistake"),
     [
         ("latancy = 1", "latancy: unknown key: did you mean 'latency'?"),
-        ("zzz = 1", "zzz: unknown key: expected one of 'api_key', 'faults', 'jobs', 'latency'"),
+        ("zzz = 1", "zzz: unknown key: expected one of 'api_key', 'endpoints', 'faults', 'jobs', 'latency'"),
         ('latency = "soon"', f"latency: given 'soon', expected {DURATION_RULE}"),
         ("api_key = 7", "api_key: given 7, expected a text"),
         ('api_key = ""', "api_key: given '', expected a text"),
+        ("endpoints = []", f"endpoints: given [], expected an array of some of {ENDPOINTS}"),
+        ('endpoints = ["list", 3]', f"endpoints: given ['list', 3], expected an array of some of {ENDPOINTS}"),
+        ('endpoints = "list"', f"endpoints: given 'list', expected an array of some of {ENDPOINTS}"),
         ("jobs = 3", "jobs: given 3, expected an array of tables"),
         ("[[jobs]]\n" + STEPS, "jobs[0].id: missing: expected a text"),
         (JOB, "jobs[0].steps: missing: expected an array of tables"),
@@ -193,6 +201,14 @@ def test_the_example_shows_every_kind_of_fault_and_every_method() -> None:
             "jobs[0].faults[0].before: no step of the job has the status 'succeded'",
         ),
         (
+            FAULT + 'kind = "hang"\nendpoint = "lists"',
+            f"jobs[0].faults[0].endpoint: given 'lists', expected one of {ENDPOINTS}",
+        ),
+        (
+            FAULT + 'kind = "hang"\nendpoint = "list"',
+            "jobs[0].faults[0].endpoint: a page of the list is not of one job: expected in [[faults]]",
+        ),
+        (
             FAULT + 'kind = "hang"\ntimes = "often"',
             "jobs[0].faults[0].times: given 'often', expected a whole number from 1 up",
         ),
@@ -225,6 +241,10 @@ def test_a_script_that_is_no_toml_is_reported_with_the_line(tmp_path: Path) -> N
     (mistake,) = mistakes(tmp_path, "api_key = \n")
     assert mistake.startswith("not TOML: ")
     assert "line 1" in mistake
+
+
+def test_a_script_that_is_nested_too_deeply_is_reported(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, "api_key = " + "[" * 100_000) == ["nested too deeply"]
 
 
 def test_a_script_that_is_no_text_is_reported(tmp_path: Path) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.doubles import ManualClock, RecordingLog
+from tests.unit.sources.world import KEY, failing, world
 from watcher.errors import (
     ConfigurationError,
     MalformedResponseError,
@@ -20,41 +18,10 @@ from watcher.errors import (
     SourceError,
     TransientError,
 )
-from watcher.simulator.api import FineTuningApi
 from watcher.simulator.script import Fault, FaultKind, JobScript, Script, Step
+from watcher.sources.api import ATTEMPTS
 from watcher.sources.environment import SourceConfig
-from watcher.sources.openai import ATTEMPTS, OpenAISource
-
-KEY = "sk-very-secret-key-1234"
-
-
-class World:
-    """A source and the API it asks."""
-
-    def __init__(self, api: FineTuningApi, source: OpenAISource, log: RecordingLog, slept: list[float]) -> None:
-        self.api = api
-        self.source = source
-        self.log = log
-        self.slept = slept
-
-
-@asynccontextmanager
-async def world(*faults: Fault, script: Script | None = None, **config: object) -> AsyncIterator[World]:
-    jobs = (JobScript("ftjob-1", (Step("running"),), faults=faults), JobScript("ftjob-2", (Step("queued"),)))
-    log, slept, clock = RecordingLog(), list[float](), ManualClock()
-
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    async with FineTuningApi(script or Script(jobs, api_key=KEY)) as api:
-        settings = replace(SourceConfig(base_url=api.base_url, api_key=KEY, timeout=timedelta(seconds=0.4)), **config)  # type: ignore[arg-type]
-        async with OpenAISource(settings, clock, log, at_once=4, sleep=sleep) as source:
-            yield World(api, source, log, slept)
-
-
-def failing(status_code: int = 503, *, times: int | None = 1, **headers: str) -> Fault:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Fault(FaultKind.STATUS, times=times, status_code=status_code, headers=named)
+from watcher.sources.openai import OpenAISource
 
 
 async def test_a_job_is_retrieved() -> None:

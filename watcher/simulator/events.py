@@ -1,0 +1,135 @@
+"""What becomes of a job, told as the events that the fine-tuning API keeps of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from watcher.domain.jobs import Status
+from watcher.simulator.documents import error_of, made_up, model_name, seconds, training_file
+from watcher.simulator.script import JobScript, Step
+
+TOTAL_STEPS = 100
+"""Training steps of a job; each of them tells its metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A step of the script that a job came to."""
+
+    step: Step
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a job."""
+
+    at: datetime
+    message: str
+    level: str = "info"
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """The metrics of a training step."""
+
+
+def events_of(job: JobScript, passages: Sequence[Passage], now: datetime) -> list[Event]:
+    """Return what has happened so far, the oldest first: whatever is there now stays as it is."""
+    ends = [later.since for _, later in pairwise(passages)] + [now]
+    training = _Training.of(job)
+    told: set[str] = set()
+    events = [Event(passages[0].since, f"Created fine-tuning job: {job.id}")]
+    for passage, end in zip(passages, ends, strict=True):
+        events += _milestones(job, passage, told)
+        events += training.steps(passage, min(end, now))
+    return events
+
+
+def event_id(job: JobScript, number: int) -> str:
+    """Return the id of the event with this number of the job, counted from 0."""
+    return made_up("ftevent", job.id, str(number))
+
+
+def event_document(job: JobScript, number: int, event: Event) -> dict[str, Any]:
+    """Return the event object, as `GET /fine_tuning/jobs/{id}/events` lists it."""
+    return {
+        "object": "fine_tuning.job.event",
+        "id": event_id(job, number),
+        "created_at": seconds(event.at),
+        "level": event.level,
+        "message": event.message,
+        "type": "metrics" if event.data else "message",
+        "data": dict(event.data),
+    }
+
+
+_ON_THE_WAY = (Status.VALIDATING_FILES, Status.QUEUED, Status.RUNNING)
+
+
+def _milestones(job: JobScript, passage: Passage, told: set[str]) -> Iterator[Event]:
+    """Tell that the job came to a status, and first what it must have gone through when that was skipped."""
+    status, at = passage.step.status, passage.since
+    if status == Status.FAILED:
+        yield Event(at, str(error_of(job).get("message") or "The job failed"), "error")
+    elif status in told or status not in {*_ON_THE_WAY, Status.SUCCEEDED}:
+        yield Event(at, f"The job is now {status}")
+    else:
+        for milestone in _until(status):
+            if milestone not in told:
+                told.add(milestone)
+                yield Event(at, _message_of(milestone, job))
+        if status == Status.SUCCEEDED:
+            yield Event(at, f"New fine-tuned model created: {model_name(job)}")
+            yield Event(at, "The job has successfully completed")
+
+
+def _until(status: str) -> Sequence[Status]:
+    return _ON_THE_WAY if status == Status.SUCCEEDED else _ON_THE_WAY[: _ON_THE_WAY.index(Status(status)) + 1]
+
+
+def _message_of(milestone: Status, job: JobScript) -> str:
+    if milestone is Status.VALIDATING_FILES:
+        return f"Validating training file: {training_file(job)}"
+    if milestone is Status.QUEUED:
+        return "Files validated, moving job to queued state"
+    return "Fine-tuning job started"
+
+
+class _Training:
+    """The training steps of a job, spread evenly over the time for which its script lets it run."""
+
+    def __init__(self, whole: timedelta) -> None:
+        self._whole = whole
+        self._done = timedelta()
+
+    @classmethod
+    def of(cls, job: JobScript) -> _Training:
+        return cls(sum(map(_training_time, job.steps), timedelta()))
+
+    def steps(self, passage: Passage, end: datetime) -> Iterator[Event]:
+        """Tell the metrics of the steps done while the job ran."""
+        if not (longest := _training_time(passage.step)):
+            return
+        before = self._done
+        self._done = before + max(min(end - passage.since, longest), timedelta())
+        for number in range(TOTAL_STEPS * before // self._whole + 1, TOTAL_STEPS * self._done // self._whole + 1):
+            yield _metrics(number, passage.since + self._whole * number / TOTAL_STEPS - before)
+
+
+def _training_time(step: Step) -> timedelta:
+    return step.lasts or timedelta() if step.status == Status.RUNNING else timedelta()
+
+
+def _metrics(number: int, at: datetime) -> Event:
+    share = number / TOTAL_STEPS
+    loss = round(2 * math.exp(-3 * share), 4)
+    data = {
+        "step": number,
+        "total_steps": TOTAL_STEPS,
+        "train_loss": loss,
+        "train_mean_token_accuracy": round(0.5 + 0.45 * share, 4),
+    }
+    return Event(at, f"Step {number}/{TOTAL_STEPS}: training loss={loss:.2f}", data=data)
