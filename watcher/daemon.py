@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from time import monotonic
@@ -37,6 +37,7 @@ STATUS_INTERVAL = timedelta(seconds=10)
 SUPERVISE_INTERVAL = timedelta(seconds=10)
 HEARTBEAT_INTERVAL = timedelta(minutes=1)
 REMEMBER_INTERVAL = timedelta(minutes=10)
+REASSERT_INTERVAL = timedelta(hours=12)
 CLOCK_CHECK_SECONDS = 1.0
 SMALLEST_STEP_SECONDS = 2.0
 """How far the host's clock must have been set for that to matter; corrections of less are daily business."""
@@ -107,6 +108,7 @@ class Daemon:
         observing = asyncio.create_task(pipeline.observe.run())
         delivering = asyncio.create_task(pipeline.deliver.run())
         asking = asyncio.create_task(self._next(generation))
+        await generation.upkeep.settle_in()
         scheduler = self._scheduler(pipeline, generation.upkeep)
         scheduler.start()
         keeping_time = asyncio.create_task(self._keep_time(scheduler, generation.upkeep))
@@ -185,7 +187,7 @@ class Daemon:
                 self._log.warning("the host's clock was set, or the host slept", by_seconds=round(step, 1))
                 for tick in scheduler.get_jobs():
                     tick.modify(next_run_time=now)
-                await upkeep.settle_in(now)
+                await upkeep.settle_in(timedelta())
 
     def _scheduler(self, pipeline: Pipeline, upkeep: Upkeep) -> AsyncIOScheduler:
         """Make the scheduler. It only ticks: the record knows what is due."""
@@ -206,6 +208,7 @@ class Daemon:
             (upkeep.beat, HEARTBEAT_INTERVAL),
             (upkeep.prune, PRUNE_INTERVAL),
             (upkeep.remember, REMEMBER_INTERVAL),
+            (upkeep.reassert, REASSERT_INTERVAL),
         ]
         scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -216,8 +219,18 @@ class Daemon:
             if job is poll:
                 seconds = jitter = seconds / 2
             trigger = IntervalTrigger(seconds=seconds, jitter=jitter, timezone=UTC)
-            scheduler.add_job(job, trigger, next_run_time=self._edges.clock())
+            scheduler.add_job(_ending_quietly(job), trigger, next_run_time=self._edges.clock())
         return scheduler
+
+
+def _ending_quietly(job: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """Let a chore be cut short by the end of the service, which APScheduler would log as a fault."""
+
+    async def tick() -> None:
+        with suppress(asyncio.CancelledError):
+            await job()
+
+    return tick
 
 
 @contextmanager

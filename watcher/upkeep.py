@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from watcher.domain.conditions import observation_of, store_condition
+from watcher.domain.deliveries import PATIENT
 from watcher.domain.jobs import Job
 from watcher.domain.transitions import detect
 from watcher.errors import StoreError
 from watcher.pipeline.deliver import CLAIM
 from watcher.pipeline.overview import status_line
-from watcher.pipeline.ports import Edges
+from watcher.pipeline.ports import Edges, Waits
 from watcher.systemd import ServiceManager
 from watcher.web.panel import Standing
 from watcher.wiring import Pipeline
@@ -58,10 +59,22 @@ class Upkeep:
         with suppress(StoreError):  # the next time will do
             await self._store.prune(self._edges.clock() - self._pipeline.retention)
 
-    async def settle_in(self, now: datetime) -> None:
-        """Let what waits for a time that is too far away, by a clock that was set back, wait no longer."""
+    async def settle_in(self, longest: timedelta | None = None) -> None:
+        """Let what a clock that was ahead, and was set back, makes wait for too long wait no more.
+
+        What waits for longer than `longest` becomes due; None: for longer than any rule asks for.
+        """
+        policy = self._pipeline.observe.longest_wait, PATIENT.longest_retry_after
+        job, delivery = policy if longest is None else (longest, longest)
         with suppress(StoreError):  # nothing is lost by waiting
-            await self._store.bring_forward(now, timedelta(), CLAIM)
+            await self._store.bring_forward(self._edges.clock(), Waits(job, delivery, CLAIM))
+
+    async def reassert(self) -> None:
+        """Have the record keep what the configuration names, also when it has ended long ago: see `prune`."""
+        with suppress(StoreError):  # the next time will do
+            watched = {job.key for job in await self._store.jobs()}
+            specs = [spec for spec in self._pipeline.configured if spec.key in watched]
+            await self._store.upsert_jobs(specs, self._edges.clock())
 
     async def remember(self) -> None:
         """Look up what earlier jobs say of how long a status lasts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -172,6 +172,8 @@ class Pipeline:
     heartbeat: Heartbeat | None
     rhythm: Rhythm
     """How often a job is polled."""
+    configured: Sequence[JobSpec]
+    """The jobs that the configuration names."""
     retention: timedelta
     """How long the record keeps what is over."""
 
@@ -246,6 +248,7 @@ class Blueprint:
                 emergency=Announce(notifiers, wanted, edges),
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
                 rhythm=rhythm(settings, DEFAULT_SOURCE),
+                configured=[job_spec(job) for job in settings.jobs],
                 retention=settings.store.retention,
             )
 

@@ -78,6 +78,11 @@ class Running:
         return self._process.pid
 
     @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.returncode is None
+
+    @property
     def out(self) -> str:
         """What it has written to standard output so far."""
         return self._written["out"].decode()

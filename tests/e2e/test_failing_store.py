@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.programs import give_up
 from tests.e2e.processes import Command, Running
 from tests.e2e.settings import jobs, settings, statuses, webhook
 from watcher.simulator.api import FineTuningApi
@@ -66,7 +68,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     try:
         subprocess.run(mounting, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"a disk can be filled only where one can be mounted: {error}")
+        give_up(f"a disk can be filled only where one can be mounted: {error}")
     yield place
     subprocess.run(["umount", str(place)], check=True)
 
@@ -98,3 +100,51 @@ async def test_a_full_disk_delays_the_record_and_nothing_else(
     assert ended.code == 0
     assert told(receiver) == ["running", "succeeded"]
     assert "record written again" in ended.events()
+
+
+async def test_a_database_that_is_taken_away_is_missed_at_once_and_gone_on_with_when_it_is_back(
+    watcher: Command, api: FineTuningApi, receiver: Receiver
+) -> None:
+    """What is written into a deleted file succeeds, and is lost with the last one who has it open."""
+    configure(watcher, api, receiver, watcher.database)
+    aside = watcher.home / "aside.db"
+    async with watcher.start("run") as running:
+        await running.until_logged("delivery accepted", status="running")
+        watcher.database.rename(aside)
+        api.set_status(JOB, "succeeded")
+        await complained(running, f"the database {watcher.database} was deleted while it was in use: put it back")
+        await running.until_logged("record not written, keeping what it lacks")
+        assert told(receiver) == ["running"]
+        assert not watcher.database.exists()
+        aside.rename(watcher.database)
+        await running.until_logged("delivery accepted", status="succeeded")
+        ended = await running.stop()
+    assert ended.code == 0
+    assert told(receiver) == ["running", "succeeded"]
+    recorded = await watcher.run("jobs", "history", JOB, "--json")
+    assert [entry["status"] for entry in json.loads(recorded.out)] == ["running", "succeeded"]
+
+
+async def test_a_database_that_is_replaced_is_left_alone_until_a_restart(
+    watcher: Command, api: FineTuningApi, receiver: Receiver
+) -> None:
+    """An older copy is put in its place: the change since is told once, from the service that starts on it."""
+    configure(watcher, api, receiver, watcher.database)
+    async with watcher.start("run") as running:
+        await running.until_logged("delivery accepted", status="running")
+        await running.stop()
+    copy = watcher.home / "copy.db"
+    shutil.copyfile(watcher.database, copy)
+    async with watcher.start("run") as running:
+        await running.until_logged("poll answered, nothing new")
+        copy.rename(watcher.database)
+        before = watcher.database.read_bytes()
+        api.set_status(JOB, "succeeded")
+        await complained(running, "was replaced by another file while it was in use")
+        await running.until_logged("record not written, keeping what it lacks")
+        await running.stop()
+        assert watcher.database.read_bytes() == before
+    async with watcher.start("run") as running:
+        await running.until_logged("delivery accepted", status="succeeded")
+        await running.stop()
+    assert told(receiver) == ["running", "succeeded"]

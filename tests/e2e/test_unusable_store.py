@@ -105,7 +105,7 @@ async def test_a_file_that_is_no_database(watcher: Command, database: Path, cont
     ("statement", "words"),
     [
         (
-            "UPDATE watcher_version SET version_num = '9999'",
+            "UPDATE watcher_version SET version_num = '9999', oldest_reader = '9999'",
             "is of a newer version of finetune-watcher (its schema is 9999",
         ),
         ("ALTER TABLE watcher_version RENAME TO recipe", "belongs to another program"),

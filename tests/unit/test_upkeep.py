@@ -55,6 +55,7 @@ class World:
             emergency=Announce({"chat": self.notifier}, routes, surroundings),
             heartbeat=heartbeat,
             rhythm=rhythm,
+            configured=[JobSpec(JobKey("openai", "a"))],
             retention=PATIENT.give_up_after,
         )
         self.upkeep = Upkeep(self.pipeline, store, ServiceManager({}), surroundings)

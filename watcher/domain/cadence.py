@@ -173,7 +173,7 @@ def _when(at: datetime, now: datetime) -> str:
 
 def _until_next(job: Job, rhythm: Rhythm, now: datetime, jitter: float) -> timedelta:
     wait = _wait(job, rhythm, now)
-    if rhythm.is_adaptive and job.status_since and _has_just_begun(now - job.status_since, rhythm):
+    if job.status_since and _has_just_begun(now - job.status_since, rhythm):
         # It has just been seen in this status, maybe with many other jobs: they are not to go on in step.
         return rhythm.shortest + (wait - rhythm.shortest) * ((1 + jitter) / 2)
     return wait if wait == rhythm.interval else _apart(wait, jitter)

@@ -48,16 +48,19 @@ class Slack:
         self._context = context
         self._receiver = Receiver(context, config.webhook_url, accepts=_is_ok)
         self._quiet_until: datetime | None = None
+        self._refusal = ""
+        """What Slack said when it asked."""
 
     async def send(self, message: Message) -> Outcome:
         """Make one attempt, unless Slack's wish to be left alone still holds: going on might get the app disabled."""
         quiet = self._quiet()
         if quiet > timedelta():
-            return Failed("not sent: Slack has asked to wait", quiet)
+            return Failed(f"not sent: Slack has asked to wait: {self._refusal}", quiet)
         await self._context.pacer.turn(self._address.get_secret_value(), SPACING)
         body = json.dumps(compose(message), separators=(",", ":"))
         outcome = await self._receiver.post(body, {"content-type": "application/json"})
         if isinstance(outcome, Failed) and outcome.retry_after:
+            self._refusal = outcome.error
             self._quiet_until = self._context.clock() + min(outcome.retry_after, PATIENT.longest_retry_after)
         return outcome
 

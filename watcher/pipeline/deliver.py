@@ -93,9 +93,9 @@ class Deliver:
     async def _deliver(self) -> None:
         async with self._settlements, asyncio.TaskGroup() as attempts:
             while not self._is_stopping:
+                # What is claimed is sent, even if the word to stop came meanwhile: nobody else could for a while.
                 for delivery in await self._claim():
-                    if not self._is_stopping:
-                        attempts.create_task(self._attempt(delivery))
+                    attempts.create_task(self._attempt(delivery))
                 self.pulse.turned()
                 await self._wake.wait()
                 self._wake.clear()

@@ -14,10 +14,12 @@ from watcher.domain.jobs import Job, JobKey, Observation
 from watcher.pipeline.budget import Budget
 from watcher.pipeline.gate import Gate
 from watcher.pipeline.ports import JobSource, Take
-from watcher.pipeline.sweep import Sweep
+from watcher.pipeline.sweep import WORTH_A_PAGE, Sweep
 
 LISTING_PAYS_FROM = 20
 """Jobs due at once from which a list page is worth trying in place of as many retrieves."""
+LEAST_HELD = 0.1
+"""The share of the jobs it was read for that a list must hold."""
 LISTING_PAUSE = timedelta(minutes=30)
 """How long retrieves are used after the list did not tell what it was read for."""
 VERIFY_INTERVAL = timedelta(minutes=30)
@@ -118,9 +120,15 @@ class Lane:
         since = self._listing_pauses_at
         return since is None or not timedelta() <= now - since < LISTING_PAUSE
 
-    def judge_list(self, *, has_told: bool, now: datetime) -> None:
-        """Note whether the list told of jobs; while reading it does not pay, retrieves are used."""
-        if not has_told or (self.strategy is Strategy.AUTO and not self.sweep.has_paid()):
+    def listing_pays_from(self) -> int:
+        """Return how many jobs must be due for it to pay to read the list."""
+        if self.strategy is Strategy.LIST:
+            return 1
+        return max(LISTING_PAYS_FROM, self.sweep.pages * WORTH_A_PAGE)
+
+    def judge_list(self, wanted: int, found: int, now: datetime) -> None:
+        """Note how many of the wanted jobs the list told of; one that does not hold them is left alone for a while."""
+        if found < wanted * LEAST_HELD:
             self._listing_pauses_at = now
 
     def is_short_of_work(self) -> bool:

@@ -15,7 +15,7 @@ from watcher.domain.forecast import forecast_from
 from watcher.domain.jobs import Forecast, Job, JobKey, Observation, is_terminal
 from watcher.domain.routing import Route
 from watcher.errors import StoreError
-from watcher.pipeline.lane import LISTING_PAYS_FROM, Lane, Strategy
+from watcher.pipeline.lane import LISTING_PAYS_FROM, Lane
 from watcher.pipeline.learn import Learn
 from watcher.pipeline.ledger import Ledger
 from watcher.pipeline.poll import look, poll, read_list
@@ -62,6 +62,11 @@ class Observe:
         """How many jobs are being polled here."""
         return len(self._ledger)
 
+    @property
+    def longest_wait(self) -> timedelta:
+        """The longest time for which a job may rightly not be due."""
+        return max((lane.longest_wait for lane in self._lanes.values()), default=timedelta())
+
     def record_error(self) -> StoreError | None:
         """Say why the record cannot be read or written; None while it can."""
         return self._ledger.refusal or self._record_error
@@ -101,8 +106,7 @@ class Observe:
 
     def forget_stale(self) -> None:
         """Forget jobs that have not been due here for long."""
-        longest = max((lane.longest_wait for lane in self._lanes.values()), default=timedelta())
-        self._ledger.forget_before(self._edges.clock() - STALE_WAITS * longest)
+        self._ledger.forget_before(self._edges.clock() - STALE_WAITS * self.longest_wait)
 
     def _resume(self, lane: Lane, work: asyncio.TaskGroup, now: datetime) -> None:
         """Retrieve what was taken, as far as there is room."""
@@ -117,7 +121,11 @@ class Observe:
         """Take what is due, and ask for it."""
         wanted = {lane.name: take for lane in self._lanes.values() if (take := lane.wants(now))}
         taken = await self._take(wanted, now)
-        many = [self._lanes[name] for name, jobs in taken.items() if self._is_for_list(self._lanes[name], jobs, now)]
+        many = [
+            lane
+            for name, jobs in taken.items()
+            if self._is_for_list(lane := self._lanes[name], jobs, wanted[name].room, now)
+        ]
         more = await self._take({lane.name: lane.wants_for_list(now) for lane in many}, now)
         for name, jobs in taken.items():
             lane = self._lanes[name]
@@ -129,9 +137,12 @@ class Observe:
                 lane.waiting.extend((job, now) for job in jobs)
                 self._resume(lane, work, now)
 
-    def _is_for_list(self, lane: Lane, due: Sequence[Job], now: datetime) -> bool:
-        enough = 1 if lane.strategy is Strategy.LIST else LISTING_PAYS_FROM
-        return len(due) >= enough and lane.may_list(now)
+    def _is_for_list(self, lane: Lane, due: Sequence[Job], room: int, now: datetime) -> bool:
+        """Tell whether to read the list; what was never seen has to be retrieved in any case."""
+        seen = sum(job.status is not None for job in due)
+        # When as many were due as there was room for, there may be many more.
+        enough = min(lane.listing_pays_from(), max(room, LISTING_PAYS_FROM))
+        return seen >= enough and lane.may_list(now)
 
     async def _take(self, wanted: Mapping[str, Take], now: datetime) -> dict[str, list[Job]]:
         """Take due jobs of each source, those that are in hand aside."""
@@ -199,11 +210,12 @@ class Observe:
     async def _sweep(self, lane: Lane, jobs: Sequence[Job], taken_at: datetime) -> None:
         """Learn from the list what has not changed; have retrieved what may have, and what it does not hold."""
         try:
-            listed = await read_list(lane.sweep, frozenset(job.key.id for job in jobs), self._log)
+            seen = frozenset(job.key.id for job in jobs if job.status is not None)
+            listed = await read_list(lane.sweep, seen, self._log)
             if isinstance(listed, Trouble):
                 listed = self._note_no_list(lane, listed)
             else:
-                lane.judge_list(has_told=bool(listed), now=self._edges.clock())
+                lane.judge_list(len(seen), len(listed), self._edges.clock())
                 self._edges.meter.listed(lane.name, len(listed))
                 self._learn.of_source(lane, None)
             for job in jobs:
@@ -227,7 +239,7 @@ class Observe:
         self._log.info("list not read, asking for each job", source=lane.name, error=trouble.error)
         self._learn.of_source(lane, trouble)
         if trouble.outcome is not PollOutcome.FAILED:
-            lane.judge_list(has_told=False, now=self._edges.clock())
+            lane.judge_list(wanted=1, found=0, now=self._edges.clock())
         return {}
 
     def _forget_at_source(self, key: JobKey) -> None:

@@ -86,6 +86,18 @@ class Take:
     """The most urgent first. None: the longest due first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The longest times for which something may wait."""
+
+    job: timedelta
+    """For its next poll."""
+    delivery: timedelta
+    """For its next attempt."""
+    claim: timedelta
+    """To be free again, when it is in somebody's hands."""
+
+
 class JobRecord(Protocol):
     """The record of jobs, as `observe` needs it. Every method may raise StoreError."""
 

@@ -37,8 +37,8 @@ class Sweep:
         self._source = source
         self._verify_every = verify_every
         self._readings = 0
-        self._pages = 0
-        self._found = 0
+        self.pages = 0
+        """How many the last reading took."""
         self._stretches = [_Stretch(None, None)]
         self._slots = asyncio.Semaphore(PAGES_AT_ONCE)
 
@@ -47,7 +47,7 @@ class Sweep:
         self._readings += 1
         if self._readings % self._verify_every == 0:
             self._start_anew()
-        self._pages, found = 0, dict[str, str]()
+        self.pages, found = 0, dict[str, str]()
         readings = [asyncio.create_task(self._read(stretch, wanted, found)) for stretch in self._stretches]
         self._start_anew()  # unless all goes well
         try:
@@ -56,12 +56,7 @@ class Sweep:
             for reading in readings:
                 reading.cancel()
         self._stretches = [stretch for part in parts for stretch in part]
-        self._found = len(found)
         return found
-
-    def has_paid(self) -> bool:
-        """Tell whether the last reading spared more requests than it took."""
-        return self._found >= self._pages * WORTH_A_PAGE
 
     def is_to_be_verified(self, job_id: str) -> bool:
         """Tell whether it is the turn of this job to be retrieved, though the list has told of it.
@@ -81,7 +76,7 @@ class Sweep:
         while True:
             async with self._slots:
                 page = await self._source.page(begin)
-            self._pages += 1
+            self.pages += 1
             hits = {job_id: status for job_id, status in page.statuses.items() if job_id in wanted}
             # A service that does not know `after` shows the same jobs again and again.
             barren = 0 if hits.keys() - found.keys() else barren + 1

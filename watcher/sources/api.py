@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self, TypeVar
 from urllib.parse import urlencode
 
@@ -68,14 +69,13 @@ class Api:
             self.request()
         except ValueError:
             raise ConfigurationError(f"source {config.name}: no request can be sent to its base_url") from None
-        self._retrying_attempt = tenacity.AsyncRetrying(
+        self._retrying = tenacity.AsyncRetrying(
             sleep=pace.sleep,
             stop=tenacity.stop_after_attempt(ATTEMPTS),
             wait=_wait_seconds,
             retry=tenacity.retry_if_exception(_is_worth_another_attempt),
-            before_sleep=self._log_retry,
             reraise=True,
-        ).wraps(self._attempt)
+        )
 
     async def __aenter__(self) -> Self:
         """Open the connections."""
@@ -96,9 +96,21 @@ class Api:
 
         Raises SourceError, also where `read` does.
         """
-        return await self._retrying_attempt(request, read, about)
+        failures: list[TransientError] = []
 
-    async def _attempt(self, request: Request, read: Callable[[Answer], T], _about: Mapping[str, object]) -> T:
+        async def attempt() -> T:
+            if failures:
+                raise failures.pop()
+            return await self._attempt(request, read)
+
+        try:
+            return await attempt()
+        except TransientError as error:
+            # Only now: setting tenacity up costs a tenth of a poll, and nearly all polls go well.
+            failures.append(error)
+            return await self._retrying.copy(before_sleep=partial(self._log_retry, about))(attempt)
+
+    async def _attempt(self, request: Request, read: Callable[[Answer], T]) -> T:
         answer = await self._exchange(request)
         if answer.status_code != OK:
             answer = self._without_secret(answer)
@@ -119,12 +131,12 @@ class Api:
         except HttpError as error:
             raise TransientError(str(error)) from None
 
-    def _log_retry(self, state: RetryCallState) -> None:
+    def _log_retry(self, about: Mapping[str, object], state: RetryCallState) -> None:
         error = _error_of(state)
         self._log.info(
             "request failed, trying again",
             source=self.name,
-            **state.args[2],
+            **about,
             attempt=state.attempt_number,
             wait_seconds=round(state.upcoming_sleep, 1),
             error=str(error),

@@ -19,7 +19,7 @@ from watcher.errors import StoreError, StoreUnavailableError, StoreUnusableError
 
 BUSY_SECONDS = 5
 """How long a statement waits for another process before it gives up."""
-STATEMENT_SECONDS = 30
+STATEMENT_SECONDS = 8
 """How long a statement may take in PostgreSQL; the watcher's own take milliseconds."""
 _LONGEST_COMPLAINT = 300
 _DAMAGED = "restore it from a backup, or move it away and start anew"

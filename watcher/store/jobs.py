@@ -1,4 +1,4 @@
-"""Watched jobs: which there are, and which are due."""
+"""Watched jobs: which there are, and how each stands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from sqlalchemy import (
     Connection,
     Row,
     and_,
-    bindparam,
     func,
     insert,
     or_,
@@ -33,21 +32,6 @@ from watcher.store.schema import job, transition
 KEYS_AT_ONCE = 500
 """How many keys one statement looks up; databases limit the parameters of a statement."""
 
-_DUE = (
-    select(job.c.id)
-    .where(job.c.source == bindparam("of_source"), job.c.due_at <= bindparam("now"), job.c.removed_at.is_(None))
-    .order_by(job.c.due_at, job.c.id)
-    .limit(bindparam("capacity"))
-)
-# A CTE that locks rows runs once. A plain subquery might run again for each row, and take more than was asked for.
-_TAKEN = _DUE.with_for_update(skip_locked=True).cte("taken")
-_TAKE = (
-    update(job)
-    .where(job.c.id.in_(select(_TAKEN.c.id)))
-    .values(due_at=bindparam("next_due"))
-    .returning(job.c.id, *JOB_COLUMNS)
-)
-
 
 @dataclass(frozen=True, slots=True)
 class UpsertResult:
@@ -59,28 +43,6 @@ class UpsertResult:
     """Those whose name or labels are others now."""
     revived: int
     """Those that had been removed, and are watched again."""
-
-
-def find_due_jobs(connection: Connection, capacity: Mapping[str, int], now: datetime) -> dict[str, list[int]]:
-    """Return the numbers of the due jobs of each source that has any, the longest due first."""
-    found = {
-        source: list(connection.scalars(_DUE, {"of_source": source, "now": now, "capacity": room}))
-        for source, room in capacity.items()
-        if room > 0
-    }
-    return {source: numbers for source, numbers in found.items() if numbers}
-
-
-def take_due(connection: Connection, due: Mapping[str, Sequence[int]], now: datetime, next_due: datetime) -> list[Job]:
-    """Take as many due jobs of each source as `find_due_jobs` found; the same ones, unless somebody was faster."""
-    jobs: list[Job] = []
-    for source, numbers in due.items():
-        wanted = {"of_source": source, "now": now, "capacity": len(numbers), "next_due": next_due}
-        rows = connection.execute(_TAKE, wanted).all()
-        # A database returns changed rows in any order, and no longer knows when they were due.
-        place = {number: index for index, number in enumerate(numbers)}
-        jobs += [job_of(row[1:]) for row in sorted(rows, key=lambda row: place.get(row[0], len(place)))]
-    return jobs
 
 
 def list_jobs(connection: Connection, *, include_removed: bool = False) -> list[Job]:
@@ -161,6 +123,7 @@ def upsert_jobs(
     known = rows_by_key(connection, wanted, job.c.name, job.c.labels, job.c.status, job.c.removed_at)
     if added := [_new_row(spec, now) for spec in wanted.values() if spec.key not in known]:
         connection.execute(insert(job), added)
+    _assert(connection, [row.id for row in known.values()], now)
     updated = revived = 0
     # In the order in which `record` locks rows too, so that neither waits for the other for ever.
     for key, row in sorted(known.items(), key=lambda item: int(item[1].id)):
@@ -191,6 +154,14 @@ def rows_by_key(connection: Connection, keys: Collection[JobKey], *columns: Colu
     return found
 
 
+def _assert(connection: Connection, numbers: Collection[int], now: datetime) -> None:
+    """Note that these are wanted, so that they are not pruned."""
+    ordered = sorted(numbers)
+    for start in range(0, len(ordered), KEYS_AT_ONCE):
+        chosen = ordered[start : start + KEYS_AT_ONCE]
+        connection.execute(update(job).where(job.c.id.in_(chosen)).values(asserted_at=now))
+
+
 def _has_key(key: JobKey) -> ColumnElement[bool]:
     return and_(job.c.source == key.source, job.c.job_id == key.id)
 
@@ -203,6 +174,7 @@ def _new_row(spec: JobSpec, now: datetime) -> dict[str, Any]:
         "labels": text_of_labels(spec.labels),
         "seq": 0,
         "added_at": now,
+        "asserted_at": now,
         "due_at": now,
         "failures": 0,
         "missing": 0,

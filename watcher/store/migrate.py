@@ -7,12 +7,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import Connection, column, inspect, select, table
+from sqlalchemy import Connection, column, inspect, select, table, text
 
 from watcher.errors import StoreUnavailableError, StoreUnusableError
 from watcher.store.engine import Database, serialise
 from watcher.store.faults import BUSY_SECONDS
-from watcher.store.schema import HEAD, REVISIONS, VERSION_TABLE, metadata
+from watcher.store.schema import HEAD, OLDEST_READER, REVISIONS, VERSION_TABLE, metadata
 
 _RETRY_SECONDS = 0.05
 
@@ -38,21 +38,26 @@ def _migrate(database: Database) -> None:
         serialise(connection)
         # Somebody else may have done it while we waited.
         if _revision(connection, database.label) != HEAD:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL statement_timeout = 0"))  # a new index may take its time
             _upgrade(connection)
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, to: str = HEAD) -> None:
     from alembic import command  # slow to import, and seldom needed
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, HEAD)
+    command.upgrade(config, to)
 
 
 def _revision(connection: Connection, label: str) -> str | None:
-    """Return the revision of the database, None if it is empty. Raises StoreUnusableError if it is not for us."""
+    """Return the revision of the database, None if it is empty. Raises StoreUnusableError if it is not for us.
+
+    A newer one that says that programs of ours still understand it counts as ours.
+    """
     names = set(inspect(connection).get_table_names())
     if VERSION_TABLE not in names:
         # A file is ours alone; a PostgreSQL database may be shared, as long as no name is taken.
@@ -64,12 +69,23 @@ def _revision(connection: Connection, label: str) -> str | None:
             )
         return None
     revision: str | None = connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar()
-    if revision is not None and revision not in REVISIONS:
+    if revision is None or revision in REVISIONS:
+        return revision
+    if _oldest_reader(connection) not in REVISIONS:
         raise StoreUnusableError(
             f"the database {label} is of a newer version of finetune-watcher (its schema is {revision}, this program"
             f" knows {HEAD}): upgrade the program, or choose another database for the store"
         )
-    return revision
+    return HEAD
+
+
+def _oldest_reader(connection: Connection) -> str | None:
+    """Return the revision that a program must know at least to work with the database, as far as it says so."""
+    columns = {each["name"] for each in inspect(connection).get_columns(VERSION_TABLE)}
+    if OLDEST_READER not in columns:
+        return None
+    said: str | None = connection.execute(select(column(OLDEST_READER)).select_from(table(VERSION_TABLE))).scalar()
+    return said
 
 
 def _check_writable(path: Path) -> None:

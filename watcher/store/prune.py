@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, tuple_
 
+from watcher.domain.conditions import OWN_SOURCE
 from watcher.domain.jobs import TERMINAL
+from watcher.store.engine import serialise
 from watcher.store.schema import delivery, job, transition
 
 BATCH = 500
 """How many rows one transaction deletes of each table, so that nobody waits long for it."""
+
+_HAS_ENDED = job.c.status.in_([status.value for status in TERMINAL])
 
 
 def prune(connection: Connection, before: datetime) -> int:
     """Delete up to a batch of each kind of what is over since before then; return how many rows that was.
 
     What is over: settled deliveries, then transitions without any delivery left, both only of jobs that have ended
-    or are watched no more; then such jobs of the latter kind as have no transition left.
+    or are watched no more, and of conditions; then such jobs as are watched no more, or have ended and were not
+    asserted since, when they have no transition left.
+
+    A job that has ended stays while somebody asserts it: without its row, whoever lists it would bring it as a new
+    job, and its end would be told once more.
     """
+    serialise(connection)  # nobody may assert meanwhile what is being deleted
     return (
         _prune_deliveries(connection, before) + _prune_transitions(connection, before) + _prune_jobs(connection, before)
     )
@@ -51,10 +60,15 @@ def _prune_transitions(connection: Connection, before: datetime) -> int:
 
 def _prune_jobs(connection: Connection, before: datetime) -> int:
     has_history = select(transition.c.seq).where(transition.c.job == job.c.id).exists()
-    old = select(job.c.id).where(job.c.removed_at < before, ~has_history).limit(BATCH)
+    # When it ended its last transition tells, which is there until then.
+    is_wanted_no_more = and_(
+        job.c.removed_at.is_(None), _HAS_ENDED, func.coalesce(job.c.asserted_at, job.c.added_at) < before
+    )
+    old = select(job.c.id).where(or_(job.c.removed_at < before, is_wanted_no_more), ~has_history).limit(BATCH)
     return connection.execute(delete(job).where(job.c.id.in_(old))).rowcount
 
 
 def _is_of_job_that_is_over(number: ColumnElement[int]) -> ColumnElement[bool]:
-    is_over = or_(job.c.status.in_([status.value for status in TERMINAL]), job.c.removed_at.is_not(None))
+    # The state of a condition stands in its row; that it came and went years ago is of no use to anybody.
+    is_over = or_(_HAS_ENDED, job.c.removed_at.is_not(None), job.c.source == OWN_SOURCE)
     return select(job.c.id).where(job.c.id == number, is_over).exists()

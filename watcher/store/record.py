@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from watcher.domain.deliveries import PATIENT, DeliveryState
 from watcher.domain.escaping import printable
@@ -62,12 +62,24 @@ def _move_singly(
     made: list[Change] = []
     late: set[JobKey] = set()
     for change in moves:
-        # What follows on a change that came too late is void, even if its number happens to fit.
-        if change.job.key in late or not connection.execute(_UPDATE, _state(change, numbers)).rowcount:
-            late.add(change.job.key)
-        else:
+        if change.job.key in late:
+            continue  # what follows on a change that came too late is void, even if its number happens to fit
+        if connection.execute(_UPDATE, _state(change, numbers)).rowcount:
             made.append(change)
+        elif not _is_kept(connection, change, numbers):
+            late.add(change.job.key)
     return made, late
+
+
+def _is_kept(connection: Connection, change: Change, numbers: _Numbers) -> bool:
+    """Tell whether the transition is there already: from a commit whose answer was lost, or from who saw the same."""
+    news = cast(Transition, change.transition)
+    is_same = and_(
+        transition.c.job == numbers[change.job.key],
+        transition.c.seq == news.seq,
+        transition.c.status == news.status,
+    )
+    return connection.execute(select(transition.c.seq).where(is_same)).first() is not None
 
 
 def _keep(connection: Connection, moves: Sequence[Change], numbers: _Numbers) -> None:
@@ -81,7 +93,7 @@ def _keep(connection: Connection, moves: Sequence[Change], numbers: _Numbers) ->
 
 
 def _state(change: Change, numbers: _Numbers) -> dict[str, Any]:
-    now = change.job
+    now, forecast = change.job, change.job.forecast
     return {
         "number": numbers[now.key],
         "seen": change.seen,
@@ -92,6 +104,9 @@ def _state(change: Change, numbers: _Numbers) -> dict[str, Any]:
         "failures": now.failures,
         "missing": now.missing,
         "last_error": now.last_error and printable(now.last_error),
+        "forecast_at": forecast and forecast.at,
+        "forecast_basis": forecast and forecast.basis.value,
+        "forecast_made_at": forecast and forecast.made_at,
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from watcher.domain.deliveries import Delivery, DeliveryState
-from watcher.domain.jobs import Job, JobError, JobFacts, JobKey
+from watcher.domain.jobs import Basis, Forecast, Job, JobError, JobFacts, JobKey
 from watcher.domain.messages import event_id
 from watcher.domain.transitions import Reason, Transition
 from watcher.store.schema import delivery, job, transition
@@ -27,6 +27,9 @@ JOB_COLUMNS = (
     job.c.failures,
     job.c.missing,
     job.c.last_error,
+    job.c.forecast_at,
+    job.c.forecast_basis,
+    job.c.forecast_made_at,
 )
 """What `job_of` reads, in its order."""
 TRANSITION_COLUMNS = (
@@ -69,8 +72,20 @@ def select_deliveries() -> Select[Any]:
 
 def job_of(row: Sequence[Any]) -> Job:
     """Read a job."""
-    source, job_id, name, labels, *state = row
-    return Job(JobKey(source, job_id), name, json.loads(labels), *state)
+    source, job_id, name, labels, status, seq, since, due_at, failures, missing, error, *forecast = row
+    return Job(
+        JobKey(source, job_id),
+        name,
+        _labels_of(labels),
+        status,
+        seq,
+        since,
+        due_at,
+        failures,
+        missing,
+        error,
+        _forecast_of(forecast, since) if forecast[1] else None,
+    )
 
 
 def transition_of(row: Sequence[Any]) -> Transition:
@@ -79,7 +94,7 @@ def transition_of(row: Sequence[Any]) -> Transition:
     return Transition(
         key=JobKey(source, job_id),
         name=name,
-        labels=json.loads(labels),
+        labels=_labels_of(labels),
         seq=seq,
         previous_status=before,
         status=status,
@@ -131,6 +146,20 @@ def row_of_transition(number: int, change: Transition) -> dict[str, Any]:
 def text_of_labels(labels: Mapping[str, str]) -> str:
     """Write labels, in an order of their own, so that equal labels are equal text."""
     return json.dumps(dict(labels), sort_keys=True)
+
+
+def _labels_of(text: str) -> Mapping[str, str]:
+    labels: Mapping[str, str] = {} if text == "{}" else json.loads(text)
+    return labels
+
+
+def _forecast_of(columns: Sequence[Any], since: datetime | None) -> Forecast | None:
+    at, basis, made_at = columns
+    # An older watcher on the same record moves a job and leaves the forecast of its former status; a newer one may
+    # know bases that this one does not.
+    if basis not in set(Basis) or (since and made_at < since):
+        return None
+    return Forecast(at, Basis(basis), made_at)
 
 
 def _text_of_facts(facts: JobFacts) -> str:

@@ -17,12 +17,19 @@ from sqlalchemy import (
 
 from watcher.store.columns import AnyText, Number, UtcTime
 
-REVISIONS = ("0001",)
-"""Every revision of the schema, the oldest first: one file each in `migrations/versions`."""
+REVISIONS = ("0001", "0002")
+"""Every revision of the schema, the oldest first: one file each in `migrations/versions`.
+
+A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
+after it is made, as a rolling upgrade needs, and it names the oldest such program in OLDEST_READER. Whatever takes away
+or renames has to wait until no program that needs it is left, and then names a younger one.
+"""
 HEAD = REVISIONS[-1]
 """The revision that this program works with."""
 VERSION_TABLE = "watcher_version"
 """Where a database says its revision, in its column `version_num`."""
+OLDEST_READER = "oldest_reader"
+"""The column beside it that says which revision a program must know at least to work with the database."""
 
 metadata = MetaData()
 
@@ -43,6 +50,10 @@ job = Table(
     Column("missing", Integer, nullable=False),
     Column("last_error", Text),
     Column("removed_at", UtcTime),  # no longer watched; its history stays
+    Column("asserted_at", UtcTime),  # when somebody last wanted it watched
+    Column("forecast_at", UtcTime),
+    Column("forecast_basis", Text),  # with it, there is a forecast
+    Column("forecast_made_at", UtcTime),
     UniqueConstraint("source", "job_id", name="job_key"),
     sqlite_autoincrement=True,
 )

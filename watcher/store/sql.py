@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,16 +15,23 @@ from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.transitions import Transition
 from watcher.errors import StoreError
-from watcher.pipeline.ports import Change, Meter, NoMeter
+from watcher.pipeline.ports import Change, Meter, NoMeter, Take, Waits
 from watcher.store import deliveries, jobs
+from watcher.store.clock_steps import bring_forward
 from watcher.store.deliveries import Pending, Selection
+from watcher.store.due import find_due, take_due
+from watcher.store.durations import durations
 from watcher.store.engine import connect
 from watcher.store.jobs import UpsertResult
 from watcher.store.migrate import make_ready
 from watcher.store.prune import prune
 from watcher.store.record import record
+from watcher.store.thread import StoreThread
 
 __all__ = ["Pending", "Selection", "SqlStore", "UpsertResult"]
+
+OPENING = timedelta(minutes=10)
+"""How long a migration may take."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,15 +40,16 @@ T = TypeVar("T")
 class SqlStore:
     """The record: implements JobRecord and DeliveryRecord. Enter it to open it.
 
-    Every method may raise StoreError. All of them run, one after the other, on one thread of the store's own, which
-    is faster than a driver that speaks asyncio. A method that is cancelled may still do its work.
+    Every method may raise StoreError, after ten seconds or so at the latest. All of them run, one after the other,
+    on one thread of the store's own, which is faster than a driver that speaks asyncio. A method that is cancelled
+    may still do its work.
     """
 
     def __init__(self, url: str, meter: Meter | None = None) -> None:
         """The meter hears of every transaction, on the store's thread. Raises ConfigurationError for a wrong URL."""
         self._database = connect(url)
         self._meter = meter or NoMeter()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._thread = StoreThread(self._database.place.cut)
 
     @property
     def name(self) -> str:
@@ -56,7 +62,7 @@ class SqlStore:
         Raises StoreUnavailableError, or StoreUnusableError for a database that is not for this program.
         """
         try:
-            await self._on_thread(make_ready, self._database)
+            await self._thread.run(partial(make_ready, self._database), OPENING)
         except BaseException:
             await self.__aexit__()
             raise
@@ -64,13 +70,17 @@ class SqlStore:
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Close it, when what is under way has ended."""
-        await self._on_thread(self._database.close)
-        self._thread.shutdown(wait=False)
+        await self._thread.run(self._database.close)
+        self._thread.close()
 
-    async def take_due(self, capacity: Mapping[str, int], now: datetime, next_due: datetime) -> Sequence[Job]:
+    async def take_due(self, takes: Mapping[str, Take], now: datetime) -> Sequence[Job]:
         """See `JobRecord`. Writes nothing when nothing is due."""
-        due = await self._read(jobs.find_due_jobs, capacity, now)
-        return await self._write(jobs.take_due, due, now, next_due) if due else ()
+        due = await self._read(find_due, takes, now)
+        return await self._write(take_due, due) if due else ()
+
+    async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:
+        """See `JobRecord`."""
+        return await self._read(durations, source)
 
     async def record(self, changes: Sequence[Change]) -> Collection[JobKey]:
         """See `JobRecord`. A change without a transition that comes too late is dropped without a word."""
@@ -86,10 +96,19 @@ class SqlStore:
         if settlements:
             await self._write(deliveries.settle, settlements)
 
+    async def bring_forward(self, now: datetime, longest: Waits) -> int:
+        """Undo waits that no rule of ours asks for: what a clock left behind that was ahead and was set back.
+
+        Jobs and unclaimed deliveries that wait for longer than the longest waits become due now, as do deliveries
+        that nobody has tried yet; claims that hold for longer are given up. Returns how many rows that were.
+        """
+        return await self._write(bring_forward, now, longest)
+
     async def upsert_jobs(self, specs: Sequence[JobSpec], now: datetime, *, ask_again: bool = False) -> UpsertResult:
         """Watch these jobs, from now on if they are new; names and labels become those given.
 
         A job that had been removed goes on where it stood. With `ask_again` a job that has ended becomes due once.
+        A job that has ended is forgotten in the end unless somebody goes on to name it here: see `prune`.
         """
         return await self._write(jobs.upsert_jobs, specs, now, ask_again=ask_again)
 
@@ -163,6 +182,8 @@ class SqlStore:
     async def prune(self, before: datetime) -> int:
         """Delete what is over since before then; return how many rows that was. What is pending always stays.
 
+        A job that ended before then goes with its history, if `upsert_jobs` was not called for it since: who lists
+        jobs must call it now and then, lest one that ended long ago be taken for a new one and told once more.
         Works in small transactions, between which others get their turn.
         """
         total = 0
@@ -175,14 +196,14 @@ class SqlStore:
             with self._timed(work.__name__), self._database.reading() as connection:
                 return work(connection, *args, **kwargs)
 
-        return await self._on_thread(transaction)
+        return await self._thread.ask(transaction)
 
     async def _write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def transaction() -> T:
             with self._timed(work.__name__), self._database.writing() as connection:
                 return work(connection, *args, **kwargs)
 
-        return await self._on_thread(transaction)
+        return await self._thread.run(transaction)
 
     @contextmanager
     def _timed(self, operation: str) -> Iterator[None]:
@@ -194,6 +215,3 @@ class SqlStore:
             self._meter.store_failed(operation)
             raise
         self._meter.stored(operation, monotonic() - begun)
-
-    async def _on_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args, **kwargs))

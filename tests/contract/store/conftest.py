@@ -14,6 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
+from tests.contract.store.revisions import make_newer
+from tests.contract.store.scenes import emptied
 from watcher.store.sql import SqlStore
 
 _numbers = count(1)
@@ -55,6 +57,15 @@ def ready_database(server: str) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def newer_database(server: str) -> str:
+    """The same, as a newer program would leave it."""
+    url = _create_database(server)
+    asyncio.run(_open_once(url))
+    make_newer(url)
+    return url
+
+
 @pytest.fixture
 def sqlite_path(tmp_path: Path) -> Path:
     """The path of an SQLite database that is not there yet."""
@@ -69,6 +80,15 @@ def ready_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def newer_file(ready_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, as a newer program would leave it."""
+    path = tmp_path_factory.mktemp("newer") / "watcher.db"
+    shutil.copyfile(ready_file, path)
+    make_newer(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def new_url(request: pytest.FixtureRequest) -> str:
     """The URL of a database that was never opened: once of each kind."""
@@ -77,14 +97,16 @@ def new_url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue("postgresql_url"))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "newer sqlite", "newer postgresql"])
 def url(request: pytest.FixtureRequest) -> str:
-    """The URL of a database with empty tables: once of each kind."""
-    if request.param == "postgresql":
-        return _emptied(request.getfixturevalue("ready_database"))
+    """The URL of a database with empty tables: once of each kind, and as a newer, compatible program leaves it."""
+    made_by, _, kind = f"ready {request.param}".rpartition(" ")
+    made_by = made_by.removeprefix("ready ")
+    if kind == "postgresql":
+        return emptied(request.getfixturevalue(f"{made_by}_database"))
     path: Path = request.getfixturevalue("sqlite_path")
     path.parent.mkdir()
-    shutil.copyfile(request.getfixturevalue("ready_file"), path)
+    shutil.copyfile(request.getfixturevalue(f"{made_by}_file"), path)
     return f"sqlite:///{path}"
 
 
@@ -101,12 +123,6 @@ def _create_database(server: str) -> str:
         connection.execute(f"CREATE DATABASE {name}")
     (directory,) = parse_qs(urlsplit(server).query)["host"]
     return f"postgresql://postgres@/{name}?host={directory}"
-
-
-def _emptied(url: str) -> str:
-    with psycopg.connect(url, options="-c lock_timeout=10s") as connection:
-        connection.execute("TRUNCATE job, transition, delivery RESTART IDENTITY")
-    return url
 
 
 async def _open_once(url: str) -> None:

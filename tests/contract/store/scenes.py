@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import text
 
 from watcher.domain.deliveries import Delivered, Delivery, Failed, Outcome, Rejected, after_attempt
 from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation, is_terminal
 from watcher.domain.transitions import detect, moved
-from watcher.pipeline.ports import Change
+from watcher.pipeline.ports import Change, Take
 from watcher.store.sql import SqlStore
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
@@ -27,6 +28,11 @@ DELIVERED, FAILED, REJECTED = Delivered(), Failed("receiver answered 503"), Reje
 def key(number: int, source: str = "openai") -> JobKey:
     """Return the key of a job."""
     return JobKey(source, f"ftjob-{number}")
+
+
+def keys(jobs: Iterable[Job]) -> list[JobKey]:
+    """Return the keys of the jobs."""
+    return [job.key for job in jobs]
 
 
 async def watch(store: SqlStore, *keys: JobKey, now: datetime = NOON) -> list[Job]:
@@ -49,6 +55,13 @@ def move(job: Job, status: str, at: datetime = NOON, owed: Sequence[str] = (), *
     assert transition is not None
     now = replace(moved(job, transition), due_at=None if is_terminal(status) else at + MINUTE)
     return Change(job.seq, now, transition, tuple(owed))
+
+
+async def take(
+    store: SqlStore, room: int = 10, source: str = "openai", now: datetime = NOON, **how: Any
+) -> Sequence[Job]:
+    """Take due jobs of a source; they are due again a minute later."""
+    return await store.take_due({source: Take(room, now + MINUTE, **how)}, now)
 
 
 async def owe(store: SqlStore, statuses: Sequence[str] = ("running",), *notifiers: str, job: JobKey = KEY) -> None:
@@ -78,7 +91,20 @@ async def statement(store: SqlStore, sql: str, values: Mapping[str, Any] | None 
             result = connection.execute(text(sql), values or {})
             return [tuple(row) for row in result] if result.returns_rows else []
 
-    return await store._on_thread(run)
+    return await store._thread.run(run)
+
+
+async def count_rows(store: SqlStore, table: str) -> int:
+    """Count the rows of a table."""
+    ((count,),) = await statement(store, f"SELECT count(*) FROM {table}")
+    return int(count)
+
+
+def emptied(url: str) -> str:
+    """Empty the tables of a PostgreSQL database, and return its URL."""
+    with psycopg.connect(url, options="-c lock_timeout=10s") as connection:
+        connection.execute("TRUNCATE job, transition, delivery RESTART IDENTITY")
+    return url
 
 
 def write_file(path: Path, content: bytes) -> None:

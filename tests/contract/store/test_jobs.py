@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +21,17 @@ from tests.contract.store.scenes import (
     SECOND,
     claim,
     key,
+    keys,
     move,
     owe,
     settle,
+    take,
     the_job,
     watch,
 )
-from watcher.domain.jobs import Job, JobKey, JobSpec
-from watcher.pipeline.ports import Change
+from watcher.domain.jobs import Job, JobSpec
+from watcher.pipeline.ports import Change, Take
 from watcher.store.sql import SqlStore, UpsertResult
-
-
-async def take(store: SqlStore, capacity: int = 10, source: str = "openai") -> Sequence[Job]:
-    return await store.take_due({source: capacity}, NOON, NOON + MINUTE)
-
-
-def keys(jobs: Sequence[Job]) -> list[JobKey]:
-    return [job.key for job in jobs]
 
 
 async def test_a_new_job_is_due_at_once(store: SqlStore) -> None:
@@ -98,7 +93,7 @@ async def test_a_removed_job_is_watched_no_more_but_not_forgotten(store: SqlStor
     assert await store.remove_job(KEY, NOON)
     assert await store.jobs() == []
     assert await store.jobs(include_removed=True) == await store.find_jobs(KEY.id) == [replace(seen, due_at=None)]
-    assert await store.take_due({"openai": 10}, NOON + 2 * MINUTE, NOON + 3 * MINUTE) == ()
+    assert await take(store, now=NOON + 2 * MINUTE) == ()
     assert len(await store.history(KEY)) == 1
 
 
@@ -130,7 +125,7 @@ async def test_a_job_that_has_ended_is_polled_only_when_somebody_asks(
     assert keys(taken) == ([KEY] if ask_again else [])
     # It answers as it did before, and so is polled no more.
     await store.record([Change(job.seq, replace(job, due_at=None)) for job in taken])
-    assert await store.take_due({"openai": 10}, NOON + 5 * MINUTE, NOON + 6 * MINUTE) == ()
+    assert await take(store, now=NOON + 5 * MINUTE) == ()
 
 
 async def test_asking_again_leaves_a_job_that_goes_on_to_its_cadence(store: SqlStore) -> None:
@@ -138,40 +133,6 @@ async def test_asking_again_leaves_a_job_that_goes_on_to_its_cadence(store: SqlS
     before = await the_job(store)
     await store.upsert_jobs([JobSpec(KEY)], NOON, ask_again=True)
     assert await the_job(store) == before
-
-
-async def test_the_longest_due_are_taken_first_up_to_the_capacity(store: SqlStore) -> None:
-    for number in (3, 1, 4, 2):
-        await watch(store, key(number), now=NOON - number * MINUTE)
-    assert keys(await take(store, 3)) == [key(4), key(3), key(2)]
-    assert keys(await take(store, 3)) == [key(1)]
-
-
-async def test_taking_moves_the_next_poll(store: SqlStore) -> None:
-    before = await watch(store, key(1), key(2))
-    assert list(await take(store)) == [replace(job, due_at=NOON + MINUTE) for job in before]
-    assert await store.jobs() == [replace(job, due_at=NOON + MINUTE) for job in before]
-    assert await take(store) == ()
-    assert len(await store.take_due({"openai": 10}, NOON + MINUTE, NOON + 2 * MINUTE)) == 2
-
-
-async def test_a_job_is_not_due_before_its_time(store: SqlStore) -> None:
-    await watch(store, KEY, now=NOON + SECOND)
-    assert await take(store) == ()
-
-
-async def test_each_source_has_a_capacity_of_its_own(store: SqlStore) -> None:
-    await watch(store, *(key(number, source) for number in range(3) for source in ("openai", "azure", "idle")))
-    taken = await store.take_due({"openai": 1, "azure": 2, "idle": 0, "unknown": 5}, NOON, NOON + MINUTE)
-    assert sorted(job.key.source for job in taken) == ["azure", "azure", "openai"]
-
-
-async def test_two_watchers_never_take_the_same_job(url: str, store: SqlStore) -> None:
-    await watch(store, *map(key, range(60)))
-    async with SqlStore(url) as other:
-        taken = await asyncio.gather(*(take(each, 7) for _ in range(10) for each in (store, other)))
-    everything = [job.key for jobs in taken for job in jobs]
-    assert sorted(everything) == sorted(map(key, range(60)))
 
 
 async def test_two_watchers_may_bring_the_same_new_jobs(url: str, store: SqlStore) -> None:
@@ -187,7 +148,7 @@ async def test_looking_for_work_writes_nothing_when_there_is_none(sqlite_path: P
         await owe(store, ["running"])
         with sqlite3.connect(sqlite_path) as onlooker:
             before = onlooker.execute("PRAGMA data_version").fetchone()
-            await store.take_due({"openai": 10, "azure": 5}, NOON, NOON + MINUTE)
+            await store.take_due({"openai": Take(10, NOON + MINUTE), "azure": Take(5, NOON + MINUTE, SECOND)}, NOON)
             await store.claim({"pager": 10, "chat": 5}, NOON - MINUTE, NOON + MINUTE)
             await store.record([])
             await store.settle([])
@@ -212,13 +173,13 @@ async def test_no_round_of_work_reads_a_whole_table(sqlite_path: Path) -> None:
             with store._database.reading() as connection:
                 return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
 
-        await store._on_thread(note, done.append)
+        await store._thread.run(partial(note, done.append))
         await owe(store, ["queued"])
         await take(store)
         await settle(store, await claim(store), DELIVERED)
-        await store._on_thread(note, None)
+        await store._thread.run(partial(note, None))
         work = [sql for sql in done if sql.startswith(("SELECT", "UPDATE", "WITH", "INSERT"))]
-        steps = [step for sql in work for step in await store._on_thread(plan, sql)]
+        steps = [step for sql in work for step in await store._thread.run(partial(plan, sql))]
     assert any("USING INDEX delivery_due" in step for step in steps)
     assert any("USING INDEX job_due" in step for step in steps)
     assert [step for step in steps if step.startswith("SCAN") and step != "SCAN taken"] == []

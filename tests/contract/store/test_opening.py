@@ -27,7 +27,7 @@ from tests.contract.store.scenes import KEY, NOON, damage, left_as_it_is, owe, s
 from watcher.domain.jobs import JobSpec
 from watcher.errors import ConfigurationError, StoreError, StoreUnavailableError, StoreUnusableError
 from watcher.store.engine import connect, serialise
-from watcher.store.schema import HEAD, REVISIONS, VERSION_TABLE, metadata
+from watcher.store.schema import HEAD, OLDEST_READER, REVISIONS, VERSION_TABLE, metadata
 from watcher.store.sql import SqlStore
 
 NOBODY = 65534
@@ -126,7 +126,7 @@ async def test_migrating_makes_the_tables_that_the_program_works_with(new_url: s
             return list(compare_metadata(context, metadata))
 
     async with store:
-        assert await store._on_thread(differences) == []
+        assert await store._thread.run(differences) == []
         assert await statement(store, f"SELECT version_num FROM {VERSION_TABLE}") == [(HEAD,)]
 
 
@@ -170,7 +170,7 @@ async def test_a_newer_database_is_refused_and_left_as_it_is(new_url: str) -> No
     async with SqlStore(new_url) as store:
         await owe(store)
         before = await store.deliveries()
-        await statement(store, f"UPDATE {VERSION_TABLE} SET version_num = '0099'")
+        await statement(store, f"UPDATE {VERSION_TABLE} SET version_num = '0099', {OLDEST_READER} = '0099'")
     words = await refused(new_url)
     assert "newer version" in words
     assert "0099" in words

@@ -6,23 +6,102 @@ from datetime import timedelta
 
 import pytest
 
-from tests.contract.store.scenes import DELIVERED, FAILED, KEY, MINUTE, NOON, REJECTED, claim, key, owe, settle, watch
+from tests.contract.store.scenes import (
+    DELIVERED,
+    FAILED,
+    KEY,
+    MINUTE,
+    NOON,
+    REJECTED,
+    SECOND,
+    claim,
+    count_rows,
+    key,
+    keys,
+    move,
+    owe,
+    settle,
+    statement,
+    take,
+    the_job,
+    watch,
+)
+from watcher.domain.conditions import OWN_SOURCE
 from watcher.domain.deliveries import Outcome
+from watcher.domain.jobs import JobKey, JobSpec
 from watcher.store import prune
-from watcher.store.sql import Selection, SqlStore
+from watcher.store.sql import Selection, SqlStore, UpsertResult
 
 LONG_AFTER = NOON + timedelta(days=90)
 
 
 @pytest.mark.parametrize("outcome", [DELIVERED, REJECTED])
-async def test_what_a_finished_job_left_behind_is_deleted_the_job_stays(store: SqlStore, outcome: Outcome) -> None:
+async def test_a_job_that_ended_goes_with_all_it_left_behind(store: SqlStore, outcome: Outcome) -> None:
     await owe(store, ["succeeded"], "pager", "chat")
     await settle(store, await claim(store, pager=1, chat=1), outcome)
+    assert await store.prune(LONG_AFTER) == 4
+    assert [await count_rows(store, table) for table in ("job", "transition", "delivery")] == [0, 0, 0]
+
+
+async def test_a_job_that_ended_stays_as_it_is_while_somebody_lists_it(store: SqlStore) -> None:
+    """Brought as a new one, it would be seen for the first time again, and its end told once more."""
+    await owe(store, ["succeeded"])
+    await settle(store, await claim(store), DELIVERED)
     before = await store.jobs()
+    for month in range(1, 40):
+        now = NOON + month * timedelta(days=30)
+        assert await store.upsert_jobs([JobSpec(KEY)], now) == UpsertResult(0, 0, 0)
+        assert await store.prune(now - timedelta(days=29)) == (2 if month == 1 else 0)
+        assert await store.jobs() == before
+        assert await take(store, now=now) == ()
+    assert await store.prune(now + timedelta(microseconds=1)) == 1
+    assert await store.jobs() == []
+
+
+async def test_a_job_that_ended_lately_stays_even_if_nobody_lists_it(store: SqlStore) -> None:
+    await watch(store, KEY, now=NOON - timedelta(days=100))
+    await owe(store, ["running"], job=key(2))
+    await store.record([move(await the_job(store), "succeeded", NOON)])
+    assert await store.prune(NOON) == 0
+    assert await store.prune(NOON + MINUTE) == 2
+    assert keys(await store.jobs()) == [key(2)]
+
+
+async def test_a_job_of_a_program_that_does_not_assert_goes_by_when_it_was_added(store: SqlStore) -> None:
+    await owe(store, ["succeeded"])
+    await store.discard(Selection(), NOON)
+    await statement(store, "UPDATE job SET asserted_at = NULL")
+    assert await store.prune(NOON) == 0
     assert await store.prune(LONG_AFTER) == 3
-    assert await store.deliveries() == []
-    assert await store.history(KEY) == []
-    assert await store.jobs() == before
+
+
+async def test_old_news_of_the_watchers_own_is_forgotten_how_things_stand_is_not(store: SqlStore) -> None:
+    subject = JobKey(OWN_SOURCE, "source/openai/reach")
+    await owe(store, ["unreachable", "recovered", "unreachable"], job=subject)
+    for _ in range(2):
+        await settle(store, await claim(store, NOON + SECOND), DELIVERED)
+    before = await the_job(store, subject)
+    assert await store.prune(LONG_AFTER) == 4
+    assert await the_job(store, subject) == before
+    assert [each.transition.seq for each in await store.deliveries()] == [before.seq]  # it is pending
+
+
+async def test_the_record_stops_growing(store: SqlStore, url: str) -> None:
+    """Days of a busy service with a retention of ten: from then on there are as many rows each evening."""
+    evenings = []
+    for day in range(25):
+        today = NOON + day * timedelta(days=1)
+        for number in range(3):
+            await watch(store, key(100 * day + number), now=today)
+        for number, status in enumerate(("queued", "running", "succeeded")):
+            jobs = [job for job in await store.jobs() if job.due_at is not None]
+            await store.record([move(job, status, today + number * SECOND, ["pager"]) for job in jobs])
+            while claimed := await claim(store, today + MINUTE, pager=5):
+                await settle(store, claimed, DELIVERED, today + MINUTE)
+        await store.prune(today - timedelta(days=10))
+        evenings.append([await count_rows(store, table) for table in ("job", "transition", "delivery")])
+    assert evenings[9] == [10 * 3, 10 * 9, 10 * 9]
+    assert evenings[11:] == [evenings[11]] * 14
 
 
 async def test_what_a_removed_job_left_behind_is_deleted_with_it(store: SqlStore) -> None:

@@ -9,9 +9,21 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, key, move, owe, statement, the_job, watch
+from tests.contract.store.scenes import (
+    KEY,
+    MINUTE,
+    NOON,
+    SECOND,
+    count_rows,
+    key,
+    move,
+    owe,
+    statement,
+    the_job,
+    watch,
+)
 from watcher.domain.deliveries import Delivery, DeliveryState
-from watcher.domain.jobs import Job, JobError, JobFacts, JobKey, JobSpec
+from watcher.domain.jobs import Basis, Forecast, Job, JobError, JobFacts, JobKey, JobSpec
 from watcher.domain.messages import event_id
 from watcher.pipeline.ports import Change
 from watcher.store.sql import SqlStore
@@ -26,11 +38,6 @@ FACTS = JobFacts(
     error=JobError("code", "nul \0, half \ud83d, größer", None),
 )
 DOCUMENT = '{"id": "ftjob-1", "seed":7,\n "text": "\\u0000 \\ud83d größer \U0001f600", "big": 1e999}'
-
-
-async def count_rows(store: SqlStore, table: str) -> int:
-    ((count,),) = await statement(store, f"SELECT count(*) FROM {table}")
-    return int(count)
 
 
 async def test_a_transition_comes_back_as_it_was(store: SqlStore) -> None:
@@ -144,7 +151,8 @@ async def test_changes_of_jobs_that_are_not_watched_are_dropped(
     assert await count_rows(store, "transition") == await count_rows(store, "delivery") == 0
 
 
-async def test_one_of_two_watchers_wins(url: str, store: SqlStore) -> None:
+async def test_two_watchers_that_see_the_same_record_it_once(url: str, store: SqlStore) -> None:
+    """Neither came too late: what follows on what both saw is news, whoever of them sees it."""
     jobs = await watch(store, *map(key, range(40)))
     async with SqlStore(url) as other:
         for number, status in enumerate(["queued", "running", "succeeded"]):
@@ -153,10 +161,32 @@ async def test_one_of_two_watchers_wins(url: str, store: SqlStore) -> None:
             late = await asyncio.gather(
                 *(each.record(batch) for each, batch in zip((store, other), batches, strict=True))
             )
-            assert sorted([*late[0], *late[1]]) == sorted(map(key, range(40)))
+            assert late == [set(), set()]
             jobs = [change.job for change in changes]
     assert await store.jobs() == sorted(jobs, key=lambda job: job.key)
     assert await count_rows(store, "transition") == await count_rows(store, "delivery") == 120
+
+
+async def test_one_of_two_watchers_that_see_different_things_wins(url: str, store: SqlStore) -> None:
+    jobs = await watch(store, *map(key, range(40)))
+    async with SqlStore(url) as other:
+        batches = [
+            [move(job, status, NOON, ["pager"]) for job in order]
+            for status, order in (("running", jobs), ("failed", jobs[::-1]))
+        ]
+        late = await asyncio.gather(*(each.record(batch) for each, batch in zip((store, other), batches, strict=True)))
+    assert sorted([*late[0], *late[1]]) == sorted(map(key, range(40)))
+    assert await count_rows(store, "transition") == await count_rows(store, "delivery") == 40
+
+
+async def test_what_follows_on_a_commit_whose_answer_was_lost_is_recorded(store: SqlStore) -> None:
+    (job,) = await watch(store, key(1))
+    first = move(job, "running", NOON, ["pager"])
+    await store.record([first])
+    then = move(first.job, "succeeded", NOON + SECOND, ["pager"])
+    assert await store.record([first, then]) == set()
+    assert [each.status for each in await store.history(key(1))] == ["running", "succeeded"]
+    assert await count_rows(store, "delivery") == 2
 
 
 @pytest.mark.parametrize("spoilt", ["owed twice", "no time zone"])
@@ -190,6 +220,29 @@ async def test_the_database_itself_keeps_the_record_whole(store: SqlStore, sql: 
     await owe(store, ["queued", "running"])
     with pytest.raises(IntegrityError):
         await statement(store, sql)
+
+
+@pytest.mark.parametrize("at", [None, NOON + MINUTE])
+@pytest.mark.parametrize("basis", Basis)
+async def test_a_forecast_is_kept_until_the_job_moves(store: SqlStore, basis: Basis, at: datetime | None) -> None:
+    await owe(store, ["running"])
+    seen = await the_job(store)
+    after = replace(seen, forecast=Forecast(at, basis, NOON + SECOND))
+    await store.record([Change(seen.seq, after)])
+    assert await the_job(store) == after
+    await store.record([move(after, "succeeded", NOON + MINUTE)])
+    assert (await the_job(store)).forecast is None
+
+
+@pytest.mark.parametrize("spoilt", ["of before the status", "of an unknown basis"])
+async def test_a_forecast_that_an_older_or_newer_watcher_left_behind_is_none(store: SqlStore, spoilt: str) -> None:
+    await owe(store, ["running"])
+    seen = await the_job(store)
+    made_at = NOON - SECOND if spoilt == "of before the status" else NOON
+    await store.record([Change(seen.seq, replace(seen, forecast=Forecast(NOON, Basis.HISTORY, made_at)))])
+    if spoilt == "of an unknown basis":
+        await statement(store, "UPDATE job SET forecast_basis = 'stars'")
+    assert await the_job(store) == seen
 
 
 async def test_the_record_outlives_the_process(url: str) -> None:

@@ -229,7 +229,8 @@ async def test_slack_is_left_alone_for_as_long_as_it_asked(
     notifier = slack(receiver, context)
     assert await notifier.send(MESSAGE) == Failed("429 Too Many Requests: ok", timedelta(seconds=30))
     clock.move(seconds=29)
-    assert await notifier.send(MESSAGE) == Failed("not sent: Slack has asked to wait", timedelta(seconds=1))
+    told = "not sent: Slack has asked to wait: 429 Too Many Requests: ok"
+    assert await notifier.send(MESSAGE) == Failed(told, timedelta(seconds=1))
     assert len(receiver.requests) == 1
     clock.move(seconds=1)
     assert await notifier.send(MESSAGE) == Delivered("200 OK: ok")

@@ -29,7 +29,7 @@ class Estimating(ScriptedSource):
     estimate = START + timedelta(hours=1)
 
     async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
-        self.asked.append(job_id)
+        await super().retrieve(job_id, known)
         return observation(self.script[job_id][0], self._clock(), KEY, JobFacts(estimated_finish=self.estimate))  # type: ignore[arg-type]
 
 

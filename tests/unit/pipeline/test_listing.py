@@ -89,8 +89,8 @@ def running(count: int) -> ScriptedSource:
 
 async def test_one_page_takes_the_place_of_a_hundred_retrieves(store: SqlStore) -> None:
     async with World(store, running(250), Strategy.AUTO) as world:
-        # Nothing is known yet, and a transition takes the whole object.
-        assert world.asked() == (3, 250)
+        # What was never seen takes the whole object, whatever a page says.
+        assert world.asked() == (0, 250)
         await world.turn(seconds=30)
         pages, retrieves = world.asked()
         assert pages == 3
@@ -109,7 +109,7 @@ async def test_on_request_pages_are_read_for_few_jobs_and_retrieves_are_used_for
 ) -> None:
     async with World(store, running(3), Strategy.LIST) as world:
         await world.turn(seconds=30)
-        assert world.asked()[0] == 2
+        assert world.asked() == (1, 3)
     async with (
         SqlStore(f"sqlite:///{tmp_path}/other.db") as other,
         World(other, running(250), Strategy.RETRIEVE) as world,
@@ -167,7 +167,8 @@ async def test_without_a_list_jobs_are_retrieved(store: SqlStore, trouble: Excep
     source = running(40)
     source.list_trouble = trouble
     async with World(store, source, Strategy.AUTO) as world:
-        assert world.asked() == (1, 40)
+        await world.turn(seconds=30)
+        assert world.asked() == (1, 80)
         await world.turn(seconds=30)
         assert world.asked() == (pages, 40)
         assert world.log.events("error") == []
@@ -180,9 +181,24 @@ async def test_a_list_that_does_not_hold_our_jobs_is_left_alone(store: SqlStore)
     source = running(40)
     source.listed = []
     async with World(store, source, Strategy.AUTO) as world:
-        world.asked()
+        await world.turn(seconds=30)
+        assert world.asked() == (1, 80)
         await world.turn(seconds=30)
         assert world.asked() == (0, 40)
+
+
+async def test_few_due_jobs_of_many_pages_are_retrieved(store: SqlStore) -> None:
+    """Reading a list of ten pages for them would take more requests."""
+    source = running(950)
+    async with World(store, source, Strategy.AUTO) as world:
+        await world.turn(seconds=30)
+        assert world.asked() == (
+            10,
+            950 + len([each for each in source.script if world.lane.sweep.is_to_be_verified(each)]),
+        )
+        assert world.lane.listing_pays_from() == 20
+        world.lane.sweep.pages = 40
+        assert world.lane.listing_pays_from() == 80
 
 
 async def test_a_rejecting_source_is_not_asked_for_its_list(store: SqlStore) -> None:
@@ -217,6 +233,8 @@ async def test_a_budget_is_spent_on_a_page_rather_than_on_retrieves(store: SqlSt
 
     budget = Budget(60, lambda: now, sleep)
     async with World(store, running(100), Strategy.AUTO, budget) as world:
+        await until(lambda: len(world.source.asked) == 100)
+        await world.turn(seconds=30)
         assert world.asked()[0] == 1
 
 

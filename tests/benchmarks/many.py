@@ -1,0 +1,101 @@
+"""Ten thousand jobs, every ten seconds, by list pages: processor time and memory."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.benchmarks.polling import AT_ONCE, cpu_of_loop
+from tests.benchmarks.processes import (
+    LATENCY_SECONDS,
+    Setup,
+    api,
+    cpu_seconds,
+    process,
+    resident_megabytes,
+    until,
+    watcher,
+)
+from tests.benchmarks.results import Table, Target, spread
+
+JOBS = 10_000
+INTERVAL_SECONDS = 10
+INTERVALS_MEASURED = 3
+PAGE = 100
+SDK_SECONDS = 6.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one run came to."""
+
+    first_poll_seconds: float
+    core_share: float
+    microseconds: float
+    """Processor time of a look at a job."""
+    requests_a_second: float
+    megabytes: float
+
+
+def table(rounds: int) -> Table:
+    """Watch many jobs, beside the SDK that retrieves or lists them."""
+    samples, retrieving, listing = [], [], []
+    for _ in range(rounds):
+        samples.append(sample())
+        retrieving.append(cpu_of_loop("sdk over aiohttp", AT_ONCE))
+        listing.append(cpu_of_listing())
+    looks = [each.microseconds for each in samples]
+    sdk = statistics.median(retrieving)
+    return Table(
+        f"{JOBS:,} jobs every {INTERVAL_SECONDS} s by list pages",
+        ("", "", "target", "met"),
+        [
+            _row("share of a core, %", [each.core_share * 100 for each in samples], 1, Target(15, "%")),
+            _row("µs a look at a job", looks, 1),
+            _row("openai SDK over aiohttp, retrieving: µs a job", retrieving, 0),
+            _row("openai SDK, reading list pages: µs a job", listing, 0),
+            _row("ours is … x of the retrieving SDK", [look / sdk for look in looks], 3, Target(0.05)),
+            _row("requests a second", [each.requests_a_second for each in samples], 1),
+            _row("memory, MB", [each.megabytes for each in samples], 0, Target(120, "MB")),
+            _row("first poll after, s", [each.first_poll_seconds for each in samples], 1, Target(5, "s")),
+        ],
+        f"Each answer takes 100 ms; a page holds {PAGE} jobs. Each job has been retrieved once when measuring begins.",
+    )
+
+
+def _row(name: str, figures: Sequence[float], digits: int, target: Target | None = None) -> list[str]:
+    return [name, spread(figures, digits), *(target.judged(statistics.median(figures)) if target else ("", ""))]
+
+
+def sample() -> Sample:
+    """Run the watcher over some intervals, once it knows every job."""
+    setup = Setup(JOBS, f"{INTERVAL_SECONDS}s", strategy="auto")
+    with api("--latency", str(LATENCY_SECONDS), "--jobs", str(JOBS)) as each:
+        begin = time.monotonic()
+        with watcher(setup, each.base_url) as pid:
+            until(lambda: each.tally().seen > 0, "the first poll")
+            first_poll = time.monotonic() - begin
+            until(lambda: each.tally().seen == JOBS, "the first poll of each job")
+            time.sleep(INTERVAL_SECONDS)
+            each.tally()
+            cpu, begin = cpu_seconds(pid), time.monotonic()
+            time.sleep(INTERVALS_MEASURED * INTERVAL_SECONDS)
+            cpu, seconds, tally = cpu_seconds(pid) - cpu, time.monotonic() - begin, each.tally()
+            looks = JOBS * seconds / INTERVAL_SECONDS
+            requests = (tally.pages + tally.retrieved) / seconds
+            return Sample(first_poll, cpu / seconds, cpu / looks * 1e6, requests, resident_megabytes(pid))
+
+
+def cpu_of_listing() -> float:
+    """Return the microseconds of processor time that a job costs the SDK when it reads the list."""
+    with api("--jobs", str(JOBS)) as each:
+        command = [sys.executable, "-m", "tests.benchmarks.loops", "sdk list", each.base_url, "1"]
+        with process(command) as running:
+            until(lambda: each.tally().pages > 0, "the first page")
+            each.tally()
+            cpu = cpu_seconds(running.pid)
+            time.sleep(SDK_SECONDS)
+            return (cpu_seconds(running.pid) - cpu) / (each.tally().pages * PAGE) * 1e6

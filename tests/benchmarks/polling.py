@@ -1,0 +1,176 @@
+"""What a poll costs, and how many of them one process can do."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from tests.benchmarks.doors import DOORS
+from tests.benchmarks.processes import (
+    LATENCY_SECONDS,
+    Api,
+    Setup,
+    api,
+    cpu_seconds,
+    pinned,
+    process,
+    until,
+    watcher,
+)
+from tests.benchmarks.results import Table, Target, spread
+
+AT_ONCE = 32
+WARM_UP_SECONDS = 3.0
+MEASURED_SECONDS = 6.0
+CORE = 0
+MANY_AT_ONCE = 128
+"""As many as the watcher has in flight at most."""
+INTERVAL_SECONDS = 2
+OFFERED = range(400, 1300, 100)
+"""Polls a second."""
+MOST_LADDERS = 3
+
+Measure = Callable[[], float]
+
+
+def interleaved(measures: Mapping[str, Measure], rounds: int) -> dict[str, list[float]]:
+    """Take the measures in turn, so that a machine that drifts drifts for all of them."""
+    figures: dict[str, list[float]] = {name: [] for name in measures}
+    for _ in range(rounds):
+        for name, measure in measures.items():
+            figures[name].append(measure())
+    return figures
+
+
+def cost(rounds: int) -> Table:
+    """Measure the processor time of a poll, with 32 in flight."""
+    measures: dict[str, Measure] = {
+        "`watcher run`": cpu_of_run,
+        "bare httpx loop": partial(cpu_of_loop, "httpx"),
+        "openai SDK loop": partial(cpu_of_loop, "sdk"),
+        "openai SDK loop over aiohttp": partial(cpu_of_loop, "sdk over aiohttp"),
+        "raw sockets": partial(cpu_of_loop, "raw sockets"),
+    }
+    figures = interleaved(measures, rounds)
+    targets = {
+        "bare httpx loop": Target(1.25),
+        "openai SDK loop": Target(0.6),
+        "openai SDK loop over aiohttp": Target(0.6),
+    }
+    return Table(
+        "Processor time of a poll",
+        ("", "µs", "ours is … x of it", "target", "met"),
+        [_compared(name, figures, targets.get(name)) for name in figures],
+        "32 in flight, each answer takes 100 ms. The watcher also schedules, compares and keeps a record.",
+    )
+
+
+def _compared(name: str, figures: Mapping[str, Sequence[float]], target: Target | None) -> list[str]:
+    ratio = statistics.median(figures["`watcher run`"]) / statistics.median(figures[name])
+    verdict = target.judged(ratio) if target else ("", "")
+    return [name, spread(figures[name]), "" if name == "`watcher run`" else f"{ratio:.2f}", *verdict]
+
+
+def doors(rounds: int) -> Table:
+    """Compare what the door to HTTP may be made of."""
+    measures = {
+        (name, at_once): partial(cpu_of_loop, name, at_once) for name in DOORS for at_once in (AT_ONCE, MANY_AT_ONCE)
+    }
+    named = {f"{name}/{at_once}": measure for (name, at_once), measure in measures.items()}
+    figures = interleaved(named, rounds)
+    return Table(
+        "The door to HTTP",
+        ("", f"µs a request, {AT_ONCE} in flight", f"{MANY_AT_ONCE} in flight"),
+        [[name, *(spread(figures[f"{name}/{at_once}"]) for at_once in (AT_ONCE, MANY_AT_ONCE))] for name in DOORS],
+        "Processor time of a request for a job of 1.4 kB, by what it is sent through.",
+    )
+
+
+def cpu_of_run() -> float:
+    """Let `watcher run` poll 320 jobs a second: with 100 ms latency, 32 are in flight."""
+    with api(*_latency()) as each, watcher(Setup(jobs=AT_ONCE * 10, interval="1s"), each.base_url) as pid:
+        return cpu_of_poll(pid, each)
+
+
+def cpu_of_loop(name: str, at_once: int = AT_ONCE) -> float:
+    """Let a loop poll, so many at once."""
+    with api(*_latency()) as each, process(_loop(name, each, at_once)) as running:
+        return cpu_of_poll(running.pid, each)
+
+
+def cpu_of_poll(pid: int, each: Api) -> float:
+    """Return microseconds of processor time per poll, after a warm-up."""
+    until(lambda: each.tally().seen > 0, "the first poll")
+    time.sleep(WARM_UP_SECONDS)
+    each.tally()
+    cpu = cpu_seconds(pid)
+    time.sleep(MEASURED_SECONDS)
+    return (cpu_seconds(pid) - cpu) / each.tally().retrieved * 1e6
+
+
+def rate(rounds: int) -> Table:
+    """Find how many polls a second one process sustains on one core, with 100 ms latency."""
+    figures = interleaved(
+        {
+            "`watcher run`": highest_sustained,
+            "bare httpx loop": partial(rate_of_loop, "httpx"),
+            "openai SDK loop": partial(rate_of_loop, "sdk"),
+            "openai SDK loop over aiohttp": partial(rate_of_loop, "sdk over aiohttp"),
+            "raw sockets": partial(rate_of_loop, "raw sockets"),
+        },
+        min(rounds, MOST_LADDERS),
+    )
+    target = Target(800, "/s", is_minimum=True)
+    return Table(
+        "Polls a second on one core, a request for each job",
+        ("", "polls/s", "target", "met"),
+        [
+            [name, spread(each), *(target.judged(statistics.median(each)) if name == "`watcher run`" else ("", ""))]
+            for name, each in figures.items()
+        ],
+        f"Each answer takes 100 ms, at most {MANY_AT_ONCE} are in flight. The watcher is offered more and more jobs"
+        f" (steps of {OFFERED.step} polls/s, up to {OFFERED[-1]}) until one is late by more than its interval; the"
+        " loops go as fast as they can, on time or not.",
+    )
+
+
+def highest_sustained() -> float:
+    """Offer more polls a second until the watcher falls behind; return the last rate that it kept up with."""
+    sustained = 0
+    for offered in OFFERED:
+        setup = Setup(jobs=offered * INTERVAL_SECONDS, interval=f"{INTERVAL_SECONDS}s", core=CORE)
+        if not keeps_up(setup):
+            break
+        sustained = offered
+    return sustained
+
+
+def keeps_up(setup: Setup) -> bool:
+    """Tell whether no job is late by more than an interval."""
+    with api(*_latency()) as each, watcher(setup, each.base_url):
+        until(lambda: each.tally().seen == setup.jobs, "the first poll of each job")
+        time.sleep(WARM_UP_SECONDS)
+        each.tally()
+        time.sleep(MEASURED_SECONDS + INTERVAL_SECONDS)
+        return each.tally().longest_gap <= 2 * INTERVAL_SECONDS
+
+
+def rate_of_loop(name: str) -> float:
+    """Return how many polls a second a loop comes to on one core."""
+    with api(*_latency()) as each, process([*pinned(CORE), *_loop(name, each, MANY_AT_ONCE)]):
+        until(lambda: each.tally().seen > 0, "the first poll")
+        time.sleep(WARM_UP_SECONDS)
+        each.tally()
+        time.sleep(MEASURED_SECONDS)
+        return each.tally().retrieved / MEASURED_SECONDS
+
+
+def _loop(name: str, each: Api, at_once: int) -> list[str]:
+    return [sys.executable, "-m", "tests.benchmarks.loops", name, each.base_url, str(at_once)]
+
+
+def _latency() -> tuple[str, str]:
+    return "--latency", str(LATENCY_SECONDS)

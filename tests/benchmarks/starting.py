@@ -1,0 +1,57 @@
+"""From the start of a process to its first request."""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from tempfile import TemporaryDirectory
+
+from tests.benchmarks.polling import interleaved
+from tests.benchmarks.processes import process
+from tests.benchmarks.results import Table, Target, spread
+
+REPEATS = 3
+"""Starts in a round: one is over quickly, and varies much."""
+OURS = "`watcher watch ftjob-1 --json`"
+COMMANDS = {
+    OURS: ("-m", "watcher", "watch", "ftjob-1", "--json"),
+    "openai SDK, in three lines": (
+        "-c",
+        "import openai\nclient = openai.OpenAI()\nprint(client.fine_tuning.jobs.retrieve('ftjob-1').status)",
+    ),
+    "httpx, in two lines": (
+        "-c",
+        "import httpx, os\nhttpx.get(os.environ['OPENAI_BASE_URL'] + '/fine_tuning/jobs/ftjob-1').json()",
+    ),
+}
+
+
+def table(rounds: int) -> Table:
+    """Measure the time to the first request."""
+    figures = interleaved(
+        {name: partial(milliseconds, [sys.executable, *rest]) for name, rest in COMMANDS.items()}, rounds * REPEATS
+    )
+    ours = statistics.median(figures[OURS])
+    rows = []
+    for name, times in figures.items():
+        ratio = ours / statistics.median(times)
+        verdict = Target(0.5).judged(ratio) if "SDK" in name else ("", "")
+        rows.append([name, spread(times), "" if name == OURS else f"{ratio:.2f}", *verdict])
+    header = ("", "ms", "ours is … x of it", "target", "met")
+    return Table("From process start to the first request", header, rows)
+
+
+def milliseconds(command: Sequence[str]) -> float:
+    """Return the time from the start of a process to the first byte of its request."""
+    with socket.create_server(("127.0.0.1", 0)) as server, TemporaryDirectory() as directory:
+        environment = {"OPENAI_BASE_URL": f"http://127.0.0.1:{server.getsockname()[1]}/v1"}
+        begin = time.perf_counter()
+        with process(command, environment, directory):
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1)
+                return (time.perf_counter() - begin) * 1000

@@ -1,0 +1,109 @@
+"""A model of the record: a few dictionaries that say what must be in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from watcher.domain.deliveries import PATIENT, Delivery, DeliveryState, Settlement
+from watcher.domain.jobs import Job, JobKey, is_terminal
+from watcher.domain.transitions import Transition
+from watcher.pipeline.ports import Change
+
+PENDING = DeliveryState.PENDING
+
+Owed = tuple[JobKey, int, str]
+"""A delivery: of which job's transition, by its number, to whom."""
+
+
+def name(delivery: Delivery) -> Owed:
+    """Say which delivery it is."""
+    return (delivery.transition.key, delivery.transition.seq, delivery.notifier)
+
+
+@dataclass
+class Model:
+    """What must be in the record."""
+
+    jobs: dict[JobKey, Job] = field(default_factory=dict)
+    removed: set[JobKey] = field(default_factory=set)
+    transitions: dict[JobKey, list[Transition]] = field(default_factory=dict)
+    deliveries: dict[Owed, Delivery] = field(default_factory=dict)
+
+    def is_over(self, job: JobKey) -> bool:
+        return job in self.removed or is_terminal(self.jobs[job].status)
+
+    def is_first_in_line(self, owed: Owed) -> bool:
+        return not any(
+            other[0] == owed[0] and other[2] == owed[2] and other[1] < owed[1] and delivery.state is PENDING
+            for other, delivery in self.deliveries.items()
+        )
+
+    def is_due(self, owed: Owed, now: datetime) -> bool:
+        delivery = self.deliveries[owed]
+        is_free = delivery.claimed_until is None or delivery.claimed_until <= now
+        return delivery.state is PENDING and is_free and delivery.next_at <= now and self.is_first_in_line(owed)
+
+    def accept(self, change: Change) -> None:
+        transition = change.transition
+        assert transition is not None
+        self.jobs[change.job.key] = change.job
+        self.transitions[change.job.key].append(transition)
+        for notifier in change.owed:
+            give_up_at = transition.observed_at + PATIENT.give_up_after
+            owed = Delivery(0, notifier, transition, PENDING, 0, transition.observed_at, give_up_at)
+            self.deliveries[change.job.key, transition.seq, notifier] = owed
+
+    def settle(self, settlement: Settlement) -> None:
+        now = self.deliveries[name(settlement.delivery)]
+        if now.state is not PENDING or now.claimed_until != settlement.delivery.claimed_until:
+            return  # somebody else holds it, or it is over
+        self.deliveries[name(settlement.delivery)] = replace(
+            now,
+            state=settlement.state,
+            attempts=settlement.delivery.attempts + 1,
+            next_at=settlement.next_at,
+            claimed_until=None,
+            last_error=settlement.error,
+            settled_at=None if settlement.state is PENDING else settlement.next_at,
+        )
+
+    def bring_forward(self, now: datetime, beyond: timedelta) -> int:
+        far, count = now + beyond, 0
+        for job in self.jobs.values():
+            if job.due_at and job.due_at > far:
+                self.jobs[job.key] = replace(job, due_at=now)
+                count += 1
+        for owed, delivery in self.deliveries.items():
+            is_held_too_long = bool(delivery.claimed_until and delivery.claimed_until > far)
+            if delivery.state is not PENDING or (delivery.claimed_until and not is_held_too_long):
+                continue
+            is_far = delivery.next_at > (far if delivery.attempts else now)
+            next_at = now if is_far else delivery.next_at
+            self.deliveries[owed] = replace(delivery, claimed_until=None, next_at=next_at)
+            count += is_held_too_long + is_far
+        return count
+
+    def requeue(self, to: str, now: datetime) -> int:
+        meant = self._open_ones(to)
+        for owed, delivery in meant.items():
+            is_held = bool(delivery.claimed_until and delivery.claimed_until > now)
+            self.deliveries[owed] = replace(
+                delivery,
+                state=PENDING,
+                next_at=now,
+                give_up_at=now + PATIENT.give_up_after,
+                claimed_until=delivery.claimed_until if is_held else None,
+                settled_at=None,
+            )
+        return len(meant)
+
+    def discard(self, to: str, now: datetime) -> int:
+        meant = self._open_ones(to)
+        for owed, delivery in meant.items():
+            self.deliveries[owed] = replace(delivery, state=DeliveryState.DISCARDED, claimed_until=None, settled_at=now)
+        return len(meant)
+
+    def _open_ones(self, to: str) -> dict[Owed, Delivery]:
+        is_open = {PENDING, DeliveryState.DEAD}
+        return {owed: it for owed, it in self.deliveries.items() if owed[2] == to and it.state in is_open}

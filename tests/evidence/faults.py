@@ -1,0 +1,145 @@
+"""Everything that goes wrong at an API, each by itself and all mixed, as scripts of the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from random import Random
+
+from tests.e2e.settings import API_KEY
+from tests.evidence.truth import PATHS, lives
+from watcher.simulator.script import Endpoint, Fault, FaultKind, JobScript, Script, Step
+
+JOBS_EACH = 2
+JOBS_MIXED = 24
+JOBS_LISTED = 30
+LISTED_SPAN = timedelta(seconds=12)
+MIXED = "mixed"
+"""The source whose jobs meet several faults each."""
+LISTED = "listed"
+"""The source that is asked for pages of its list, and whose pages are spoilt."""
+SHARE_SKIPPED = 0.25
+"""The share of the statuses that are over before anybody asks."""
+UNKNOWN_HOST, UNKNOWN_AUTHORITY, EXPIRED = "unknown-host", "unknown-authority", "expired"
+HOSTS = {
+    UNKNOWN_HOST: "Name or service not known",
+    UNKNOWN_AUTHORITY: "TLS certificate not accepted: unable to get local issuer certificate",
+    EXPIRED: "TLS certificate not accepted: certificate has expired",
+}
+"""The sources that cannot be reached at first, whatever their script says, and how the watcher says so."""
+_BIG = 10 * 1024 * 1024
+_QUOTA = {"message": "You exceeded your current quota.", "type": "insufficient_quota", "code": "insufficient_quota"}
+_UNKNOWN = {"message": "Could not find fine tune", "type": "invalid_request_error", "code": "fine_tune_not_found"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A way in which an API goes wrong."""
+
+    name: str
+    """Also that of its source."""
+    faults: Sequence[Fault]
+    """What each of its jobs meets."""
+    is_slow: bool = False
+    """Whether the watcher has to leave the source alone for a minute or longer, for its own good."""
+
+    @property
+    def hits(self) -> int:
+        """How many requests for a job it spoils."""
+        return sum(fault.times or 0 for fault in self.faults)
+
+
+def cases(now: datetime) -> list[Case]:
+    """Return every case, with dates in answers that suit the time."""
+    return [
+        *_limits(now),
+        *(Case(f"burst-{code}", [Fault(status_code=code, times=4, at=2)]) for code in (500, 502, 503)),
+        Case("unauthorised", [Fault(status_code=401, at=2)], is_slow=True),
+        Case("no-quota", [Fault(status_code=429, error=_QUOTA, at=2)], is_slow=True),
+        Case("just-created", [Fault(status_code=404, error=_UNKNOWN, times=2)]),
+        Case("hang", [Fault(FaultKind.HANG, times=2, at=2)]),
+        Case("drip", [Fault(FaultKind.DRIP, times=2, at=2, pause=timedelta(milliseconds=20))]),
+        Case("reset", [Fault(FaultKind.RESET, times=2, at=2)]),
+        Case("reset-mid-body", [Fault(FaultKind.RESET_MID_BODY, times=2, at=2)]),
+        Case("html", [Fault(FaultKind.MALFORMED, times=2, at=2)]),
+        Case("truncated", [Fault(FaultKind.TRUNCATED_JSON, times=2, at=2)]),
+        Case("wrong-id", [Fault(FaultKind.WRONG_ID, times=2, at=2)]),
+        Case("no-status", [Fault(FaultKind.NO_STATUS, times=2, at=2)]),
+        Case("oversized", [Fault(FaultKind.OVERSIZED, times=2, at=2, size=_BIG)]),
+        Case("redirect", [Fault(FaultKind.REDIRECT, status_code=302, times=2, at=2)]),
+        *(Case(name, ()) for name in HOSTS),
+    ]
+
+
+def scripts(random: Random, chosen: Sequence[Case]) -> Mapping[str, Script]:
+    """Return a script for each case by the name of its source, and two where the quick ones are mixed."""
+    alone = {
+        case.name: Script(
+            tuple(_job(random, f"ftjob-{case.name}-{number}", case.faults) for number in range(JOBS_EACH)),
+            api_key=API_KEY,
+        )
+        for case in chosen
+    }
+    quick = [fault for case in chosen if not case.is_slow for fault in case.faults]
+    listed = Script(_listed(random), faults=tuple(_spoiling_pages(quick)), api_key=API_KEY)
+    mixed = tuple(_job(random, f"ftjob-{MIXED}-{number}", list(_drawn(random, quick))) for number in range(JOBS_MIXED))
+    return alone | {MIXED: Script(mixed, api_key=API_KEY), LISTED: listed}
+
+
+def _limits(now: datetime) -> Iterator[Case]:
+    """Yield rate limits: how long they ask to wait, if they do, in every form; what is absurd asks for nothing."""
+    soon, past = (format_datetime(now.astimezone(UTC) + timedelta(seconds=s), usegmt=True) for s in (4, -3600))
+    quick = {
+        "silent": {},
+        "seconds": {"retry-after": "1"},
+        "fraction": {"retry-after": "0.2"},
+        "milliseconds": {"retry-after-ms": "300", "retry-after": "60"},
+        "date": {"retry-after": soon},
+        "past": {"retry-after": past},
+        "negative": {"retry-after": "-5"},
+        "word": {"retry-after": "soon"},
+        "nan": {"retry-after": "NaN"},
+        "infinite": {"retry-after": "inf"},
+        "nothing": {"retry-after": ""},
+    }
+    slow = {
+        "ages": {"retry-after": "1e12"},
+        "ages-in-milliseconds": {"retry-after-ms": "1e300"},
+        "distant-date": {"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"},
+    }
+    for name, headers in (quick | slow).items():
+        yield Case(f"limit-{name}", [Fault(status_code=429, headers=headers, at=2)], is_slow=name in slow)
+
+
+def _job(random: Random, job_id: str, faults: Sequence[Fault]) -> JobScript:
+    """Return a job that moves on by being asked for, so that each of its statuses is told, except for some.
+
+    Each is told twice, since a reload drops the answers that are under way.
+    """
+    first, *others, last = random.choice(PATHS)
+    steps = [Step(first, polls=3)]  # faults come with the second request at the earliest
+    for status in others:
+        is_skipped = random.random() < SHARE_SKIPPED
+        steps.append(Step(status, lasts=timedelta()) if is_skipped else Step(status, polls=2))
+    return JobScript(job_id, (*steps, Step(last)), faults=tuple(faults))
+
+
+def _listed(random: Random) -> tuple[JobScript, ...]:
+    """Return jobs that move by the clock: a page and a retrieve may tell of different moments."""
+    return tuple(replace(job, id=f"ftjob-listed-{job.id}") for job in lives(random, JOBS_LISTED, LISTED_SPAN))
+
+
+def _spoiling_pages(faults: Sequence[Fault]) -> Iterator[Fault]:
+    """Yield each of the faults for every third page, and one that says that there are no pages at all."""
+    once = [replace(fault, times=1) for fault in (*faults, Fault(status_code=405))]
+    for number, fault in enumerate({repr(fault): fault for fault in once}.values(), 1):
+        yield replace(fault, at=3 * number, endpoint=Endpoint.LIST)
+
+
+def _drawn(random: Random, faults: Sequence[Fault]) -> Iterator[Fault]:
+    at = 0
+    for fault in random.sample(faults, 3):
+        at += random.randint(1, 3)
+        yield replace(fault, at=at, times=random.randint(1, 2))

@@ -1,0 +1,1 @@
+"""The long versions of the proofs in `tests/e2e`: storms, faults and a steady load, for as long as you like."""

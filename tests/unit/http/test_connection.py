@@ -1,0 +1,142 @@
+"""A connection serves one exchange after the other, as long as it can be trusted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.http.servers import OK, PATIENT, connections
+from watcher.http import Bounds, HttpClient, HttpError
+
+
+class Counting:
+    """A server that counts the connections it got, and answers each request with `answer`."""
+
+    def __init__(self, answer: bytes = OK) -> None:
+        self.answer = answer
+        self.opened = 0
+        self.url = ""
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.opened += 1
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(self.answer)
+            await writer.drain()
+            if b"close" in self.answer:
+                return
+
+
+@asynccontextmanager
+async def asked(counting: Counting, bounds: Bounds = PATIENT) -> AsyncIterator[HttpClient]:
+    async with connections(counting) as counting.url, HttpClient(bounds) as client:
+        yield client
+
+
+async def ask(client: HttpClient, url: str) -> bytes:
+    return (await client.exchange(client.request("GET", url))).body
+
+
+async def settled() -> None:
+    """Let what the server has sent arrive."""
+    await asyncio.sleep(0.05)
+
+
+async def test_exchanges_one_after_the_other_share_a_connection() -> None:
+    counting = Counting()
+    async with asked(counting) as client:
+        assert [await ask(client, counting.url) for _ in range(3)] == [b"ok"] * 3
+
+    assert counting.opened == 1
+
+
+async def test_exchanges_at_the_same_time_have_a_connection_each_and_keep_it() -> None:
+    counting = Counting()
+    async with asked(counting) as client:
+        for _ in range(3):
+            await asyncio.gather(*(ask(client, counting.url) for _ in range(4)))
+
+    assert counting.opened == 4
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nX: close\r\nContent-Length: 2\r\n\r\nok",
+    ],
+    ids=["said so", "did not say so"],
+)
+async def test_a_connection_that_ends_is_replaced(answer: bytes) -> None:
+    counting = Counting(answer)
+    async with asked(counting) as client:
+        for _ in range(3):
+            assert await ask(client, counting.url) == b"ok"
+            await settled()
+
+    assert counting.opened == 3
+
+
+async def test_what_comes_unasked_is_not_taken_for_an_answer() -> None:
+    opened = 0
+
+    async def speaking_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with connections(speaking_up) as url, HttpClient(PATIENT) as client:
+        for _ in range(2):
+            assert await ask(client, url) == b"ok"
+            await settled()
+
+    assert opened == 2
+
+
+async def test_a_client_may_keep_none() -> None:
+    counting = Counting()
+    async with asked(counting, replace(PATIENT, keeps_connections=False)) as client:
+        assert [await ask(client, counting.url) for _ in range(3)] == [b"ok"] * 3
+
+    assert counting.opened == 3
+
+
+async def test_a_connection_goes_to_one_server_only() -> None:
+    one, other = Counting(), Counting(OK.replace(b"ok", b"no"))
+    async with connections(one) as one.url, connections(other) as other.url, HttpClient(PATIENT) as client:
+        said = [await ask(client, url) for url in (one.url, other.url, one.url)]
+
+    assert said == [b"ok", b"no", b"ok"]
+    assert (one.opened, other.opened) == (2, 1)
+
+
+async def test_a_failed_exchange_costs_its_connection_only() -> None:
+    counting = Counting(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+    async with asked(counting, replace(PATIENT, timeout=PATIENT.timeout / 50)) as client:
+        with pytest.raises(HttpError):
+            await ask(client, counting.url)
+        counting.answer = OK
+        assert [await ask(client, counting.url) for _ in range(2)] == [b"ok"] * 2
+
+    assert counting.opened == 2
+
+
+async def test_an_exchange_that_is_cancelled_leaves_nothing_to_the_next_one() -> None:
+    counting = Counting(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+    async with asked(counting) as client:
+        under_way = asyncio.create_task(ask(client, counting.url))
+        await settled()
+        under_way.cancel()
+        await asyncio.wait([under_way])
+        counting.answer = OK
+        assert await ask(client, counting.url) == b"ok"
+
+    assert counting.opened == 2

@@ -1,0 +1,99 @@
+"""Due jobs: found, ranked, and taken by the statement that moves their time on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select, update
+
+from watcher.domain.jobs import Job
+from watcher.pipeline.ports import Take
+from watcher.store.rows import JOB_COLUMNS, job_of
+from watcher.store.schema import job
+
+RANKED_AT_ONCE = 2_000
+"""How many due jobs of a source are compared, the longest due; a source that is behind by more is beyond finesse."""
+CHOSEN_AT_ONCE = 500
+"""How many jobs one statement names; databases limit the parameters of a statement."""
+
+_IS_DUE = (job.c.source == bindparam("of_source"), job.c.due_at <= bindparam("until"), job.c.removed_at.is_(None))
+_DUE = select(job.c.id).where(*_IS_DUE).order_by(job.c.due_at, job.c.id).limit(bindparam("room"))
+_DUE_IN_FULL = _DUE.add_columns(*JOB_COLUMNS)
+# A CTE that locks rows runs once. A plain subquery might run again for each row, and take more than was asked for.
+_FIRST = _DUE.with_for_update(skip_locked=True).cte("taken")
+_CHOSEN = (
+    select(job.c.id)
+    .where(*_IS_DUE, job.c.id.in_(bindparam("numbers", expanding=True)))
+    .with_for_update(skip_locked=True)
+    .cte("taken")
+)
+_MOVE = update(job).values(due_at=bindparam("next_due")).returning(job.c.id, *JOB_COLUMNS)
+_TAKE_FIRST = _MOVE.where(job.c.id.in_(select(_FIRST.c.id)))
+_TAKE_CHOSEN = _MOVE.where(job.c.id.in_(select(_CHOSEN.c.id)))
+
+
+@dataclass(frozen=True, slots=True)
+class DueJobs:
+    """The due jobs of a source that are to be taken."""
+
+    source: str
+    numbers: Sequence[int]
+    """Of their rows, in the order in which they are wanted."""
+    until: datetime
+    """They are due by then."""
+    next_due: datetime
+    is_choice: bool = False
+    """Whether others are due as well, and just these are meant."""
+
+
+def find_due(connection: Connection, takes: Mapping[str, Take], now: datetime) -> list[DueJobs]:
+    """Find what is to be taken of each source that has anything due."""
+    found = (_find(connection, source, take, now) for source, take in takes.items() if take.room > 0)
+    return [due for due in found if due.numbers]
+
+
+def take_due(connection: Connection, found: Iterable[DueJobs]) -> list[Job]:
+    """Take what `find_due` found; the same jobs, unless somebody was faster."""
+    jobs: list[Job] = []
+    for due in found:
+        # A database returns changed rows in any order, and no longer knows when they were due.
+        place = {number: index for index, number in enumerate(due.numbers)}
+        rows = sorted(_taken(connection, due), key=lambda row: place.get(row[0], len(place)))
+        jobs += [job_of(row[1:]) for row in rows]
+    return jobs
+
+
+def _find(connection: Connection, source: str, take: Take, now: datetime) -> DueJobs:
+    until = now + take.ahead
+    if take.ahead and not _numbers(connection, source, now, 1):
+        return DueJobs(source, (), until, take.next_due)
+    if take.urgency is None:
+        return DueJobs(source, _numbers(connection, source, until, take.room), until, take.next_due)
+    ranked = _ranked(connection, source, until, take.urgency)
+    return DueJobs(source, ranked[: take.room], until, take.next_due, is_choice=len(ranked) > take.room)
+
+
+def _numbers(connection: Connection, source: str, until: datetime, room: int) -> Sequence[int]:
+    return connection.scalars(_DUE, {"of_source": source, "until": until, "room": room}).all()
+
+
+def _ranked(connection: Connection, source: str, until: datetime, urgency: Callable[[Job], float]) -> Sequence[int]:
+    wanted = {"of_source": source, "until": until, "room": RANKED_AT_ONCE}
+    rows = connection.execute(_DUE_IN_FULL, wanted).all()
+    urgencies = {row[0]: urgency(job_of(row[1:])) for row in rows}
+    return sorted(urgencies, key=urgencies.__getitem__, reverse=True)
+
+
+def _taken(connection: Connection, due: DueJobs) -> Iterator[Row[Any]]:
+    wanted = {"of_source": due.source, "until": due.until, "next_due": due.next_due}
+    if not due.is_choice:
+        yield from connection.execute(_TAKE_FIRST, wanted | {"room": len(due.numbers)}).all()
+        return
+    # In the order in which others lock rows too, so that neither waits for the other for ever.
+    numbers = sorted(due.numbers)
+    for start in range(0, len(numbers), CHOSEN_AT_ONCE):
+        chosen = {"numbers": numbers[start : start + CHOSEN_AT_ONCE]}
+        yield from connection.execute(_TAKE_CHOSEN, wanted | chosen).all()

@@ -1,0 +1,86 @@
+"""The one thread that talks to the database, and how nobody waits for it too long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from time import monotonic
+from typing import TypeVar
+
+from watcher.errors import StoreUnavailableError
+
+LONGEST_WORK = timedelta(seconds=10)
+"""How long a database may keep us waiting before the connection is cut."""
+LOOK_SECONDS = 0.5
+"""How often work that goes on is looked at."""
+SLOW_SECONDS = 1.0
+"""A failure that took so long would take as long again."""
+
+T = TypeVar("T")
+
+
+class StoreThread:
+    """Runs work on a thread of its own, one piece after the other.
+
+    While the database is out of reach and one piece of work is finding out how it is now, who merely asks is told at
+    once that it is out of reach, so that nobody stands in a queue of those who wait for nothing.
+    """
+
+    def __init__(self, cut: Callable[[], None]) -> None:
+        """`cut` is called, on another thread, when work takes too long: it makes the work fail."""
+        self._cut = cut
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._deadline: float | None = None
+        """When the work that is being done has taken too long."""
+        self._under_way = 0
+        self._refusal: str | None = None
+        """What the last work failed with, after a long wait."""
+        self._watch: asyncio.TimerHandle | None = None
+
+    async def ask(self, work: Callable[[], T]) -> T:
+        """Run work that reads. Raises StoreUnavailableError at once where waiting is in vain."""
+        if self._refusal and self._under_way:
+            raise StoreUnavailableError(self._refusal)
+        return await self.run(work)
+
+    async def run(self, work: Callable[[], T], limit: timedelta | None = None) -> T:
+        """Run work when its turn has come. Whoever is cancelled waits no longer for it, but it may still be done.
+
+        `limit` takes the place of LONGEST_WORK.
+        """
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._thread, self._done, work, (limit or LONGEST_WORK).total_seconds())
+        self._under_way += 1
+        if self._watch is None:
+            self._watch = loop.call_later(LOOK_SECONDS, self._look, loop)
+        try:
+            return await future
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._watch.cancel()
+                self._watch = None
+
+    def close(self) -> None:
+        """Take no more work."""
+        self._thread.shutdown(wait=False)
+
+    def _done(self, work: Callable[[], T], seconds: float) -> T:
+        begun, refusal = monotonic(), None
+        self._deadline = begun + seconds
+        try:
+            return work()
+        except StoreUnavailableError as error:
+            if monotonic() - begun >= SLOW_SECONDS:
+                refusal = str(error)
+            raise
+        finally:
+            self._deadline, self._refusal = None, refusal
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        deadline = self._deadline
+        if deadline is not None and monotonic() >= deadline:
+            self._cut()
+        self._watch = loop.call_later(LOOK_SECONDS, self._look, loop)
