@@ -39,13 +39,16 @@ class Upkeep:
         self._emergency: asyncio.Task[None] | None = None
         self._record_failing_since: datetime | None = None
         self._is_record_told = False
+        self._recoveries = 0
         self._is_beat_missed = False
 
     async def supervise(self) -> None:
         """Tell of what the watcher cannot see, and of whom it cannot reach."""
         error, now = self.record_error(), self._edges.clock()
+        recoveries = self._pipeline.observe.recoveries
+        if error is None or recoveries != self._recoveries:  # each outage has its own grace
+            self._recoveries, self._record_failing_since, self._is_record_told = recoveries, None, False
         if error is None:
-            self._record_failing_since, self._is_record_told = None, False
             await self._pipeline.supervise.look(self._pipeline.observe.health(), self._pipeline.deliver.health())
             return
         self._record_failing_since = min(self._record_failing_since or now, now)

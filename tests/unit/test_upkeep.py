@@ -10,19 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.doubles import START, ManualClock, RecordingLog, ScriptedNotifier, ScriptedSource, edges, until
+from tests.doubles import START, ManualClock, RecordingLog, ScriptedNotifier, ScriptedSource, edges, observation, until
 from watcher.domain.cadence import Rhythm
 from watcher.domain.conditions import STUCK_AFTER
 from watcher.domain.deliveries import PATIENT
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.domain.messages import encode
 from watcher.domain.routing import Route
+from watcher.domain.transitions import detect, moved
 from watcher.errors import StoreUnavailableError, TransientError
 from watcher.heartbeat import Heartbeat
 from watcher.pipeline.announce import Announce
 from watcher.pipeline.deliver import Deliver
 from watcher.pipeline.lane import Lane
 from watcher.pipeline.observe import Observe
+from watcher.pipeline.ports import Change
 from watcher.pipeline.supervise import Supervise
 from watcher.simulator.receiver import Receiver
 from watcher.store.sql import SqlStore
@@ -133,3 +135,49 @@ async def test_it_says_how_things_stand(store: SqlStore, monkeypatch: pytest.Mon
     assert await world.upkeep.status() == "the record cannot be read: the disk is full"
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_outages_that_follow_each_other_are_not_taken_for_one(store: SqlStore) -> None:
+    world = World(store)
+    for _ in range(4):
+        world.observe._record_error = FAILING
+        await world.upkeep.supervise()
+        world.observe._note_record(None)
+        world.clock.move(seconds=10)
+    world.observe._record_error = FAILING
+    await world.upkeep.supervise()
+    await asyncio.sleep(0.05)
+
+    assert world.told() == []
+
+
+async def test_a_configured_job_that_ended_long_ago_stays_known(store: SqlStore) -> None:
+    """Forgotten, it would be new to the next start, and told again."""
+    world = World(store)
+    configured, other = JobKey("openai", "a"), JobKey("openai", "b")
+    await store.upsert_jobs([JobSpec(configured), JobSpec(other)], world.clock())
+    for key in (configured, other):
+        job = await store.job(key)
+        assert job is not None
+        news = detect(job, observation("succeeded", world.clock(), key))
+        assert news is not None
+        await store.record([Change(0, moved(job, news), news)])
+    for _ in range(8):
+        world.clock.move(hours=12)
+        await world.upkeep.reassert()
+        await world.upkeep.prune()
+
+    assert [job.key for job in await store.jobs()] == [configured]
+
+
+async def test_what_a_clock_that_was_set_back_makes_wait_is_due(store: SqlStore) -> None:
+    world = World(store)
+    await store.upsert_jobs([JobSpec(JobKey("openai", "a"))], world.clock())
+    world.clock.move(seconds=-60)
+    await world.upkeep.settle_in()
+    assert (await store.jobs())[0].due_at == world.clock.at + timedelta(seconds=60)
+    await world.upkeep.settle_in(timedelta())
+    assert (await store.jobs())[0].due_at == world.clock.at
+    world.clock.move(hours=-1)
+    await world.upkeep.settle_in()
+    assert (await store.jobs())[0].due_at == world.clock.at

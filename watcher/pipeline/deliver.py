@@ -17,6 +17,8 @@ from watcher.pipeline.pulse import Pulse
 
 ATTEMPT_LIMIT = timedelta(seconds=20)
 """When an attempt is given up, should a notifier not keep to its own 15 s."""
+LONGEST_QUIET = timedelta(minutes=5)
+"""How long one answer may keep all other messages from a receiver; the message that it answers may wait for longer."""
 CLAIM = timedelta(seconds=30)
 """How long a delivery is ours; after a crash it is tried again this much later. Longer than any attempt."""
 
@@ -32,6 +34,8 @@ class _Lane:
     """The first failed attempt after the last one that succeeded."""
     error: str | None = None
     rejection: str | None = None
+    quiet_until: datetime | None = None
+    """Until when the receiver has asked to be left alone."""
 
     def note(self, settlement: Settlement, now: datetime) -> None:
         if settlement.state is DeliveryState.DELIVERED:
@@ -41,8 +45,14 @@ class _Lane:
         if settlement.state is DeliveryState.DEAD:
             self.rejection = settlement.error
 
-    @property
-    def room(self) -> int:
+    def hush(self, wait: timedelta, now: datetime) -> None:
+        """Leave the receiver alone for as long as it asks, which it asks of all messages and not of one."""
+        self.quiet_until = now + min(wait, LONGEST_QUIET)
+
+    def room(self, now: datetime) -> int:
+        """Return how many more messages may be on their way."""
+        if self.quiet_until and now < self.quiet_until <= now + LONGEST_QUIET:
+            return 0
         return max(self.notifier.at_once - len(self.sending), 0)
 
 
@@ -101,11 +111,11 @@ class Deliver:
                 self._wake.clear()
 
     async def _claim(self) -> Sequence[Delivery]:
-        capacity = {name: lane.room for name, lane in self._lanes.items() if lane.room}
+        now = self._edges.clock()
+        capacity = {name: room for name, lane in self._lanes.items() if (room := lane.room(now))}
         # What is in hand and cannot be settled must not be claimed anew: its settlement would no longer fit.
         if not capacity or self._settlements.refusal:
             return ()
-        now = self._edges.clock()
         try:
             claimed = await self._record.claim(capacity, now, now + CLAIM)
         except StoreError as error:
@@ -139,7 +149,10 @@ class Deliver:
             self.pulse.ended(delivery.id)
         now = self._edges.clock()
         settlement = after_attempt(delivery, outcome, now, self._edges.jitter(), self._policy)
-        self._lanes[delivery.notifier].note(settlement, now)
+        lane = self._lanes[delivery.notifier]
+        lane.note(settlement, now)
+        if isinstance(outcome, Failed) and outcome.retry_after:
+            lane.hush(outcome.retry_after, now)
         self._edges.meter.attempted(settlement, now)
         self._log_settlement(settlement)
         self._settlements.put(settlement)

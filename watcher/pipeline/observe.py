@@ -14,7 +14,7 @@ from watcher.domain.conditions import Health
 from watcher.domain.forecast import forecast_from
 from watcher.domain.jobs import Forecast, Job, JobKey, Observation, is_terminal
 from watcher.domain.routing import Route
-from watcher.errors import StoreError
+from watcher.errors import StoreError, StoreUnavailableError
 from watcher.pipeline.lane import LISTING_PAYS_FROM, Lane
 from watcher.pipeline.learn import Learn
 from watcher.pipeline.ledger import Ledger
@@ -22,6 +22,8 @@ from watcher.pipeline.poll import look, poll, read_list
 from watcher.pipeline.ports import Edges, JobRecord, Take
 from watcher.pipeline.pulse import Pulse
 
+RECORD_PATIENCE_SECONDS = 1.0
+"""How long the record is waited for before polling goes on from memory."""
 STALE_WAITS = 4
 """A job not seen due for so many of the longest waits is watched by somebody else, or no more."""
 
@@ -41,6 +43,9 @@ class Observe:
         self._learn = Learn(self._ledger, edges, routes)
         self._wake = asyncio.Event()
         self._record_error: StoreError | None = None
+        self._taking: asyncio.Future[Sequence[Job]] | None = None
+        self.recoveries = 0
+        """How often the record was out of reach, and came back."""
         self.pulse = Pulse()
         self.first_tick = asyncio.Event()
         """Set once the due jobs were looked for."""
@@ -84,16 +89,20 @@ class Observe:
 
     async def run(self) -> None:
         """Poll for ever; cancel to stop. What was observed is recorded first, polls under way are dropped."""
-        async with self._ledger, asyncio.TaskGroup() as work:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                now = self._edges.clock()
-                for lane in self._lanes.values():
-                    self._resume(lane, work, now)
-                await self._begin(work, now)
-                self.pulse.turned()
-                self.first_tick.set()
+        try:
+            async with self._ledger, asyncio.TaskGroup() as work:
+                while True:
+                    await self._wake.wait()
+                    self._wake.clear()
+                    now = self._edges.clock()
+                    for lane in self._lanes.values():
+                        self._resume(lane, work, now)
+                    await self._begin(work, now)
+                    self.pulse.turned()
+                    self.first_tick.set()
+        finally:
+            if self._taking:
+                self._taking.cancel()
 
     async def remember_durations(self) -> None:
         """Look up how long earlier jobs were in each status, for forecasts."""
@@ -150,7 +159,7 @@ class Observe:
             return {}
         taken: dict[str, list[Job]] = {name: [] for name in wanted}
         try:
-            due = [self._ledger.latest(job) for job in await self._record.take_due(wanted, now)]
+            due = [self._ledger.latest(job) for job in await self._due_from_record(wanted, now)]
         except StoreError as error:
             self._note_record(error)
             due = self._due_from_memory(wanted, now)
@@ -160,11 +169,27 @@ class Observe:
         else:
             self._note_record(None)
         for job in due:
-            if job.key not in self._lanes[job.key.source].in_hand:
-                self._lanes[job.key.source].in_hand.add(job.key)
-                self._ledger.keep(job)
-                taken[job.key.source].append(job)
+            lane = self._lanes[job.key.source]
+            if job.key in lane.in_hand:
+                continue
+            lane.in_hand.add(job.key)
+            self._ledger.keep(job)
+            if lane.name in taken:
+                taken[lane.name].append(job)
+            else:  # it was asked for earlier, and comes only now
+                lane.waiting.append((job, now))
         return taken
+
+    async def _due_from_record(self, wanted: Mapping[str, Take], now: datetime) -> Sequence[Job]:
+        """Take from the record; one that keeps us waiting is not waited for, and what it says is taken later."""
+        if self._taking is None:
+            self._taking = asyncio.ensure_future(self._record.take_due(wanted, now))
+        await asyncio.wait([self._taking], timeout=RECORD_PATIENCE_SECONDS)
+        if not self._taking.done():
+            self._taking.add_done_callback(lambda _: self._wake.set())
+            raise StoreUnavailableError(f"the record does not answer within {RECORD_PATIENCE_SECONDS:g} s")
+        taking, self._taking = self._taking, None
+        return taking.result()
 
     def _due_from_memory(self, wanted: Mapping[str, Take], now: datetime) -> list[Job]:
         return [
@@ -178,6 +203,7 @@ class Observe:
             self._log.error("record not readable, polling on from memory", error=str(error))
         if self._record_error and not error:
             self._log.info("record readable again")
+            self.recoveries += 1
         self._record_error = error
 
     async def _poll(self, lane: Lane, job: Job, taken_at: datetime) -> None:

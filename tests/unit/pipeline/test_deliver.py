@@ -323,3 +323,39 @@ async def test_a_notifier_with_its_hands_full_is_not_asked() -> None:
         assert len(hanging.received) == 1
         hanging.let_go.set()
         await until(lambda: world.states() == ["delivered", "delivered"])
+
+
+async def test_a_receiver_that_asks_for_quiet_gets_it_from_all_messages() -> None:
+    """And none of them counts an attempt for it. Another receiver does not wait."""
+    chat, pager = ScriptedNotifier([Failed("HTTP 429", timedelta(seconds=60))], at_once=1), ScriptedNotifier()
+    world = World({"chat": chat, "pager": pager})
+    async with world.running():
+        for number in range(3):
+            world.owe(transition("running", f"ftjob-{number}"), to=("chat", "pager"))
+        await until(lambda: len(pager.received) == 3)
+        assert len(chat.received) == 1
+        world.clock.move(seconds=59)
+        world.deliver.wake()
+        await asyncio.sleep(0.02)
+        assert len(chat.received) == 1
+        world.clock.move(seconds=30)
+        world.deliver.wake()
+        await until(lambda: len(chat.received) == 4)
+
+    assert sorted(each.attempts for each in world.record.all() if each.notifier == "chat") == [1, 1, 2]
+
+
+async def test_quiet_ends_within_minutes_and_with_a_clock_that_is_set_back() -> None:
+    chat = ScriptedNotifier([Failed("HTTP 503", timedelta(hours=9)), Failed("HTTP 503", timedelta(hours=9))], at_once=1)
+    world = World({"chat": chat})
+    async with world.running():
+        for number in range(3):
+            world.owe(transition("running", f"ftjob-{number}"))
+        await until(lambda: len(chat.received) == 1)
+        world.clock.move(minutes=5)
+        world.deliver.wake()
+        await until(lambda: len(chat.received) == 2)
+        world.clock.move(hours=-1)
+        world.owe(transition("running", "ftjob-4"))
+        world.deliver.wake()
+        await until(lambda: len(chat.received) == 3)

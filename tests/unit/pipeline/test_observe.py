@@ -18,7 +18,7 @@ from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.routing import FirstSeen, Route
 from watcher.domain.transitions import Reason
 from watcher.errors import MissingError, RejectedError, StoreUnavailableError, TransientError
-from watcher.pipeline import group_commit
+from watcher.pipeline import group_commit, observe
 from watcher.pipeline.lane import Lane
 from watcher.pipeline.observe import Observe
 from watcher.pipeline.ports import Change
@@ -429,3 +429,47 @@ async def test_a_probe_that_fails_otherwise_lets_no_other_poll_pass(store: SqlSt
         await world.round(1, seconds=61)
         await world.round(0, seconds=31)
         await world.round(1, seconds=30)
+
+
+async def test_a_record_that_keeps_us_waiting_does_not_hold_up_polling(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that says nothing is not waited for; what it took for us is polled when it says so."""
+    world = World(store, {"a": ["running"], "b": ["running"]})
+    await world.watch("a")
+    take_due, answer = store.take_due, asyncio.Event()
+
+    async def slow(*args: Any) -> object:
+        taken = await take_due(*args)
+        await answer.wait()
+        return taken
+
+    async with world.running():
+        await world.round(1)
+        await world.watch("b")
+        monkeypatch.setattr(observe, "RECORD_PATIENCE_SECONDS", 0.01)
+        monkeypatch.setattr(store, "take_due", slow)
+        await world.round(1, seconds=30)
+        assert "record not readable, polling on from memory" in world.log.events("error")
+        world.lane.at_once = 0  # nothing is wanted any more
+        monkeypatch.setattr(store, "take_due", take_due)
+        world.observe.add_lane(Lane("azure", ScriptedSource(world.clock, {}), world.lane.rhythm, 1))
+        answer.set()
+        world.observe.wake()
+        await until(lambda: "record readable again" in world.log.events("info"))
+        world.lane.at_once = 8
+        world.observe.wake()
+        await until(lambda: "b" in world.source.asked)
+
+
+async def test_nothing_is_waited_for_at_the_end(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe, "RECORD_PATIENCE_SECONDS", 0.01)
+    world = World(store, {"a": ["running"]})
+
+    async def silent(*_args: object) -> object:
+        return await asyncio.Event().wait()
+
+    monkeypatch.setattr(store, "take_due", silent)
+    async with world.running():
+        world.observe.wake()
+        await until(lambda: world.log.events("error"))
