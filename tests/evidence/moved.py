@@ -170,7 +170,11 @@ class MovedStage:
 
     async def _due(self) -> list[datetime]:
         polls = [job.due_at for job in await self.store.jobs() if job.due_at]
-        return polls + [each.next_at for each in await self._foremost()]
+        return polls + [max(each.next_at, self._quiet_until(each.notifier)) for each in await self._foremost()]
+
+    def _quiet_until(self, notifier: str) -> datetime:
+        """Say until when a receiver has asked to be left alone, by all messages."""
+        return self._pipeline.deliver._lanes[notifier].quiet_until or START
 
     async def _foremost(self) -> Collection[Delivery]:
         """Return the first pending delivery of each job to each notifier: those behind it wait for it."""

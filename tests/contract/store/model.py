@@ -44,6 +44,11 @@ class Model:
         is_free = delivery.claimed_until is None or delivery.claimed_until <= now
         return delivery.state is PENDING and is_free and delivery.next_at <= now and self.is_first_in_line(owed)
 
+    def has(self, change: Change) -> bool:
+        """Tell whether the transition is there already, from who saw the same."""
+        news, recorded = change.transition, self.transitions.get(change.job.key, ())
+        return news is not None and (news.seq, news.status) in {(each.seq, each.status) for each in recorded}
+
     def accept(self, change: Change) -> None:
         transition = change.transition
         assert transition is not None

@@ -157,12 +157,14 @@ class TwoWatchers(RuleBasedStateMachine):
         late = self.run(watcher.store.record(changes))
         for change in changes:
             job, known = change.job.key, self.model.jobs.get(change.job.key)
-            assert (job in late) == (known is None or job in self.model.removed or known.seq != change.seen)
+            has_moved_on = known is None or job in self.model.removed or known.seq != change.seen
+            assert (job in late) == (has_moved_on and not self.model.has(change))
             if job in late:
                 del watcher.jobs[job]
-            else:
+                continue
+            watcher.jobs[job] = change.job
+            if not has_moved_on:
                 self.model.accept(change)
-                watcher.jobs[job] = change.job
 
     def claim(self, which: int, room: int) -> None:
         """A watcher takes deliveries in hand: due ones, the first of their line, and none that is in another hand."""
