@@ -54,6 +54,7 @@ class Ledger:
 
     def keep(self, job: Job) -> None:
         """Remember a job that was taken."""
+        self._jobs.pop(job.key, None)  # with its key, which would be a copy of the new one
         self._jobs[job.key] = job
 
     def latest(self, recorded: Job) -> Job:

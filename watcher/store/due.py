@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
@@ -61,8 +62,9 @@ def take_due(connection: Connection, found: Iterable[DueJobs]) -> list[Job]:
     for due in found:
         # A database returns changed rows in any order, and no longer knows when they were due.
         place = {number: index for index, number in enumerate(due.numbers)}
-        rows = sorted(_taken(connection, due), key=lambda row: place.get(row[0], len(place)))
-        jobs += [job_of(row[1:]) for row in rows]
+        # Each row is read as it comes: ten thousand of them would take as much memory again as the jobs.
+        taken = [(place.get(row[0], len(place)), job_of(row[1:])) for row in _taken(connection, due)]
+        jobs += [each for _, each in sorted(taken, key=itemgetter(0))]
     return jobs
 
 
@@ -90,10 +92,10 @@ def _ranked(connection: Connection, source: str, until: datetime, urgency: Calla
 def _taken(connection: Connection, due: DueJobs) -> Iterator[Row[Any]]:
     wanted = {"of_source": due.source, "until": due.until, "next_due": due.next_due}
     if not due.is_choice:
-        yield from connection.execute(_TAKE_FIRST, wanted | {"room": len(due.numbers)}).all()
+        yield from connection.execute(_TAKE_FIRST, wanted | {"room": len(due.numbers)})
         return
     # In the order in which others lock rows too, so that neither waits for the other for ever.
     numbers = sorted(due.numbers)
     for start in range(0, len(numbers), CHOSEN_AT_ONCE):
         chosen = {"numbers": numbers[start : start + CHOSEN_AT_ONCE]}
-        yield from connection.execute(_TAKE_CHOSEN, wanted | chosen).all()
+        yield from connection.execute(_TAKE_CHOSEN, wanted | chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -74,10 +75,11 @@ def job_of(row: Sequence[Any]) -> Job:
     """Read a job."""
     source, job_id, name, labels, status, seq, since, due_at, failures, missing, error, *forecast = row
     return Job(
-        JobKey(source, job_id),
+        # Ten thousand jobs share a handful of sources and statuses.
+        JobKey(sys.intern(source), job_id),
         name,
         _labels_of(labels),
-        status,
+        status and sys.intern(status),
         seq,
         since,
         due_at,
