@@ -51,7 +51,10 @@ class Sweep:
         readings = [asyncio.create_task(self._read(stretch, wanted, found)) for stretch in self._stretches]
         self._start_anew()  # unless all goes well
         try:
-            parts = await asyncio.gather(*readings)
+            done, _ = await asyncio.wait(readings, return_when=asyncio.FIRST_EXCEPTION)
+            for error in filter(None, [reading.exception() for reading in done]):
+                raise error
+            parts = [reading.result() for reading in readings]
         finally:
             for reading in readings:
                 reading.cancel()
