@@ -5,58 +5,97 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.benchmarks.results import Table, Target, spread
 from tests.benchmarks.server import BODY
+from tests.evidence.postgresql import postgresql
 from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation
 from watcher.domain.transitions import detect, moved
-from watcher.pipeline.ports import Change
+from watcher.pipeline.ports import Change, Take
 from watcher.store.sql import SqlStore
 
 READY = 500
 """Transitions that are ready at the same time, as after an outage."""
 BATCHES = 8
+TAKEN = 1000
 NOTIFIERS = ("pager", "chat", "archive")
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What recording a transition took, or taking a due job: microseconds."""
+
+    processor: float
+    """All threads of ours counted; not those of a database server."""
+    elapsed: float
+
+
 def table(rounds: int) -> Table:
-    """Measure the record on SQLite."""
-    many, single = [], []
-    for _ in range(rounds):
-        many.append(asyncio.run(microseconds(READY)))
-        single.append(asyncio.run(microseconds(1)))
+    """Measure the record on both databases."""
+    with postgresql() as server, TemporaryDirectory() as directory:
+        urls = {"SQLite": f"sqlite:///{Path(directory) / 'watcher.db'}", "PostgreSQL": server.new_database()}
+        costs: dict[tuple[str, str], list[Cost]] = {}
+        for _ in range(rounds):
+            for name, url in urls.items():
+                costs.setdefault((f"a transition, {READY} ready", name), []).append(asyncio.run(recording(url, READY)))
+                costs.setdefault(("a transition alone", name), []).append(asyncio.run(recording(url, 1)))
+                costs.setdefault(("a due job taken", name), []).append(asyncio.run(taking(url)))
     return Table(
-        "A transition with three deliveries, on SQLite",
-        ("", "µs of processor time", "target", "met"),
-        [
-            [f"{READY} ready", spread(many), *Target(150, "µs").judged(statistics.median(many))],
-            ["one by one", spread(single), "", ""],
-        ],
+        "The record: a transition with three deliveries, and a due job",
+        ("", "", "µs of our processor", "µs elapsed", "target", "met"),
+        [[*of, *_row(of, found)] for of, found in costs.items()],
         "The job's new state, the transition with the whole job object, and the deliveries; all that is ready is one"
-        " transaction, on the store's own thread, whose time is counted.",
+        " transaction, on the store's own thread, whose time is counted. Due jobs are taken 1,000 at a time.",
     )
 
 
-async def microseconds(ready: int) -> float:
-    """Record batches of so many transitions; return the processor time of each transition, all threads counted."""
-    keys = [JobKey("openai", f"ftjob-{number}") for number in range(READY)]
-    with TemporaryDirectory() as directory:
-        async with SqlStore(f"sqlite:///{Path(directory) / 'watcher.db'}") as store:
-            await store.upsert_jobs([JobSpec(key) for key in keys], NOON)
-            jobs = [job for job in await store.jobs() if job.key in set(keys)]
-            changes = [[] for _ in range(BATCHES)]  # type: list[list[Change]]
-            for number, batch in enumerate(changes):
-                batch += [_moved(job, number) for job in jobs[:ready]]
-                jobs = [change.job for change in batch] + jobs[ready:]
-            begin = time.process_time()
-            for batch in changes:
-                assert not await store.record(batch)
-            return (time.process_time() - begin) / (BATCHES * ready) * 1e6
+def _row(of: tuple[str, str], costs: Sequence[Cost]) -> Sequence[str]:
+    processor = [cost.processor for cost in costs]
+    judged = (
+        Target(150, "µs").judged(statistics.median(processor)) if of[1] == "SQLite" and "ready" in of[0] else ("", "")
+    )
+    return [spread(processor), spread([cost.elapsed for cost in costs]), *judged]
+
+
+async def recording(url: str, ready: int) -> Cost:
+    """Record batches of so many transitions."""
+    keys = [JobKey("openai", f"ftjob-{time.monotonic_ns()}-{number}") for number in range(READY)]
+    async with SqlStore(url) as store:
+        await store.upsert_jobs([JobSpec(key) for key in keys], NOON)
+        wanted = set(keys)
+        jobs = [job for job in await store.jobs() if job.key in wanted]
+        batches: list[list[Change]] = []
+        for number in range(BATCHES):
+            batches.append([_moved(job, number) for job in jobs[:ready]])
+            jobs = [change.job for change in batches[-1]] + jobs[ready:]
+        begin = time.process_time(), time.perf_counter()
+        for batch in batches:
+            assert not await store.record(batch)
+        return _since(begin, BATCHES * ready)
+
+
+async def taking(url: str) -> Cost:
+    """Take due jobs, a thousand at a time."""
+    source = f"source{time.monotonic_ns()}"
+    async with SqlStore(url) as store:
+        await store.upsert_jobs([JobSpec(JobKey(source, f"ftjob-{number}")) for number in range(TAKEN)], NOON)
+        begin, taken, now = (time.process_time(), time.perf_counter()), 0, NOON
+        for _ in range(BATCHES):
+            taken += len(await store.take_due({source: Take(TAKEN, now + timedelta(seconds=30))}, now))
+            now += timedelta(seconds=30)
+        assert taken == TAKEN * BATCHES
+        return _since(begin, taken)
+
+
+def _since(begin: tuple[float, float], count: int) -> Cost:
+    processor, elapsed = begin
+    return Cost((time.process_time() - processor) / count * 1e6, (time.perf_counter() - elapsed) / count * 1e6)
 
 
 def _moved(job: Job, number: int) -> Change:
