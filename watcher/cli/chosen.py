@@ -81,7 +81,7 @@ def choose(references: Sequence[JobReference], surroundings: Surroundings) -> Ch
 def _from_settings(
     references: Sequence[JobReference], surroundings: Surroundings, overrides: Mapping[str, str | None]
 ) -> Chosen:
-    from watcher.wiring import source_config
+    from watcher.meaning import source_config
 
     settings = read_settings(
         surroundings.config,
@@ -97,7 +97,7 @@ def _from_settings(
 
 def spec_of(reference: JobReference, settings: Settings) -> JobSpec:
     """Find the job in the configuration, for its name and labels; else take it from the only, or default, source."""
-    from watcher.wiring import job_spec, usual_source
+    from watcher.meaning import job_spec, usual_source
 
     for job in settings.jobs:
         if job.id == reference.id and reference.source in {None, job.source}:

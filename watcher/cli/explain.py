@@ -11,8 +11,9 @@ from watcher.cli.recorded import find_key, with_store
 from watcher.domain.escaping import printable
 from watcher.domain.jobs import Job, Status
 from watcher.domain.transitions import Transition
+from watcher.meaning import rhythm, routes
 from watcher.pipeline.overview import explain_next_poll, history_rows, job_row, routing_rows
-from watcher.wiring import rhythm, routes, utc_now
+from watcher.wiring import utc_now
 
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore

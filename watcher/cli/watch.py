@@ -117,8 +117,9 @@ async def _watch(chosen: Chosen, bounds: Bounds, notify: list[str], *, as_json: 
 
 
 async def _open_announce(chosen: Chosen, names: list[str], edges: Edges, stack: AsyncExitStack) -> Announce:
+    from watcher.meaning import routes
     from watcher.pipeline.announce import Announce
-    from watcher.wiring import open_notifiers, routes
+    from watcher.wiring import open_notifiers
 
     if chosen.settings is None:
         raise ConfigurationError(
