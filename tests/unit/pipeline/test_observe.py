@@ -246,15 +246,15 @@ async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
     monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
     world = World(store, {"a": ["queued", "running", "paused", "succeeded"], "b": [BUSY]})
     await world.watch("a")
-    take_due, record, broken = store.take_due, store.record, False
+    take_due, record, broken = store.take_due, store.record, set[str]()
 
     async def take(*args: object) -> object:
-        if broken:
+        if "take" in broken:
             raise StoreUnavailableError("the disk is full")
         return await take_due(*args)  # type: ignore[arg-type]
 
     async def write(*args: object) -> object:
-        if broken:
+        if "write" in broken:
             raise StoreUnavailableError("the disk is full")
         return await record(*args)  # type: ignore[arg-type]
 
@@ -264,13 +264,14 @@ async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
         await world.round(1)
         await world.watch("b")
         await world.round(1)  # it fails, and waits for longer than the other one
-        broken = True
+        broken |= {"take", "write"}
         await world.round(1, seconds=30)
         await world.round(2, seconds=30)
         assert await world.statuses() == ["queued"]
         assert str(world.observe.record_error()) == "the disk is full"
-        broken = False
+        broken.remove("take")
         await world.round(2, seconds=30)  # the record does not know yet that the failing job should wait
+        broken.clear()
         await until(lambda: world.log.events("info").count("transition") == 4)
 
     assert await world.statuses() == ["queued", "running", "paused", "succeeded"]
