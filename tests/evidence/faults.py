@@ -116,13 +116,13 @@ def _limits(now: datetime) -> Iterator[Case]:
 def _job(random: Random, job_id: str, faults: Sequence[Fault]) -> JobScript:
     """Return a job that moves on by being asked for, so that each of its statuses is told, except for some.
 
-    Each is told twice, since a reload drops the answers that are under way.
+    Each is told four times: a reload drops the answers that are under way, and a busy machine reads some too late.
     """
     first, *others, last = random.choice(PATHS)
     steps = [Step(first, polls=3)]  # faults come with the second request at the earliest
     for status in others:
         is_skipped = random.random() < SHARE_SKIPPED
-        steps.append(Step(status, lasts=timedelta()) if is_skipped else Step(status, polls=2))
+        steps.append(Step(status, lasts=timedelta()) if is_skipped else Step(status, polls=4))
     return JobScript(job_id, (*steps, Step(last)), faults=tuple(faults))
 
 
