@@ -16,7 +16,7 @@ from watcher.cli.exits import Exit
 from watcher.cli.interrupts import run_until_signal
 from watcher.cli.options import ConfigOption, JobsArgument, JsonOption, LogFormatOption, LogLevelOption, as_duration
 from watcher.cli.screen import Screen, open_screen
-from watcher.domain.cadence import PollOutcome, Rhythm, Trouble
+from watcher.domain.cadence import LONGEST_INTERVAL, PollOutcome, Rhythm, Trouble
 from watcher.domain.jobs import Job, Status
 from watcher.domain.transitions import Transition
 from watcher.errors import ConfigurationError
@@ -39,8 +39,6 @@ CODES: Mapping[Ending, Exit] = {
 }
 
 DEFAULT_INTERVAL = timedelta(seconds=10)
-LONGEST_BACKOFF = timedelta(minutes=5)
-"""How long failed polls may be apart."""
 
 
 def watch(
@@ -91,7 +89,7 @@ def watch(
     if until and until not in set(Status) and (near := get_close_matches(until, list(Status), n=1)):
         raise typer.BadParameter(f"{until!r} is no status; did you mean {str(near[0])!r}?", param_hint="--until")
     chosen = choose(ids, Surroundings(config, log_level, log_format, base_url, api_key_file))
-    rhythm = Rhythm(interval, max(interval, LONGEST_BACKOFF), is_adaptive=False)
+    rhythm = Rhythm(interval, max(interval, LONGEST_INTERVAL), is_adaptive=False)
     bounds = Bounds(rhythm, until, timeout, give_up_after)
     raise typer.Exit(run_until_signal(_watch(chosen, bounds, notify or [], as_json=as_json)))
 

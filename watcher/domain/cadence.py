@@ -11,6 +11,8 @@ from watcher.domain.durations import format_duration
 from watcher.domain.forecast import Phase, Window, window
 from watcher.domain.jobs import Basis, Job, Status, is_terminal
 
+LONGEST_INTERVAL = timedelta(minutes=5)
+"""The longest wait between two polls, failed ones too, unless somebody says otherwise."""
 LONGEST_RETRY_AFTER = timedelta(seconds=120)
 """The longest wait that an API may ask for; the official SDK honours as much."""
 PROBE_INTERVAL = timedelta(minutes=1)

@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from watcher.domain.cadence import LONGEST_INTERVAL
 from watcher.domain.conditions import STUCK_AFTER
 from watcher.domain.jobs import is_job_id
 from watcher.domain.routing import Events, FirstSeen
@@ -41,9 +42,6 @@ from watcher.settings.values import (
     Timeout,
 )
 from watcher.sources.environment import DEFAULT_BASE_URL, DEFAULT_SOURCE, DEFAULT_TIMEOUT, Auth
-
-LONGEST_INTERVAL = timedelta(minutes=5)
-"""The longest wait between two polls, unless the settings say otherwise."""
 
 
 class Cadence(StrEnum):
