@@ -12,7 +12,7 @@ from watcher.domain.deliveries import Delivered, Outcome
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.messages import Message
 from watcher.domain.transitions import Reason, Transition
-from watcher.pipeline.ports import Edges
+from watcher.engine.ports import Edges
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY = JobKey("openai", "ftjob-1")

@@ -7,8 +7,8 @@ import sys
 import traceback
 from typing import TextIO
 
-from watcher.cli.exits import Exit
-from watcher.domain.escaping import printable
+from watcher.cli.exit_codes import Exit
+from watcher.domain.text import printable
 from watcher.errors import ConfigurationError, OutputClosedError, OutputFailedError, WatcherError
 
 

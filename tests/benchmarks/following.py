@@ -11,9 +11,9 @@ from datetime import timedelta
 from functools import cache
 
 from tests.benchmarks.lives import ALL_KINDS, SEED, Life, Population, lives
-from watcher.domain.cadence import Rhythm, next_poll, wants_look
 from watcher.domain.forecast import forecast, forecast_from
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Status, is_terminal
+from watcher.domain.polling_policy import Rhythm, next_poll, wants_look
 from watcher.domain.transitions import Reason, Transition, detect, moved
 
 MAX_INTERVAL = timedelta(minutes=5)

@@ -16,7 +16,7 @@ from tests.benchmarks.server import BODY
 from tests.evidence.postgresql import postgresql
 from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation
 from watcher.domain.transitions import detect, moved
-from watcher.pipeline.ports import Change, Take
+from watcher.engine.ports import Change, Take
 from watcher.store.sql import SqlStore
 
 READY = 500

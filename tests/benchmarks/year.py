@@ -16,7 +16,7 @@ from tests.benchmarks.server import JOB
 from watcher.domain.deliveries import Delivered, after_attempt
 from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation, is_terminal
 from watcher.domain.transitions import detect, moved
-from watcher.pipeline.ports import Change
+from watcher.engine.ports import Change
 from watcher.store.sql import SqlStore
 
 JOBS_PER_DAY = 50

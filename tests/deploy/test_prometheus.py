@@ -18,10 +18,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.deploy.machine import REPOSITORY
 from tests.deploy.programs import needed, succeed
 from tests.doubles import START, ManualClock, RecordingLog, a_transition
-from watcher.domain.cadence import PollOutcome
 from watcher.domain.deliveries import Delivered, Delivery, DeliveryState, after_attempt
-from watcher.web.metrics import PrometheusMeter
-from watcher.web.panel import Panel, Record, Standing
+from watcher.domain.polling_policy import PollOutcome
+from watcher.server.context import Panel, Record, Standing
+from watcher.server.metrics import PrometheusMeter
 
 PROMETHEUS = REPOSITORY / "deploy" / "prometheus"
 RULES = PROMETHEUS / "rules.yml"

@@ -19,13 +19,13 @@ from tests.e2e.settings import API_KEY, WEBHOOK_SECRET, jobs, settings, statuses
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import JobKey
 from watcher.domain.messages import event_id
-from watcher.settings import load
+from watcher.service.bootstrap import Blueprint, Pipeline
+from watcher.settings.validation import load
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.receiver import Receiver
 from watcher.simulator.script import JobScript, Script, Step
 from watcher.simulator.server import Received, Reply
 from watcher.store.sql import SqlStore
-from watcher.wiring import Blueprint, Pipeline
 
 LIVES = {
     "ftjob-long": ("validating_files", "queued", "running", "succeeded"),

@@ -24,9 +24,9 @@ from tests.e2e.settings import API_KEY, WEBHOOK_SECRET, jobs, settings, webhook
 from tests.evidence.accepted import Acceptance, AcceptingReceiver
 from tests.evidence.moved import HEALTHY, JOBS, MovedStage
 from tests.evidence.truth import Truth
-from watcher.daemon import SUPERVISE_INTERVAL
 from watcher.domain.conditions import GRACE
 from watcher.domain.deliveries import PATIENT
+from watcher.service.daemon import SUPERVISE_INTERVAL
 from watcher.simulator.receiver import ACCEPTED
 from watcher.simulator.script import JobScript, Script, Step
 from watcher.simulator.server import Manner, Reply
@@ -76,7 +76,7 @@ FOR_GOOD = {
 def impatient() -> Iterator[None]:
     """Bound an attempt to two seconds, and let Slack be written to as often as the moved clock allows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("watcher.wiring.NOTIFIER_TIMEOUT", timedelta(seconds=2))
+        patch.setattr("watcher.service.bootstrap.NOTIFIER_TIMEOUT", timedelta(seconds=2))
         patch.setattr("watcher.notifiers.slack.SPACING", NOTHING)
         yield
 

@@ -26,12 +26,12 @@ from tests.evidence.record import read_record
 from tests.evidence.tally import Tally
 from tests.evidence.truth import Truth
 from watcher.domain.deliveries import Delivery, DeliveryState
-from watcher.settings import load
+from watcher.service.bootstrap import Blueprint, Pipeline
+from watcher.settings.validation import load
 from watcher.simulator.receiver import ACCEPTED, Receiver
 from watcher.simulator.script import JobScript, Script, Step
 from watcher.simulator.server import Clock, Received, Reply
 from watcher.store.sql import SqlStore
-from watcher.wiring import Blueprint, Pipeline
 
 JOBS = ("ftjob-a", "ftjob-b", "ftjob-c")
 STATUSES = ("queued", "running", "succeeded")

@@ -21,7 +21,7 @@ from tests.evidence.record import pending, read_record
 from tests.evidence.truth import Passage, Truth, lives
 from watcher.domain.jobs import JobSpec
 from watcher.domain.transitions import detect, moved
-from watcher.pipeline.ports import Change
+from watcher.engine.ports import Change
 from watcher.simulator.script import Fault, FaultKind, JobScript, Step
 from watcher.simulator.server import Manner, Reply
 from watcher.store.sql import SqlStore

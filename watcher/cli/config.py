@@ -9,7 +9,7 @@ import typer
 
 from watcher.cli.options import ConfigOption, JsonOption, open_log, read_settings
 from watcher.cli.output import write_json, write_line, write_text
-from watcher.locations import find_config
+from watcher.settings.locations import find_config
 
 app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
 
@@ -17,7 +17,7 @@ app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True
 @app.command()
 def check(config: ConfigOption = None) -> None:
     """Say whether the configuration is right; name every mistake if it is not. Exit 0 or 2."""
-    from watcher.wiring import check_settings, real_edges
+    from watcher.service.bootstrap import check_settings, real_edges
 
     settings = read_settings(config)
     asyncio.run(check_settings(settings, real_edges(open_log(settings))))
@@ -31,7 +31,7 @@ def check(config: ConfigOption = None) -> None:
 @app.command()
 def show(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Show the settings in force, wherever they come from, with secrets masked."""
-    from watcher.settings import masked, to_toml
+    from watcher.settings.display import masked, to_toml
 
     document = masked(read_settings(config))
     if as_json:
@@ -43,6 +43,6 @@ def show(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration file, for editors."""
-    from watcher.settings import schema as settings_schema
+    from watcher.settings.json_schema import schema as settings_schema
 
     write_json(settings_schema())

@@ -9,10 +9,10 @@ import typer
 
 from watcher.cli.options import ConfigOption, JsonOption, as_duration, read_settings_for_record
 from watcher.cli.output import write_json, write_line, write_table
-from watcher.cli.recorded import with_store
+from watcher.cli.store import with_store
 from watcher.domain.deliveries import DeliveryState
-from watcher.pipeline.overview import delivery_row
-from watcher.wiring import utc_now
+from watcher.domain.overview import delivery_row
+from watcher.service.bootstrap import utc_now
 
 if TYPE_CHECKING:
     from watcher.store.sql import Selection

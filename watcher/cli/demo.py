@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from watcher.cli.exits import Exit
-from watcher.cli.interrupts import run_until_signal
+from watcher.cli.exit_codes import Exit
 from watcher.cli.output import write_line
-from watcher.domain.escaping import printable
+from watcher.cli.signals import run_until_signal
+from watcher.domain.text import printable
 
 if TYPE_CHECKING:
     from watcher.simulator.demo import Say

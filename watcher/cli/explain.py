@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from watcher.cli.options import ConfigOption, JobArgument, JobReference, JsonOption, read_settings_for_record
 from watcher.cli.output import write_json, write_line, write_table
-from watcher.cli.recorded import find_key, with_store
-from watcher.domain.escaping import printable
+from watcher.cli.store import find_key, with_store
 from watcher.domain.jobs import Job, Status
+from watcher.domain.overview import explain_next_poll, history_rows, job_row, routing_rows
+from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
-from watcher.meaning import rhythm, routes
-from watcher.pipeline.overview import explain_next_poll, history_rows, job_row, routing_rows
-from watcher.wiring import utc_now
+from watcher.service.bootstrap import utc_now
+from watcher.settings.conversion import rhythm, routes
 
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore

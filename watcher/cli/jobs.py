@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.chosen import spec_of
 from watcher.cli.options import (
     ConfigOption,
     JobArgument,
@@ -17,12 +16,13 @@ from watcher.cli.options import (
     read_settings_for_record,
 )
 from watcher.cli.output import write_json, write_line, write_table
-from watcher.cli.recorded import find_key, with_store
-from watcher.domain.escaping import excerpt
+from watcher.cli.selection import spec_of
+from watcher.cli.store import find_key, with_store
 from watcher.domain.jobs import TEXT_RULE, JobKey, JobSpec, completed, is_plain
+from watcher.domain.overview import history_rows, job_row
+from watcher.domain.text import excerpt
 from watcher.domain.transitions import Transition
-from watcher.pipeline.overview import history_rows, job_row
-from watcher.wiring import utc_now
+from watcher.service.bootstrap import utc_now
 
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore

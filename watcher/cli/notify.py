@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.exits import Exit
-from watcher.cli.interrupts import run_until_signal
+from watcher.cli.exit_codes import Exit
 from watcher.cli.options import ConfigOption, LogFormatOption, LogLevelOption, open_log, read_settings
+from watcher.cli.signals import run_until_signal
 from watcher.domain.deliveries import Delivered, Failed, Outcome
 from watcher.domain.durations import format_duration
-from watcher.domain.escaping import printable
 from watcher.domain.messages import message_of_test
-from watcher.wiring import open_notifiers, real_edges
+from watcher.domain.text import printable
+from watcher.service.bootstrap import open_notifiers, real_edges
 
 if TYPE_CHECKING:
-    from watcher.pipeline.ports import Edges
-    from watcher.settings import Settings
+    from watcher.engine.ports import Edges
+    from watcher.settings.model import Settings
 
 app = typer.Typer(help="Try a notifier.", no_args_is_help=True)
 

@@ -12,11 +12,11 @@ import typer
 from watcher.domain.durations import parse_duration
 from watcher.domain.jobs import ID_RULE, JobKey, is_job_id
 from watcher.errors import ConfigurationError
-from watcher.locations import find_config
 from watcher.logs import Format, Level, LogOptions, WatcherLog
+from watcher.settings.locations import find_config
 
 if TYPE_CHECKING:
-    from watcher.settings import Settings
+    from watcher.settings.model import Settings
 
 
 SECRET_LIMIT = 64 * 1024
@@ -81,7 +81,7 @@ def read_settings(
     overrides: Mapping[str, object] | None = None,
 ) -> Settings:
     """Read the configuration. Raises ConfigurationError with every mistake in it."""
-    from watcher.settings import load
+    from watcher.settings.validation import load
 
     log = {name: value for name, value in {"level": level, "format": log_format}.items() if value}
     return load(find_config(config, os.environ), {"log": log, **(overrides or {})})
@@ -89,7 +89,7 @@ def read_settings(
 
 def read_settings_for_record(config: Path | None) -> Settings:
     """Read what a command on the record needs: none of the service's secrets. Raises ConfigurationError."""
-    from watcher.settings import load_for_record
+    from watcher.settings.validation import load_for_record
 
     return load_for_record(find_config(config, os.environ))
 
@@ -101,7 +101,7 @@ def has_configuration(config: Path | None) -> bool:
 
 def log_options(settings: Settings) -> LogOptions:
     """Return how the settings want the log, with every secret of theirs to be taken out of it."""
-    from watcher.settings import secrets_of
+    from watcher.settings.display import secrets_of
 
     return LogOptions(settings.log.level, settings.log.format, secrets_of(settings))
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from watcher.domain.escaping import printable
+from watcher.domain.text import printable
 from watcher.errors import OutputClosedError, OutputFailedError
 
 

@@ -8,17 +8,17 @@ from typing import Annotated
 
 import typer
 
-from watcher.cli.chosen import ApiKeyFileOption, BaseUrlOption, Chosen, Surroundings, choose
-from watcher.cli.exits import Exit
-from watcher.cli.interrupts import run_until_signal
+from watcher.cli.exit_codes import Exit
 from watcher.cli.options import ConfigOption, JobReference, LogFormatOption, LogLevelOption, as_job
 from watcher.cli.output import write_line
-from watcher.domain.escaping import printable
+from watcher.cli.selection import ApiKeyFileOption, BaseUrlOption, Chosen, Surroundings, choose
+from watcher.cli.signals import run_until_signal
 from watcher.domain.jobs import Job, Observation
 from watcher.domain.messages import facts_of
+from watcher.domain.text import printable
 from watcher.domain.transitions import detect
 from watcher.errors import MissingError, RejectedError, SourceError
-from watcher.wiring import open_source, real_edges
+from watcher.service.bootstrap import open_source, real_edges
 
 
 class Format(StrEnum):

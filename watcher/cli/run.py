@@ -6,7 +6,7 @@ import asyncio
 
 from watcher.cli.options import ConfigOption, LogFormatOption, LogLevelOption, log_options, read_settings
 from watcher.logs import WatcherLog
-from watcher.wiring import Blueprint, open_meter, real_edges
+from watcher.service.bootstrap import Blueprint, open_meter, real_edges
 
 
 def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_format: LogFormatOption = None) -> None:
@@ -16,7 +16,7 @@ def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_forma
     reads the configuration again: a good one takes effect, one with mistakes is logged and leaves things as they are.
     """
     settings = read_settings(config, log_level, log_format)
-    from watcher.daemon import serve
+    from watcher.service.daemon import serve
 
     log = WatcherLog(log_options(settings))
     log.adopt_standard_logging()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.interrupts import run_until_signal
 from watcher.cli.output import write_line
+from watcher.cli.signals import run_until_signal
 
 if TYPE_CHECKING:
     from watcher.simulator.script import Script

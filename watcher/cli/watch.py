@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.chosen import ApiKeyFileOption, BaseUrlOption, Chosen, Surroundings, choose
-from watcher.cli.exits import Exit
-from watcher.cli.interrupts import run_until_signal
+from watcher.cli.exit_codes import Exit
 from watcher.cli.options import ConfigOption, JobsArgument, JsonOption, LogFormatOption, LogLevelOption, as_duration
-from watcher.cli.screen import Screen, open_screen
-from watcher.domain.cadence import LONGEST_INTERVAL, PollOutcome, Rhythm, Trouble
+from watcher.cli.selection import ApiKeyFileOption, BaseUrlOption, Chosen, Surroundings, choose
+from watcher.cli.signals import run_until_signal
+from watcher.cli.watch_output import Screen, open_screen
 from watcher.domain.jobs import Job, Status
+from watcher.domain.polling_policy import LONGEST_INTERVAL, PollOutcome, Rhythm, Trouble
 from watcher.domain.transitions import Transition
+from watcher.engine.polling.follow import Bounds, Ending, Telling, Watch
 from watcher.errors import ConfigurationError
-from watcher.pipeline.watch import Bounds, Ending, Telling, Watch
-from watcher.wiring import open_source, real_edges
+from watcher.service.bootstrap import open_source, real_edges
 
 if TYPE_CHECKING:
-    from watcher.pipeline.announce import Announce
-    from watcher.pipeline.ports import Edges, Log
+    from watcher.engine.delivery.direct import Announce
+    from watcher.engine.ports import Edges, Log
 
 CODES: Mapping[Ending, Exit] = {
     Ending.REACHED: Exit.OK,
@@ -115,9 +115,9 @@ async def _watch(chosen: Chosen, bounds: Bounds, notify: list[str], *, as_json: 
 
 
 async def _open_announce(chosen: Chosen, names: list[str], edges: Edges, stack: AsyncExitStack) -> Announce:
-    from watcher.meaning import routes
-    from watcher.pipeline.announce import Announce
-    from watcher.wiring import open_notifiers
+    from watcher.engine.delivery.direct import Announce
+    from watcher.service.bootstrap import open_notifiers
+    from watcher.settings.conversion import routes
 
     if chosen.settings is None:
         raise ConfigurationError(

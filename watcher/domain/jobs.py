@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from watcher.domain.escaping import printable
+from watcher.domain.text import printable
 
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 

@@ -13,8 +13,8 @@ from enum import StrEnum
 
 from watcher.domain.conditions import is_own
 from watcher.domain.durations import format_duration
-from watcher.domain.escaping import excerpt
 from watcher.domain.jobs import JobKey, Status
+from watcher.domain.text import excerpt
 from watcher.domain.transitions import Reason, Transition
 
 ENVELOPE_LIMIT = 20_000

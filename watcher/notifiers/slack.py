@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from watcher.domain.deliveries import PATIENT, Failed, Outcome
-from watcher.domain.escaping import printable
 from watcher.domain.messages import Fact, Message, Mood
-from watcher.fields import Section
+from watcher.domain.text import printable
 from watcher.http import Answer
-from watcher.notifiers.plugin import Context, Plugin
-from watcher.notifiers.posting import Address, Receiver
+from watcher.notifiers.http import Address, Receiver
+from watcher.plugins.notifier import Context, Plugin
+from watcher.plugins.section import Section
 
 SPACING = timedelta(seconds=1)
 """Slack takes about one message a second per webhook."""

@@ -13,8 +13,8 @@ from typing import BinaryIO, Literal
 from watcher.domain.deliveries import Delivered, Failed, Outcome
 from watcher.domain.messages import Message, encode, line_of
 from watcher.errors import OutputClosedError
-from watcher.fields import Section
-from watcher.notifiers.plugin import Context, Plugin
+from watcher.plugins.notifier import Context, Plugin
+from watcher.plugins.section import Section
 
 PATIENCE = timedelta(seconds=15)
 """How long an attempt waits for whoever reads."""

@@ -14,9 +14,9 @@ from standardwebhooks import Webhook as Signer
 
 from watcher.domain.deliveries import Outcome
 from watcher.domain.messages import Message, encode
-from watcher.fields import Section
-from watcher.notifiers.plugin import Context, Plugin
-from watcher.notifiers.posting import Address, Receiver
+from watcher.notifiers.http import Address, Receiver
+from watcher.plugins.notifier import Context, Plugin
+from watcher.plugins.section import Section
 
 SECRET_RULE = "must be whsec_ and base64 of 24 to 64 bytes; several, separated by spaces, while a secret is replaced"  # noqa: S105 - a rule, no secret
 _PREFIX = "whsec_"

@@ -20,13 +20,13 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from watcher.domain.cadence import LONGEST_INTERVAL
 from watcher.domain.conditions import STUCK_AFTER
 from watcher.domain.jobs import is_job_id
+from watcher.domain.polling_policy import LONGEST_INTERVAL
 from watcher.domain.routing import Events, FirstSeen
-from watcher.fields import Duration, Mistake, Section
+from watcher.engine.polling.source_state import Strategy
 from watcher.logs import Format, Level
-from watcher.pipeline.lane import Strategy
+from watcher.plugins.section import Duration, Mistake, Section
 from watcher.settings.values import (
     BaseUrl,
     HeaderText,
@@ -41,7 +41,7 @@ from watcher.settings.values import (
     StoreUrl,
     Timeout,
 )
-from watcher.sources.environment import DEFAULT_BASE_URL, DEFAULT_SOURCE, DEFAULT_TIMEOUT, Auth
+from watcher.sources.openai.config import DEFAULT_BASE_URL, DEFAULT_SOURCE, DEFAULT_TIMEOUT, Auth
 
 
 class Cadence(StrEnum):

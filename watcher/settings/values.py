@@ -10,9 +10,9 @@ from pydantic import AfterValidator, SecretStr, WithJsonSchema
 
 from watcher.domain.durations import write_duration
 from watcher.domain.jobs import ID_RULE, TEXT_RULE, Status, is_job_id, is_plain
-from watcher.fields import Duration, expected
-from watcher.mistakes import nearest
-from watcher.sources.environment import DEFAULT_BASE_URL, is_base_url, is_header_text
+from watcher.plugins.section import Duration, expected
+from watcher.settings.error_text import nearest
+from watcher.sources.openai.config import DEFAULT_BASE_URL, is_base_url, is_header_text
 
 NAME_RULE = "a name of 1 to 64 of the characters a-z 0-9 _ -"
 LONGEST_TIMEOUT = timedelta(minutes=1)

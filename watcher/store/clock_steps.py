@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, or_, update
 
 from watcher.domain.deliveries import DeliveryState
-from watcher.pipeline.ports import Waits
+from watcher.engine.ports import Waits
 from watcher.store.schema import delivery, job
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, literal_column, or_, select, update
 
 from watcher.domain.deliveries import PATIENT, Delivery, DeliveryState, Settlement
-from watcher.domain.escaping import printable
+from watcher.domain.text import printable
 from watcher.store.rows import delivery_of, select_deliveries
 from watcher.store.schema import delivery, transition
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from watcher.domain.jobs import Job
-from watcher.pipeline.ports import Take
+from watcher.engine.ports import Take
 from watcher.store.rows import JOB_COLUMNS, job_of
 from watcher.store.schema import job
 

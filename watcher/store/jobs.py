@@ -23,9 +23,9 @@ from sqlalchemy import (
 
 from watcher.domain.conditions import OWN_SOURCE
 from watcher.domain.jobs import Job, JobKey, JobSpec, is_terminal
+from watcher.domain.overview import UNSEEN
 from watcher.domain.transitions import Transition
-from watcher.pipeline.overview import UNSEEN
-from watcher.store.engine import serialise
+from watcher.store.database import serialise
 from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of
 from watcher.store.schema import job, transition
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from sqlalchemy import Connection, column, inspect, select, table, text
 
 from watcher.errors import StoreUnavailableError, StoreUnusableError
-from watcher.store.engine import Database, serialise
-from watcher.store.faults import BUSY_SECONDS
+from watcher.store.database import Database, serialise
+from watcher.store.errors import BUSY_SECONDS
 from watcher.store.schema import HEAD, OLDEST_READER, REVISIONS, VERSION_TABLE, metadata
 
 _RETRY_SECONDS = 0.05

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, Engine, create_engine, event
 
 from watcher.errors import ConfigurationError
-from watcher.store.faults import BUSY_SECONDS, STATEMENT_SECONDS
+from watcher.store.errors import BUSY_SECONDS, STATEMENT_SECONDS
 
 if TYPE_CHECKING:
     import psycopg

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, selec
 
 from watcher.domain.conditions import OWN_SOURCE
 from watcher.domain.jobs import TERMINAL
-from watcher.store.engine import serialise
+from watcher.store.database import serialise
 from watcher.store.schema import delivery, job, transition
 
 BATCH = 500

@@ -8,10 +8,10 @@ from typing import Any, cast
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from watcher.domain.deliveries import PATIENT, DeliveryState
-from watcher.domain.escaping import printable
 from watcher.domain.jobs import JobKey
+from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
-from watcher.pipeline.ports import Change
+from watcher.engine.ports import Change
 from watcher.store.jobs import rows_by_key
 from watcher.store.rows import row_of_transition
 from watcher.store.schema import delivery, job, transition

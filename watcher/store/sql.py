@@ -14,18 +14,18 @@ from sqlalchemy import Connection
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.transitions import Transition
+from watcher.engine.ports import Change, Meter, NoMeter, Take, Waits
 from watcher.errors import StoreError
-from watcher.pipeline.ports import Change, Meter, NoMeter, Take, Waits
 from watcher.store import deliveries, jobs
 from watcher.store.clock_steps import bring_forward
+from watcher.store.database import connect
 from watcher.store.deliveries import Pending, Selection
 from watcher.store.due import find_due, take_due
-from watcher.store.durations import durations
-from watcher.store.engine import connect
 from watcher.store.jobs import UpsertResult
 from watcher.store.migrate import make_ready
 from watcher.store.prune import prune
 from watcher.store.record import record
+from watcher.store.status_durations import durations
 from watcher.store.thread import StoreThread
 
 __all__ = ["Pending", "Selection", "SqlStore", "UpsertResult"]

@@ -10,7 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from watcher.errors import StoreUnavailableError
-from watcher.store.faults import BUSY_SECONDS
+from watcher.store.errors import BUSY_SECONDS
 
 BRIEF_SECONDS = 0.25
 """How long to wait for a turn when the last wait for it was in vain: whoever comes next should not wait as long."""

@@ -19,10 +19,10 @@ import pytest
 
 from tests.doubles import ManualClock
 from tests.loopback import LoopbackReceiver
+from watcher.engine.ports import Notifier
 from watcher.http import Bounds, HttpClient, Pacer, tls_context
-from watcher.notifiers import registry
-from watcher.notifiers.plugin import Context
-from watcher.pipeline.ports import Notifier
+from watcher.plugins import registry
+from watcher.plugins.notifier import Context
 
 THIRD_PARTY = Path(__file__).parent / "third_party"
 TOKEN = "Zr8mQ2xW5tKq"

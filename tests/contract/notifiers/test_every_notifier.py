@@ -18,11 +18,11 @@ from tests.loopback import LoopbackReceiver, Reply
 from watcher.domain.deliveries import Delivered, Failed, Outcome, Rejected
 from watcher.domain.jobs import JobError, JobFacts
 from watcher.domain.messages import message_of, message_of_test
+from watcher.engine.ports import Notifier
 from watcher.errors import ConfigurationError
 from watcher.http import Bounds, HttpClient
-from watcher.notifiers import registry
-from watcher.notifiers.plugin import Context
-from watcher.pipeline.ports import Notifier
+from watcher.plugins import registry
+from watcher.plugins.notifier import Context
 
 Make = Callable[..., Notifier]
 Arrived = Callable[[], list[str]]

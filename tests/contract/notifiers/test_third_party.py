@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 
 from watcher.domain.messages import message_of_test
 from watcher.http import Bounds, HttpClient, Pacer
-from watcher.notifiers import registry
-from watcher.notifiers.plugin import Context
+from watcher.plugins import registry
+from watcher.plugins.notifier import Context
 
 async def main(board):
     plugin = registry.plugin("bulletin")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from watcher.domain.deliveries import PATIENT, Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, is_terminal
 from watcher.domain.transitions import Transition
-from watcher.pipeline.ports import Change
+from watcher.engine.ports import Change
 
 PENDING = DeliveryState.PENDING
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import bindparam, text
 
 from watcher.store.columns import UtcTime
-from watcher.store.engine import Database, connect
+from watcher.store.database import Database, connect
 from watcher.store.migrate import _upgrade
 from watcher.store.schema import HEAD, OLDEST_READER, VERSION_TABLE
 

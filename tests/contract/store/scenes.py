@@ -15,7 +15,7 @@ from sqlalchemy import text
 from watcher.domain.deliveries import Delivered, Delivery, Failed, Outcome, Rejected, after_attempt
 from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation, is_terminal
 from watcher.domain.transitions import detect, moved
-from watcher.pipeline.ports import Change, Take
+from watcher.engine.ports import Change, Take
 from watcher.store.sql import SqlStore
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)

@@ -30,7 +30,7 @@ from tests.contract.store.scenes import DELIVERED, FAILED, MINUTE, NOON, REJECTE
 from watcher.domain.deliveries import Delivery, Outcome, after_attempt
 from watcher.domain.jobs import Job, JobKey, JobSpec, is_terminal
 from watcher.domain.transitions import Transition
-from watcher.pipeline.ports import Take, Waits
+from watcher.engine.ports import Take, Waits
 from watcher.store.deliveries import list_deliveries
 from watcher.store.jobs import history, list_jobs
 from watcher.store.sql import Selection, SqlStore

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tests.contract.store.scenes import DELIVERED, KEY, MINUTE, NOON, SECOND, claim, key, keys, owe, settle, take, watch
 from watcher.domain.deliveries import DeliveryState, Failed
-from watcher.pipeline.ports import Waits
+from watcher.engine.ports import Waits
 from watcher.store.sql import Selection, SqlStore
 
 HOUR = timedelta(hours=1)

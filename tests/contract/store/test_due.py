@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, key, keys, take, the_job, watch
 from watcher.domain.jobs import Job
-from watcher.pipeline.ports import Take
+from watcher.engine.ports import Take
 from watcher.store import due
 from watcher.store.sql import SqlStore
 

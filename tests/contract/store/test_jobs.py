@@ -30,7 +30,7 @@ from tests.contract.store.scenes import (
     watch,
 )
 from watcher.domain.jobs import Job, JobSpec
-from watcher.pipeline.ports import Change, Take
+from watcher.engine.ports import Change, Take
 from watcher.store.sql import SqlStore, UpsertResult
 
 

@@ -26,7 +26,7 @@ import watcher.store
 from tests.contract.store.scenes import KEY, NOON, damage, left_as_it_is, owe, statement, the_job, watch, write_file
 from watcher.domain.jobs import JobSpec
 from watcher.errors import ConfigurationError, StoreError, StoreUnavailableError, StoreUnusableError
-from watcher.store.engine import connect, serialise
+from watcher.store.database import connect, serialise
 from watcher.store.schema import HEAD, OLDEST_READER, REVISIONS, VERSION_TABLE, metadata
 from watcher.store.sql import SqlStore
 

@@ -25,7 +25,7 @@ from tests.contract.store.scenes import (
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import Basis, Forecast, Job, JobError, JobFacts, JobKey, JobSpec
 from watcher.domain.messages import event_id
-from watcher.pipeline.ports import Change
+from watcher.engine.ports import Change
 from watcher.store.sql import SqlStore
 
 FACTS = JobFacts(

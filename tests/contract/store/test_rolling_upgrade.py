@@ -31,7 +31,7 @@ from watcher.domain.jobs import Basis, Forecast, JobSpec
 from watcher.domain.transitions import Reason
 from watcher.errors import StoreUnusableError
 from watcher.store import migrations
-from watcher.store.engine import Database, connect
+from watcher.store.database import Database, connect
 from watcher.store.schema import HEAD, REVISIONS
 from watcher.store.sql import SqlStore
 

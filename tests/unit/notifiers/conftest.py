@@ -10,7 +10,7 @@ import pytest
 from tests.doubles import ManualClock
 from tests.loopback import LoopbackReceiver
 from watcher.http import Bounds, HttpClient, Pacer
-from watcher.notifiers.plugin import Context
+from watcher.plugins.notifier import Context
 
 
 class RecordingPacer(Pacer):

@@ -19,8 +19,8 @@ from tests.unit.notifiers.conftest import RecordingPacer
 from watcher.domain.deliveries import Delivered, Failed, Rejected
 from watcher.domain.jobs import JobError, JobFacts
 from watcher.domain.messages import Fact, Message, message_of, message_of_test
-from watcher.notifiers.plugin import Context
 from watcher.notifiers.slack import Config, Slack, compose
+from watcher.plugins.notifier import Context
 
 MESSAGE = message_of(a_transition())
 

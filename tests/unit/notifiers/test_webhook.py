@@ -25,8 +25,8 @@ from tests.loopback import LoopbackReceiver, Received
 from watcher.domain.deliveries import Delivered
 from watcher.domain.jobs import JobError, JobFacts
 from watcher.domain.messages import encode, message_of
-from watcher.notifiers.plugin import Context
 from watcher.notifiers.webhook import Config, Webhook
+from watcher.plugins.notifier import Context
 
 
 def a_key(length: int = 32, fill: bytes = b"k") -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from watcher.errors import ConfigurationError
-from watcher.settings import Settings, load
+from watcher.settings.model import Settings
+from watcher.settings.validation import load
 
 Configure = Callable[[str], Settings]
 Complain = Callable[[str], Sequence[str]]

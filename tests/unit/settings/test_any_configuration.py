@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from watcher.domain.durations import write_duration
 from watcher.errors import ConfigurationError
-from watcher.settings import Settings, load, masked, to_toml
+from watcher.settings.display import masked, to_toml
+from watcher.settings.model import Settings
+from watcher.settings.validation import load
 
 SECRET = "Zr8mQ2xW5tKq"
 each_example = settings(

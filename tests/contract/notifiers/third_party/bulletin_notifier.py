@@ -5,11 +5,11 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from watcher.domain.deliveries import Outcome
-from watcher.domain.escaping import printable
 from watcher.domain.messages import Message
-from watcher.fields import Section
-from watcher.notifiers.plugin import Context, Plugin
-from watcher.notifiers.posting import Address, Receiver
+from watcher.domain.text import printable
+from watcher.notifiers.http import Address, Receiver
+from watcher.plugins.notifier import Context, Plugin
+from watcher.plugins.section import Section
 
 
 class Config(Section):

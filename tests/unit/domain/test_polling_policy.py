@@ -1,0 +1,320 @@
+"""When a job is polled next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.doubles import START, job_in
+from watcher.domain.jobs import Basis, Forecast, Job
+from watcher.domain.polling_policy import (
+    PollOutcome,
+    Rhythm,
+    Trouble,
+    answered,
+    is_reported_missing,
+    next_poll,
+    reason,
+    troubled,
+    urgency,
+    wants_look,
+)
+
+INTERVAL = timedelta(seconds=30)
+RHYTHM = Rhythm(INTERVAL, timedelta(minutes=5))
+FIXED = replace(RHYTHM, is_adaptive=False)
+LOOKING = replace(RHYTHM, looks_at_progress=True)
+FAILED = Trouble(PollOutcome.FAILED, "HTTP 503")
+MISSING = Trouble(PollOutcome.MISSING, "HTTP 404")
+REJECTED = Trouble(PollOutcome.REJECTED, "HTTP 401")
+HOUR = timedelta(hours=1)
+
+
+def expected_in(length: timedelta, basis: Basis = Basis.ESTIMATED_FINISH) -> Job:
+    """Return a job that has been running since START and is expected to end after the length."""
+    return job_in("running", status_since=START, forecast=Forecast(START + length, basis, START))
+
+
+def after(minutes: float) -> datetime:
+    return START + timedelta(minutes=minutes)
+
+
+def wait(job: Job, at: datetime, rhythm: Rhythm = RHYTHM, jitter: float = -1.0) -> float:
+    """Return the seconds until the next poll; without chance, unless it is asked for."""
+    due_at = next_poll(job, rhythm, at, jitter)
+    assert due_at is not None
+    return (due_at - at).total_seconds()
+
+
+def wait_after(
+    failures: int, trouble: Trouble = FAILED, interval: timedelta = INTERVAL, jitter: float = -1.0
+) -> timedelta:
+    rhythm = Rhythm(interval, max(interval, timedelta(minutes=5)))
+    at = next_poll(job_in("running", failures=failures), rhythm, START, jitter, trouble)
+    assert at is not None
+    return at - START
+
+
+@pytest.mark.parametrize("rhythm", [RHYTHM, FIXED])
+def test_a_job_of_which_nothing_is_expected_is_polled_after_exactly_the_interval(rhythm: Rhythm) -> None:
+    assert next_poll(job_in("running"), rhythm, START, 1.0) == START + INTERVAL
+    assert next_poll(job_in("running", status_since=after(-5)), rhythm, START, 0.3) == START + INTERVAL
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
+def test_a_job_that_has_ended_is_polled_no_more(status: str) -> None:
+    assert next_poll(job_in(status), RHYTHM, START, 0.0) is None
+
+
+def test_an_unknown_status_never_stops_the_polling() -> None:
+    assert next_poll(job_in("paused"), RHYTHM, START, 0.0) == START + INTERVAL
+
+
+@pytest.mark.parametrize(
+    ("minutes", "seconds"),
+    [(10, 90), (46.3, 30), (47, 30), (60, 30), (73, 30), (74, 30)],
+    ids=["long before", "just before", "at its beginning", "at the end", "overdue", "outlived"],
+)
+def test_a_job_expected_to_run_an_hour_is_polled_seldom_and_at_the_interval_around_its_end(
+    minutes: float, seconds: float
+) -> None:
+    assert wait(expected_in(HOUR), after(minutes)) == pytest.approx(seconds, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("hours", "seldom", "often"),
+    [(8, 180, 60), (1, 90, 30), (1 / 8, 45, 15), (1 / 27, 30, 10), (27, 180, 90), (343, 180, 180)],
+)
+def test_what_lasts_longer_is_polled_less_often(hours: float, seldom: float, often: float) -> None:
+    job = expected_in(hours * HOUR)
+
+    assert wait(job, START + hours * HOUR * 0.05) == pytest.approx(seldom, abs=0.1)
+    assert wait(job, START + hours * HOUR) == pytest.approx(often, abs=0.1)
+
+
+def test_no_wait_passes_the_moment_from_which_the_end_is_expected() -> None:
+    assert wait(expected_in(HOUR), after(45.8)) == pytest.approx(60, abs=0.1)
+
+
+def test_a_job_that_outlives_what_was_expected_is_polled_after_exactly_the_interval() -> None:
+    assert next_poll(expected_in(HOUR / 8), RHYTHM, after(30), 1.0) == after(30) + INTERVAL
+
+
+def test_a_status_of_a_few_intervals_is_not_worth_minding() -> None:
+    assert next_poll(expected_in(INTERVAL * 3), RHYTHM, START + INTERVAL, 1.0) == START + INTERVAL * 2
+
+
+def test_a_fixed_cadence_minds_no_forecast() -> None:
+    assert next_poll(expected_in(HOUR), FIXED, after(10), 1.0) == after(10) + INTERVAL
+
+
+def test_jobs_seen_together_are_sent_apart_within_the_interval() -> None:
+    job = job_in("running", status_since=START)
+
+    assert [wait(job, START, jitter=jitter) for jitter in (-1, 0, 1)] == [5, 17.5, 30]
+    assert wait(job, START + timedelta(seconds=5), jitter=0.0) == 30  # once is enough
+
+
+def test_jobs_expected_to_end_together_are_kept_apart() -> None:
+    assert wait(expected_in(HOUR), after(10), jitter=1.0) == pytest.approx(81)
+    assert wait(expected_in(HOUR), START, jitter=0.0) == pytest.approx(47.5)
+
+
+def test_a_clock_that_was_set_back_costs_no_polls() -> None:
+    assert next_poll(job_in("running", status_since=after(60)), RHYTHM, START, 0.0) == START + INTERVAL
+
+
+@pytest.mark.parametrize(("interval", "shortest"), [(60, 10), (30, 5), (2, 1), (1, 1), (0.1, 0.1)])
+def test_the_shortest_wait_is_polite(interval: float, shortest: float) -> None:
+    assert Rhythm(timedelta(seconds=interval), HOUR).shortest == timedelta(seconds=shortest)
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "minutes"), [(RHYTHM, 3), (replace(RHYTHM, max_interval=timedelta(minutes=2)), 2), (FIXED, 0.5)]
+)
+def test_the_longest_wait_is_six_intervals_unless_the_settings_want_less(rhythm: Rhythm, minutes: float) -> None:
+    assert rhythm.longest == timedelta(minutes=minutes)
+    assert wait(expected_in(24 * HOUR), START + HOUR, rhythm) == rhythm.longest.total_seconds()
+
+
+@given(
+    st.timedeltas(timedelta(milliseconds=1), timedelta(days=30)),
+    st.timedeltas(timedelta(milliseconds=1), timedelta(hours=2)),
+    st.floats(1, 100),
+    st.timedeltas(timedelta(days=-1), timedelta(days=40)),
+    st.floats(-1, 1),
+    st.sampled_from(Basis),
+)
+def test_no_wait_is_longer_than_the_longest_nor_shorter_than_is_polite(
+    length: timedelta, interval: timedelta, longer: float, age: timedelta, jitter: float, basis: Basis
+) -> None:
+    rhythm = Rhythm(interval, interval * longer)
+
+    seconds = wait(expected_in(length, basis), START + age, rhythm, jitter)
+
+    assert seconds <= rhythm.longest.total_seconds() <= rhythm.max_interval.total_seconds()
+    assert seconds >= rhythm.shortest.total_seconds() * 0.9 - 1e-5
+
+
+@pytest.mark.parametrize(("failures", "seconds"), [(1, 60), (2, 120), (3, 240), (4, 300), (5, 300), (10**6, 300)])
+def test_failed_polls_double_the_wait_up_to_the_longest(failures: int, seconds: int) -> None:
+    assert wait_after(failures) == timedelta(seconds=seconds)
+
+
+@given(st.integers(1, 10**9), st.floats(-1, 1), st.timedeltas(timedelta(milliseconds=1), timedelta(days=365)))
+def test_a_back_off_never_passes_the_longest_wait_nor_undercuts_the_interval(
+    failures: int, jitter: float, interval: timedelta
+) -> None:
+    wait = wait_after(failures, interval=interval, jitter=jitter)
+
+    assert wait <= max(timedelta(minutes=5), interval)
+    assert wait >= min(interval, timedelta(minutes=5)) * 0.9 - timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(10, 60), (90, 90), (3600, 120)])
+def test_a_source_may_ask_for_a_longer_wait_up_to_two_minutes(asked: int, waits: int) -> None:
+    trouble = Trouble(PollOutcome.FAILED, "HTTP 429", timedelta(seconds=asked))
+
+    assert wait_after(1, trouble) == timedelta(seconds=waits)
+
+
+def test_what_a_source_asks_for_may_pass_the_longest_wait() -> None:
+    trouble = Trouble(PollOutcome.FAILED, "HTTP 429", timedelta(seconds=90))
+
+    assert next_poll(job_in("running", failures=1), Rhythm(INTERVAL, INTERVAL), START, 0.0, trouble) == after(1.5)
+
+
+def test_a_missing_job_is_asked_for_soon_three_times_then_seldom() -> None:
+    job, waits = job_in(None), []
+    for _ in range(4):
+        job = troubled(job, MISSING)
+        at = next_poll(job, RHYTHM, START, -1.0, MISSING)
+        assert at is not None
+        waits.append((is_reported_missing(job), (at - START).total_seconds()))
+
+    assert waits == [(False, 5), (False, 5), (False, 5), (True, 300)]
+
+
+def test_another_failure_between_is_no_404_in_a_row() -> None:
+    job = troubled(troubled(troubled(job_in(None), MISSING), MISSING), FAILED)
+
+    assert (job.missing, job.failures, job.last_error) == (0, 3, "HTTP 503")
+
+
+def test_an_answer_forgives_everything() -> None:
+    assert answered(troubled(job_in("running"), MISSING)) == job_in("running")
+
+
+def test_a_rejection_is_the_sources_trouble_and_waits_a_minute() -> None:
+    job = troubled(job_in("running"), REJECTED)
+
+    assert (job.failures, job.last_error) == (0, "HTTP 401")
+    assert next_poll(job, RHYTHM, START, 0.0, REJECTED) == START + timedelta(minutes=1)
+
+
+LOOKED = Forecast(after(60), Basis.PROGRESS, after(20))
+
+
+@pytest.mark.parametrize(
+    ("job", "minutes", "is_wanted"),
+    [
+        (job_in("running", status_since=START), 3.9, False),
+        (job_in("running", status_since=START), 4, True),
+        (job_in("running", status_since=START, forecast=LOOKED), 29.9, False),
+        (job_in("running", status_since=START, forecast=LOOKED), 30, True),
+        (job_in("running", status_since=START, forecast=replace(LOOKED, at=None)), 29.9, False),
+        (job_in("running", status_since=START, forecast=replace(LOOKED, at=None)), 30, True),
+        (expected_in(HOUR, Basis.HISTORY), 10, True),
+        (expected_in(HOUR, Basis.ESTIMATED_FINISH), 10, False),
+        (expected_in(HOUR, Basis.ESTIMATED_FINISH), 70, False),
+        (expected_in(HOUR, Basis.ESTIMATED_FINISH), 80, True),
+        (job_in("running"), 10, False),
+        (job_in("queued", status_since=START), 10, False),
+    ],
+    ids=[
+        "at first it has done too little",
+        "then a first time",
+        "not again soon",
+        "again when it is half as old again",
+        "what said nothing is not asked again soon",
+        "but later",
+        "steps know better than earlier jobs",
+        "the API knows better than steps",
+        "as long as it may be right",
+        "but not for ever",
+        "not without knowing since when",
+        "what does not run makes no steps",
+    ],
+)
+def test_progress_is_looked_at_seldom_and_only_when_it_may_tell_something(
+    job: Job, minutes: float, is_wanted: bool
+) -> None:
+    assert wants_look(job, LOOKING, after(minutes)) is is_wanted
+
+
+@pytest.mark.parametrize("rhythm", [RHYTHM, replace(LOOKING, is_adaptive=False)])
+def test_progress_is_not_looked_at_unasked_nor_in_vain(rhythm: Rhythm) -> None:
+    assert not wants_look(job_in("running", status_since=START), rhythm, after(10))
+
+
+def ranked(*jobs: Job, now: datetime) -> list[str]:
+    return [str(job.name) for job in sorted(jobs, key=lambda job: -urgency(job, RHYTHM, now))]
+
+
+def test_what_may_change_soon_is_the_most_urgent_and_nobody_starves() -> None:
+    now = after(10)
+    unseen = job_in(None, name="unseen", due_at=now)
+    ending = replace(expected_in(HOUR / 6), name="ending", due_at=now)
+    vague = job_in("queued", name="vague", due_at=now, status_since=START)
+    far = replace(expected_in(HOUR), name="far", due_at=now)
+
+    assert ranked(far, vague, ending, unseen, now=now) == ["unseen", "ending", "vague", "far"]
+    starving = replace(far, name="starving", due_at=now - timedelta(minutes=10))
+    assert ranked(far, starving, vague, ending, unseen, now=now)[0] == "starving"
+
+
+def test_what_is_not_polled_is_not_urgent() -> None:
+    assert urgency(job_in("running"), RHYTHM, START) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("job", "minutes", "words"),
+    [
+        (job_in("running", status_since=START), 10, "every 30s"),
+        (job_in(None), 0, "every 30s"),
+        (
+            expected_in(HOUR),
+            45,
+            (
+                "'running' is expected to end in 15m by the API's own estimate, "
+                "so it is asked for seldom until that is near"
+            ),
+        ),
+        (
+            expected_in(HOUR / 8, Basis.HISTORY),
+            7,
+            "'running' is expected to end in 30s by how long earlier jobs took, so it is asked for every 15s",
+        ),
+        (
+            expected_in(HOUR, Basis.PROGRESS),
+            61,
+            "'running' is expected to end 1m ago by the steps that it has done, so it is asked for every 30s",
+        ),
+        (
+            expected_in(HOUR),
+            80,
+            "every 30s, as 'running' has outlived its expected end, 20m ago by the API's own estimate",
+        ),
+        (expected_in(INTERVAL), 0, "every 30s"),
+    ],
+)
+def test_the_wait_has_its_reason(job: Job, minutes: float, words: str) -> None:
+    assert reason(job, RHYTHM, after(minutes)) == words
+
+
+def test_a_fixed_cadence_needs_no_reason() -> None:
+    assert reason(expected_in(HOUR), FIXED, after(10)) == "every 30s"

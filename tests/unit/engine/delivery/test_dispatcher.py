@@ -1,0 +1,361 @@
+"""Deliveries go out, in order, and whatever becomes of one never holds up another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from tests.doubles import (
+    START,
+    HangingNotifier,
+    ManualClock,
+    RecordingLog,
+    ScriptedNotifier,
+    edges,
+    job_in,
+    observation,
+    until,
+)
+from watcher.domain.deliveries import PATIENT, Delivered, DeliveryState, Failed, Outcome, Rejected
+from watcher.domain.jobs import JobKey
+from watcher.domain.messages import event_id
+from watcher.domain.transitions import Transition, detect
+from watcher.engine import group_commit
+from watcher.engine.delivery import dispatcher as deliver_module
+from watcher.engine.delivery.dispatcher import Deliver
+from watcher.engine.delivery.memory import MemoryDeliveries
+from watcher.engine.ports import Notifier
+from watcher.errors import OutputClosedError, StoreUnavailableError
+
+
+def transition(status: str, job_id: str = "ftjob-1", seq: int = 1) -> Transition:
+    found = detect(replace(job_in("queued"), key=JobKey("openai", job_id)), observation(status))
+    assert found is not None
+    return replace(found, seq=seq)
+
+
+class World:
+    """A delivering pipeline with a record in memory and a clock that is moved."""
+
+    def __init__(self, notifiers: Mapping[str, Notifier]) -> None:
+        self.clock = ManualClock()
+        self.log = RecordingLog()
+        self.record = MemoryDeliveries(timedelta(hours=72))
+        self.deliver = Deliver(self.record, notifiers, PATIENT, edges(self.clock, self.log))
+
+    def owe(self, *transitions: Transition, to: tuple[str, ...] = ("chat",)) -> None:
+        for owed in transitions:
+            self.record.owe(owed, to, self.clock())
+        self.deliver.wake()
+
+    def states(self) -> list[str]:
+        return [str(delivery.state) for delivery in self.record.all()]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.deliver.run())
+        yield
+        self.deliver.stop()
+        await task
+
+
+async def test_a_delivery_is_sent_once_and_settled() -> None:
+    notifier = ScriptedNotifier()
+    world = World({"chat": notifier})
+    async with world.running():
+        world.owe(transition("running"))
+        await until(lambda: world.states() == ["delivered"])
+        world.deliver.wake()
+
+    assert [message.id for message in notifier.received] == [event_id(JobKey("openai", "ftjob-1"), 1)]
+
+
+async def test_a_failed_one_comes_again_with_the_same_id_when_its_time_has_come() -> None:
+    notifier = ScriptedNotifier([Failed("HTTP 503"), Failed("HTTP 503")])
+    world = World({"chat": notifier})
+
+    def arrived(count: int) -> bool:
+        return len(notifier.received) == count
+
+    async with world.running():
+        world.owe(transition("running"))
+        for seconds in (5, 30):
+            attempts = len(notifier.received) + 1
+            await until(partial(arrived, attempts))
+            await until(lambda: world.record.all()[0].claimed_until is None)
+            world.clock.move(seconds=seconds - 1)
+            world.deliver.wake()
+            await asyncio.sleep(0.01)
+            assert len(notifier.received) == attempts
+            world.clock.move(seconds=1)
+            world.deliver.wake()
+        await until(lambda: world.states() == ["delivered"])
+
+    assert len({message.id for message in notifier.received}) == 1
+    assert len(notifier.received) == 3
+
+
+async def test_the_transitions_of_a_job_arrive_in_order_even_when_the_first_one_fails() -> None:
+    notifier = ScriptedNotifier([Failed("HTTP 500")])
+    world = World({"chat": notifier})
+    async with world.running():
+        world.owe(transition("running", seq=1), transition("succeeded", seq=2))
+        await until(lambda: notifier.received and world.record.all()[0].claimed_until is None)
+        world.deliver.wake()
+        await asyncio.sleep(0.01)
+        assert [message.type for message in notifier.received] == ["fine_tuning.job.running"]
+        world.clock.move(seconds=6)
+        world.deliver.wake()
+        await until(lambda: world.states() == ["delivered", "delivered"])
+
+    assert [message.type.rpartition(".")[2] for message in notifier.received] == ["running", "running", "succeeded"]
+
+
+async def test_a_dead_one_lets_the_next_pass() -> None:
+    notifier = ScriptedNotifier([Rejected("HTTP 400")])
+    world = World({"chat": notifier})
+    async with world.running():
+        world.owe(transition("running", seq=1), transition("succeeded", seq=2))
+        await until(lambda: world.states() == ["dead", "delivered"])
+
+
+async def test_a_hanging_notifier_holds_up_neither_others_nor_more_than_its_own_room() -> None:
+    hanging, healthy = HangingNotifier(at_once=2), ScriptedNotifier()
+    world = World({"hanging": hanging, "healthy": healthy})
+    async with world.running():
+        world.owe(*(transition("running", f"ftjob-{n}") for n in range(5)), to=("hanging", "healthy"))
+        await until(lambda: len(healthy.received) == 5)
+        assert len(hanging.received) == 2
+        hanging.let_go.set()
+        await until(lambda: len(hanging.received) == 5)
+
+
+async def test_stopping_waits_for_what_is_under_way_and_sends_nothing_new() -> None:
+    hanging = HangingNotifier(at_once=1)
+    world = World({"chat": hanging})
+    running = asyncio.create_task(world.deliver.run())
+    world.owe(transition("running", "ftjob-1"), transition("running", "ftjob-2"))
+    await until(lambda: hanging.received)
+    world.deliver.stop()
+    hanging.let_go.set()
+    await running
+
+    assert len(hanging.received) == 1
+    assert world.states() == ["delivered", "pending"]
+
+
+async def test_a_notifier_that_breaks_counts_as_failed_and_its_words_stay_out_of_sight() -> None:
+    notifier = ScriptedNotifier([RuntimeError("token=hunter2")])
+    world = World({"chat": notifier})
+    async with world.running():
+        world.owe(transition("running"))
+        await until(lambda: world.record.all()[0].attempts == 1)
+
+    assert world.record.all()[0].last_error == "internal error: RuntimeError"
+    assert "hunter2" not in repr(world.log.lines)
+
+
+async def test_an_attempt_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliver_module, "ATTEMPT_LIMIT", timedelta(milliseconds=20))
+    world = World({"chat": HangingNotifier()})
+    async with world.running():
+        world.owe(transition("running"))
+        await until(lambda: world.record.all()[0].attempts == 1)
+
+    assert "no outcome within" in str(world.record.all()[0].last_error)
+
+
+async def test_closed_output_ends_the_delivering() -> None:
+    world = World({"console": ScriptedNotifier([OutputClosedError("closed")])})
+    world.owe(transition("running"), to=("console",))
+
+    with pytest.raises(OutputClosedError):
+        await world.deliver.run()
+
+    assert world.states() == ["pending"]
+
+
+async def test_an_unreadable_record_is_told_of_once_and_delivering_goes_on_after_it() -> None:
+    notifier = ScriptedNotifier()
+    world = World({"chat": notifier})
+    claim, broken = world.record.claim, True
+
+    async def claim_or_fail(*args: object) -> object:
+        if broken:
+            raise StoreUnavailableError("database is locked")
+        return await claim(*args)  # type: ignore[arg-type]
+
+    world.record.claim = claim_or_fail  # type: ignore[assignment, method-assign]
+    async with world.running():
+        world.owe(transition("running"))
+        for _ in range(3):
+            world.deliver.wake()
+            await asyncio.sleep(0.001)
+        broken = False
+        world.deliver.wake()
+        await until(lambda: world.states() == ["delivered"])
+
+    assert world.log.events("error") == ["record not readable, deliveries wait"]
+    assert "record readable again, deliveries go on" in world.log.events("info")
+
+
+async def test_a_crash_leaves_a_claim_that_expires() -> None:
+    world = World({"chat": HangingNotifier()})
+    world.owe(transition("running"))
+    dying = asyncio.create_task(world.deliver.run())
+    await until(lambda: world.record.all()[0].claimed_until)
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+
+    heir = ScriptedNotifier()
+    deliver = Deliver(world.record, {"chat": heir}, PATIENT, edges(world.clock))
+    running = asyncio.create_task(deliver.run())
+    await asyncio.sleep(0.01)
+    assert heir.received == []
+    world.clock.at = START + deliver_module.CLAIM
+    deliver.wake()
+    await until(lambda: heir.received)
+    deliver.stop()
+    await running
+
+    assert world.record.in_state(DeliveryState.DELIVERED)
+
+
+async def test_it_knows_how_each_notifier_has_been_doing() -> None:
+    outcomes: list[Outcome | BaseException] = [Failed("HTTP 503"), Rejected("HTTP 410"), Delivered()]
+    notifier = ScriptedNotifier(outcomes, at_once=1)
+    world = World({"chat": notifier})
+    seen = []
+    async with world.running():
+        for number in range(3):
+            world.owe(transition("running", f"ftjob-{number}"))
+            await until(partial(_count, notifier, number + 1))
+            await until(lambda: not any(each.claimed_until for each in world.record.all()))
+            seen.append(world.deliver.health()[0])
+
+    told = [(health.error, health.rejection) for health in seen]
+    assert told == [("HTTP 503", None), ("HTTP 410", "HTTP 410"), (None, None)]
+    assert [health.failing_since for health in seen] == [START, START, None]
+    assert seen[2].last_success == START
+
+
+async def test_nothing_is_claimed_while_outcomes_cannot_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim anew would take the token that the waiting outcome must show: the message would go out twice."""
+    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
+    notifier = ScriptedNotifier()
+    world = World({"chat": notifier})
+    settle, refused = world.record.settle, 0
+
+    async def refuse(settlements: object) -> None:
+        nonlocal refused
+        if refused < 3:
+            refused += 1
+            world.clock.move(minutes=1)
+            world.deliver.wake()
+            raise StoreUnavailableError("database is locked")
+        await settle(settlements)  # type: ignore[arg-type]
+
+    world.deliver._settlements._commit = refuse
+    async with world.running():
+        world.owe(transition("running"))
+        await until(lambda: refused == 3)
+        assert str(world.deliver.record_error()) == "database is locked"
+        await until(lambda: world.states() == ["delivered"])
+
+    assert len(notifier.received) == 1
+
+
+async def test_a_record_that_breaks_does_not_end_the_delivering() -> None:
+    notifier = ScriptedNotifier()
+    world = World({"chat": notifier})
+    claim, broken = world.record.claim, True
+
+    async def claim_or_break(*args: object) -> object:
+        if broken:
+            raise ZeroDivisionError
+        return await claim(*args)  # type: ignore[arg-type]
+
+    world.record.claim = claim_or_break  # type: ignore[assignment, method-assign]
+    async with world.running():
+        world.owe(transition("running"))
+        await until(lambda: world.log.events("exception"))
+        broken = False
+        world.deliver.wake()
+        await until(lambda: world.states() == ["delivered"])
+
+
+def _count(notifier: ScriptedNotifier, count: int) -> bool:
+    return len(notifier.received) >= count
+
+
+async def test_what_is_claimed_while_it_is_told_to_stop_is_still_sent() -> None:
+    """Left alone, it would wait for its claim to expire, and hold up all that is behind it."""
+    notifier = ScriptedNotifier()
+    world = World({"chat": notifier})
+    claim = world.record.claim
+
+    async def claim_and_stop(*args: object) -> object:
+        world.deliver.stop()
+        return await claim(*args)  # type: ignore[arg-type]
+
+    world.record.claim = claim_and_stop  # type: ignore[assignment, method-assign]
+    world.owe(transition("running"))
+    await world.deliver.run()
+
+    assert len(notifier.received) == 1
+    assert world.states() == ["delivered"]
+
+
+async def test_a_notifier_with_its_hands_full_is_not_asked() -> None:
+    hanging = HangingNotifier(at_once=1)
+    world = World({"chat": hanging})
+    async with world.running():
+        world.owe(transition("running", "ftjob-1"), transition("running", "ftjob-2"))
+        await until(lambda: hanging.received)
+        world.deliver.wake()
+        await asyncio.sleep(0.01)
+        assert len(hanging.received) == 1
+        hanging.let_go.set()
+        await until(lambda: world.states() == ["delivered", "delivered"])
+
+
+async def test_a_receiver_that_asks_for_quiet_gets_it_from_all_messages() -> None:
+    """And none of them counts an attempt for it. Another receiver does not wait."""
+    chat, pager = ScriptedNotifier([Failed("HTTP 429", timedelta(seconds=60))], at_once=1), ScriptedNotifier()
+    world = World({"chat": chat, "pager": pager})
+    async with world.running():
+        for number in range(3):
+            world.owe(transition("running", f"ftjob-{number}"), to=("chat", "pager"))
+        await until(lambda: len(pager.received) == 3)
+        assert len(chat.received) == 1
+        world.clock.move(seconds=59)
+        world.deliver.wake()
+        await asyncio.sleep(0.02)
+        assert len(chat.received) == 1
+        world.clock.move(seconds=30)
+        world.deliver.wake()
+        await until(lambda: len(chat.received) == 4)
+
+    assert sorted(each.attempts for each in world.record.all() if each.notifier == "chat") == [1, 1, 2]
+
+
+async def test_quiet_ends_within_minutes_and_with_a_clock_that_is_set_back() -> None:
+    chat = ScriptedNotifier([Failed("HTTP 503", timedelta(hours=9)), Failed("HTTP 503", timedelta(hours=9))], at_once=1)
+    world = World({"chat": chat})
+    async with world.running():
+        for number in range(3):
+            world.owe(transition("running", f"ftjob-{number}"))
+        await until(lambda: len(chat.received) == 1)
+        world.clock.move(minutes=5)
+        world.deliver.wake()
+        await until(lambda: len(chat.received) == 2)
+        world.clock.move(hours=-1)
+        world.owe(transition("running", "ftjob-4"))
+        world.deliver.wake()
+        await until(lambda: len(chat.received) == 3)

@@ -1,0 +1,40 @@
+"""The record of a `watch` keeps the contract of the real one, as far as one process can see it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.doubles import START, a_transition
+from watcher.domain.deliveries import DeliveryState, Failed, after_attempt
+from watcher.domain.jobs import JobKey
+from watcher.engine.delivery.memory import MemoryDeliveries
+
+CLAIM = timedelta(seconds=30)
+OTHER = JobKey("openai", "ftjob-other")
+
+
+async def test_it_is_claimed_in_order_and_within_the_capacity() -> None:
+    record = MemoryDeliveries(timedelta(minutes=1))
+    first, second = a_transition(seq=1), a_transition(seq=2)
+    record.owe(first, ["chat"], START)
+    record.owe(second, ["chat"], START)
+    record.owe(a_transition(key=OTHER), ["chat", "pager"], START)
+
+    claimed = await record.claim({"chat": 5}, START, START + CLAIM)
+
+    assert [(each.notifier, each.transition.key) for each in claimed] == [("chat", first.key), ("chat", OTHER)]
+    assert await record.claim({"chat": 5}, START, START + CLAIM) == []
+    assert len(await record.claim({"pager": 1, "chat": 0}, START, START + CLAIM)) == 1
+
+
+async def test_a_failed_one_is_due_again_when_its_time_has_come() -> None:
+    record = MemoryDeliveries(timedelta(minutes=1))
+    record.owe(a_transition(), ["chat"], START)
+    (claimed,) = await record.claim({"chat": 1}, START, START + CLAIM)
+    await record.settle([after_attempt(claimed, Failed("HTTP 503"), START, 0.0)])
+
+    assert await record.claim({"chat": 1}, START + timedelta(seconds=4), START + CLAIM) == []
+    (again,) = await record.claim({"chat": 1}, START + timedelta(seconds=5), START + CLAIM)
+    assert (again.attempts, again.last_error) == (1, "HTTP 503")
+    assert record.in_state(DeliveryState.PENDING) == [again]
+    assert record.all() == (again,)

@@ -1,0 +1,128 @@
+"""A one-shot watch ends when its jobs do, and survives what passes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.doubles import ManualClock, RecordingLog, ScriptedSource, edges
+from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.polling_policy import Rhythm, Trouble
+from watcher.domain.transitions import Transition
+from watcher.engine.polling.follow import Bounds, Ending, Telling, Watch
+from watcher.errors import MissingError, RejectedError, TransientError
+
+BUSY = TransientError("HTTP 503: overloaded")
+UNKNOWN = MissingError("HTTP 404: no such job")
+REFUSED = RejectedError("HTTP 401: bad key")
+INTERVAL = timedelta(seconds=10)
+RHYTHM = Rhythm(INTERVAL, timedelta(minutes=5), is_adaptive=False)
+
+
+class World:
+    """A watch whose sleeping moves the clock."""
+
+    def __init__(self, script: Mapping[str, Sequence[str | Exception]], bounds: Bounds | None = None) -> None:
+        self.clock = ManualClock()
+        self.slept: list[float] = []
+        self.told: list[Transition] = []
+        self.troubles: list[tuple[str, bool]] = []
+        self.source = ScriptedSource(self.clock, script)
+        self.log = RecordingLog()
+        # The first wait in a status is not cut short then.
+        surroundings = replace(edges(self.clock, self.log), jitter=lambda: 1.0)
+        telling = Telling(self.told.append, self.trouble)
+        self.watch = Watch({"openai": self.source}, bounds or Bounds(RHYTHM), telling, surroundings, self.sleep)
+
+    def trouble(self, _job: Job, trouble: Trouble, next_at: datetime | None) -> None:
+        self.troubles.append((trouble.error, next_at is not None))
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.clock.move(seconds=seconds)
+
+    async def run(self, *ids: str) -> list[Ending]:
+        endings = await self.watch.run([JobSpec(JobKey("openai", job_id)) for job_id in ids or ("a",)])
+        return list(endings.values())
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
+async def test_it_tells_what_it_sees_and_ends_with_the_job(status: str) -> None:
+    world = World({"a": ["queued", "queued", "running", status]})
+
+    assert await world.run() == [Ending(status)]
+    assert [transition.status for transition in world.told] == ["queued", "running", status]
+    assert world.slept == [10, 10, 10]
+
+
+async def test_it_survives_failures_and_waits_longer_each_time() -> None:
+    world = World({"a": ["running", BUSY, BUSY, "running", "succeeded"]})
+
+    assert await world.run() == [Ending.SUCCEEDED]
+    assert world.slept == pytest.approx([10, 18, 36, 10])
+    assert [transition.status for transition in world.told] == ["running", "succeeded"]
+
+
+async def test_an_unknown_status_is_told_and_never_stops_it() -> None:
+    world = World({"a": ["running", "paused", "running", "succeeded"]})
+
+    assert await world.run() == [Ending.SUCCEEDED]
+    assert [transition.status for transition in world.told] == ["running", "paused", "running", "succeeded"]
+
+
+async def test_nothing_but_failures_for_too_long_gives_up() -> None:
+    world = World({"a": ["running", BUSY]}, Bounds(RHYTHM, give_up_after=timedelta(minutes=15)))
+
+    assert await world.run() == [Ending.GAVE_UP]
+    assert sum(world.slept) == 10 + 15 * 60  # fifteen minutes after the first failure, not some back-off later
+    assert world.troubles[-1] == ("HTTP 503: overloaded", False)
+
+
+async def test_a_404_is_tolerated_three_times() -> None:
+    assert await World({"a": [UNKNOWN, UNKNOWN, UNKNOWN, "succeeded"]}).run() == [Ending.SUCCEEDED]
+    world = World({"a": [UNKNOWN]})
+    assert await world.run() == [Ending.NOT_FOUND]
+    assert len(world.source.asked) == 4
+
+
+async def test_the_first_rejection_ends_it_for_all_jobs() -> None:
+    world = World({"a": ["running"], "b": [REFUSED]})
+
+    assert await world.run("a", "b") == [Ending.REJECTED, Ending.REJECTED]
+    assert world.source.asked.count("b") == 1
+
+
+async def test_several_jobs_end_each_in_its_own_way() -> None:
+    world = World({"a": ["running", "succeeded"], "b": ["failed"], "c": [UNKNOWN]})
+
+    assert await world.run("a", "b", "c") == [Ending.SUCCEEDED, Ending.FAILED, Ending.NOT_FOUND]
+
+
+@pytest.mark.parametrize(
+    ("until", "script", "ending"),
+    [
+        ("running", ["queued", "running"], Ending.REACHED),
+        ("queued", ["validating_files", "running"], Ending.REACHED),
+        ("running", ["queued", "failed"], Ending.FAILED),
+        ("paused", ["running", "paused"], Ending.REACHED),
+        ("failed", ["running", "failed"], Ending.REACHED),
+    ],
+)
+async def test_until_ends_at_a_status_or_past_it(until: str, script: list[str | Exception], ending: Ending) -> None:
+    assert await World({"a": script}, Bounds(RHYTHM, until=until)).run() == [ending]
+
+
+async def test_time_is_up_for_whatever_has_not_ended() -> None:
+    world = World({"a": ["succeeded"], "b": ["running"]}, Bounds(RHYTHM, timeout=timedelta(milliseconds=30)))
+
+    assert await world.run("a", "b") == [Ending.SUCCEEDED, Ending.TIMED_OUT]
+
+
+async def test_a_fault_of_ours_is_a_failed_poll_not_the_end() -> None:
+    world = World({"a": [ZeroDivisionError(), "succeeded"]})
+
+    assert await world.run() == [Ending.SUCCEEDED]
+    assert world.log.events("exception") == ["poll broke"]

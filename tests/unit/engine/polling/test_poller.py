@@ -1,0 +1,477 @@
+"""Polling what is due, and recording what it says: on a real SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.doubles import ManualClock, RecordingLog, ScriptedSource, edges, until
+from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.polling_policy import Rhythm
+from watcher.domain.routing import FirstSeen, Route
+from watcher.domain.transitions import Reason
+from watcher.engine import group_commit
+from watcher.engine.polling import poller as poller_module
+from watcher.engine.polling.poller import Observe
+from watcher.engine.polling.source_state import Lane
+from watcher.engine.ports import Change
+from watcher.errors import MissingError, RejectedError, StoreUnavailableError, TransientError
+from watcher.store.sql import SqlStore
+
+INTERVAL = timedelta(seconds=30)
+BUSY = TransientError("HTTP 503: overloaded", request_id="req_7")
+REFUSED = RejectedError("HTTP 401: bad key")
+UNKNOWN = MissingError("HTTP 404: no such job")
+
+
+class World:
+    """An observing pipeline between a scripted source and a real store."""
+
+    def __init__(
+        self, store: SqlStore, script: Mapping[str, Sequence[str | Exception]], at_once: int = 8, **how: Any
+    ) -> None:
+        self.clock = ManualClock()
+        self.log = RecordingLog()
+        self.store = store
+        self.source = ScriptedSource(self.clock, script)
+        self.owed = 0
+        self.observe = Observe(
+            store,
+            edges(self.clock, self.log),
+            routes=[Route("chat"), Route("all", first_seen=FirstSeen.ALWAYS)],
+            on_owed=self._count,
+        )
+        self.lane = Lane("openai", self.source, Rhythm(INTERVAL, timedelta(minutes=5)), at_once, **how)
+        self.observe.add_lane(self.lane)
+
+    def _count(self) -> None:
+        self.owed += 1
+
+    async def watch(self, *ids: str) -> None:
+        await self.store.upsert_jobs([JobSpec(JobKey("openai", job_id)) for job_id in ids], self.clock())
+
+    async def round(self, polls: int, **duration: float) -> None:
+        """Move the clock, and let so many polls come to their end."""
+        self.clock.move(**duration)
+        wanted = len(self.source.asked) + polls
+        self.observe.wake()
+        await until(lambda: len(self.source.asked) >= wanted)
+        await asyncio.sleep(0.02)
+        assert len(self.source.asked) == wanted
+
+    async def job(self, job_id: str = "a") -> Job:
+        job = await self.store.job(JobKey("openai", job_id))
+        assert job is not None
+        return job
+
+    async def statuses(self, job_id: str = "a") -> list[str]:
+        return [transition.status for transition in await self.store.history(JobKey("openai", job_id))]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.observe.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
+    async with SqlStore(f"sqlite:///{tmp_path}/watcher.db") as opened:
+        yield opened
+
+
+async def test_a_life_is_recorded_and_owed(store: SqlStore) -> None:
+    world = World(store, {"a": ["queued", "running", "running", "succeeded"]})
+    await world.watch("a")
+    async with world.running():
+        for _ in range(4):
+            await world.round(1, seconds=30)
+        await world.round(0, seconds=300)
+
+    assert await world.statuses() == ["queued", "running", "succeeded"]
+    assert (await world.job()).due_at is None
+    owed = sorted((d.notifier, d.transition.status) for d in await store.deliveries(limit=99))
+    assert owed == [
+        ("all", "queued"),
+        ("all", "running"),
+        ("all", "succeeded"),
+        ("chat", "running"),
+        ("chat", "succeeded"),
+    ]
+    assert world.owed == 3
+    assert world.source.forgotten == ["a"]
+
+
+async def test_what_was_observed_is_recorded_before_the_end(store: SqlStore) -> None:
+    world = World(store, {"a": ["succeeded"]})
+    await world.watch("a")
+    async with world.running():
+        world.observe.wake()
+        await until(lambda: world.source.asked)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    assert await world.statuses() == ["succeeded"]
+
+
+async def test_a_poll_that_finds_nothing_new_writes_nothing_by_itself(store: SqlStore) -> None:
+    world = World(store, {name: ["running"] for name in "abcdefgh"})
+    await world.watch(*"abcdefgh")
+    batches: list[int] = []
+    record = store.record
+
+    async def counting(changes: Sequence[object]) -> object:
+        batches.append(len(changes))
+        return await record(changes)  # type: ignore[arg-type]
+
+    world.observe._ledger._changes._commit = counting
+    async with world.running():
+        await world.round(8, seconds=30)
+        first = sum(batches)
+        await world.round(8, seconds=30)
+        await world.round(8, seconds=30)
+
+    assert first == 8
+    assert sum(batches) == 8
+
+
+async def test_failures_move_the_next_poll_out_and_an_answer_brings_it_back(store: SqlStore) -> None:
+    world = World(store, {"a": ["running", BUSY, BUSY, "running"]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        await world.round(1, seconds=30)
+        job = await world.job()
+        assert (job.failures, job.last_error) == (1, "HTTP 503: overloaded")
+        health = world.observe.health()[0]
+        assert (health.failing_since, health.error) == (world.clock(), "HTTP 503: overloaded")
+        await world.round(0, seconds=56)
+        await world.round(1, seconds=4)
+        assert (await world.job()).failures == 2
+        await world.round(1, seconds=120)
+        job = await world.job()
+
+    assert (job.failures, job.last_error, job.due_at) == (0, None, world.clock() + INTERVAL)
+    assert world.observe.watched == 1
+    assert world.observe.last_answers() == {"openai": world.clock()}
+    assert world.observe.record_error() is None
+    assert world.log.events("warning") == ["poll failed"]
+    assert [facts["request_id"] for _, event, facts in world.log.lines if event == "poll failed"] == ["req_7", "req_7"]
+
+
+async def test_a_missing_job_is_reported_at_the_fourth_404_and_polled_on(store: SqlStore) -> None:
+    world = World(store, {"a": [UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, "running"]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        for _ in range(2):
+            await world.round(1, seconds=5)
+        assert world.log.events("error") == []
+        await world.round(1, seconds=5)
+        assert world.log.events("error") == ["job is unknown to its source"]
+        await world.round(1, seconds=300)
+
+    assert await world.statuses() == ["running"]
+
+
+async def test_a_rejecting_source_is_probed_once_a_minute_by_one_job(store: SqlStore) -> None:
+    world = World(store, {"a": [REFUSED], "b": [REFUSED], "c": [REFUSED]}, at_once=3)
+    await world.watch("a", "b", "c")
+    async with world.running():
+        await world.round(3)
+        await world.round(0, seconds=31)
+        await world.round(1, seconds=30)
+        await world.round(0, seconds=30)
+        world.source.script = {name: ["running"] for name in "abc"}
+        await world.round(3, seconds=31)
+
+    assert world.log.events("error") == ["source rejects us, probing it once a minute"]
+    accepted = [facts for _, event, facts in world.log.lines if event == "source accepts us again"]
+    assert accepted == [{"source": "openai"}]
+    assert (await world.job("a")).last_error is None
+
+
+async def test_more_jobs_than_there_is_room_for_are_all_polled(store: SqlStore) -> None:
+    names = [f"ftjob-{n}" for n in range(50)]
+    world = World(store, {name: ["running"] for name in names}, at_once=4)
+    await world.watch(*names)
+    async with world.running():
+        world.observe.wake()
+        await until(lambda: len(world.source.asked) == 50)
+
+    assert sorted(world.source.asked) == sorted(names)
+
+
+async def test_a_reopened_job_is_seen_when_somebody_asks_again(store: SqlStore) -> None:
+    world = World(store, {"a": ["failed", "failed", "running"]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        await world.round(0, seconds=3600)
+        for _ in range(2):
+            await store.upsert_jobs([JobSpec(JobKey("openai", "a"))], world.clock(), ask_again=True)
+            await world.round(1)
+
+    history = await store.history(JobKey("openai", "a"))
+    assert [transition.reason for transition in history] == [Reason.FIRST_SEEN, Reason.REOPENED]
+
+
+async def test_two_watchers_record_a_transition_once(store: SqlStore, tmp_path: Path) -> None:
+    """Both see the change, one records it, the other drops its observation."""
+    async with SqlStore(f"sqlite:///{tmp_path}/watcher.db") as other:
+        ours, theirs = World(store, {"a": ["queued", "running"]}), World(other, {"a": ["queued", "running"]})
+        await ours.watch("a")
+        async with ours.running(), theirs.running():
+            await ours.round(1)
+            theirs.clock.at = ours.clock.at
+            await theirs.round(1, seconds=30)
+            await ours.round(1, seconds=61)
+
+    assert await ours.statuses() == ["queued", "running"]
+
+
+async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even a status that came and went meanwhile is recorded, and owed, in order."""
+    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
+    world = World(store, {"a": ["queued", "running", "paused", "succeeded"], "b": [BUSY]})
+    await world.watch("a")
+    take_due, record, broken = store.take_due, store.record, set[str]()
+
+    async def take(*args: object) -> object:
+        if "take" in broken:
+            raise StoreUnavailableError("the disk is full")
+        return await take_due(*args)  # type: ignore[arg-type]
+
+    async def write(*args: object) -> object:
+        if "write" in broken:
+            raise StoreUnavailableError("the disk is full")
+        return await record(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "take_due", take)
+    world.observe._ledger._changes._commit = write
+    async with world.running():
+        await world.round(1)
+        await world.watch("b")
+        await world.round(1)  # it fails, and waits for longer than the other one
+        broken |= {"take", "write"}
+        await world.round(1, seconds=30)
+        await world.round(2, seconds=30)
+        assert await world.statuses() == ["queued"]
+        assert str(world.observe.record_error()) == "the disk is full"
+        broken.remove("take")
+        await world.round(2, seconds=30)  # the record does not know yet that the failing job should wait
+        broken.clear()
+        await until(lambda: world.log.events("info").count("transition") == 4)
+
+    assert await world.statuses() == ["queued", "running", "paused", "succeeded"]
+    assert world.log.events("error") == [
+        "record not readable, polling on from memory",
+        "record not written, keeping what it lacks",
+    ]
+
+
+async def test_a_removed_job_is_polled_no_more_and_forgotten(store: SqlStore) -> None:
+    world = World(store, {"a": ["running"]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        await store.remove_job(JobKey("openai", "a"), world.clock())
+        await world.round(0, seconds=3600)
+        world.observe.forget_stale()
+
+    assert world.source.forgotten == ["a"]
+
+
+async def test_an_observation_that_comes_too_late_is_dropped_and_the_job_read_anew(
+    store: SqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(store, {"a": ["queued", "running"]})
+    await world.watch("a")
+    retrieve = world.source.retrieve
+
+    async def overtaken(job_id: str, known: str | None = None) -> object:
+        result = await retrieve(job_id, known)
+        with sqlite3.connect(tmp_path / "watcher.db") as raw:
+            raw.execute("UPDATE job SET seq = seq + 1000")
+        raw.close()
+        return result
+
+    async with world.running():
+        await world.round(1)
+        with monkeypatch.context() as patched:
+            patched.setattr(world.source, "retrieve", overtaken)
+            await world.round(1, seconds=30)
+        assert await world.statuses() == ["queued"]
+        await world.round(1, seconds=30)
+
+    assert await world.statuses() == ["queued", "running"]
+    assert "somebody else was first, observation dropped" in world.log.events("info")
+
+
+async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended while the record was out of reach, and the hourly tidying came by."""
+    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
+    world = World(store, {"a": ["running", "succeeded"]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        commit = world.observe._ledger._changes._commit
+
+        async def refuse(_changes: object) -> object:
+            raise StoreUnavailableError("the disk is full")
+
+        world.observe._ledger._changes._commit = refuse
+        await world.round(1, seconds=30)
+        world.observe.forget_stale()
+        world.clock.move(seconds=60)
+        world.observe.wake()
+        await asyncio.sleep(0.02)
+        world.observe._ledger._changes._commit = commit
+        await until(lambda: world.log.events("info").count("transition") == 2)
+
+    assert await world.statuses() == ["running", "succeeded"]
+
+
+async def test_what_cannot_be_recorded_is_dropped_and_looked_at_anew(store: SqlStore) -> None:
+    world = World(store, {"a": ["running"], "b": ["queued"]})
+    await world.watch("a", "b")
+    commit = world.observe._ledger._changes._commit
+
+    async def poisoned(changes: Sequence[Change]) -> object:
+        if any(change.job.key.id == "a" for change in changes):
+            raise ValueError
+        return await commit(changes)
+
+    world.observe._ledger._changes._commit = poisoned
+    async with world.running():
+        await world.round(2)
+        assert await world.statuses("b") == ["queued"]
+        world.observe._ledger._changes._commit = commit
+        await world.round(2, seconds=30)
+
+    assert await world.statuses("a") == ["running"]
+    assert world.log.events("exception") == ["item cannot be recorded, dropped"]
+
+
+async def test_failures_do_not_pile_up_while_nothing_can_be_recorded(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 60)
+    world = World(store, {"a": ["running", BUSY]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        commit = world.observe._ledger._changes._commit
+
+        async def refuse(_changes: object) -> object:
+            raise StoreUnavailableError("the disk is full")
+
+        world.observe._ledger._changes._commit = refuse
+        for _ in range(4):
+            await world.round(1, seconds=400)
+        assert len(world.observe._ledger._changes._waiting) == 1
+        world.observe._ledger._changes._commit = commit
+
+    assert (await world.job()).failures == 4
+
+
+async def test_a_record_that_breaks_does_not_end_the_watching(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(store, {"a": ["running"]})
+    await world.watch("a")
+
+    async def broken(*_args: object) -> object:
+        raise ZeroDivisionError
+
+    async with world.running():
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "take_due", broken)
+            await world.round(0)
+        await world.round(1)
+
+    assert world.log.events("exception") == ["looking for due jobs broke"]
+
+
+async def test_a_source_that_asks_for_quiet_is_left_alone_by_every_job(store: SqlStore) -> None:
+    slow_down = TransientError("HTTP 429", retry_after=timedelta(seconds=60))
+    world = World(store, {"a": [slow_down, "running"], "b": ["running"]})
+    await world.watch("a", "b")
+    async with world.running():
+        await world.round(2)
+        await world.round(0, seconds=59)
+        await world.round(2, seconds=2)
+
+
+async def test_a_404_proves_that_the_key_is_accepted(store: SqlStore) -> None:
+    world = World(store, {"a": [REFUSED, UNKNOWN]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        await world.round(1, seconds=61)
+
+    assert "source accepts us again" in world.log.events("info")
+
+
+async def test_a_probe_that_fails_otherwise_lets_no_other_poll_pass(store: SqlStore) -> None:
+    world = World(store, {"a": [REFUSED, BUSY], "b": [REFUSED, BUSY], "c": [REFUSED, BUSY]}, at_once=3)
+    await world.watch("a", "b", "c")
+    async with world.running():
+        await world.round(3)
+        await world.round(1, seconds=61)
+        await world.round(0, seconds=31)
+        await world.round(1, seconds=30)
+
+
+async def test_a_record_that_keeps_us_waiting_does_not_hold_up_polling(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that says nothing is not waited for; what it took for us is polled when it says so."""
+    world = World(store, {"a": ["running"], "b": ["running"]})
+    await world.watch("a")
+    take_due, answer = store.take_due, asyncio.Event()
+
+    async def slow(*args: Any) -> object:
+        taken = await take_due(*args)
+        await answer.wait()
+        return taken
+
+    async with world.running():
+        await world.round(1)
+        await world.watch("b")
+        monkeypatch.setattr(poller_module, "RECORD_PATIENCE_SECONDS", 0.01)
+        monkeypatch.setattr(store, "take_due", slow)
+        await world.round(1, seconds=30)
+        assert "record not readable, polling on from memory" in world.log.events("error")
+        world.lane.at_once = 0  # nothing is wanted any more
+        monkeypatch.setattr(store, "take_due", take_due)
+        world.observe.add_lane(Lane("azure", ScriptedSource(world.clock, {}), world.lane.rhythm, 1))
+        answer.set()
+        world.observe.wake()
+        await until(lambda: "record readable again" in world.log.events("info"))
+        world.lane.at_once = 8
+        world.observe.wake()
+        await until(lambda: "b" in world.source.asked)
+
+
+async def test_nothing_is_waited_for_at_the_end(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poller_module, "RECORD_PATIENCE_SECONDS", 0.01)
+    world = World(store, {"a": ["running"]})
+
+    async def silent(*_args: object) -> object:
+        return await asyncio.Event().wait()
+
+    monkeypatch.setattr(store, "take_due", silent)
+    async with world.running():
+        world.observe.wake()
+        await until(lambda: world.log.events("error"))

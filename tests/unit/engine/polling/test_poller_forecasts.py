@@ -1,0 +1,156 @@
+"""Polls follow what is expected of a job, and what is expected is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, edges, observation, until
+from watcher.domain.jobs import Basis, Job, JobFacts, JobKey, JobSpec, Observation, Progress
+from watcher.domain.polling_policy import Rhythm
+from watcher.engine.polling.poller import Observe
+from watcher.engine.polling.source_state import Lane
+from watcher.errors import StoreUnavailableError, TransientError
+from watcher.store.sql import SqlStore
+
+INTERVAL = timedelta(seconds=30)
+ADAPTIVE = Rhythm(INTERVAL, timedelta(minutes=5), looks_at_progress=True)
+FIXED = Rhythm(INTERVAL, timedelta(minutes=5), is_adaptive=False, looks_at_progress=True)
+KEY = JobKey("openai", "a")
+
+
+class Estimating(ScriptedSource):
+    """Says when it expects the job to end."""
+
+    estimate = START + timedelta(hours=1)
+
+    async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
+        await super().retrieve(job_id, known)
+        return observation(self.script[job_id][0], self._clock(), KEY, JobFacts(estimated_finish=self.estimate))  # type: ignore[arg-type]
+
+
+class World:
+    """One job between a source and a real store, polled whenever it is due."""
+
+    def __init__(self, store: SqlStore, source: ScriptedSource, rhythm: Rhythm) -> None:
+        self.clock = source._clock
+        self.log = RecordingLog()
+        self.store = store
+        self.source = source
+        self.observe = Observe(store, edges(self.clock, self.log), routes=[], on_owed=lambda: None)
+        self.lane = Lane("openai", source, rhythm, 4)
+        self.observe.add_lane(self.lane)
+
+    async def poll(self) -> Job:
+        """Let the job be due and polled; return what is recorded of it then."""
+        asked = len(self.source.asked)
+        job = await self.store.job(KEY)
+        assert isinstance(self.clock, ManualClock)
+        if job and job.due_at:
+            self.clock.at = job.due_at
+        task = asyncio.create_task(self.observe.run())
+        self.observe.wake()
+        await until(lambda: len(self.source.asked) > asked and not self.lane.in_hand)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        job = await self.store.job(KEY)
+        assert job is not None
+        return job
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
+    async with SqlStore(f"sqlite:///{tmp_path}/watcher.db") as opened:
+        await opened.upsert_jobs([JobSpec(KEY)], START)
+        yield opened
+
+
+def running() -> ScriptedSource:
+    return ScriptedSource(ManualClock(), {"a": ["running"]})
+
+
+async def test_the_estimate_of_the_api_is_recorded_and_followed(store: SqlStore) -> None:
+    world = World(store, Estimating(ManualClock(), {"a": ["running"]}), ADAPTIVE)
+    await world.poll()
+    job = await world.poll()
+
+    assert job.forecast is not None
+    assert (job.forecast.at, job.forecast.basis) == (Estimating.estimate, Basis.ESTIMATED_FINISH)
+    assert job.due_at is not None
+    assert job.due_at - world.clock() > INTERVAL
+    world.source.script["a"] = ["succeeded"]
+    assert (await world.poll()).forecast is None
+
+
+async def test_progress_is_looked_at_seldom_and_its_forecast_followed(store: SqlStore) -> None:
+    source = running()
+    world = World(store, source, ADAPTIVE)
+    await world.poll()
+    source.progress_of["a"] = Progress(100, 1000, START + timedelta(minutes=4))
+    polls = 0
+    while not source.looked_at and polls < 40:
+        job, polls = await world.poll(), polls + 1
+
+    assert source.looked_at == ["a"]
+    assert job.forecast is not None
+    assert (job.forecast.at, job.forecast.basis) == (START + timedelta(minutes=40), Basis.PROGRESS)
+    await world.poll()
+    assert source.looked_at == ["a"]
+
+
+async def test_a_look_that_fails_changes_nothing_and_is_not_repeated_at_once(store: SqlStore) -> None:
+    source = running()
+    source.progress_of["a"] = TransientError("HTTP 503")
+    world = World(store, source, ADAPTIVE)
+    for _ in range(20):
+        job = await world.poll()
+
+    assert 1 <= len(source.looked_at) <= 5
+    assert (job.status, job.failures) == ("running", 0)
+    assert job.forecast is not None
+    assert job.forecast.at is None
+
+
+async def test_what_earlier_jobs_took_is_expected_again(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(store, running(), Rhythm(INTERVAL, timedelta(minutes=5)))
+
+    async def durations(_source: str) -> dict[str, list[timedelta]]:
+        return {"running": [timedelta(minutes=40)] * 20}
+
+    monkeypatch.setattr(store, "durations", durations)
+    await world.observe.remember_durations()
+    await world.poll()
+    job = await world.poll()
+
+    assert job.forecast is not None
+    assert (job.forecast.at, job.forecast.basis) == (START + timedelta(minutes=40), Basis.HISTORY)
+
+
+async def test_a_fixed_cadence_expects_nothing(store: SqlStore) -> None:
+    world = World(store, Estimating(ManualClock(), {"a": ["running"]}), FIXED)
+    await world.observe.remember_durations()
+    await world.poll()
+    job = await world.poll()
+
+    assert world.source.looked_at == []
+    assert job.forecast is None
+    assert job.due_at == world.clock() + INTERVAL
+
+
+async def test_without_the_record_nothing_is_known_of_earlier_jobs(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(store, running(), ADAPTIVE)
+
+    async def broken(_source: str) -> None:
+        raise StoreUnavailableError("the disk is full")
+
+    monkeypatch.setattr(store, "durations", broken)
+    await world.observe.remember_durations()
+
+    assert world.lane.durations == {}
+    assert world.log.events("debug") == ["no durations of earlier jobs"]

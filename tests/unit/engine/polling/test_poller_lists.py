@@ -1,0 +1,286 @@
+"""Many jobs are asked for by list pages, and the transitions are the same as with retrieves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Self
+
+import pytest
+
+from tests.doubles import ManualClock, RecordingLog, ScriptedSource, edges, observation, until
+from watcher.domain.jobs import JobKey, JobSpec, Observation, Page
+from watcher.domain.polling_policy import Rhythm
+from watcher.domain.routing import FirstSeen, Route
+from watcher.engine.polling.poller import Observe
+from watcher.engine.polling.rate_limit import Budget
+from watcher.engine.polling.source_state import LISTING_PAUSE, VERIFY_INTERVAL, Lane, Strategy
+from watcher.errors import MissingError, RejectedError, StoreUnavailableError, TransientError
+from watcher.store.sql import SqlStore
+
+INTERVAL = timedelta(seconds=30)
+RHYTHM = Rhythm(INTERVAL, timedelta(minutes=5), is_adaptive=False)
+
+
+class World:
+    """Jobs of one source, in a real store, asked for in one of the ways."""
+
+    def __init__(
+        self, store: SqlStore, source: ScriptedSource, strategy: Strategy, budget: Budget | None = None
+    ) -> None:
+        self.clock = ManualClock()
+        self.log = RecordingLog()
+        self.store = store
+        self.source = source
+        routes = [Route("all", first_seen=FirstSeen.ALWAYS)]
+        self.observe = Observe(store, edges(self.clock, self.log), routes=routes, on_owed=lambda: None)
+        self.lane = Lane("openai", source, RHYTHM, 500, strategy=strategy, budget=budget)
+        self.observe.add_lane(self.lane)
+
+    async def __aenter__(self) -> Self:
+        keys = [JobKey("openai", job_id) for job_id in self.source.script]
+        await self.store.upsert_jobs([JobSpec(key) for key in keys], self.clock())
+        self._task = asyncio.create_task(self.observe.run())
+        await self.turn()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def turn(self, **duration: float) -> None:
+        """Move the clock, and let all that is due be asked for."""
+        self.clock.move(**duration)
+        await self.settle()
+
+    async def settle(self) -> None:
+        for _ in range(2):  # the first look may have begun before the clock was moved
+            self.observe.first_tick.clear()
+            self.observe.wake()
+            await self.observe.first_tick.wait()
+            await until(lambda: not self.lane.in_hand and not self.lane.is_sweeping)
+
+    def asked(self) -> tuple[int, int]:
+        """Return how many pages and how many jobs were asked for since the last call."""
+        counts = len(self.source.pages_asked), len(self.source.asked)
+        self.source.pages_asked, self.source.asked = [], []
+        return counts
+
+    async def history(self) -> dict[str, list[str]]:
+        await asyncio.sleep(0.05)
+        return {
+            job_id: [each.status for each in await self.store.history(JobKey("openai", job_id))]
+            for job_id in self.source.script
+        }
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
+    async with SqlStore(f"sqlite:///{tmp_path}/watcher.db") as opened:
+        yield opened
+
+
+def running(count: int) -> ScriptedSource:
+    return ScriptedSource(ManualClock(), {f"job-{number}": ["running"] for number in range(count)})
+
+
+async def test_one_page_takes_the_place_of_a_hundred_retrieves(store: SqlStore) -> None:
+    async with World(store, running(250), Strategy.AUTO) as world:
+        # What was never seen takes the whole object, whatever a page says.
+        assert world.asked() == (0, 250)
+        await world.turn(seconds=30)
+        pages, retrieves = world.asked()
+        assert pages == 3
+        assert retrieves < 20  # those whose turn it is to be verified
+        assert world.observe.last_answers() == {"openai": world.clock()}
+
+
+async def test_few_jobs_are_retrieved(store: SqlStore) -> None:
+    async with World(store, running(19), Strategy.AUTO) as world:
+        await world.turn(seconds=30)
+        assert world.asked() == (0, 38)
+
+
+async def test_on_request_pages_are_read_for_few_jobs_and_retrieves_are_used_for_many(
+    store: SqlStore, tmp_path: Path
+) -> None:
+    async with World(store, running(3), Strategy.LIST) as world:
+        await world.turn(seconds=30)
+        assert world.asked() == (1, 3)
+    async with (
+        SqlStore(f"sqlite:///{tmp_path}/other.db") as other,
+        World(other, running(250), Strategy.RETRIEVE) as world,
+    ):
+        await world.turn(seconds=30)
+        assert world.asked() == (0, 500)
+
+
+async def test_what_changed_is_retrieved_and_its_whole_object_recorded(store: SqlStore) -> None:
+    source = running(100)
+    async with World(store, source, Strategy.AUTO) as world:
+        world.asked()
+        source.script["job-7"] = ["succeeded"]
+        await world.turn(seconds=30)
+        assert "job-7" in source.asked
+    history = await store.history(JobKey("openai", "job-7"))
+    assert [(each.status, each.document) for each in history] == [
+        (status, observation(status, key=JobKey("openai", "job-7")).document) for status in ("running", "succeeded")
+    ]
+
+
+async def test_what_the_pages_do_not_hold_is_retrieved(store: SqlStore) -> None:
+    source = running(100)
+    source.listed = source.listed[:90]
+    async with World(store, source, Strategy.AUTO) as world:
+        world.asked()
+        await world.turn(seconds=30)
+        assert {f"job-{number}" for number in range(90, 100)} <= set(source.asked)
+
+
+async def test_whatever_the_list_says_each_job_is_retrieved_within_half_an_hour(store: SqlStore) -> None:
+    """The list of a service may lag behind, or be wrong for ever."""
+    source = running(100)
+    stale = Page(dict.fromkeys(source.script, "running"), None)
+
+    async def page(after: str | None = None) -> Page:
+        source.pages_asked.append(after)
+        return stale
+
+    source.page = page  # type: ignore[method-assign]
+    async with World(store, source, Strategy.AUTO) as world:
+        source.script["job-7"] = ["failed"]
+        for _ in range(VERIFY_INTERVAL // INTERVAL):
+            await world.turn(seconds=30)
+        assert (await world.history())["job-7"] == ["running", "failed"]
+        assert world.asked()[1] < 100 + 2 * 100 + 10
+
+
+@pytest.mark.parametrize(
+    ("trouble", "pages"),
+    [(MissingError("HTTP 404: no such URL"), 0), (RejectedError("HTTP 403"), 0), (TransientError("HTTP 503"), 1)],
+)
+async def test_without_a_list_jobs_are_retrieved(store: SqlStore, trouble: Exception, pages: int) -> None:
+    """A service that has none is not asked for it each time; one that only stumbles is."""
+    source = running(40)
+    source.list_trouble = trouble
+    async with World(store, source, Strategy.AUTO) as world:
+        await world.turn(seconds=30)
+        assert world.asked() == (1, 80)
+        await world.turn(seconds=30)
+        assert world.asked() == (pages, 40)
+        assert world.log.events("error") == []
+        source.list_trouble = None
+        await world.turn(seconds=LISTING_PAUSE.total_seconds())
+        assert world.asked()[0] == 1
+
+
+async def test_a_list_that_does_not_hold_our_jobs_is_left_alone(store: SqlStore) -> None:
+    source = running(40)
+    source.listed = []
+    async with World(store, source, Strategy.AUTO) as world:
+        await world.turn(seconds=30)
+        assert world.asked() == (1, 80)
+        await world.turn(seconds=30)
+        assert world.asked() == (0, 40)
+
+
+async def test_few_due_jobs_of_many_pages_are_retrieved(store: SqlStore) -> None:
+    """Reading a list of ten pages for them would take more requests."""
+    source = running(950)
+    async with World(store, source, Strategy.AUTO) as world:
+        await world.turn(seconds=30)
+        assert world.asked() == (
+            10,
+            950 + len([each for each in source.script if world.lane.sweep.is_to_be_verified(each)]),
+        )
+        assert world.lane.listing_pays_from() == 20
+        world.lane.sweep.pages = 40
+        assert world.lane.listing_pays_from() == 80
+
+
+async def test_a_rejecting_source_is_not_asked_for_its_list(store: SqlStore) -> None:
+    source = running(40)
+    source.script = {key: [RejectedError("HTTP 401")] for key in source.script}
+    source.list_trouble = RejectedError("HTTP 401")
+    async with World(store, source, Strategy.LIST) as world:
+        world.asked()
+        await world.turn(seconds=61)
+        assert world.asked() == (0, 1)
+
+
+async def test_polling_by_pages_goes_on_while_the_record_is_out_of_reach(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_args: object) -> object:
+        raise StoreUnavailableError("the disk is full")
+
+    async with World(store, running(100), Strategy.AUTO) as world:
+        world.asked()
+        monkeypatch.setattr(store, "take_due", broken)
+        await world.turn(seconds=30)
+        assert world.asked()[0] == 1
+
+
+async def test_a_budget_is_spent_on_a_page_rather_than_on_retrieves(store: SqlStore) -> None:
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    budget = Budget(60, lambda: now, sleep)
+    async with World(store, running(100), Strategy.AUTO, budget) as world:
+        await until(lambda: len(world.source.asked) == 100)
+        await world.turn(seconds=30)
+        assert world.asked()[0] == 1
+
+
+class Lives(ScriptedSource):
+    """Jobs whose statuses are a matter of the time."""
+
+    def __init__(self, clock: ManualClock, lives: Mapping[str, Sequence[tuple[float, str]]]) -> None:
+        super().__init__(clock, {key: ["?"] for key in lives})
+        self.lives = lives
+        self.begun = clock()
+
+    def status(self, job_id: str) -> str:
+        age = (self._clock() - self.begun).total_seconds()
+        return [status for begin, status in self.lives[job_id] if begin <= age][-1]
+
+    async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
+        self.asked.append(job_id)
+        status = self.status(job_id)
+        return None if status == known else observation(status, self._clock(), JobKey("openai", job_id))
+
+    async def page(self, after: str | None = None) -> Page:
+        page = await super().page(after)
+        return Page({job_id: self.status(job_id) for job_id in page.statuses}, page.after)
+
+
+def a_life(random: Random) -> list[tuple[float, str]]:
+    statuses = ["validating_files", "queued", "running", "paused", "queued", "running"][: random.randint(1, 6)]
+    statuses.append(random.choice(["succeeded", "failed", "cancelled", "compressing"]))
+    begins = sorted(random.sample(range(1, 40), len(statuses) - 1))
+    return [(30.0 * begin, status) for begin, status in zip([0, *begins], statuses, strict=True)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_transitions_are_the_same_whichever_way_is_used(tmp_path: Path, seed: int) -> None:
+    lives = {f"job-{number}": a_life(Random(f"{seed}-{number}")) for number in range(120)}
+    histories = []
+    for strategy in Strategy:
+        async with SqlStore(f"sqlite:///{tmp_path}/{strategy}.db") as store:
+            world = World(store, running(0), strategy)
+            world.source = world.lane.source = source = Lives(world.clock, lives)
+            world.lane.__post_init__()
+            async with world:
+                for _ in range(42):
+                    await world.turn(seconds=30)
+                histories.append(await world.history())
+            assert bool(source.pages_asked) == (strategy is not Strategy.RETRIEVE)
+
+    assert histories[0] == histories[1] == histories[2]
+    assert histories[0] == {job_id: [status for _, status in life] for job_id, life in lives.items()}

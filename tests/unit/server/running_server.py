@@ -1,0 +1,56 @@
+"""What is served in the tests, and what happened before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx
+
+from tests.doubles import START, observation
+from watcher.domain.jobs import JobKey, JobSpec, is_terminal
+from watcher.domain.transitions import Transition, detect, moved
+from watcher.engine.ports import Change
+from watcher.server.context import Standing
+from watcher.store.sql import SqlStore
+
+TOKEN = "a-token-of-the-tests"
+
+Site = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+def a_standing(**changes: object) -> Standing:
+    """Return how a pipeline stands that has just begun, with the changes given."""
+    usual: dict[str, object] = {
+        "since": START,
+        "longest_wait": timedelta(seconds=30),
+        "stalled": (),
+        "watched": 0,
+        "last_answers": {"openai": None},
+        "rejections": {},
+        "notifiers": ("pager",),
+    }
+    return Standing(**(usual | changes))  # type: ignore[arg-type]
+
+
+async def watch(store: SqlStore, *ids: str, source: str = "openai") -> None:
+    """Watch jobs, since the start."""
+    await store.upsert_jobs([JobSpec(JobKey(source, each)) for each in ids], START)
+
+
+async def see(store: SqlStore, job_id: str, *statuses: str, owed: tuple[str, ...] = ()) -> list[Transition]:
+    """Record that a watched job passed through statuses, a minute each, and who is owed that."""
+    transitions = []
+    for minute, status in enumerate(statuses):
+        key = JobKey("openai", job_id)
+        job = await store.job(key)
+        assert job is not None
+        transition = detect(job, observation(status, START + timedelta(minutes=minute), key))
+        assert transition is not None
+        after = moved(job, transition)
+        after = replace(after, due_at=None) if is_terminal(status) else after
+        assert not await store.record([Change(job.seq, after, transition, owed)])
+        transitions.append(transition)
+    return transitions

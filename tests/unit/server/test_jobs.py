@@ -1,0 +1,155 @@
+"""The watched jobs over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.doubles import ManualClock
+from tests.unit.server.running_server import Site, a_standing, see, watch
+from watcher.domain.jobs import JobKey
+from watcher.domain.overview import job_row
+from watcher.store.sql import SqlStore
+
+JOBS = "/api/v1/jobs"
+
+
+def ids(answer: httpx.Response) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    return [row["id"] for row in answer.json()["data"]]
+
+
+async def test_a_row_is_what_the_commands_show_with_times_for_programs(
+    site: Site, store: SqlStore, clock: ManualClock
+) -> None:
+    await watch(store, "ftjob-1")
+    await see(store, "ftjob-1", "queued")
+    now = clock.move(seconds=90)
+    job = await store.job(JobKey("openai", "ftjob-1"))
+    assert job is not None
+    async with site() as client:
+        (row,) = (await client.get(JOBS)).json()["data"]
+    times = {"status_since": "2026-11-24T12:00:00+00:00", "next_poll_at": "2026-11-24T12:00:00+00:00"}
+    assert row == job_row(job, now) | times
+    assert (row["status"], row["for"], row["next_poll"]) == ("queued", "1m 30s", "now")
+
+
+async def test_pages_follow_each_other_to_the_end(site: Site, store: SqlStore) -> None:
+    await watch(store, *(f"ftjob-{number}" for number in range(5)))
+    await watch(store, "ftjob-0", source="azure")
+    seen: list[str] = []
+    query: dict[str, Any] = {"limit": 2}
+    async with site() as client:
+        while query.get("after", "") is not None:
+            answer = await client.get(JOBS, params=query)
+            seen += [f"{row['source']}/{row['id']}" for row in answer.json()["data"]]
+            query["after"] = answer.json()["next"]
+    assert seen == ["azure/ftjob-0", *(f"openai/ftjob-{number}" for number in range(5))]
+
+
+async def test_paging_neither_repeats_nor_misses_when_jobs_come_and_go(site: Site, store: SqlStore) -> None:
+    await watch(store, "b", "d", "f", "h")
+    async with site() as client:
+        first = await client.get(JOBS, params={"limit": 2})
+        await watch(store, "a", "e")
+        await store.remove_job(JobKey("openai", "d"), ManualClock()())
+        second = await client.get(JOBS, params={"limit": 3, "after": first.json()["next"]})
+    assert ids(first) == ["b", "d"]
+    assert ids(second) == ["e", "f", "h"]
+    assert second.json()["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"source": "openai"}, ["one", "three", "two"]),
+        ({"source": "azure"}, ["four"]),
+        ({"source": "nowhere"}, []),
+        ({"status": "queued"}, ["one"]),
+        ({"status": "paused"}, ["two"]),
+        ({"status": "not seen yet"}, ["four", "three"]),
+        ({"status": "not seen yet", "source": "openai"}, ["three"]),
+    ],
+)
+async def test_a_list_can_be_narrowed(site: Site, store: SqlStore, query: dict[str, str], expected: list[str]) -> None:
+    await watch(store, "one", "two", "three")
+    await watch(store, "four", source="azure")
+    await see(store, "one", "queued")
+    await see(store, "two", "paused")
+    async with site() as client:
+        assert ids(await client.get(JOBS, params=query)) == expected
+
+
+async def test_a_job_is_shown_with_its_history(site: Site, store: SqlStore, clock: ManualClock) -> None:
+    await watch(store, "ftjob-1")
+    await see(store, "ftjob-1", "queued", "running", "succeeded")
+    clock.move(hours=1)
+    async with site() as client:
+        job = (await client.get(f"{JOBS}/openai/ftjob-1")).json()
+    assert (job["status"], job["next_poll_at"]) == ("succeeded", None)
+    assert [(each["status"], each["reason"], each["lasted"]) for each in job["history"]] == [
+        ("queued", "first_seen", "1m"),
+        ("running", "advanced", "1m"),
+        ("succeeded", "advanced", None),
+    ]
+
+
+async def test_a_job_is_added_with_its_name_and_labels(site: Site, store: SqlStore) -> None:
+    async with site() as client:
+        answer = await client.post(JOBS, json={"id": "ftjob-1", "name": "bot v3", "labels": {"team": "nlp"}})
+        again = await client.get(answer.headers["location"])
+    assert answer.status_code == 201
+    assert answer.json() | {"history": []} == again.json()
+    job = await store.job(JobKey("openai", "ftjob-1"))
+    assert job is not None
+    assert (job.name, job.labels) == ("bot v3", {"team": "nlp"})
+
+
+async def test_a_known_job_gets_the_new_name_and_is_asked_for_once_more(
+    site: Site, store: SqlStore, clock: ManualClock
+) -> None:
+    await watch(store, "ftjob-1")
+    await see(store, "ftjob-1", "succeeded")
+    clock.move(hours=1)
+    async with site() as client:
+        answer = await client.post(JOBS, json={"id": "ftjob-1", "source": "openai", "name": "renamed"})
+    assert answer.status_code == 200
+    assert (answer.json()["name"], answer.json()["next_poll_at"]) == ("renamed", "2026-11-24T13:00:00+00:00")
+
+
+async def test_a_job_without_a_source_goes_to_the_only_one(site: Site, store: SqlStore) -> None:
+    async with site(standing=a_standing(last_answers={"azure": None})) as client:
+        answer = await client.post(JOBS, json={"id": "ftjob-1"})
+    assert answer.headers["location"] == "/api/v1/jobs/azure/ftjob-1"
+
+
+async def test_a_removed_job_is_there_no_more(site: Site, store: SqlStore) -> None:
+    await watch(store, "ftjob-1")
+    path = f"{JOBS}/openai/ftjob-1"
+    async with site() as client:
+        answers = [await client.delete(path), await client.get(path), await client.delete(path)]
+        assert ids(await client.get(JOBS)) == []
+    assert [answer.status_code for answer in answers] == [204, 404, 404]
+    assert answers[0].content == b""
+
+
+async def test_what_the_watcher_says_of_itself_is_no_job(site: Site, store: SqlStore) -> None:
+    await watch(store, "notifier", source="@watcher")
+    path = f"{JOBS}/@watcher/notifier"
+    async with site() as client:
+        answers = [await client.get(path), await client.delete(path)]
+        assert ids(await client.get(JOBS)) == []
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert await store.job(JobKey("@watcher", "notifier"), include_removed=False) is not None
+
+
+async def test_reading_changes_nothing(site: Site, store: SqlStore) -> None:
+    await watch(store, "ftjob-1")
+    before = await store.job(JobKey("openai", "ftjob-1"))
+    async with site() as client:
+        for path in ("/livez", "/readyz", "/metrics", JOBS, f"{JOBS}/openai/ftjob-1", "/api/v1/deliveries"):
+            head, get = await client.head(path), await client.get(path)
+            assert (head.status_code, head.content) == (get.status_code, b"")
+    assert await store.job(JobKey("openai", "ftjob-1")) == before

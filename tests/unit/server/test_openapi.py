@@ -1,0 +1,116 @@
+"""The OpenAPI document, and that what is served keeps to it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis import Case
+
+from tests.doubles import ManualClock, RecordingLog
+from tests.unit.server.running_server import TOKEN, a_standing, see, watch
+from watcher.domain.deliveries import DeliveryState
+from watcher.server.app import make_app
+from watcher.server.context import Panel
+from watcher.server.metrics import PrometheusMeter
+from watcher.server.openapi import document
+from watcher.server.serving import Listen, serving
+from watcher.store.sql import SqlStore
+
+AUTHORISED = {"Authorization": f"Bearer {TOKEN}"}
+
+
+class _Service(threading.Thread):
+    """Serves a record with some jobs on a thread of its own: schemathesis does not speak asyncio."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(daemon=True)
+        self._path = path
+        self._loop = asyncio.new_event_loop()
+        self._is_ready = threading.Event()
+        self._over = asyncio.Event()
+        self.url = ""
+        self.log = RecordingLog()
+
+    def __enter__(self) -> Self:
+        self.start()
+        assert self._is_ready.wait(10)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+        self.join(10)
+
+    def run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        meter = PrometheusMeter()
+        async with SqlStore(f"sqlite:///{self._path}", meter) as store:
+            await watch(store, *(f"ftjob-{number}" for number in range(3)))
+            await see(store, "ftjob-1", "queued", "paused", "succeeded", owed=("pager", "chat"))
+            panel = Panel(store, ManualClock(), self.log, "1.2.3", a_standing)
+            async with serving(make_app(panel, meter, TOKEN), Listen("127.0.0.1", 0), self.log) as listen:
+                self.url = f"http://{listen}"
+                self._is_ready.set()
+                await self._over.wait()
+
+
+@pytest.fixture(scope="module")
+def service(ready_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Service]:
+    path = tmp_path_factory.mktemp("served") / "watcher.db"
+    shutil.copyfile(ready_file, path)
+    with _Service(path) as running:
+        yield running
+
+
+DOCUMENT = document("1.2.3", ["openai"], has_token=True)
+api = schemathesis.openapi.from_dict(DOCUMENT)
+
+
+@api.parametrize()
+@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_what_is_served_keeps_to_the_document(case: Case[Any], service: _Service) -> None:
+    case.call_and_validate(base_url=service.url, headers=AUTHORISED)
+    assert service.log.events("exception") == []
+
+
+def test_a_job_with_its_history_keeps_to_the_document(service: _Service) -> None:
+    page = api["/api/v1/jobs/{source}/{id}"]["GET"]
+    case = page.Case(path_parameters={"source": "openai", "id": "ftjob-1"})
+    assert case.call_and_validate(base_url=service.url, headers=AUTHORISED).status_code == 200
+
+
+def test_the_document_is_valid_and_served(service: _Service) -> None:
+    api.validate()
+    answer = httpx.get(f"{service.url}/openapi.json", headers=AUTHORISED, trust_env=False)
+    assert answer.json() == DOCUMENT
+
+
+@pytest.mark.parametrize("has_token", [True, False])
+def test_the_document_says_what_needs_the_token(has_token: bool) -> None:
+    needed = {
+        f"{method} {path}": operation["security"]
+        for path, methods in document("1", [], has_token=has_token)["paths"].items()
+        for method, operation in methods.items()
+        if method != "parameters"
+    }
+    always = {"post /api/v1/jobs", "delete /api/v1/jobs/{source}/{id}"}
+    never = {"get /livez", "get /readyz"}
+    assert {what for what, security in needed.items() if security == []} == (
+        never if has_token else set(needed) - always
+    )
+
+
+def test_the_document_knows_every_state_of_a_delivery() -> None:
+    described = document("1", [], has_token=True)["components"]["schemas"]["Delivery"]["properties"]["state"]
+    assert described == {"enum": [str(state) for state in DeliveryState]}

@@ -1,0 +1,71 @@
+"""Whether the service lives, and whether it does what it is for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.doubles import ManualClock
+from tests.unit.server.running_server import Site, a_standing
+from watcher.store.sql import SqlStore
+
+SECOND = timedelta(seconds=1)
+SILENT = "no source has answered within 1m 30s"
+
+
+async def test_it_lives_while_the_loops_turn(site: Site) -> None:
+    async with site() as client:
+        answer = await client.get("/livez")
+    assert (answer.status_code, answer.json()) == (200, {"status": "alive", "stalled": []})
+
+
+async def test_a_loop_that_hangs_is_named(site: Site) -> None:
+    async with site(standing=a_standing(stalled=["deliver"])) as client:
+        answer = await client.get("/livez")
+    assert (answer.status_code, answer.json()) == (503, {"status": "stalled", "stalled": ["deliver"]})
+
+
+@pytest.mark.parametrize(
+    ("watched", "silence", "last_answer", "verdict"),
+    [
+        pytest.param(1, 90, None, "ok", id="just started"),
+        pytest.param(1, 91, None, SILENT, id="never answered"),
+        pytest.param(1, 3600, 90, "ok", id="answered lately"),
+        pytest.param(1, 3600, 91, SILENT, id="answered long ago"),
+        pytest.param(0, 3600, None, "ok", id="nothing to ask for"),
+    ],
+)
+async def test_it_is_ready_while_a_source_answers(
+    site: Site, clock: ManualClock, watched: int, silence: int, last_answer: int | None, verdict: str
+) -> None:
+    clock.move(seconds=silence)
+    answers = {"other": None, "openai": clock() - last_answer * SECOND if last_answer else None}
+    async with site(standing=a_standing(watched=watched, last_answers=answers)) as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == (200 if verdict == "ok" else 503)
+    assert answer.json() == {
+        "status": "ready" if verdict == "ok" else "not ready",
+        "checks": {"store": "ok", "sources": verdict},
+    }
+
+
+async def test_it_is_not_ready_without_its_record(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "watcher.db").write_bytes(b"this is no database any more" * 200)
+    async with site() as client:
+        answer = await client.get("/readyz")
+        page = await client.get("/api/v1/jobs")
+    assert answer.status_code == 503
+    assert answer.json()["checks"] == {"store": "the record cannot be read", "sources": "ok"}
+    assert page.status_code == 503
+    assert page.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_record_that_does_not_answer_in_time_is_not_waited_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch, store: SqlStore
+) -> None:
+    monkeypatch.setattr("watcher.server.api.STORE_PATIENCE", timedelta(0))
+    async with site(record=store) as client:
+        answer = await client.get("/readyz")
+    assert answer.json()["checks"]["store"] == "the record does not answer in time"

@@ -1,0 +1,65 @@
+"""Where the configuration file is looked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from watcher.errors import ConfigurationError
+from watcher.settings import locations
+from watcher.settings.locations import USUAL_CONFIGS, find_config
+
+
+@pytest.fixture
+def usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Put the usual places into a directory of the test's own."""
+    (tmp_path / "config").mkdir()
+    monkeypatch.chdir(tmp_path)
+    of_the_machine = tmp_path / "etc.toml"
+    monkeypatch.setattr(locations, "USUAL_CONFIGS", (USUAL_CONFIGS[0], of_the_machine))
+    return Path("config/watcher.toml"), of_the_machine
+
+
+def test_the_usual_places_are_those_that_are_documented() -> None:
+    assert list(map(str, USUAL_CONFIGS)) == ["config/watcher.toml", "/etc/watcher/watcher.toml"]
+
+
+def test_the_first_place_that_names_a_file_prevails(usual: tuple[Path, Path], tmp_path: Path) -> None:
+    """`--config`, the variable, the working directory, the machine."""
+    here, machine = usual
+    chosen, named = tmp_path / "chosen.toml", tmp_path / "named.toml"
+    variable = {"WATCHER_CONFIG": str(named)}
+    assert find_config(None, {}) is None
+    machine.touch()
+    assert find_config(None, {}) == machine
+    here.touch()
+    assert find_config(None, {}) == here
+    named.touch()
+    assert find_config(None, variable) == named
+    chosen.touch()
+    assert find_config(chosen, variable) == chosen
+
+
+def test_an_empty_variable_names_nothing(usual: tuple[Path, Path]) -> None:
+    usual[1].touch()
+    assert find_config(None, {"WATCHER_CONFIG": ""}) == usual[1]
+
+
+def test_a_directory_in_a_usual_place_is_no_configuration(usual: tuple[Path, Path]) -> None:
+    usual[0].mkdir()
+    assert find_config(None, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("chosen", "variable", "by"),
+    [("missing", "", "--config"), ("missing", "x", "--config"), (None, "missing", "$WATCHER_CONFIG")],
+)
+def test_a_named_file_that_is_not_there_is_a_mistake(
+    chosen: str | None, variable: str, by: str, usual: tuple[Path, Path]
+) -> None:
+    """Even if there is one in a usual place: the watcher never takes another file than it was told."""
+    usual[0].touch()
+    with pytest.raises(ConfigurationError) as caught:
+        find_config(Path(chosen) if chosen else None, {"WATCHER_CONFIG": variable})
+    assert caught.value.mistakes == (f"missing: no such file (named by {by})",)

@@ -1,0 +1,143 @@
+"""What `jobs`, `deliveries` and the like show: plain rows, the same for tables and for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+from watcher.domain.deliveries import Delivery, DeliveryState
+from watcher.domain.durations import format_duration
+from watcher.domain.jobs import Job, JobFacts, Observation, Status, is_terminal
+from watcher.domain.messages import event_id
+from watcher.domain.polling_policy import Rhythm, is_reported_missing, reason
+from watcher.domain.routing import Route, Verdict, judge
+from watcher.domain.transitions import Transition, detect
+
+Row = dict[str, Any]
+
+UNSEEN = "not seen yet"
+"""The status of a job that no poll was answered for, as it is shown."""
+
+
+def job_row(job: Job, now: datetime) -> Row:
+    """Show how a watched job stands."""
+    return {
+        "source": job.key.source,
+        "id": job.key.id,
+        "name": job.name,
+        "labels": dict(job.labels),
+        "status": job.status or UNSEEN,
+        "for": format_duration(now - job.status_since) if job.status_since else None,
+        "next_poll": _until(job.due_at, now),
+        "trouble": _trouble(job),
+    }
+
+
+def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
+    """Show the transitions of one job, each with how long its status lasted."""
+    rows = []
+    for transition, following in zip(history, [*history[1:], None], strict=False):
+        end = following.observed_at if following else None if is_terminal(transition.status) else now
+        rows.append(
+            {
+                "observed_at": _at(transition.observed_at),
+                "status": transition.status,
+                "previous_status": transition.previous_status,
+                "reason": str(transition.reason),
+                "skipped": list(transition.skipped),
+                "lasted": format_duration(end - transition.observed_at) if end else None,
+                "event_id": event_id(transition.key, transition.seq),
+            }
+        )
+    return rows
+
+
+ORPHANED = "orphaned: no notifier of this name is configured"
+"""What keeps a pending delivery whose notifier is gone; it goes out when the notifier is back."""
+
+
+def explain_next_poll(job: Job, rhythm: Rhythm, now: datetime) -> str:
+    """Say when the job is polled next, and why then."""
+    if is_terminal(job.status):
+        return "never: it has ended (`watcher jobs add` asks once more)"
+    if job.due_at is None:
+        return "never: it is not watched"
+    when = _until(job.due_at, now)
+    if is_reported_missing(job):
+        return f"{when}: its source does not know it, so it is asked for seldom"
+    if job.missing:
+        return f"{when}: its source does not know it yet, so it is asked for soon"
+    if job.failures:
+        longest = format_duration(rhythm.max_interval)
+        return f"{when}: {job.failures} polls in a row have failed, so the wait grows, up to {longest}"
+    return f"{when}: {reason(job, rhythm, now)}"
+
+
+def routing_rows(job: Job, routes: Sequence[Route], now: datetime) -> list[Row]:
+    """Show which notifiers would hear of which status of the job, and why not of the others."""
+    return [
+        {"notifier": route.notifier}
+        | {status: _WHY[judge(route, _transition_to(job, status, now))] for status in Status}
+        for route in routes
+    ]
+
+
+_WHY = {
+    Verdict.WANTED: "yes",
+    Verdict.FIRST_SIGHT: "no: a first sight",
+    Verdict.OTHER_STATUS: "no: other statuses",
+    Verdict.OTHER_LABELS: "no: other labels",
+    Verdict.OTHER_EVENTS: "no: other events",
+}
+
+
+def _transition_to(job: Job, status: str, now: datetime) -> Transition:
+    """Suppose that the job is next seen in this status."""
+    supposed = Observation(job.key, status, now, JobFacts(), "{}")
+    before = job if job.status != status else replace(job, status="(another status)")
+    return cast(Transition, detect(before, supposed))
+
+
+def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) -> Row:
+    """Show how a delivery stands; `notifiers` are those that are configured."""
+    transition = delivery.transition
+    is_pending = delivery.state is DeliveryState.PENDING
+    next_attempt = _until(delivery.next_at, now) if delivery.notifier in notifiers else ORPHANED
+    return {
+        "id": delivery.id,
+        "notifier": delivery.notifier,
+        "source": transition.key.source,
+        "job": transition.key.id,
+        "status": transition.status,
+        "state": str(delivery.state),
+        "attempts": delivery.attempts,
+        "next_attempt": next_attempt if is_pending else None,
+        "last_error": delivery.last_error,
+        "observed_at": _at(transition.observed_at),
+        "event_id": event_id(transition.key, transition.seq),
+    }
+
+
+def status_line(watched: int, owed: int, last_answers: Mapping[str, datetime | None], now: datetime) -> str:
+    """Say in one line how a running watcher stands."""
+    latest = max((answer for answer in last_answers.values() if answer), default=None)
+    answer = f"last answer {format_duration(now - latest)} ago" if latest else "no answer yet"
+    return f"{watched} jobs watched, {owed} deliveries pending, {answer}"
+
+
+def _at(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def _until(moment: datetime | None, now: datetime) -> str | None:
+    if moment is None:
+        return None
+    return f"in {format_duration(moment - now)}" if moment > now else "now"
+
+
+def _trouble(job: Job) -> str | None:
+    if is_reported_missing(job):
+        return f"unknown to the source: {job.last_error}"
+    return job.last_error

@@ -1,0 +1,1 @@
+"""Delivery: claim, send, settle."""

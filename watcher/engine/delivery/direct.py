@@ -1,0 +1,58 @@
+"""Delivering without a record: for `watch --notify`, which has to end soon after the job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+from watcher.domain.deliveries import BRIEF, Delivery, DeliveryState
+from watcher.domain.routing import Route, owed
+from watcher.domain.transitions import Transition
+from watcher.engine.delivery.dispatcher import Deliver
+from watcher.engine.delivery.memory import MemoryDeliveries
+from watcher.engine.ports import Edges, Notifier
+
+TICK_SECONDS = 0.2
+"""How late a retry may be."""
+
+
+class Announce:
+    """Delivers while it is entered; leaving it waits until each delivery has come to an end, within a minute."""
+
+    def __init__(self, notifiers: Mapping[str, Notifier], routes: Sequence[Route], edges: Edges) -> None:
+        self._notifiers = notifiers
+        self._edges = edges
+        self._routes = routes
+
+    async def __aenter__(self) -> Self:
+        """Start delivering, with nothing owed."""
+        self._deliveries = MemoryDeliveries(BRIEF.give_up_after)
+        self._deliver = Deliver(self._deliveries, self._notifiers, BRIEF, self._edges)
+        self._running = asyncio.create_task(self._deliver.run())
+        return self
+
+    async def __aexit__(self, exc_type: type[BaseException] | None, *exc_info: object) -> None:
+        """Finish; not when an exception is on its way out."""
+        try:
+            while exc_type is None and not self._running.done() and self._deliveries.in_state(DeliveryState.PENDING):
+                self._deliver.wake()
+                await asyncio.sleep(TICK_SECONDS)
+        except asyncio.CancelledError:
+            self._running.cancel()
+            raise
+        self._deliver.stop()
+        if exc_type:
+            self._running.cancel()
+        await asyncio.wait([self._running])
+        if not self._running.cancelled() and (error := self._running.exception()):
+            raise error
+
+    def tell(self, transition: Transition) -> None:
+        """Have the transition delivered to whoever wants it."""
+        self._deliveries.owe(transition, owed(self._routes, transition), self._edges.clock())
+        self._deliver.wake()
+
+    def undelivered(self) -> list[Delivery]:
+        """Return what did not arrive."""
+        return self._deliveries.in_state(DeliveryState.DEAD)

@@ -1,0 +1,1 @@
+"""Polling: which jobs are due, what their sources answer."""

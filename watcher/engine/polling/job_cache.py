@@ -1,0 +1,128 @@
+"""What is known of each job, and what of that is still on its way into the record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Self, cast
+
+from watcher.domain.jobs import Job, JobKey, is_terminal
+from watcher.domain.transitions import Transition
+from watcher.engine.group_commit import GroupCommit
+from watcher.engine.ports import Change, Edges, JobRecord
+from watcher.errors import StoreError
+
+
+class Ledger:
+    """Remembers jobs, so that polling goes on while the record cannot be reached, and records what changes.
+
+    Enter it to start recording; leaving it waits until all is recorded, or refused once more.
+    """
+
+    def __init__(
+        self, record: JobRecord, edges: Edges, *, on_owed: Callable[[], None], on_forgotten: Callable[[JobKey], None]
+    ) -> None:
+        """`on_owed` is called when a recorded transition is owed to somebody."""
+        self._edges = edges
+        self._log = edges.log
+        self._on_owed = on_owed
+        self._on_forgotten = on_forgotten
+        self._jobs: dict[JobKey, Job] = {}
+        """Every job as last known."""
+        self._unrecorded: Counter[JobKey] = Counter()
+        self._changes = GroupCommit("changes of jobs", record.record, self, edges.log)
+
+    async def __aenter__(self) -> Self:
+        """Start recording."""
+        await self._changes.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Record what is left, and stop."""
+        await self._changes.__aexit__(*exc_info)
+
+    def __len__(self) -> int:
+        """Count the jobs that are known."""
+        return len(self._jobs)
+
+    @property
+    def refusal(self) -> StoreError | None:
+        """Why the record cannot be written; None while it can."""
+        return self._changes.refusal
+
+    def keep(self, job: Job) -> None:
+        """Remember a job that was taken."""
+        self._jobs.pop(job.key, None)  # with its key, which would be a copy of the new one
+        self._jobs[job.key] = job
+
+    def latest(self, recorded: Job) -> Job:
+        """Prefer our own state of a job while what we learned of it is still on its way into the record."""
+        if recorded.key in self._unrecorded and (known := self._jobs.get(recorded.key)):
+            return replace(known, due_at=recorded.due_at)
+        return recorded
+
+    def due(self, source: str, now: datetime, longest_wait: timedelta) -> Iterator[Job]:
+        """Name the jobs that are due; also those that wait longer than anybody would: the clock was set back."""
+        for job in self._jobs.values():
+            if job.key.source == source and job.due_at and not now < job.due_at <= now + longest_wait:
+                yield job
+
+    def put(self, change: Change) -> None:
+        """Have a change recorded soon, in order."""
+        key = change.job.key
+        if change.transition is None and self._changes.refusal:
+            # While nothing can be written, the last word on a job's failures is enough.
+            self._settle(self._changes.take_back(lambda each: each.job.key == key and each.transition is None))
+        self._jobs[key] = change.job
+        self._unrecorded[key] += 1
+        self._changes.put(change)
+
+    def forget_before(self, horizon: datetime) -> None:
+        """Forget the jobs that have not been due here since then: somebody else watches them, or nobody."""
+        for key in [key for key, job in self._jobs.items() if job.due_at is None or job.due_at < horizon]:
+            self._forget(key)
+
+    def committed(self, items: Sequence[Change], result: object) -> None:
+        """Hear from the queue that changes were recorded, except those of the jobs in `result`: they came too late."""
+        late = cast(Collection[JobKey], result)
+        # What builds on a change that came too late is void, even if its number should fit.
+        self._settle([*items, *self._changes.take_back(lambda each: each.job.key in late)])
+        for change in items:
+            if change.job.key in late:
+                self._log.info("somebody else was first, observation dropped", job=str(change.job.key))
+            elif change.transition:
+                self._edges.meter.moved(change.transition)
+                self._log_transition(change.transition, change.owed)
+            if change.job.key in late or is_terminal(change.job.status):
+                self._forget(change.job.key)
+        if any(change.owed for change in items if change.job.key not in late):
+            self._on_owed()
+
+    def dropped(self, item: Change) -> None:
+        """Hear from the queue that a change can never be recorded; the next look at the job begins anew."""
+        self._settle([item])
+        self._forget(item.job.key)
+
+    def _settle(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            self._unrecorded[change.job.key] -= 1
+            if not self._unrecorded[change.job.key]:
+                del self._unrecorded[change.job.key]
+
+    def _forget(self, key: JobKey) -> None:
+        if key in self._unrecorded:
+            return  # what is still on its way into the record must not be lost sight of
+        self._jobs.pop(key, None)
+        self._on_forgotten(key)
+
+    def _log_transition(self, transition: Transition, owed: Sequence[str]) -> None:
+        self._log.info(
+            "transition",
+            job=str(transition.key),
+            before=transition.previous_status,
+            status=transition.status,
+            reason=str(transition.reason),
+            owed=list(owed),
+        )

@@ -1,0 +1,220 @@
+"""What the pipeline needs of the world outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from watcher.domain.deliveries import Delivery, Outcome, Settlement
+from watcher.domain.jobs import Job, JobKey, Observation, Page, Progress
+from watcher.domain.messages import Message
+from watcher.domain.polling_policy import PollOutcome
+from watcher.domain.transitions import Transition
+
+Clock = Callable[[], datetime]
+"""Tells the time: aware, UTC."""
+Jitter = Callable[[], float]
+"""Tells a random number between -1 and 1."""
+
+
+class JobSource(Protocol):
+    """Where jobs live."""
+
+    async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
+        """Ask for the job.
+
+        Returns None when the answer is, to the byte, the last one for this job, and that one said the status
+        `known`: there is nothing new. Raises SourceError.
+        """
+        ...
+
+    async def page(self, after: str | None = None) -> Page:
+        """Ask for a page of the list of jobs: the newest ones, or those that come after an id. Raises SourceError."""
+        ...
+
+    async def progress(self, job_id: str) -> Progress | None:
+        """Ask how far the job has come; None when its newest events do not say. Raises SourceError."""
+        ...
+
+    def forget(self, job_id: str) -> None:
+        """Drop what is remembered of a job that is polled no more."""
+        ...
+
+
+class Notifier(Protocol):
+    """A named destination."""
+
+    @property
+    def at_once(self) -> int:
+        """How many messages may be on their way at the same time."""
+        ...
+
+    async def send(self, message: Message) -> Outcome:
+        """Make one attempt, and say what it came to. Never raises for what a receiver does.
+
+        The one exception: OutputClosedError, when the notifier writes to our own standard output and nobody reads it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a poll changes in the record: the job's new state and, if it moved, the transition and who is owed it."""
+
+    seen: int
+    """The `seq` that the change is based on; the record refuses it when somebody else has moved on."""
+    job: Job
+    """The job as it stands now."""
+    transition: Transition | None = None
+    owed: tuple[str, ...] = ()
+    """The notifiers that get the transition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Which due jobs of a source are wanted."""
+
+    room: int
+    """How many at most."""
+    next_due: datetime
+    """When they are due again, unless somebody says otherwise."""
+    ahead: timedelta = timedelta()
+    """When any job is due, those that fall due within this time are taken along."""
+    urgency: Callable[[Job], float] | None = None
+    """The most urgent first. None: the longest due first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The longest times for which something may wait."""
+
+    job: timedelta
+    """For its next poll."""
+    delivery: timedelta
+    """For its next attempt."""
+    claim: timedelta
+    """To be free again, when it is in somebody's hands."""
+
+
+class JobRecord(Protocol):
+    """The record of jobs, as `observe` needs it. Every method may raise StoreError."""
+
+    async def take_due(self, takes: Mapping[str, Take], now: datetime) -> Sequence[Job]:
+        """Take due jobs of each source.
+
+        The same statement moves their `due_at` to `next_due`, so that nobody else takes them meanwhile.
+        """
+        ...
+
+    async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:
+        """Return how long jobs of the source were in each status lately; only what was seen whole."""
+        ...
+
+    async def record(self, changes: Sequence[Change]) -> Collection[JobKey]:
+        """Commit all changes in one transaction; return the jobs whose changes came too late and were dropped."""
+        ...
+
+
+class DeliveryRecord(Protocol):
+    """The record of deliveries, as `deliver` needs it. Every method may raise StoreError."""
+
+    async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
+        """Claim up to `capacity[notifier]` due deliveries of each notifier until the time given.
+
+        A delivery is due when its time has come, nobody holds it, and no earlier one of the same job to the same
+        notifier is pending.
+        """
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Commit what attempts came to, in one transaction.
+
+        A settlement whose claim has expired and was taken over by somebody else is dropped.
+        """
+        ...
+
+
+class Log(Protocol):
+    """A structured log: an event in a few words, and its facts as keywords."""
+
+    def debug(self, event: str, **facts: object) -> object:
+        """Write what only a person looking for a fault wants to see."""
+        ...
+
+    def info(self, event: str, **facts: object) -> object:
+        """Write what happened."""
+        ...
+
+    def warning(self, event: str, **facts: object) -> object:
+        """Write what went wrong and mends itself, or may."""
+        ...
+
+    def error(self, event: str, **facts: object) -> object:
+        """Write what needs a person."""
+        ...
+
+    def exception(self, event: str, **facts: object) -> object:
+        """Write a fault of the watcher itself, with the traceback of the exception in hand."""
+        ...
+
+
+class Meter(Protocol):
+    """Counts and times what happens, for whoever looks at metrics."""
+
+    def polled(self, source: str, outcome: PollOutcome, seconds: float) -> None:
+        """Note a poll that came to its end."""
+        ...
+
+    def listed(self, source: str, jobs: int) -> None:
+        """Note a reading of the list that told of so many watched jobs."""
+        ...
+
+    def moved(self, transition: Transition) -> None:
+        """Note a transition that was recorded."""
+        ...
+
+    def attempted(self, settlement: Settlement, at: datetime) -> None:
+        """Note what an attempt to deliver came to."""
+        ...
+
+    def stored(self, operation: str, seconds: float) -> None:
+        """Note a transaction of the record that was committed."""
+        ...
+
+    def store_failed(self, operation: str) -> None:
+        """Note a transaction of the record that failed."""
+        ...
+
+
+class NoMeter:
+    """Counts nothing: for commands that nobody looks at."""
+
+    def polled(self, source: str, outcome: PollOutcome, seconds: float) -> None:
+        """See `Meter`."""
+
+    def listed(self, source: str, jobs: int) -> None:
+        """See `Meter`."""
+
+    def moved(self, transition: Transition) -> None:
+        """See `Meter`."""
+
+    def attempted(self, settlement: Settlement, at: datetime) -> None:
+        """See `Meter`."""
+
+    def stored(self, operation: str, seconds: float) -> None:
+        """See `Meter`."""
+
+    def store_failed(self, operation: str) -> None:
+        """See `Meter`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Where the world touches the pipeline besides its ports: time, chance, the log and the meter."""
+
+    clock: Clock
+    jitter: Jitter
+    log: Log
+    meter: Meter = field(default_factory=NoMeter)

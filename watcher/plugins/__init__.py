@@ -1,0 +1,1 @@
+"""What authors of plugins import, and the registry of installed plugins."""

@@ -1,0 +1,113 @@
+"""What the pages read: the record, and how the running pipeline stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from watcher.domain.deliveries import Delivery, DeliveryState
+from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.transitions import Transition
+from watcher.engine.ports import Clock, Log
+
+
+class Upserted(Protocol):
+    """What bringing a job into the record came to."""
+
+    @property
+    def added(self) -> int:
+        """How many jobs the record had not held."""
+        ...
+
+
+class Owed(Protocol):
+    """What is owed to one notifier."""
+
+    @property
+    def count(self) -> int:
+        """How many deliveries."""
+        ...
+
+    @property
+    def oldest(self) -> datetime:
+        """When the oldest transition among it was observed."""
+        ...
+
+
+class Record(Protocol):
+    """The record, as the pages need it. Every method may raise StoreError."""
+
+    async def page_of_jobs(
+        self, *, after: JobKey | None = None, limit: int = 100, source: str | None = None, status: str | None = None
+    ) -> Sequence[Job]:
+        """Return up to `limit` watched jobs by source and id that come after a key: of a source, in a status."""
+        ...
+
+    async def job_counts(self) -> Mapping[tuple[str, str | None], int]:
+        """Count the watched jobs by source and status, which is None for those that were not seen yet."""
+        ...
+
+    async def job(self, key: JobKey, *, include_removed: bool = True) -> Job | None:
+        """Return the job, unless told otherwise also one that is watched no more."""
+        ...
+
+    async def history(self, key: JobKey) -> Sequence[Transition]:
+        """Return the recorded transitions of a job, the first one first."""
+        ...
+
+    async def deliveries(
+        self,
+        *,
+        states: Collection[DeliveryState] | None = None,
+        notifier: str | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> Sequence[Delivery]:
+        """Return up to `limit` deliveries, the newest first: in these states, to this notifier, before this id."""
+        ...
+
+    async def pending_deliveries(self) -> Mapping[str, Owed]:
+        """Sum up what is owed to each notifier that is owed anything."""
+        ...
+
+    async def upsert_jobs(self, specs: Sequence[JobSpec], now: datetime, *, ask_again: bool = False) -> Upserted:
+        """Watch these jobs; with `ask_again`, also poll those once more that have ended."""
+        ...
+
+    async def remove_job(self, key: JobKey, now: datetime) -> bool:
+        """Watch the job no more; tell whether it was watched."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the running pipeline stands at one moment."""
+
+    since: datetime
+    """When it began: at the start, or at the last reload."""
+    longest_wait: timedelta
+    """The longest time between two polls of a job."""
+    stalled: Sequence[str]
+    """The loops that make no progress."""
+    watched: int
+    """How many jobs are being polled."""
+    last_answers: Mapping[str, datetime | None]
+    """When each configured source last answered a poll."""
+    rejections: Mapping[str, str | None]
+    """Why a source refuses us, for those that do."""
+    notifiers: Collection[str]
+    """Those that are configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Everything the pages can see and do."""
+
+    record: Record
+    clock: Clock
+    log: Log
+    version: str
+    standing: Callable[[], Standing]
+    """Asked at each request: a reload exchanges the pipeline."""

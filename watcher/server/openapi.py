@@ -1,0 +1,216 @@
+"""The OpenAPI document of what is served."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from http import HTTPStatus
+
+from watcher.domain.deliveries import DeliveryState
+from watcher.server import problems
+from watcher.server.parsing import (
+    DELIVERY_CURSOR_PATTERN,
+    JOB_CURSOR_PATTERN,
+    LONGEST_PAGE,
+    NAME_PATTERN,
+    USUAL_PAGE,
+)
+from watcher.server.schemas import SCHEMAS, Json, new_job, plain_text
+
+
+def document(version: str, sources: Collection[str], *, has_token: bool) -> Json:
+    """Describe the whole API, for the sources that there are; reading needs the token where there is one."""
+    reading: list[Json] = [{"token": []}] if has_token else []
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "finetune-watcher",
+            "version": version,
+            "summary": "Watched fine-tuning jobs, and what is owed to whom.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "paths": {
+            "/livez": {"get": _probe("live", "Whether the loops turn.", "Liveness")},
+            "/readyz": {
+                "get": _probe(
+                    "ready", "Whether the record can be reached, and whether any source answers.", "Readiness"
+                )
+            },
+            "/metrics": {"get": _metrics(reading)},
+            "/openapi.json": {"get": _description(reading)},
+            "/api/v1/jobs": {"get": _list_jobs(reading), "post": _add_job()},
+            "/api/v1/jobs/{source}/{id}": {
+                "parameters": [
+                    _parameter("source", "path", {"type": "string"}, "The source that it lives at."),
+                    _parameter("id", "path", {"type": "string", "minLength": 1}, "The job's id there."),
+                ],
+                "get": _show_job(reading),
+                "delete": _remove_job(),
+            },
+            "/api/v1/deliveries": {"get": _list_deliveries(reading)},
+        },
+        "components": {
+            "schemas": {**SCHEMAS, "NewJob": new_job(sources)},
+            "responses": {_problem_name(status): _problem(status, text) for status, text in _PROBLEMS.items()},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "`http.token`"}},
+        },
+    }
+
+
+def _probe(operation: str, summary: str, schema: str) -> Json:
+    answer = _json(f"#/components/schemas/{schema}")
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "security": [],
+        "responses": {
+            "200": {"description": "Yes.", "content": answer},
+            "503": {"description": "No; the body says why.", "content": answer},
+            **_refusals(500),
+        },
+    }
+
+
+def _metrics(reading: Sequence[Json]) -> Json:
+    return {
+        "operationId": "metrics",
+        "summary": "Everything in numbers, for Prometheus.",
+        "security": reading,
+        "responses": {
+            "200": {
+                "description": "The text format of Prometheus.",
+                "content": {"text/plain": {"schema": {"type": "string"}}},
+            },
+            **_refusals(401, 500),
+        },
+    }
+
+
+def _description(reading: Sequence[Json]) -> Json:
+    return {
+        "operationId": "describe",
+        "summary": "This document.",
+        "security": reading,
+        "responses": {
+            "200": {"description": "OpenAPI 3.1.", "content": {"application/json": {"schema": {"type": "object"}}}},
+            **_refusals(401, 500),
+        },
+    }
+
+
+def _list_jobs(reading: Sequence[Json]) -> Json:
+    return {
+        "operationId": "list_jobs",
+        "summary": "The watched jobs, by source and id.",
+        "security": reading,
+        "parameters": [
+            _LIMIT,
+            _parameter("after", "query", {"type": "string", "pattern": JOB_CURSOR_PATTERN}, _CURSOR),
+            _parameter("source", "query", {"type": "string", "pattern": NAME_PATTERN}, "Only jobs of this source."),
+            _parameter("status", "query", plain_text(1), "Only jobs in this status, written as in the answer."),
+        ],
+        "responses": {"200": _answer("A page.", "JobPage"), **_refusals(401, 422, 500, 503)},
+    }
+
+
+def _add_job() -> Json:
+    location = {"Location": {"description": "The job's path.", "schema": {"type": "string"}}}
+    return {
+        "operationId": "add_job",
+        "summary": "Watch a job. One that has ended is asked for once more.",
+        "security": [{"token": []}],
+        "requestBody": {"required": True, "content": _json("#/components/schemas/NewJob")},
+        "responses": {
+            "201": {**_answer("It is new.", "Job"), "headers": location},
+            "200": {**_answer("It was known; its name and labels are those given now.", "Job"), "headers": location},
+            **_refusals(400, 401, 403, 408, 413, 415, 422, 500, 503),
+        },
+    }
+
+
+def _show_job(reading: Sequence[Json]) -> Json:
+    return {
+        "operationId": "show_job",
+        "summary": "A watched job, with its history.",
+        "security": reading,
+        "responses": {"200": _answer("The job.", "JobWithHistory"), **_refusals(401, 404, 422, 500, 503)},
+    }
+
+
+def _remove_job() -> Json:
+    return {
+        "operationId": "remove_job",
+        "summary": "Watch a job no more. What was recorded stays, and what is owed is still delivered.",
+        "security": [{"token": []}],
+        "responses": {
+            "204": {"description": "It is watched no more."},
+            **_refusals(401, 403, 404, 422, 500, 503),
+        },
+    }
+
+
+def _list_deliveries(reading: Sequence[Json]) -> Json:
+    return {
+        "operationId": "list_deliveries",
+        "summary": "What is or was owed to notifiers, the newest first.",
+        "security": reading,
+        "parameters": [
+            _LIMIT,
+            _parameter("after", "query", {"type": "string", "pattern": DELIVERY_CURSOR_PATTERN}, _CURSOR),
+            _parameter("state", "query", {"enum": list(DeliveryState)}, "Only deliveries in this state."),
+            _parameter(
+                "notifier", "query", {"type": "string", "pattern": NAME_PATTERN}, "Only those to this notifier."
+            ),
+        ],
+        "responses": {"200": _answer("A page.", "DeliveryPage"), **_refusals(401, 422, 500, 503)},
+    }
+
+
+def _parameter(name: str, place: str, schema: Json, description: str) -> Json:
+    return {"name": name, "in": place, "required": place == "path", "schema": schema, "description": description}
+
+
+def _json(reference: str) -> Json:
+    return {"application/json": {"schema": {"$ref": reference}}}
+
+
+def _answer(description: str, schema: str) -> Json:
+    return {"description": description, "content": _json(f"#/components/schemas/{schema}")}
+
+
+def _refusals(*statuses: int) -> Json:
+    return {str(status): {"$ref": f"#/components/responses/{_problem_name(status)}"} for status in statuses}
+
+
+def _problem_name(status: int) -> str:
+    return f"Problem{status}"
+
+
+def _problem(status: int, description: str) -> Json:
+    answer: Json = {
+        "description": description,
+        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    if status == HTTPStatus.UNAUTHORIZED:
+        answer["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750."}}
+    return answer
+
+
+_CURSOR = "The `next` of the page before."
+_LIMIT = _parameter(
+    "limit",
+    "query",
+    {"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE, "default": USUAL_PAGE},
+    "How many at most.",
+)
+_PROBLEMS: Mapping[int, str] = {
+    400: "The body is not JSON.",
+    401: "The token is missing or wrong.",
+    403: "No token is configured, so nothing can be changed over HTTP.",
+    404: "It is not watched.",
+    408: "The body did not arrive in time.",
+    413: "The body is too large.",
+    415: "The body is not said to be JSON.",
+    422: "The request has mistakes; all of them are named.",
+    500: "A fault of the watcher itself.",
+    503: "The record cannot be reached.",
+}

@@ -1,0 +1,139 @@
+"""The shapes of what is taken and given, as JSON Schema says them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from watcher.domain.deliveries import DeliveryState
+from watcher.domain.overview import UNSEEN
+from watcher.domain.transitions import Reason
+from watcher.server.parsing import LONGEST_TEXT, TEXT_PATTERN
+
+Json = dict[str, Any]
+
+JOB_ID_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}$"
+
+
+def plain_text(shortest: int = 0) -> Json:
+    """Describe a text that may be given."""
+    return {"type": "string", "minLength": shortest, "maxLength": LONGEST_TEXT, "pattern": TEXT_PATTERN}
+
+
+def new_job(sources: Collection[str]) -> Json:
+    """Describe what adding a job takes."""
+    chosen = {"enum": sorted(sources)} if sources else None
+    return {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "pattern": JOB_ID_PATTERN, "description": "The job's id at its source."},
+            "source": {
+                **(chosen or {"type": "string"}),
+                "description": "A configured source. Default: the only one, else `openai`.",
+            },
+            "name": {**plain_text(), "type": ["string", "null"], "description": "What people call it."},
+            "labels": {
+                "type": "object",
+                "propertyNames": plain_text(1),
+                "additionalProperties": plain_text(),
+                "description": "For notifiers to choose by, and for receivers to see.",
+            },
+        },
+        "required": ["id"],
+        "additionalProperties": False,
+    }
+
+
+def _object(properties: Mapping[str, Json]) -> Json:
+    return {"type": "object", "properties": dict(properties), "required": list(properties)}
+
+
+def _optional(kind: str, **more: Any) -> Json:
+    return {"type": [kind, "null"], **more}
+
+
+def _page(schema: str) -> Json:
+    following = _optional("string", description="To be given as `after`; null on the last page.")
+    return _object({"data": {"type": "array", "items": {"$ref": f"#/components/schemas/{schema}"}}, "next": following})
+
+
+_TIME: Json = {"type": "string", "format": "date-time"}
+_OPTIONAL_TIME = _optional("string", format="date-time")
+_LABELS: Json = {"type": "object", "additionalProperties": {"type": "string"}}
+
+_JOB: Mapping[str, Json] = {
+    "source": {"type": "string"},
+    "id": {"type": "string"},
+    "name": _optional("string"),
+    "labels": _LABELS,
+    "status": {"type": "string", "description": f"As the API says it; `{UNSEEN}` before the first answer."},
+    "for": _optional("string", description="How long it has had this status, for people."),
+    "next_poll": _optional("string", description="For people; null when it is polled no more."),
+    "trouble": _optional("string", description="What the last poll complained of."),
+    "status_since": _OPTIONAL_TIME,
+    "next_poll_at": _OPTIONAL_TIME,
+}
+
+SCHEMAS: Mapping[str, Json] = {
+    "Liveness": _object(
+        {
+            "status": {"enum": ["alive", "stalled"]},
+            "stalled": {"type": "array", "items": {"type": "string"}, "description": "The loops that do not turn."},
+        }
+    ),
+    "Readiness": _object(
+        {
+            "status": {"enum": ["ready", "not ready"]},
+            "checks": _object({"store": {"type": "string"}, "sources": {"type": "string"}})
+            | {"description": "`ok`, or what failed."},
+        }
+    ),
+    "Job": _object(_JOB),
+    "JobWithHistory": _object(
+        {**_JOB, "history": {"type": "array", "items": {"$ref": "#/components/schemas/Transition"}}}
+    ),
+    "JobPage": _page("Job"),
+    "Transition": _object(
+        {
+            "observed_at": _TIME,
+            "status": {"type": "string"},
+            "previous_status": _optional("string"),
+            "reason": {"enum": list(Reason)},
+            "skipped": {"type": "array", "items": {"type": "string"}},
+            "lasted": _optional("string", description="For people; null when the job has ended with it."),
+            "event_id": {"type": "string", "description": "What receivers know it by."},
+        }
+    ),
+    "Delivery": _object(
+        {
+            "id": {"type": "integer"},
+            "notifier": {"type": "string"},
+            "source": {"type": "string"},
+            "job": {"type": "string"},
+            "status": {"type": "string"},
+            "state": {"enum": list(DeliveryState)},
+            "attempts": {"type": "integer"},
+            "next_attempt": _optional("string", description="For people."),
+            "last_error": _optional("string"),
+            "observed_at": _TIME,
+            "event_id": {"type": "string"},
+            "next_attempt_at": _OPTIONAL_TIME,
+            "settled_at": _OPTIONAL_TIME,
+        }
+    ),
+    "DeliveryPage": _page("Delivery"),
+    "Problem": {
+        "type": "object",
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "mistakes": {
+                "type": "array",
+                "items": _object({"where": {"type": "string"}, "why": {"type": "string"}}),
+            },
+        },
+        "required": ["type", "title", "status", "detail"],
+    },
+}

@@ -1,0 +1,1 @@
+"""OpenAI's fine-tuning API, and services that speak it."""
