@@ -12,7 +12,7 @@ from watcher.domain.deliveries import Delivered, Outcome
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.messages import Message
 from watcher.domain.transitions import Reason, Transition
-from watcher.engine.ports import Edges
+from watcher.engine.ports import Runtime
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY = JobKey("openai", "ftjob-1")
@@ -138,9 +138,9 @@ class HangingNotifier:
         return Delivered()
 
 
-def edges(clock: Callable[[], datetime], log: RecordingLog | None = None) -> Edges:
+def runtime(clock: Callable[[], datetime], log: RecordingLog | None = None) -> Runtime:
     """Return edges without chance."""
-    return Edges(clock, lambda: 0.0, log or RecordingLog())
+    return Runtime(clock, lambda: 0.0, log or RecordingLog())
 
 
 def observation(status: str, at: datetime = START, key: JobKey = KEY, facts: JobFacts | None = None) -> Observation:

@@ -16,7 +16,7 @@ _SHORTEST_PART = 8
 _NEEDLESS_ESCAPES = str.maketrans({"/": "\\/", "&": "\\u0026", "<": "\\u003c", ">": "\\u003e"})
 
 
-class Mask:
+class Redactor:
     """Hides known secrets, whole or in telling parts, in whatever spelling an answer may use."""
 
     def __init__(self, secrets: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from functools import cache
 from tests.benchmarks.lives import ALL_KINDS, SEED, Life, Population, lives
 from watcher.domain.forecast import forecast, forecast_from
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Status, is_terminal
-from watcher.domain.polling_policy import Rhythm, next_poll, wants_look
+from watcher.domain.polling_policy import PollingPolicy, next_poll, wants_look
 from watcher.domain.transitions import Reason, Transition, detect, moved
 
 MAX_INTERVAL = timedelta(minutes=5)
@@ -70,8 +70,8 @@ class Toll:
 class Follower:
     """Follows one life after the other, and remembers."""
 
-    def __init__(self, rhythm: Rhythm, case: Case) -> None:
-        self._rhythm = rhythm
+    def __init__(self, polling_policy: PollingPolicy, case: Case) -> None:
+        self._polling_policy = polling_policy
         self._case = case
         self._chance = random.Random(SEED)
         self._durations: dict[str | None, deque[timedelta]] = {}
@@ -93,17 +93,17 @@ class Follower:
                 self.toll.requests.append(requests)
                 self.toll.delays.append((now - life.end).total_seconds())
                 return
-            if self._rhythm.is_adaptive:
+            if self._polling_policy.is_adaptive:
                 # An object that has not changed is not read again, so its estimate is heard once.
                 heard = estimate if transition else None
                 told = forecast(job, heard, self._durations.get(job.status, ()), now)
                 job = job if told is job.forecast else replace(job, forecast=told)
-            if wants_look(job, self._rhythm, now):
+            if wants_look(job, self._polling_policy, now):
                 requests += 1
                 job = replace(job, forecast=forecast_from(job, life.progress_at(now), now))
-            due_at = next_poll(job, self._rhythm, now, self._chance.uniform(-1, 1))
+            due_at = next_poll(job, self._polling_policy, now, self._chance.uniform(-1, 1))
             assert due_at is not None
-            assert now < due_at <= now + self._rhythm.max_interval, "polled later than max_interval allows"
+            assert now < due_at <= now + self._polling_policy.max_interval, "polled later than max_interval allows"
             now = due_at
 
     def _remember(self, transition: Transition, entered: Reason | None) -> None:
@@ -116,13 +116,13 @@ class Follower:
 
 def adaptive(interval: timedelta, case: Case) -> Toll:
     """Return what the adaptive policy costs."""
-    return _toll(Rhythm(interval, MAX_INTERVAL, looks_at_progress=case.looks), case)
+    return _toll(PollingPolicy(interval, MAX_INTERVAL, looks_at_progress=case.looks), case)
 
 
 @cache
 def fixed(interval: timedelta, population: Population) -> Toll:
     """Return what the fixed policy costs."""
-    return _toll(Rhythm(interval, interval, is_adaptive=False), Case("fixed", population=population))
+    return _toll(PollingPolicy(interval, interval, is_adaptive=False), Case("fixed", population=population))
 
 
 def p95_of_fixed(requests: float, population: Population) -> float:
@@ -135,8 +135,8 @@ def p95_of_fixed(requests: float, population: Population) -> float:
     return known.p95 / 30 * population.seconds_watched / (requests - more)
 
 
-def _toll(rhythm: Rhythm, case: Case) -> Toll:
-    follower = Follower(rhythm, case)
+def _toll(polling_policy: PollingPolicy, case: Case) -> Toll:
+    follower = Follower(polling_policy, case)
     for life in lives(case.population):
         follower.follow(life)
     return follower.toll

@@ -11,8 +11,8 @@ from functools import partial
 from tests.benchmarks.doors import DOORS
 from tests.benchmarks.processes import (
     LATENCY_SECONDS,
-    Api,
     Setup,
+    SourceClient,
     api,
     cpu_seconds,
     pinned,
@@ -101,7 +101,7 @@ def cpu_of_loop(name: str, at_once: int = AT_ONCE) -> float:
         return cpu_of_poll(running.pid, each)
 
 
-def cpu_of_poll(pid: int, each: Api) -> float:
+def cpu_of_poll(pid: int, each: SourceClient) -> float:
     """Return microseconds of processor time per poll, after a warm-up."""
     until(lambda: each.tally().seen > 0, "the first poll")
     time.sleep(WARM_UP_SECONDS)
@@ -168,7 +168,7 @@ def rate_of_loop(name: str) -> float:
         return each.tally().retrieved / MEASURED_SECONDS
 
 
-def _loop(name: str, each: Api, at_once: int) -> list[str]:
+def _loop(name: str, each: SourceClient, at_once: int) -> list[str]:
     return [sys.executable, "-m", "tests.benchmarks.loops", name, each.base_url, str(at_once)]
 
 

@@ -38,7 +38,7 @@ class Tally:
     """Changes that no event has told of yet."""
 
 
-class Api:
+class SourceClient:
     """The cheap API, from outside."""
 
     def __init__(self, port: str) -> None:
@@ -52,13 +52,13 @@ class Api:
 
 
 @contextmanager
-def api(*options: str) -> Iterator[Api]:
+def api(*options: str) -> Iterator[SourceClient]:
     """Run the cheap API in a process of its own, with the options that `server` knows."""
     command = [sys.executable, "-m", "tests.benchmarks.server", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
-            yield Api(server.stdout.readline().strip())
+            yield SourceClient(server.stdout.readline().strip())
         finally:
             server.kill()
 

@@ -16,7 +16,7 @@ from tests.benchmarks.server import BODY
 from tests.evidence.postgresql import postgresql
 from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation
 from watcher.domain.transitions import detect, moved
-from watcher.engine.ports import Change, Take
+from watcher.engine.ports import Change, ClaimRequest
 from watcher.store.sql import SqlStore
 
 READY = 500
@@ -87,7 +87,7 @@ async def taking(url: str) -> Cost:
         await store.upsert_jobs([JobSpec(JobKey(source, f"ftjob-{number}")) for number in range(TAKEN)], NOON)
         begin, taken, now = (time.process_time(), time.perf_counter()), 0, NOON
         for _ in range(BATCHES):
-            taken += len(await store.take_due({source: Take(TAKEN, now + timedelta(seconds=30))}, now))
+            taken += len(await store.claim_due({source: ClaimRequest(TAKEN, now + timedelta(seconds=30))}, now))
             now += timedelta(seconds=30)
         assert taken == TAKEN * BATCHES
         return _since(begin, taken)

@@ -20,8 +20,8 @@ from tests.deploy.programs import needed, succeed
 from tests.doubles import START, ManualClock, RecordingLog, a_transition
 from watcher.domain.deliveries import Delivered, Delivery, DeliveryState, after_attempt
 from watcher.domain.polling_policy import PollOutcome
-from watcher.server.context import Panel, Record, Standing
-from watcher.server.metrics import PrometheusMeter
+from watcher.server.context import HealthSnapshot, Record, ServerContext
+from watcher.server.metrics import PrometheusTelemetry
 
 PROMETHEUS = REPOSITORY / "deploy" / "prometheus"
 RULES = PROMETHEUS / "rules.yml"
@@ -97,17 +97,19 @@ class EventfulRecord:
 
 async def exposition_after_one_of_each() -> str:
     """Return what Prometheus reads of a watcher to which everything that is counted has happened once."""
-    meter = PrometheusMeter()
+    telemetry = PrometheusTelemetry()
     transition = a_transition()
     delivery = Delivery(1, "chat", transition, DeliveryState.PENDING, 0, START, START)
-    meter.polled("openai", PollOutcome.ANSWERED, seconds=0.1)
-    meter.moved(transition)
-    meter.attempted(after_attempt(delivery, Delivered(), START, jitter=0), START)
-    meter.stored("record", seconds=0.01)
-    meter.store_failed("record")
-    standing = Standing(START, timedelta(seconds=30), (), 1, {"openai": START}, {}, ("chat",))
+    telemetry.polled("openai", PollOutcome.ANSWERED, seconds=0.1)
+    telemetry.moved(transition)
+    telemetry.attempted(after_attempt(delivery, Delivered(), START, jitter=0), START)
+    telemetry.stored("record", seconds=0.01)
+    telemetry.store_failed("record")
+    health = HealthSnapshot(START, timedelta(seconds=30), (), 1, {"openai": START}, {}, ("chat",))
     record = cast("Record", EventfulRecord())
-    return (await meter.exposition(Panel(record, ManualClock(), RecordingLog(), "1.0.0", lambda: standing))).decode()
+    return (
+        await telemetry.exposition(ServerContext(record, ManualClock(), RecordingLog(), "1.0.0", lambda: health))
+    ).decode()
 
 
 async def test_the_watcher_has_these_metrics_with_these_labels() -> None:

@@ -14,7 +14,7 @@ from signal import SIGHUP
 
 from tests.e2e.processes import Command, Running
 from tests.evidence.faults import HOSTS, LISTED, MIXED, cases, scripts
-from tests.evidence.reconcile import Watch
+from tests.evidence.reconcile import Follow
 from tests.evidence.record import make_due
 from tests.evidence.stage import Stage, stage_of
 from tests.evidence.unreachable import unreachable
@@ -48,7 +48,7 @@ async def test_nothing_is_lost_or_false_whatever_an_api_does(watcher: Command, t
             await hurry(scene, running, [case.name for case in chosen])
             await scene.until_settled(running, LIMIT)
             ended = await running.stop()
-        tally = scene.tally(Watch(BLIND, [(begun, utc_now())]))
+        tally = scene.tally(Follow(BLIND, [(begun, utc_now())]))
     spoilt = {name: truth.spoilt.total() for name, truth in scene.truths.items()}
     tally.check(f"seed {SEED}")
     assert ended.code == 0

@@ -17,7 +17,7 @@ import pytest
 
 from tests.e2e.processes import Command
 from tests.e2e.settings import API_KEY, INTERVAL
-from tests.evidence.reconcile import Watch
+from tests.evidence.reconcile import Follow
 from tests.evidence.stage import stage
 from tests.evidence.truth import lives
 from watcher.simulator.script import JobScript, Script, Step
@@ -25,7 +25,7 @@ from watcher.simulator.server import Reply
 
 SEED = 20_261_124
 SPAN = timedelta(seconds=6)
-WATCH = Watch(timedelta(seconds=8))
+WATCH = Follow(timedelta(seconds=8))
 """The service notices a step within a second; the rest is for a busy machine."""
 FLYING = "ftjob-flying"
 

@@ -21,7 +21,7 @@ import pytest
 from tests.e2e.processes import LIMIT, Command, Running
 from tests.e2e.settings import API_KEY, INTERVAL, Settings, webhook
 from tests.evidence.postgresql import PostgreSQL, postgresql
-from tests.evidence.reconcile import Watch
+from tests.evidence.reconcile import Follow
 from tests.evidence.record import claimed, expire_claims, read_record
 from tests.evidence.stage import NOTIFIER, Stage, stage
 from watcher.simulator.receiver import ACCEPTED
@@ -31,7 +31,7 @@ from watcher.simulator.server import HOST, Manner, Received, Reply
 JOB = "ftjob-crash"
 LATENCY = timedelta(seconds=0.3)
 """How long an answer of the API is under way: long enough to lock a database meanwhile."""
-WATCH = Watch(timedelta(seconds=5))
+WATCH = Follow(timedelta(seconds=5))
 
 Reached = AbstractAsyncContextManager[None]
 

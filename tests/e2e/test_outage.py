@@ -14,12 +14,12 @@ from pathlib import Path
 
 import tomli_w
 
-from tests.doubles import START, ManualClock, RecordingLog, edges
+from tests.doubles import START, ManualClock, RecordingLog, runtime
 from tests.e2e.settings import API_KEY, WEBHOOK_SECRET, jobs, settings, statuses, webhook
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import JobKey
 from watcher.domain.messages import event_id
-from watcher.service.bootstrap import Blueprint, Pipeline
+from watcher.service.bootstrap import Pipeline, ServicePlan
 from watcher.settings.validation import load
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.receiver import Receiver
@@ -39,16 +39,16 @@ STEP = timedelta(minutes=10)
 class MovedService:
     """A service whose time is moved by hand."""
 
-    def __init__(self, blueprint: Blueprint, clock: ManualClock) -> None:
-        self._blueprint = blueprint
+    def __init__(self, plan: ServicePlan, clock: ManualClock) -> None:
+        self._plan = plan
         self._clock = clock
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[tuple[SqlStore, Pipeline]]:
         """Start it; at the end, stop it as its daemon does."""
-        async with self._blueprint.open_store() as store, self._blueprint.open_pipeline(store) as pipeline:
-            await self._blueprint.watch_jobs(store)
-            observing = asyncio.create_task(pipeline.observe.run())
+        async with self._plan.open_store() as store, self._plan.open_pipeline(store) as pipeline:
+            await self._plan.watch_jobs(store)
+            observing = asyncio.create_task(pipeline.poller.run())
             delivering = asyncio.create_task(pipeline.deliver.run())
             yield store, pipeline
             observing.cancel()
@@ -65,7 +65,7 @@ class MovedService:
     async def _do_what_is_due(self, store: SqlStore, pipeline: Pipeline) -> None:
         async with asyncio.timeout(10):
             while await self._is_busy(store):
-                pipeline.observe.wake()
+                pipeline.poller.wake()
                 pipeline.deliver.wake()
                 await asyncio.sleep(0.005)
 
@@ -90,7 +90,7 @@ async def test_after_eight_hours_of_outage_and_restarts_all_arrives_once_and_in_
     script = Script(tuple(JobScript(job_id, life(*names)) for job_id, names in LIVES.items()), api_key=API_KEY)
     async with FineTuningApi(script, clock=clock) as api:
         url = f"http://127.0.0.1:{unused_tcp_port}/hooks"
-        service = MovedService(blueprint(tmp_path, api.base_url, url, clock), clock)
+        service = MovedService(plan(tmp_path, api.base_url, url, clock), clock)
         for hour in range(0, 8, 2):
             if hour == 4:
                 async with Receiver(answers=[Reply(503)], clock=clock, port=unused_tcp_port) as receiver:
@@ -122,7 +122,7 @@ def life(*names: str) -> tuple[Step, ...]:
     return (*(Step(name, lasts=STATUS_LASTS) for name in names[:-1]), Step(names[-1]))
 
 
-def blueprint(directory: Path, base_url: str, url: str, clock: ManualClock) -> Blueprint:
+def plan(directory: Path, base_url: str, url: str, clock: ManualClock) -> ServicePlan:
     path = directory / "watcher.toml"
     document = settings(
         base_url,
@@ -132,4 +132,4 @@ def blueprint(directory: Path, base_url: str, url: str, clock: ManualClock) -> B
         notifiers={"pager": webhook(url)},
     )
     path.write_text(tomli_w.dumps(document))
-    return Blueprint(load(path), edges(clock, RecordingLog()))
+    return ServicePlan(load(path), runtime(clock, RecordingLog()))

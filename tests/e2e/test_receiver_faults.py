@@ -25,7 +25,7 @@ from tests.evidence.accepted import Acceptance, AcceptingReceiver
 from tests.evidence.moved import HEALTHY, JOBS, MovedStage
 from tests.evidence.truth import Truth
 from watcher.domain.conditions import GRACE
-from watcher.domain.deliveries import PATIENT
+from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.service.daemon import SUPERVISE_INTERVAL
 from watcher.simulator.receiver import ACCEPTED
 from watcher.simulator.script import JobScript, Script, Step
@@ -35,7 +35,7 @@ from watcher.store.sql import Selection
 NOTHING, MINUTE = timedelta(), timedelta(minutes=1)
 DISORDER = 6 * MINUTE
 """How long receivers are out of order: longer than the grace after which that is told."""
-LONGEST_RECOVERY = 2 * PATIENT.waits[-1]
+LONGEST_RECOVERY = 2 * SERVICE_RETRY_POLICY.waits[-1]
 ASKED = timedelta(seconds=90)
 RETRY_AFTER = {"retry-after": "90"}
 
@@ -104,7 +104,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, impatient: None) -> MovedStage
 
 def schedule(asked: timedelta) -> list[timedelta]:
     """Return when something is tried that is owed from the start on, until it is tried after the disorder."""
-    times = list(accumulate((max(wait, asked) for wait in PATIENT.waits), initial=NOTHING))
+    times = list(accumulate((max(wait, asked) for wait in SERVICE_RETRY_POLICY.waits), initial=NOTHING))
     return times[: len(list(takewhile(lambda at: at < DISORDER, times))) + 1]
 
 
@@ -177,7 +177,7 @@ async def test_after_an_outage_all_arrives_in_order(
 
     late = [each.at - mended for each in receiver.accepted[len(JOBS) :]]
     assert len(late) == len(JOBS) * 2
-    assert max(late) <= PATIENT.waits[-1]
+    assert max(late) <= SERVICE_RETRY_POLICY.waits[-1]
     assert [what for what, _, _ in stage.conditions("webhook")] == [
         "watcher.notifier.failing",
         "watcher.notifier.recovered",

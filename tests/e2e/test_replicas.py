@@ -20,7 +20,7 @@ from tests.e2e.processes import Command
 from tests.e2e.settings import API_KEY
 from tests.evidence.fleet import Fleet, Poll, restless
 from tests.evidence.postgresql import PostgreSQL, postgresql
-from tests.evidence.reconcile import Watch
+from tests.evidence.reconcile import Follow
 from tests.evidence.record import expire_claims
 from tests.evidence.stage import stage
 from tests.evidence.tally import Tally
@@ -33,7 +33,7 @@ SEED = 4
 INTERVAL = timedelta(seconds=1)
 SLACK = timedelta(seconds=0.5)
 """The tick that finds a due job, and the delays of a busy machine."""
-WATCH = Watch(blind=2 * INTERVAL + SLACK)
+WATCH = Follow(blind=2 * INTERVAL + SLACK)
 QUICK, SLOW = (3.0, 6.0), (11.0, 14.0)
 """How many seconds statuses last: while all is well, and while one may be hidden from all but one watcher for as long
 as the database is away."""

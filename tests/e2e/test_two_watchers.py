@@ -11,7 +11,7 @@ from random import Random
 from tests.e2e.processes import Command
 from tests.e2e.settings import API_KEY
 from tests.evidence.fleet import Fleet, restless
-from tests.evidence.reconcile import Watch
+from tests.evidence.reconcile import Follow
 from tests.evidence.record import expire_claims
 from tests.evidence.stage import stage
 from watcher.simulator.script import JobScript, Script, Step
@@ -22,7 +22,7 @@ SEED = 7
 INTERVAL = timedelta(seconds=0.5)
 LATENCY = timedelta(seconds=0.8)
 """An answer takes longer than an interval: the other watcher asks before the first one knows, and both see a change."""
-WATCH = Watch(blind=timedelta(seconds=3))
+WATCH = Follow(blind=timedelta(seconds=3))
 SETTLED = timedelta(seconds=30)
 
 

@@ -16,17 +16,17 @@ from typing import Any
 
 import tomli_w
 
-from tests.doubles import START, ManualClock, RecordingLog, edges
+from tests.doubles import START, ManualClock, RecordingLog, runtime
 from tests.e2e.processes import LIMIT
 from tests.e2e.settings import API_KEY, WEBHOOK_SECRET, jobs, settings, slack, webhook
 from tests.e2e.test_outage import MovedService
 from tests.evidence.accepted import Acceptance, AcceptingReceiver
-from tests.evidence.reconcile import Watch, passages_of, reconcile
+from tests.evidence.reconcile import Follow, passages_of, reconcile
 from tests.evidence.record import read_record
 from tests.evidence.tally import Tally
 from tests.evidence.truth import Truth
 from watcher.domain.deliveries import Delivery, DeliveryState
-from watcher.service.bootstrap import Blueprint, Pipeline
+from watcher.service.bootstrap import Pipeline, ServicePlan
 from watcher.settings.validation import load
 from watcher.simulator.receiver import ACCEPTED, Receiver
 from watcher.simulator.script import JobScript, Script, Step
@@ -93,7 +93,7 @@ class MovedStage:
             self.truth = await stack.enter_async_context(Truth(script, clock=self.clock))
             for receiver in self.receivers.values():
                 await stack.enter_async_context(receiver)
-            service = MovedService(self._blueprint(), self.clock)
+            service = MovedService(self._plan(), self.clock)
             self.store, self._pipeline = await stack.enter_async_context(service.started())
             yield
 
@@ -131,13 +131,13 @@ class MovedStage:
     def tally(self, *notifiers: str) -> Tally:
         """Reconcile the script, the record and what the receivers of these notifiers took."""
         logs = {name: self.receivers[name].accepted for name in notifiers}
-        return reconcile(passages_of(self.truth), read_record(self._url), logs, Watch(self._interval))
+        return reconcile(passages_of(self.truth), read_record(self._url), logs, Follow(self._interval))
 
     @property
     def _url(self) -> str:
         return f"sqlite:///{self._directory / 'watcher.db'}"
 
-    def _blueprint(self) -> Blueprint:
+    def _plan(self) -> ServicePlan:
         notifiers: dict[str, Mapping[str, Any]] = {
             name: (slack if name.startswith("slack") else webhook)(receiver.url, events=["jobs"])
             for name, receiver in self.receivers.items()
@@ -151,17 +151,17 @@ class MovedStage:
             notifiers=notifiers | {HEALTHY: webhook(self.receivers[HEALTHY].url)},
         )
         path.write_text(tomli_w.dumps(document))
-        return Blueprint(load(path), edges(self.clock, RecordingLog()))
+        return ServicePlan(load(path), runtime(self.clock, RecordingLog()))
 
     async def _do_what_is_due(self) -> None:
-        observe, deliver, supervise = self._pipeline.observe, self._pipeline.deliver, self._pipeline.supervise
+        poller, deliver, self_monitoring = self._pipeline.poller, self._pipeline.deliver, self._pipeline.self_monitoring
         async with asyncio.timeout(LIMIT.total_seconds()):
             while True:
                 while await self._is_anything_due():
-                    observe.wake()
+                    poller.wake()
                     deliver.wake()
                     await asyncio.sleep(0.005)
-                await supervise.look(observe.health(), deliver.health())
+                await self_monitoring.look(poller.health(), deliver.health())
                 if not await self._is_anything_due():
                     return
 

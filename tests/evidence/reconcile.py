@@ -18,7 +18,7 @@ Stretch = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class Follow:
     """How closely the jobs were watched, which says what may be missed."""
 
     blind: timedelta
@@ -38,7 +38,7 @@ def reconcile(
     truth: Mapping[str, Sequence[Passage]],
     record: Record,
     logs: Mapping[str, Sequence[Acceptance]],
-    watch: Watch,
+    watch: Follow,
     wants: Callable[[Recorded], bool] = lambda _: True,
 ) -> Tally:
     """Compare the three.
@@ -124,7 +124,7 @@ def _check_deliveries(
     times = Counter(taken.id for taken in log)
     tally.delivered += len(times)
     tally.repeated += times.total() - len(times)
-    states = {owed.id: owed.state for owed in record.deliveries if owed.notifier == notifier}
+    states = {recipients.id: recipients.state for recipients in record.deliveries if recipients.notifier == notifier}
     for entry in wanted:
         if entry.id not in times:
             tally.note(Flaw.LOST, entry.job, f"{entry.status} was never accepted by {notifier}")

@@ -11,7 +11,7 @@ from typing import Any
 from tests.e2e.processes import Command, Running
 from tests.e2e.settings import API_KEY, WEBHOOK_SECRET, Settings, settings, webhook
 from tests.evidence.accepted import Acceptance, AcceptingReceiver
-from tests.evidence.reconcile import Watch, passages_of, reconcile
+from tests.evidence.reconcile import Follow, passages_of, reconcile
 from tests.evidence.record import pending, read_record, statuses
 from tests.evidence.tally import Tally
 from tests.evidence.truth import Truth
@@ -64,7 +64,7 @@ class Stage:
         """Return what the receiver accepted, by the name of its notifier."""
         return {NOTIFIER: self.receiver.accepted}
 
-    def tally(self, watch: Watch) -> Tally:
+    def tally(self, watch: Follow) -> Tally:
         """Balance the books as they stand now."""
         return reconcile(passages_of(*self.truths.values()), read_record(self.url), self.logs(), watch)
 

@@ -10,7 +10,7 @@ from random import Random
 from signal import SIGKILL
 
 from tests.e2e.processes import Running
-from tests.evidence.reconcile import Stretch, Watch
+from tests.evidence.reconcile import Follow, Stretch
 from tests.evidence.record import expire_claims
 from tests.evidence.stage import Stage
 from tests.evidence.tally import Tally
@@ -59,7 +59,7 @@ class Storm:
             self.stretches.append((begun, utc_now()))
             ended = await running.stop()
         assert ended.code == 0, ended.err[-5000:]
-        return self.stage.tally(Watch(BLIND, self.stretches))
+        return self.stage.tally(Follow(BLIND, self.stretches))
 
     async def _live_and_die(self) -> None:
         if self.random.random() < 0.5:

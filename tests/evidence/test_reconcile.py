@@ -10,14 +10,14 @@ import pytest
 
 from tests.doubles import START
 from tests.evidence.accepted import Acceptance
-from tests.evidence.reconcile import Watch, reconcile
+from tests.evidence.reconcile import Follow, reconcile
 from tests.evidence.record import Owed, Record, Recorded
 from tests.evidence.tally import Flaw, Tally
 from tests.evidence.truth import Passage
 
 JOB = "ftjob-1"
 SECOND = timedelta(seconds=1)
-WATCH = Watch(blind=2 * SECOND)
+WATCH = Follow(blind=2 * SECOND)
 
 
 @dataclass
@@ -26,17 +26,17 @@ class Books:
 
     passages: list[Passage]
     history: list[Recorded]
-    owed: list[Owed] = field(init=False)
+    recipients: list[Owed] = field(init=False)
     log: list[Acceptance] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.owed = [Owed("pager", entry.id, "delivered") for entry in self.history]
+        self.recipients = [Owed("pager", entry.id, "delivered") for entry in self.history]
         self.log = [Acceptance(entry.id, JOB, entry.status, entry.previous_status, START) for entry in self.history]
 
-    def tally(self, watch: Watch = WATCH) -> Tally:
-        return reconcile({JOB: self.passages}, Record(self.history, self.owed), {"pager": self.log}, watch)
+    def tally(self, watch: Follow = WATCH) -> Tally:
+        return reconcile({JOB: self.passages}, Record(self.history, self.recipients), {"pager": self.log}, watch)
 
-    def flaws(self, watch: Watch = WATCH) -> list[Flaw]:
+    def flaws(self, watch: Follow = WATCH) -> list[Flaw]:
         return [finding.flaw for finding in self.tally(watch).findings]
 
 
@@ -131,9 +131,9 @@ def test_a_status_that_ended_by_being_told_must_be_recorded_however_short() -> N
 
 def test_only_a_status_that_lasted_while_somebody_watched_must_be_recorded() -> None:
     books = Books(passages(("queued", 9), ("running", 9)), history("running"))
-    down = Watch(2 * SECOND, [(START, START + SECOND), (START + 8 * SECOND, START + 20 * SECOND)])
+    down = Follow(2 * SECOND, [(START, START + SECOND), (START + 8 * SECOND, START + 20 * SECOND)])
     assert books.flaws(down) == []
-    up = Watch(2 * SECOND, [(START, START + SECOND), (START + 5 * SECOND, START + 20 * SECOND)])
+    up = Follow(2 * SECOND, [(START, START + SECOND), (START + 5 * SECOND, START + 20 * SECOND)])
     assert books.flaws(up) == [Flaw.LOST]
 
 
@@ -160,12 +160,12 @@ def test_a_message_that_was_not_accepted_is_lost(honest: Books) -> None:
 
 @pytest.mark.parametrize("state", ["pending", "dead", "discarded"])
 def test_a_delivery_not_said_to_be_delivered_is_unsettled(honest: Books, state: str) -> None:
-    honest.owed[1] = replace(honest.owed[1], state=state)
+    honest.recipients[1] = replace(honest.recipients[1], state=state)
     assert honest.flaws() == [Flaw.UNSETTLED]
 
 
 def test_a_transition_that_nobody_is_owed_is_unsettled(honest: Books) -> None:
-    del honest.owed[1]
+    del honest.recipients[1]
     assert honest.flaws() == [Flaw.UNSETTLED]
 
 

@@ -150,7 +150,9 @@ async def test_the_record_is_read_as_it_was_written(tmp_path: Path) -> None:
         record = read_record(f"sqlite:///{path}")
     (entry,) = record.transitions
     assert (entry.job, entry.seq, entry.previous_status, entry.status) == (KEY.id, transition.seq, None, "running")
-    assert [(owed.notifier, owed.id, owed.state) for owed in record.deliveries] == [("pager", entry.id, "pending")]
+    assert [(recipients.notifier, recipients.id, recipients.state) for recipients in record.deliveries] == [
+        ("pager", entry.id, "pending")
+    ]
     assert record.states() == {"pending": 1}
     assert record.histories() == {KEY.id: [entry]}
     assert pending(f"sqlite:///{path}") == 1

@@ -10,7 +10,7 @@ from signal import SIGHUP
 
 from tests.e2e.processes import LIMIT, Command
 from tests.evidence.faults import HOSTS, MIXED, cases, scripts
-from tests.evidence.reconcile import Watch
+from tests.evidence.reconcile import Follow
 from tests.evidence.stage import stage_of
 from tests.evidence.tally import Tally
 from tests.evidence.unreachable import unreachable
@@ -19,7 +19,7 @@ from tests.soak.outcome import Outcome, Progress, Wish
 from watcher.simulator.server import utc_now
 
 POLLING = {"interval": "0.2s", "max_interval": "2s"}
-WATCH = Watch(timedelta(seconds=20))
+WATCH = Follow(timedelta(seconds=20))
 PATIENCE = timedelta(minutes=10)
 """How long a round may take: a source that asks for ages is left alone for two minutes, twice in a row perhaps."""
 

@@ -13,7 +13,7 @@ from statistics import median
 
 from tests.e2e.processes import Command, Running
 from tests.e2e.settings import API_KEY
-from tests.evidence.reconcile import Watch
+from tests.evidence.reconcile import Follow
 from tests.evidence.stage import Stage, stage
 from tests.evidence.truth import lives
 from tests.soak.moods import moody
@@ -21,7 +21,7 @@ from tests.soak.outcome import Outcome, Progress, Wish
 from watcher.simulator.script import Fault, FaultKind, JobScript, Script, Step
 
 POLLING = {"interval": "10s", "max_interval": "30s"}
-WATCH = Watch(timedelta(minutes=2))
+WATCH = Follow(timedelta(minutes=2))
 """Failed polls wait for each other, up to the longest interval."""
 SHARE_MOVING = 0.1
 SAMPLE = timedelta(seconds=10)

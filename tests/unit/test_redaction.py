@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from watcher.redaction import Mask
+from watcher.redaction import Redactor
 
 URL = "https://user:p%40ss@hooks.example/team/Tok3n%2Fabc?key=A%26Bcdefgh&x=1"
 
@@ -29,7 +29,7 @@ URL = "https://user:p%40ss@hooks.example/team/Tok3n%2Fabc?key=A%26Bcdefgh&x=1"
     ],
 )
 def test_parts_of_an_address_are_hidden(echo: str) -> None:
-    hidden = Mask([URL]).hide(f"you sent: {echo} to us")
+    hidden = Redactor([URL]).hide(f"you sent: {echo} to us")
     assert hidden.startswith("you sent: ")
     assert hidden.endswith(" to us")
     assert "***" in hidden
@@ -48,20 +48,20 @@ def test_parts_of_an_address_are_hidden(echo: str) -> None:
     ],
 )
 def test_values_of_headers_and_keys_are_hidden(secret: str, echo: str) -> None:
-    hidden = Mask([secret]).hide(echo)
+    hidden = Redactor([secret]).hide(echo)
     assert "***" in hidden
     assert secret.removeprefix("Bearer ").removeprefix("whsec_") not in hidden
 
 
 def test_ordinary_words_of_an_address_stay_readable() -> None:
     text = "the hook of team x wants key=value"
-    assert Mask(["https://h.example/team/hook?key=x1"]).hide(text) == text
+    assert Redactor(["https://h.example/team/hook?key=x1"]).hide(text) == text
 
 
 def test_a_longer_secret_is_hidden_whole() -> None:
-    assert Mask(["abc", "abcdef"]).hide("-abcdef-") == "-***-"
+    assert Redactor(["abc", "abcdef"]).hide("-abcdef-") == "-***-"
 
 
 @pytest.mark.parametrize("secrets", [[], [""]])
 def test_without_secrets_nothing_changes(secrets: list[str]) -> None:
-    assert Mask(secrets).hide("a b") == "a b"
+    assert Redactor(secrets).hide("a b") == "a b"

@@ -17,10 +17,10 @@ app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True
 @app.command()
 def check(config: ConfigOption = None) -> None:
     """Say whether the configuration is right; name every mistake if it is not. Exit 0 or 2."""
-    from watcher.service.bootstrap import check_settings, real_edges
+    from watcher.service.bootstrap import check_settings, real_runtime
 
     settings = read_settings(config)
-    asyncio.run(check_settings(settings, real_edges(open_log(settings))))
+    asyncio.run(check_settings(settings, real_runtime(open_log(settings))))
     path = find_config(config, os.environ)
     where = f"{path}: " if path else "no file, only the environment: "
     write_line(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.options import ConfigOption, JsonOption, as_duration, read_settings_for_record
+from watcher.cli.options import ConfigOption, JsonOption, as_duration, read_settings_for_store
 from watcher.cli.output import write_json, write_line, write_table
 from watcher.cli.store import with_store
 from watcher.domain.deliveries import DeliveryState
@@ -47,7 +47,7 @@ def list_deliveries(
     states = state or [DeliveryState.PENDING, DeliveryState.DEAD]
     found = with_store(config, lambda store: store.deliveries(states=states, notifier=notifier, limit=limit))
     now = utc_now()
-    notifiers = read_settings_for_record(config).notifiers
+    notifiers = read_settings_for_store(config).notifiers
     rows = [delivery_row(delivery, now, notifiers) for delivery in found]
     if as_json:
         write_json(rows)

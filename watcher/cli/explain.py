@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from watcher.cli.options import ConfigOption, JobArgument, JobReference, JsonOption, read_settings_for_record
+from watcher.cli.options import ConfigOption, JobArgument, JobReference, JsonOption, read_settings_for_store
 from watcher.cli.output import write_json, write_line, write_table
 from watcher.cli.store import find_key, with_store
 from watcher.domain.jobs import Job, Status
@@ -13,7 +13,7 @@ from watcher.domain.overview import explain_next_poll, history_rows, job_row, ro
 from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
 from watcher.service.bootstrap import utc_now
-from watcher.settings.conversion import rhythm, routes
+from watcher.settings.conversion import polling_policy, routes
 
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Show a job's history, its next poll and why then, and which notifiers would hear of which status."""
-    settings = read_settings_for_record(config)
+    settings = read_settings_for_store(config)
     found, history = with_store(config, lambda store: _find(store, job))
     now = utc_now()
     document = {
         "job": job_row(found, now),
         "history": history_rows(history, now),
-        "next_poll": explain_next_poll(found, rhythm(settings, found.key.source), now),
+        "next_poll": explain_next_poll(found, polling_policy(settings, found.key.source), now),
         "notifiers": routing_rows(found, routes(settings), now),
     }
     if as_json:

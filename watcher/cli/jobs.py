@@ -13,7 +13,7 @@ from watcher.cli.options import (
     JobReference,
     JobsArgument,
     JsonOption,
-    read_settings_for_record,
+    read_settings_for_store,
 )
 from watcher.cli.output import write_json, write_line, write_table
 from watcher.cli.selection import spec_of
@@ -54,7 +54,7 @@ def add(
     """Watch jobs. One that has ended is asked for once more. What is not given stays as it is."""
     if name is not None and not is_plain(name):
         raise typer.BadParameter(f"{excerpt(name, 60)!r} is not a name: expected {TEXT_RULE}", param_hint="--name")
-    settings = read_settings_for_record(config)
+    settings = read_settings_for_store(config)
     specs = [spec_of(reference, settings) for reference in ids]
     labels = dict(map(_label, label or []))
     added = with_store(config, lambda store: _add(store, specs, name, labels))
@@ -67,7 +67,7 @@ def add(
 @app.command()
 def remove(ids: JobsArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Watch jobs no more. What was recorded of them stays, and what is owed is still delivered."""
-    configured = {JobKey(job.source, job.id) for job in read_settings_for_record(config).jobs}
+    configured = {JobKey(job.source, job.id) for job in read_settings_for_store(config).jobs}
     removed = with_store(config, lambda store: _remove(store, ids))
     if as_json:
         write_json([{"source": key.source, "id": key.id, "was_watched": was} for key, was in removed.items()])

@@ -13,7 +13,7 @@ from rich.text import Text
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobKey, is_terminal
 from watcher.domain.messages import line_of, message_of
-from watcher.domain.polling_policy import Trouble
+from watcher.domain.polling_policy import PollFailure
 from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
 
@@ -27,7 +27,7 @@ class LiveScreen:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console()
         self._last: dict[JobKey, Transition] = {}
-        self._troubles: dict[JobKey, Trouble] = {}
+        self._troubles: dict[JobKey, PollFailure] = {}
         self._spinner = Spinner("dots")
         self._live = Live(
             get_renderable=self._line, console=self._console, refresh_per_second=8, transient=True, screen=False
@@ -49,7 +49,7 @@ class LiveScreen:
         style = STYLES.get(transition.status, "")
         self._console.print(Text(line_of(message_of(transition)), style=style), soft_wrap=True)
 
-    def trouble(self, job: Job, trouble: Trouble, next_at: datetime | None) -> None:
+    def trouble(self, job: Job, trouble: PollFailure, next_at: datetime | None) -> None:
         """Mention it in the live line."""
         if next_at:
             self._troubles[job.key] = trouble

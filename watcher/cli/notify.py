@@ -14,10 +14,10 @@ from watcher.domain.deliveries import Delivered, Failed, Outcome
 from watcher.domain.durations import format_duration
 from watcher.domain.messages import message_of_test
 from watcher.domain.text import printable
-from watcher.service.bootstrap import open_notifiers, real_edges
+from watcher.service.bootstrap import open_notifiers, real_runtime
 
 if TYPE_CHECKING:
-    from watcher.engine.ports import Edges
+    from watcher.engine.ports import Runtime
     from watcher.settings.model import Settings
 
 app = typer.Typer(help="Try a notifier.", no_args_is_help=True)
@@ -37,13 +37,13 @@ def test(
 ) -> None:
     """Send a message that is plainly a test, and print the receiver's own answer. Exit 0 only if it was accepted."""
     settings = read_settings(config, log_level, log_format)
-    raise typer.Exit(run_until_signal(_test(settings, name, real_edges(open_log(settings)))))
+    raise typer.Exit(run_until_signal(_test(settings, name, real_runtime(open_log(settings)))))
 
 
-async def _test(settings: Settings, name: str, edges: Edges) -> int:
+async def _test(settings: Settings, name: str, runtime: Runtime) -> int:
     async with AsyncExitStack() as stack:
-        notifiers = await open_notifiers(settings, [name], edges, stack)
-        outcome = await notifiers[name].send(message_of_test(name, edges.clock()))
+        notifiers = await open_notifiers(settings, [name], runtime, stack)
+        outcome = await notifiers[name].send(message_of_test(name, runtime.clock()))
     # Not to standard output where the notifier itself has just written there.
     typer.echo(printable(f"{name}: {_words(outcome)}"), err=settings.notifiers[name].kind == "stdout")
     return Exit.OK if isinstance(outcome, Delivered) else Exit.FAILED

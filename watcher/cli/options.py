@@ -87,11 +87,11 @@ def read_settings(
     return load(find_config(config, os.environ), {"log": log, **(overrides or {})})
 
 
-def read_settings_for_record(config: Path | None) -> Settings:
+def read_settings_for_store(config: Path | None) -> Settings:
     """Read what a command on the record needs: none of the service's secrets. Raises ConfigurationError."""
-    from watcher.settings.validation import load_for_record
+    from watcher.settings.validation import load_for_store
 
-    return load_for_record(find_config(config, os.environ))
+    return load_for_store(find_config(config, os.environ))
 
 
 def has_configuration(config: Path | None) -> bool:

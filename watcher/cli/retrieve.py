@@ -11,14 +11,14 @@ import typer
 from watcher.cli.exit_codes import Exit
 from watcher.cli.options import ConfigOption, JobReference, LogFormatOption, LogLevelOption, as_job
 from watcher.cli.output import write_line
-from watcher.cli.selection import ApiKeyFileOption, BaseUrlOption, Chosen, Surroundings, choose
+from watcher.cli.selection import ApiKeyFileOption, BaseUrlOption, CommandOptions, SelectedJobs, select_jobs
 from watcher.cli.signals import run_until_signal
 from watcher.domain.jobs import Job, Observation
 from watcher.domain.messages import facts_of
 from watcher.domain.text import printable
 from watcher.domain.transitions import detect
 from watcher.errors import MissingError, RejectedError, SourceError
-from watcher.service.bootstrap import open_source, real_edges
+from watcher.service.bootstrap import open_source, real_runtime
 
 
 class Format(StrEnum):
@@ -54,13 +54,13 @@ def retrieve(
     reference = job or fine_tuning_job_id
     if reference is None or (job and fine_tuning_job_id):
         raise typer.BadParameter("give one job ID, as an argument or with --fine-tuning-job-id")
-    chosen = choose([reference], Surroundings(config, log_level, log_format, base_url, api_key_file))
+    chosen = select_jobs([reference], CommandOptions(config, log_level, log_format, base_url, api_key_file))
     raise typer.Exit(run_until_signal(_retrieve(chosen, output)))
 
 
-async def _retrieve(chosen: Chosen, output: Format) -> int:
+async def _retrieve(chosen: SelectedJobs, output: Format) -> int:
     key = chosen.specs[0].key
-    async with open_source(chosen.sources[key.source], real_edges(chosen.log)) as source:
+    async with open_source(chosen.sources[key.source], real_runtime(chosen.log)) as source:
         try:
             observation = await source.retrieve(key.id)
         except SourceError as error:

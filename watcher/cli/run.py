@@ -6,7 +6,7 @@ import asyncio
 
 from watcher.cli.options import ConfigOption, LogFormatOption, LogLevelOption, log_options, read_settings
 from watcher.logs import WatcherLog
-from watcher.service.bootstrap import Blueprint, open_meter, real_edges
+from watcher.service.bootstrap import ServicePlan, open_telemetry, real_runtime
 
 
 def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_format: LogFormatOption = None) -> None:
@@ -20,10 +20,10 @@ def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_forma
 
     log = WatcherLog(log_options(settings))
     log.adopt_standard_logging()
-    edges = real_edges(log, open_meter(settings))
+    runtime = real_runtime(log, open_telemetry(settings))
 
-    def reread() -> Blueprint:
+    def reread() -> ServicePlan:
         settings = read_settings(config, log_level, log_format)
-        return Blueprint(settings, edges, adopt=lambda: log.change(log_options(settings)))
+        return ServicePlan(settings, runtime, adopt=lambda: log.change(log_options(settings)))
 
-    asyncio.run(serve(Blueprint(settings, edges), reread, edges))
+    asyncio.run(serve(ServicePlan(settings, runtime), reread, runtime))

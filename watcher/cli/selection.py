@@ -38,7 +38,7 @@ QUIET: Level = "warning"
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class CommandOptions:
     """The options that say where a command runs."""
 
     config: Path | None
@@ -49,7 +49,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class SelectedJobs:
     """The jobs that are meant, and what is needed to ask for them."""
 
     specs: Sequence[JobSpec]
@@ -59,7 +59,7 @@ class Chosen:
     """None when there is no configuration: the `OPENAI_*` variables were enough, and reading settings takes time."""
 
 
-def choose(references: Sequence[JobReference], surroundings: Surroundings) -> Chosen:
+def select_jobs(references: Sequence[JobReference], surroundings: CommandOptions) -> SelectedJobs:
     """Find out what is meant. Raises ConfigurationError."""
     overrides = {
         "base_url": surroundings.base_url,
@@ -75,12 +75,12 @@ def choose(references: Sequence[JobReference], surroundings: Surroundings) -> Ch
         )
     secrets = frozenset({config.api_key} if config.api_key else ())
     log = WatcherLog(LogOptions(surroundings.level or QUIET, surroundings.log_format or "auto", secrets))
-    return Chosen(_distinct([JobSpec(key) for key in keys]), {DEFAULT_SOURCE: config}, log, None)
+    return SelectedJobs(_distinct([JobSpec(key) for key in keys]), {DEFAULT_SOURCE: config}, log, None)
 
 
 def _from_settings(
-    references: Sequence[JobReference], surroundings: Surroundings, overrides: Mapping[str, str | None]
-) -> Chosen:
+    references: Sequence[JobReference], surroundings: CommandOptions, overrides: Mapping[str, str | None]
+) -> SelectedJobs:
     from watcher.settings.conversion import source_config
 
     settings = read_settings(
@@ -92,7 +92,7 @@ def _from_settings(
     specs = _distinct([spec_of(reference, settings) for reference in references])
     configs = {name: source_config(name, settings.sources[name]) for name in {spec.key.source for spec in specs}}
     level = settings.log.level if "level" in settings.log.model_fields_set else QUIET
-    return Chosen(specs, configs, WatcherLog(replace(log_options(settings), level=level)), settings)
+    return SelectedJobs(specs, configs, WatcherLog(replace(log_options(settings), level=level)), settings)
 
 
 def spec_of(reference: JobReference, settings: Settings) -> JobSpec:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from watcher.cli.options import JobReference, read_settings_for_record
+from watcher.cli.options import JobReference, read_settings_for_store
 from watcher.domain.jobs import JobKey
 from watcher.errors import ConfigurationError
 from watcher.service.bootstrap import open_store
@@ -22,7 +22,7 @@ def with_store(config: Path | None, work: Callable[[SqlStore], Awaitable[T]]) ->
     """Open the record that the configuration names, do the work, and close it."""
 
     async def opened() -> T:
-        async with open_store(read_settings_for_record(config)) as store:
+        async with open_store(read_settings_for_store(config)) as store:
             return await work(store)
 
     return asyncio.run(opened())

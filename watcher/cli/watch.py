@@ -13,19 +13,19 @@ import typer
 
 from watcher.cli.exit_codes import Exit
 from watcher.cli.options import ConfigOption, JobsArgument, JsonOption, LogFormatOption, LogLevelOption, as_duration
-from watcher.cli.selection import ApiKeyFileOption, BaseUrlOption, Chosen, Surroundings, choose
+from watcher.cli.selection import ApiKeyFileOption, BaseUrlOption, CommandOptions, SelectedJobs, select_jobs
 from watcher.cli.signals import run_until_signal
 from watcher.cli.watch_output import Screen, open_screen
 from watcher.domain.jobs import Job, Status
-from watcher.domain.polling_policy import LONGEST_INTERVAL, PollOutcome, Rhythm, Trouble
+from watcher.domain.polling_policy import LONGEST_INTERVAL, PollFailure, PollingPolicy, PollOutcome
 from watcher.domain.transitions import Transition
-from watcher.engine.polling.follow import Bounds, Ending, Telling, Watch
+from watcher.engine.polling.follow import Bounds, Ending, Follow, FollowListener
 from watcher.errors import ConfigurationError
-from watcher.service.bootstrap import open_source, real_edges
+from watcher.service.bootstrap import open_source, real_runtime
 
 if TYPE_CHECKING:
-    from watcher.engine.delivery.direct import Announce
-    from watcher.engine.ports import Edges, Log
+    from watcher.engine.delivery.direct import DirectDelivery
+    from watcher.engine.ports import Log, Runtime
 
 CODES: Mapping[Ending, Exit] = {
     Ending.REACHED: Exit.OK,
@@ -88,34 +88,37 @@ def watch(
     """
     if until and until not in set(Status) and (near := get_close_matches(until, list(Status), n=1)):
         raise typer.BadParameter(f"{until!r} is no status; did you mean {str(near[0])!r}?", param_hint="--until")
-    chosen = choose(ids, Surroundings(config, log_level, log_format, base_url, api_key_file))
-    rhythm = Rhythm(interval, max(interval, LONGEST_INTERVAL), is_adaptive=False)
-    bounds = Bounds(rhythm, until, timeout, give_up_after)
+    chosen = select_jobs(ids, CommandOptions(config, log_level, log_format, base_url, api_key_file))
+    polling_policy = PollingPolicy(interval, max(interval, LONGEST_INTERVAL), is_adaptive=False)
+    bounds = Bounds(polling_policy, until, timeout, give_up_after)
     raise typer.Exit(run_until_signal(_watch(chosen, bounds, notify or [], as_json=as_json)))
 
 
-async def _watch(chosen: Chosen, bounds: Bounds, notify: list[str], *, as_json: bool) -> int:
-    edges = real_edges(chosen.log)
+async def _watch(chosen: SelectedJobs, bounds: Bounds, notify: list[str], *, as_json: bool) -> int:
+    runtime = real_runtime(chosen.log)
     async with AsyncExitStack() as stack:
         sources = {
-            name: await stack.enter_async_context(open_source(config, edges)) for name, config in chosen.sources.items()
+            name: await stack.enter_async_context(open_source(config, runtime))
+            for name, config in chosen.sources.items()
         }
-        announce = await _open_announce(chosen, notify, edges, stack) if notify else None
+        direct = await _open_direct_delivery(chosen, notify, runtime, stack) if notify else None
         with open_screen(as_json=as_json) as screen:
-            telling = _Teller(screen, announce, chosen.log)
-            watch = Watch(sources, bounds, Telling(telling.transition, telling.trouble), edges)
+            telling = _Listener(screen, direct, chosen.log)
+            watch = Follow(sources, bounds, FollowListener(telling.transition, telling.trouble), runtime)
             endings = await watch.run(chosen.specs)
     if timed_out := [str(key) for key, ending in endings.items() if ending is Ending.TIMED_OUT]:
         chosen.log.warning("timed out", jobs=timed_out)
-    for delivery in announce.undelivered() if announce else ():
+    for delivery in direct.undelivered() if direct else ():
         chosen.log.error(
             "not delivered", notifier=delivery.notifier, status=delivery.transition.status, error=delivery.last_error
         )
     return next((code for ending in endings.values() if (code := CODES[ending])), Exit.OK)
 
 
-async def _open_announce(chosen: Chosen, names: list[str], edges: Edges, stack: AsyncExitStack) -> Announce:
-    from watcher.engine.delivery.direct import Announce
+async def _open_direct_delivery(
+    chosen: SelectedJobs, names: list[str], runtime: Runtime, stack: AsyncExitStack
+) -> DirectDelivery:
+    from watcher.engine.delivery.direct import DirectDelivery
     from watcher.service.bootstrap import open_notifiers
     from watcher.settings.conversion import routes
 
@@ -123,26 +126,26 @@ async def _open_announce(chosen: Chosen, names: list[str], edges: Edges, stack: 
         raise ConfigurationError(
             "--notify takes the name of a notifier in the configuration, and there is none: see --config"
         )
-    notifiers = await open_notifiers(chosen.settings, names, edges, stack)
+    notifiers = await open_notifiers(chosen.settings, names, runtime, stack)
     # Who is named here hears of the jobs named here: labels sort the jobs of a service.
     wanted = [replace(route, labels={}) for route in routes(chosen.settings) if route.notifier in notifiers]
-    return await stack.enter_async_context(Announce(notifiers, wanted, edges))
+    return await stack.enter_async_context(DirectDelivery(notifiers, wanted, runtime))
 
 
-class _Teller:
+class _Listener:
     """Passes on what happens: to the screen, to notifiers, and to the log."""
 
-    def __init__(self, screen: Screen, announce: Announce | None, log: Log) -> None:
+    def __init__(self, screen: Screen, direct: DirectDelivery | None, log: Log) -> None:
         self._screen = screen
-        self._announce = announce
+        self._direct = direct
         self._log = log
 
     def transition(self, transition: Transition) -> None:
         self._screen.transition(transition)
-        if self._announce:
-            self._announce.tell(transition)
+        if self._direct:
+            self._direct.tell(transition)
 
-    def trouble(self, job: Job, trouble: Trouble, next_at: datetime | None) -> None:
+    def trouble(self, job: Job, trouble: PollFailure, next_at: datetime | None) -> None:
         self._screen.trouble(job, trouble, next_at)
         facts = {"job": str(job.key), "error": trouble.error, "request_id": trouble.request_id}
         if next_at is None:

@@ -10,7 +10,7 @@ from typing import Protocol
 from watcher.cli.output import write_line
 from watcher.domain.jobs import Job
 from watcher.domain.messages import encode, line_of, message_of
-from watcher.domain.polling_policy import Trouble
+from watcher.domain.polling_policy import PollFailure
 from watcher.domain.transitions import Transition
 
 
@@ -21,7 +21,7 @@ class Screen(Protocol):
         """Show a transition."""
         ...
 
-    def trouble(self, job: Job, trouble: Trouble, next_at: datetime | None) -> None:
+    def trouble(self, job: Job, trouble: PollFailure, next_at: datetime | None) -> None:
         """Show that a poll failed."""
         ...
 
@@ -33,7 +33,7 @@ class LineScreen:
         """Write one readable line."""
         write_line(line_of(message_of(transition)))
 
-    def trouble(self, job: Job, trouble: Trouble, next_at: datetime | None) -> None:
+    def trouble(self, job: Job, trouble: PollFailure, next_at: datetime | None) -> None:
         """Leave it to the log."""
 
 

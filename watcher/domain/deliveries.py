@@ -66,7 +66,7 @@ class Delivery:
     settled_at: datetime | None = None
 
 
-class Why(StrEnum):
+class SettlementReason(StrEnum):
     """Why a delivery stands where an attempt left it."""
 
     ACCEPTED = "accepted"
@@ -82,7 +82,7 @@ class Settlement:
 
     delivery: Delivery
     state: DeliveryState
-    why: Why
+    why: SettlementReason
     next_at: datetime
     error: str | None
 
@@ -101,7 +101,7 @@ class RetryPolicy:
     """The longest wait that a receiver may ask for."""
 
 
-PATIENT = RetryPolicy(
+SERVICE_RETRY_POLICY = RetryPolicy(
     waits=(
         timedelta(seconds=5),
         timedelta(seconds=30),
@@ -116,7 +116,7 @@ PATIENT = RetryPolicy(
 )
 """The service's policy: an outage over a long weekend loses nothing."""
 
-BRIEF = RetryPolicy(
+WATCH_RETRY_POLICY = RetryPolicy(
     waits=(timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=5), timedelta(seconds=10)),
     spread=0.2,
     give_up_after=timedelta(minutes=1),
@@ -126,20 +126,20 @@ BRIEF = RetryPolicy(
 
 
 def after_attempt(
-    delivery: Delivery, outcome: Outcome, now: datetime, jitter: float, policy: RetryPolicy = PATIENT
+    delivery: Delivery, outcome: Outcome, now: datetime, jitter: float, policy: RetryPolicy = SERVICE_RETRY_POLICY
 ) -> Settlement:
     """Decide what an attempt means for its delivery.
 
     `jitter` lies between -1 and 1 and moves the next attempt within the policy's spread.
     """
     if isinstance(outcome, Delivered):
-        return Settlement(delivery, DeliveryState.DELIVERED, Why.ACCEPTED, now, None)
+        return Settlement(delivery, DeliveryState.DELIVERED, SettlementReason.ACCEPTED, now, None)
     if isinstance(outcome, Rejected):
-        return Settlement(delivery, DeliveryState.DEAD, Why.REJECTED, now, outcome.error)
+        return Settlement(delivery, DeliveryState.DEAD, SettlementReason.REJECTED, now, outcome.error)
     scheduled = policy.waits[min(delivery.attempts, len(policy.waits) - 1)] * (1 + policy.spread * jitter)
     asked = min(outcome.retry_after or timedelta(), policy.longest_retry_after)
     next_at = min(now + max(scheduled, asked), delivery.give_up_at)
     if now >= delivery.give_up_at:
-        return Settlement(delivery, DeliveryState.DEAD, Why.GAVE_UP, now, outcome.error)
-    why = Why.RECEIVER_ASKED_TO_WAIT if asked > scheduled else Why.RETRY_SCHEDULED
+        return Settlement(delivery, DeliveryState.DEAD, SettlementReason.GAVE_UP, now, outcome.error)
+    why = SettlementReason.RECEIVER_ASKED_TO_WAIT if asked > scheduled else SettlementReason.RETRY_SCHEDULED
     return Settlement(delivery, DeliveryState.PENDING, why, next_at, outcome.error)

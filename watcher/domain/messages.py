@@ -27,7 +27,7 @@ _LONE_SURROGATE = re.compile(r"(\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|
 """In JSON: half a character, for which strict readers refuse the whole text. Group 1 is what only looks like it."""
 
 
-class Mood(StrEnum):
+class Severity(StrEnum):
     """How a person takes the news."""
 
     GOOD = "good"
@@ -36,7 +36,7 @@ class Mood(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class Detail:
     """One line of what a person wants to know. The value may come from the API: escape it."""
 
     label: str
@@ -55,8 +55,8 @@ class Message:
     """`fine_tuning.job.<status>`, or `watcher.test`."""
     created_at: datetime
     title: str
-    mood: Mood
-    facts: tuple[Fact, ...]
+    severity: Severity
+    facts: tuple[Detail, ...]
     data: Mapping[str, object]
     """The `data` of the envelope."""
 
@@ -76,7 +76,7 @@ def message_of(transition: Transition) -> Message:
         type=f"fine_tuning.job.{transition.status}",
         created_at=transition.observed_at,
         title=_title(transition),
-        mood=_MOODS.get(transition.status, Mood.NEUTRAL),
+        severity=_SEVERITIES.get(transition.status, Severity.NEUTRAL),
         facts=tuple(facts_of(transition)),
         data=_data(transition),
     )
@@ -90,26 +90,26 @@ def message_of_test(notifier: str, now: datetime) -> Message:
         type="watcher.test",
         created_at=now,
         title=f"Test message for notifier {notifier}",
-        mood=Mood.NEUTRAL,
-        facts=(Fact("Note", "If you can read this, alerts of finetune-watcher arrive here."),),
+        severity=Severity.NEUTRAL,
+        facts=(Detail("Note", "If you can read this, alerts of finetune-watcher arrive here."),),
         data={"test": True, "notifier": notifier},
     )
 
 
-def facts_of(transition: Transition) -> list[Fact]:
+def facts_of(transition: Transition) -> list[Detail]:
     """Return what a person wants to know of a transition."""
     job = transition.facts
-    facts = [Fact("Job", transition.key.id, is_code=True)]
+    facts = [Detail("Job", transition.key.id, is_code=True)]
     if job.model:
-        facts.append(Fact("Model", job.model))
+        facts.append(Detail("Model", job.model))
     if transition.previous_status:
-        facts.append(Fact("Before", transition.previous_status))
+        facts.append(Detail("Before", transition.previous_status))
         if transition.previous_since:
             facts.append(
-                Fact("Time in that status", format_duration(transition.observed_at - transition.previous_since))
+                Detail("Time in that status", format_duration(transition.observed_at - transition.previous_since))
             )
     if transition.skipped:
-        facts.append(Fact("Passed over", ", ".join(transition.skipped)))
+        facts.append(Detail("Passed over", ", ".join(transition.skipped)))
     if transition.status == Status.SUCCEEDED:
         facts += _facts_of_success(transition)
     if transition.status == Status.FAILED:
@@ -125,7 +125,7 @@ def line_of(message: Message) -> str:
         told.append(("Source", str(message.data["source"])))
     told.append(("Event", message.id))
     facts = (f"{label.lower()}: {excerpt(value, _LONGEST_VALUE)}" for label, value in told)
-    return "  ".join([when, f"{_MARKS[message.mood]} {excerpt(_news(message), _LONGEST_VALUE)}", *facts])
+    return "  ".join([when, f"{_MARKS[message.severity]} {excerpt(_news(message), _LONGEST_VALUE)}", *facts])
 
 
 def encode(message: Message, limit: int = ENVELOPE_LIMIT) -> str:
@@ -187,8 +187,12 @@ def _news(message: Message) -> str:
     return f"{message.data['name'] or message.data['id']}: {before} → {message.data['status']}"
 
 
-_MARKS: Mapping[Mood, str] = {Mood.GOOD: "✔", Mood.BAD: "✘", Mood.NEUTRAL: "•"}
-_MOODS: Mapping[str, Mood] = {Status.SUCCEEDED: Mood.GOOD, Status.FAILED: Mood.BAD, Status.CANCELLED: Mood.BAD}
+_MARKS: Mapping[Severity, str] = {Severity.GOOD: "✔", Severity.BAD: "✘", Severity.NEUTRAL: "•"}
+_SEVERITIES: Mapping[str, Severity] = {
+    Status.SUCCEEDED: Severity.GOOD,
+    Status.FAILED: Severity.BAD,
+    Status.CANCELLED: Severity.BAD,
+}
 
 
 def _title(transition: Transition) -> str:
@@ -209,30 +213,30 @@ def _message_of_condition(transition: Transition) -> Message:
         type=told["type"],
         created_at=transition.observed_at,
         title=told["title"],
-        mood=Mood.GOOD if told["good"] else Mood.BAD,
-        facts=tuple(Fact(label, value) for label, value in told["facts"]),
+        severity=Severity.GOOD if told["good"] else Severity.BAD,
+        facts=tuple(Detail(label, value) for label, value in told["facts"]),
         data=told["data"],
     )
 
 
-def _facts_of_success(transition: Transition) -> list[Fact]:
+def _facts_of_success(transition: Transition) -> list[Detail]:
     job = transition.facts
     facts = []
     if job.fine_tuned_model:
-        facts.append(Fact("Fine-tuned model", job.fine_tuned_model, is_code=True))
+        facts.append(Detail("Fine-tuned model", job.fine_tuned_model, is_code=True))
     if job.trained_tokens is not None:
-        facts.append(Fact("Trained tokens", f"{job.trained_tokens:,}"))
+        facts.append(Detail("Trained tokens", f"{job.trained_tokens:,}"))
     if job.created_at:
-        facts.append(Fact("Duration", format_duration((job.finished_at or transition.observed_at) - job.created_at)))
+        facts.append(Detail("Duration", format_duration((job.finished_at or transition.observed_at) - job.created_at)))
     return facts
 
 
-def _facts_of_failure(transition: Transition) -> list[Fact]:
+def _facts_of_failure(transition: Transition) -> list[Detail]:
     error = transition.facts.error
     if error is None:
         return []
     told = {"Error code": error.code, "Error": error.message, "Parameter": error.param}
-    return [Fact(label, value) for label, value in told.items() if value]
+    return [Detail(label, value) for label, value in told.items() if value]
 
 
 def _data(transition: Transition) -> Mapping[str, object]:

@@ -11,8 +11,8 @@ from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobFacts, Observation, Status, is_terminal
 from watcher.domain.messages import event_id
-from watcher.domain.polling_policy import Rhythm, is_reported_missing, reason
-from watcher.domain.routing import Route, Verdict, judge
+from watcher.domain.polling_policy import PollingPolicy, is_reported_missing, reason
+from watcher.domain.routing import Route, RouteMatch, match_route
 from watcher.domain.transitions import Transition, detect
 
 Row = dict[str, Any]
@@ -58,7 +58,7 @@ ORPHANED = "orphaned: no notifier of this name is configured"
 """What keeps a pending delivery whose notifier is gone; it goes out when the notifier is back."""
 
 
-def explain_next_poll(job: Job, rhythm: Rhythm, now: datetime) -> str:
+def explain_next_poll(job: Job, polling_policy: PollingPolicy, now: datetime) -> str:
     """Say when the job is polled next, and why then."""
     if is_terminal(job.status):
         return "never: it has ended (`watcher jobs add` asks once more)"
@@ -70,26 +70,26 @@ def explain_next_poll(job: Job, rhythm: Rhythm, now: datetime) -> str:
     if job.missing:
         return f"{when}: its source does not know it yet, so it is asked for soon"
     if job.failures:
-        longest = format_duration(rhythm.max_interval)
+        longest = format_duration(polling_policy.max_interval)
         return f"{when}: {job.failures} polls in a row have failed, so the wait grows, up to {longest}"
-    return f"{when}: {reason(job, rhythm, now)}"
+    return f"{when}: {reason(job, polling_policy, now)}"
 
 
 def routing_rows(job: Job, routes: Sequence[Route], now: datetime) -> list[Row]:
     """Show which notifiers would hear of which status of the job, and why not of the others."""
     return [
         {"notifier": route.notifier}
-        | {status: _WHY[judge(route, _transition_to(job, status, now))] for status in Status}
+        | {status: _WHY[match_route(route, _transition_to(job, status, now))] for status in Status}
         for route in routes
     ]
 
 
 _WHY = {
-    Verdict.WANTED: "yes",
-    Verdict.FIRST_SIGHT: "no: a first sight",
-    Verdict.OTHER_STATUS: "no: other statuses",
-    Verdict.OTHER_LABELS: "no: other labels",
-    Verdict.OTHER_EVENTS: "no: other events",
+    RouteMatch.WANTED: "yes",
+    RouteMatch.FIRST_SIGHT: "no: a first sight",
+    RouteMatch.OTHER_STATUS: "no: other statuses",
+    RouteMatch.OTHER_LABELS: "no: other labels",
+    RouteMatch.OTHER_EVENTS: "no: other events",
 }
 
 
@@ -120,11 +120,11 @@ def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) 
     }
 
 
-def status_line(watched: int, owed: int, last_answers: Mapping[str, datetime | None], now: datetime) -> str:
+def status_line(watched: int, recipients: int, last_answers: Mapping[str, datetime | None], now: datetime) -> str:
     """Say in one line how a running watcher stands."""
     latest = max((answer for answer in last_answers.values() if answer), default=None)
     answer = f"last answer {format_duration(now - latest)} ago" if latest else "no answer yet"
-    return f"{watched} jobs watched, {owed} deliveries pending, {answer}"
+    return f"{watched} jobs watched, {recipients} deliveries pending, {answer}"
 
 
 def _at(moment: datetime) -> str:

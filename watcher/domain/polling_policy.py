@@ -44,7 +44,7 @@ _LOOK_AGAIN = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class PollingPolicy:
     """What the settings say of how often to look at the jobs of a source."""
 
     interval: timedelta
@@ -77,7 +77,7 @@ class PollOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class PollFailure:
     """A poll that brought no observation."""
 
     outcome: PollOutcome
@@ -88,7 +88,7 @@ class Trouble:
     """The API's own name of the exchange."""
 
 
-def troubled(job: Job, trouble: Trouble) -> Job:
+def after_failure(job: Job, trouble: PollFailure) -> Job:
     """Return the job after a poll without an observation. A rejection is the source's trouble, not the job's."""
     if trouble.outcome is PollOutcome.REJECTED:
         return replace(job, last_error=trouble.error)
@@ -96,7 +96,7 @@ def troubled(job: Job, trouble: Trouble) -> Job:
     return replace(job, failures=job.failures + 1, missing=missing, last_error=trouble.error)
 
 
-def answered(job: Job) -> Job:
+def after_answer(job: Job) -> Job:
     """Return the job after a poll that was answered."""
     return replace(job, failures=0, missing=0, last_error=None)
 
@@ -107,34 +107,38 @@ def is_reported_missing(job: Job) -> bool:
 
 
 def next_poll(
-    job: Job, rhythm: Rhythm, now: datetime, jitter: float, trouble: Trouble | None = None
+    job: Job, polling_policy: PollingPolicy, now: datetime, jitter: float, trouble: PollFailure | None = None
 ) -> datetime | None:
     """Say when to poll the job next, given how it stands after its last poll; None for never again.
 
     `jitter` lies between -1 and 1. A job of which nothing is expected is due after exactly the interval.
     """
     if trouble is None:
-        return None if is_terminal(job.status) else now + _until_next(job, rhythm, now, jitter)
+        return None if is_terminal(job.status) else now + _until_next(job, polling_policy, now, jitter)
     if trouble.outcome is PollOutcome.REJECTED:
-        return now + max(rhythm.interval, PROBE_INTERVAL)
+        return now + max(polling_policy.interval, PROBE_INTERVAL)
     if trouble.outcome is PollOutcome.MISSING and not is_reported_missing(job):
-        return now + min(rhythm.interval, MISSING_INTERVAL)
+        return now + min(polling_policy.interval, MISSING_INTERVAL)
     asked = min(trouble.retry_after or timedelta(), LONGEST_RETRY_AFTER)
-    return now + max(_apart(_backoff(job.failures, rhythm), jitter), asked)
+    return now + max(_apart(_backoff(job.failures, polling_policy), jitter), asked)
 
 
-def wants_look(job: Job, rhythm: Rhythm, now: datetime) -> bool:
+def wants_look(job: Job, polling_policy: PollingPolicy, now: datetime) -> bool:
     """Tell whether a look at the job's progress is worth its request now."""
-    if not (rhythm.is_adaptive and rhythm.looks_at_progress) or job.status != Status.RUNNING or not job.status_since:
+    if (
+        not (polling_policy.is_adaptive and polling_policy.looks_at_progress)
+        or job.status != Status.RUNNING
+        or not job.status_since
+    ):
         return False
     held, expected = job.forecast, window(job)
     if held and held.basis is Basis.ESTIMATED_FINISH and expected and expected.phase(now) is not Phase.PASSED:
         return False
     age_at_last = held.made_at - job.status_since if held else timedelta()
-    return now - job.status_since >= max(rhythm.interval * _FIRST_LOOK, age_at_last * _LOOK_AGAIN)
+    return now - job.status_since >= max(polling_policy.interval * _FIRST_LOOK, age_at_last * _LOOK_AGAIN)
 
 
-def urgency(job: Job, rhythm: Rhythm, now: datetime) -> float:
+def urgency(job: Job, polling_policy: PollingPolicy, now: datetime) -> float:
     """Rank a due job among those that compete for a budget of requests: the greater, the sooner it is served.
 
     It is how long the job has been due, measured by the wait that it deserves: jobs that may change soon come
@@ -142,14 +146,14 @@ def urgency(job: Job, rhythm: Rhythm, now: datetime) -> float:
     """
     if job.due_at is None:
         return 0.0
-    deserved = _wait(job, rhythm, now) if job.status else rhythm.shortest
-    return (max(now - job.due_at, timedelta()) + rhythm.interval) / deserved
+    deserved = _wait(job, polling_policy, now) if job.status else polling_policy.shortest
+    return (max(now - job.due_at, timedelta()) + polling_policy.interval) / deserved
 
 
-def reason(job: Job, rhythm: Rhythm, now: datetime) -> str:
+def reason(job: Job, polling_policy: PollingPolicy, now: datetime) -> str:
     """Say in words why a job without trouble is polled as often as it is."""
-    every = f"every {format_duration(_wait(job, rhythm, now))}"
-    expected = _worthwhile(job, rhythm)
+    every = f"every {format_duration(_wait(job, polling_policy, now))}"
+    expected = _worthwhile(job, polling_policy)
     if expected is None or job.forecast is None or job.forecast.at is None:
         return every
     told = f"{_when(job.forecast.at, now)} by {_BASES[job.forecast.basis]}"
@@ -173,38 +177,38 @@ def _when(at: datetime, now: datetime) -> str:
     return f"in {format_duration(at - now)}" if at > now else f"{format_duration(now - at)} ago"
 
 
-def _until_next(job: Job, rhythm: Rhythm, now: datetime, jitter: float) -> timedelta:
-    wait = _wait(job, rhythm, now)
-    if job.status_since and _has_just_begun(now - job.status_since, rhythm):
+def _until_next(job: Job, polling_policy: PollingPolicy, now: datetime, jitter: float) -> timedelta:
+    wait = _wait(job, polling_policy, now)
+    if job.status_since and _has_just_begun(now - job.status_since, polling_policy):
         # It has just been seen in this status, maybe with many other jobs: they are not to go on in step.
-        return rhythm.shortest + (wait - rhythm.shortest) * ((1 + jitter) / 2)
-    return wait if wait == rhythm.interval else _apart(wait, jitter)
+        return polling_policy.shortest + (wait - polling_policy.shortest) * ((1 + jitter) / 2)
+    return wait if wait == polling_policy.interval else _apart(wait, jitter)
 
 
-def _has_just_begun(age: timedelta, rhythm: Rhythm) -> bool:
-    return timedelta() <= age < rhythm.interval and age < rhythm.shortest * (1 - _SPREAD)
+def _has_just_begun(age: timedelta, polling_policy: PollingPolicy) -> bool:
+    return timedelta() <= age < polling_policy.interval and age < polling_policy.shortest * (1 - _SPREAD)
 
 
-def _wait(job: Job, rhythm: Rhythm, now: datetime) -> timedelta:
+def _wait(job: Job, polling_policy: PollingPolicy, now: datetime) -> timedelta:
     """Return the wait before chance comes in: the interval, unless the end of the status can be foreseen."""
-    expected = _worthwhile(job, rhythm)
+    expected = _worthwhile(job, polling_policy)
     if expected is None or expected.phase(now) is Phase.PASSED:
-        return rhythm.interval
-    longest = rhythm.longest
-    often = min(max(rhythm.interval * cbrt(expected.length / _TYPICAL), rhythm.shortest), longest)
+        return polling_policy.interval
+    longest = polling_policy.longest
+    often = min(max(polling_policy.interval * cbrt(expected.length / _TYPICAL), polling_policy.shortest), longest)
     return max(min(often * _SELDOM, longest, expected.begin - now), often)
 
 
-def _worthwhile(job: Job, rhythm: Rhythm) -> Window | None:
+def _worthwhile(job: Job, polling_policy: PollingPolicy) -> Window | None:
     """Return when the job's status is expected to end, if that is worth minding."""
-    expected = window(job) if rhythm.is_adaptive else None
-    return expected if expected and expected.length >= rhythm.interval * _WORTHWHILE else None
+    expected = window(job) if polling_policy.is_adaptive else None
+    return expected if expected and expected.length >= polling_policy.interval * _WORTHWHILE else None
 
 
 def _apart(wait: timedelta, jitter: float) -> timedelta:
     return wait * (1 - _SPREAD * (1 + jitter) / 2)
 
 
-def _backoff(failures: int, rhythm: Rhythm) -> timedelta:
+def _backoff(failures: int, polling_policy: PollingPolicy) -> timedelta:
     doublings = min(failures, 20)  # any interval has reached the bound by then, and none overflows
-    return min(rhythm.interval * (1 << doublings), rhythm.max_interval)
+    return min(polling_policy.interval * (1 << doublings), polling_policy.max_interval)

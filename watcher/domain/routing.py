@@ -28,7 +28,7 @@ class Events(StrEnum):
     """The watcher's own conditions: what it cannot see, and to whom it cannot speak."""
 
 
-class Verdict(StrEnum):
+class RouteMatch(StrEnum):
     """Whether a notifier gets a transition, and if not, why not."""
 
     WANTED = "wanted"
@@ -52,34 +52,34 @@ class Route:
     events: frozenset[Events] = frozenset(Events)
 
 
-def judge(route: Route, transition: Transition) -> Verdict:
+def match_route(route: Route, transition: Transition) -> RouteMatch:
     """Say whether the route's notifier gets the transition."""
     if is_own(transition.key):
         return _judge_own(route, transition)
     if Events.JOBS not in route.events:
-        return Verdict.OTHER_EVENTS
+        return RouteMatch.OTHER_EVENTS
     if _lacks_labels(route, transition):
-        return Verdict.OTHER_LABELS
+        return RouteMatch.OTHER_LABELS
     if route.statuses is not None and transition.status not in route.statuses:
-        return Verdict.OTHER_STATUS
+        return RouteMatch.OTHER_STATUS
     if transition.reason is Reason.FIRST_SEEN and not _wants_first_sight(route.first_seen, transition.status):
-        return Verdict.FIRST_SIGHT
-    return Verdict.WANTED
+        return RouteMatch.FIRST_SIGHT
+    return RouteMatch.WANTED
 
 
-def owed(routes: Iterable[Route], transition: Transition) -> tuple[str, ...]:
+def recipients(routes: Iterable[Route], transition: Transition) -> tuple[str, ...]:
     """Name the notifiers that get the transition."""
-    return tuple(route.notifier for route in routes if judge(route, transition) is Verdict.WANTED)
+    return tuple(route.notifier for route in routes if match_route(route, transition) is RouteMatch.WANTED)
 
 
-def _judge_own(route: Route, transition: Transition) -> Verdict:
+def _judge_own(route: Route, transition: Transition) -> RouteMatch:
     if Events.WATCHER not in route.events:
-        return Verdict.OTHER_EVENTS
+        return RouteMatch.OTHER_EVENTS
     if transition.key == notifier_subject(route.notifier):
-        return Verdict.ITS_OWN_FAILURE
+        return RouteMatch.ITS_OWN_FAILURE
     # What is said of a job goes where its transitions go; what is said of a source or a notifier has no labels.
     is_elsewhere = is_about_job(transition.key) and _lacks_labels(route, transition)
-    return Verdict.OTHER_LABELS if is_elsewhere else Verdict.WANTED
+    return RouteMatch.OTHER_LABELS if is_elsewhere else RouteMatch.WANTED
 
 
 def _lacks_labels(route: Route, transition: Transition) -> bool:

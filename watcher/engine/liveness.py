@@ -11,7 +11,7 @@ LONGEST_WORK_SECONDS = 300.0
 """Nothing that a loop starts takes so long: a poll or a message is bounded far below."""
 
 
-class Pulse:
+class Liveness:
     """Kept by a loop, read by whoever asks whether it still makes progress."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:

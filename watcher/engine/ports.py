@@ -68,12 +68,12 @@ class Change:
     job: Job
     """The job as it stands now."""
     transition: Transition | None = None
-    owed: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
     """The notifiers that get the transition."""
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class ClaimRequest:
     """Which due jobs of a source are wanted."""
 
     room: int
@@ -87,7 +87,7 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class LongestWaits:
     """The longest times for which something may wait."""
 
     job: timedelta
@@ -98,10 +98,10 @@ class Waits:
     """To be free again, when it is in somebody's hands."""
 
 
-class JobRecord(Protocol):
+class JobStore(Protocol):
     """The record of jobs, as `observe` needs it. Every method may raise StoreError."""
 
-    async def take_due(self, takes: Mapping[str, Take], now: datetime) -> Sequence[Job]:
+    async def claim_due(self, takes: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
         """Take due jobs of each source.
 
         The same statement moves their `due_at` to `next_due`, so that nobody else takes them meanwhile.
@@ -117,7 +117,7 @@ class JobRecord(Protocol):
         ...
 
 
-class DeliveryRecord(Protocol):
+class DeliveryStore(Protocol):
     """The record of deliveries, as `deliver` needs it. Every method may raise StoreError."""
 
     async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
@@ -160,7 +160,7 @@ class Log(Protocol):
         ...
 
 
-class Meter(Protocol):
+class Telemetry(Protocol):
     """Counts and times what happens, for whoever looks at metrics."""
 
     def polled(self, source: str, outcome: PollOutcome, seconds: float) -> None:
@@ -188,33 +188,33 @@ class Meter(Protocol):
         ...
 
 
-class NoMeter:
+class NoTelemetry:
     """Counts nothing: for commands that nobody looks at."""
 
     def polled(self, source: str, outcome: PollOutcome, seconds: float) -> None:
-        """See `Meter`."""
+        """See `Telemetry`."""
 
     def listed(self, source: str, jobs: int) -> None:
-        """See `Meter`."""
+        """See `Telemetry`."""
 
     def moved(self, transition: Transition) -> None:
-        """See `Meter`."""
+        """See `Telemetry`."""
 
     def attempted(self, settlement: Settlement, at: datetime) -> None:
-        """See `Meter`."""
+        """See `Telemetry`."""
 
     def stored(self, operation: str, seconds: float) -> None:
-        """See `Meter`."""
+        """See `Telemetry`."""
 
     def store_failed(self, operation: str) -> None:
-        """See `Meter`."""
+        """See `Telemetry`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Edges:
+class Runtime:
     """Where the world touches the pipeline besides its ports: time, chance, the log and the meter."""
 
     clock: Clock
     jitter: Jitter
     log: Log
-    meter: Meter = field(default_factory=NoMeter)
+    telemetry: Telemetry = field(default_factory=NoTelemetry)

@@ -17,13 +17,13 @@ from watcher.domain.conditions import (
     stuck_condition,
 )
 from watcher.domain.jobs import Job, JobKey, JobSpec
-from watcher.domain.routing import Route, owed
+from watcher.domain.routing import Route, recipients
 from watcher.domain.transitions import Transition, detect, moved
-from watcher.engine.ports import Change, Edges, JobRecord
+from watcher.engine.ports import Change, JobStore, Runtime
 from watcher.errors import StoreError
 
 
-class ConditionRecord(JobRecord, Protocol):
+class ConditionStore(JobStore, Protocol):
     """The record, as `supervise` needs it. Every method may raise StoreError."""
 
     async def job(self, key: JobKey) -> Job | None:
@@ -43,23 +43,23 @@ class ConditionRecord(JobRecord, Protocol):
         ...
 
 
-class Supervise:
+class SelfMonitoring:
     """Looks at how sources, notifiers and jobs stand, and records each change once."""
 
     def __init__(
         self,
-        record: ConditionRecord,
-        edges: Edges,
+        record: ConditionStore,
+        runtime: Runtime,
         *,
         routes: Sequence[Route],
         stuck_after: Mapping[str, timedelta],
-        on_owed: Callable[[], None],
+        wake_delivery: Callable[[], None],
     ) -> None:
-        self._record = record
-        self._edges = edges
+        self._store = record
+        self._runtime = runtime
         self._routes = routes
         self._stuck_after = stuck_after
-        self._on_owed = on_owed
+        self._wake_delivery = wake_delivery
         self._states: dict[JobKey, str] = {}
         """What is known to be recorded, so that what stays as it is costs no look at the record."""
         self._missing: list[Job] = []
@@ -75,7 +75,7 @@ class Supervise:
 
     async def look(self, sources: Iterable[Health], notifiers: Iterable[Health]) -> None:
         """Record what is news. While the record is out of reach nothing is lost: the next look finds the same."""
-        now = self._edges.clock()
+        now = self._runtime.clock()
         found = [condition for health in sources for condition in source_conditions(health, now)]
         found += filter(None, (notifier_condition(health, now) for health in notifiers))
         self._wrong = frozenset(condition.subject for condition in found if not condition.is_good)
@@ -85,34 +85,34 @@ class Supervise:
             while self._missing:
                 await self._tell(missing_condition(self._missing[0], now), is_passing=True)
                 self._missing.pop(0)
-            for job in await self._record.lingering(self._stuck_after, now):
+            for job in await self._store.lingering(self._stuck_after, now):
                 await self._tell(stuck_condition(job, now, self._stuck_after), is_passing=True)
         except StoreError as error:
-            self._edges.log.debug("conditions not recorded, looking again", error=str(error))
+            self._runtime.log.debug("conditions not recorded, looking again", error=str(error))
 
     async def _tell(self, condition: Condition | None, *, is_passing: bool = False) -> None:
         """Record a condition, if it is news, with the deliveries that it owes; a passing one may be pruned later."""
         if condition is None or self._states.get(condition.subject) == condition.state:
             return
-        recorded = await self._record.job(condition.subject)
+        recorded = await self._store.job(condition.subject)
         if is_news(condition, recorded):
             if not await self._is_committed(condition, recorded):
                 return  # another watcher on the same record was first: the next look sees what it said
             if is_passing:
-                await self._record.remove_job(condition.subject, self._edges.clock())
+                await self._store.remove_job(condition.subject, self._runtime.clock())
         self._states[condition.subject] = condition.state
 
     async def _is_committed(self, condition: Condition, recorded: Job | None) -> bool:
-        now = self._edges.clock()
-        await self._record.upsert_jobs([JobSpec(condition.subject, labels=condition.labels)], now)
+        now = self._runtime.clock()
+        await self._store.upsert_jobs([JobSpec(condition.subject, labels=condition.labels)], now)
         before = recorded or Job(condition.subject, labels=condition.labels)
         # It is news, so there is a transition.
         transition = cast(Transition, detect(before, observation_of(condition, now)))
-        receivers = owed(self._routes, transition)
-        if await self._record.record([Change(before.seq, moved(before, transition), transition, receivers)]):
+        receivers = recipients(self._routes, transition)
+        if await self._store.record([Change(before.seq, moved(before, transition), transition, receivers)]):
             return False
-        log = self._edges.log.info if condition.is_good else self._edges.log.warning
-        log(condition.title, type=condition.type, owed=list(receivers), **dict(condition.data))
+        log = self._runtime.log.info if condition.is_good else self._runtime.log.warning
+        log(condition.title, type=condition.type, recipients=list(receivers), **dict(condition.data))
         if receivers:
-            self._on_owed()
+            self._wake_delivery()
         return True

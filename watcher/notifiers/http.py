@@ -15,7 +15,7 @@ from watcher.domain.text import excerpt
 from watcher.errors import ConfigurationError
 from watcher.http import Answer, AnswerTooLargeError, HttpError, retry_after
 from watcher.plugins.notifier import Context
-from watcher.redaction import Mask
+from watcher.redaction import Redactor
 
 ADDRESS_RULE = "must be an address that starts with http:// or https:// and has a host"
 _ANSWER_EXCERPT = 200
@@ -62,7 +62,7 @@ class Receiver:
         """
         self._context = context
         self._address = address
-        self._mask = Mask((address.get_secret_value(), *secrets))
+        self._mask = Redactor((address.get_secret_value(), *secrets))
         self._accepts = accepts
         try:
             context.http.request("POST", address.get_secret_value())

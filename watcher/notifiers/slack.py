@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from watcher.domain.deliveries import PATIENT, Failed, Outcome
-from watcher.domain.messages import Fact, Message, Mood
+from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Failed, Outcome
+from watcher.domain.messages import Detail, Message, Severity
 from watcher.domain.text import printable
 from watcher.http import Answer
 from watcher.notifiers.http import Address, Receiver
@@ -25,7 +25,7 @@ _BLOCKS_OF_FACTS = 40
 """Facts told at most: with header and context they stay below Slack's 50 blocks even if each has its own."""
 _SHORT = 80
 """A longer value gets a section of its own, since the fields of a section stand in two narrow columns."""
-_MARKS: Mapping[Mood, str] = {Mood.GOOD: "\u2705", Mood.BAD: "\u274c", Mood.NEUTRAL: "\u2139\ufe0f"}
+_MARKS: Mapping[Severity, str] = {Severity.GOOD: "\u2705", Severity.BAD: "\u274c", Severity.NEUTRAL: "\u2139\ufe0f"}
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _Json = Mapping[str, object]
 
@@ -61,7 +61,9 @@ class Slack:
         outcome = await self._receiver.post(body, {"content-type": "application/json"})
         if isinstance(outcome, Failed) and outcome.retry_after:
             self._refusal = outcome.error
-            self._quiet_until = self._context.clock() + min(outcome.retry_after, PATIENT.longest_retry_after)
+            self._quiet_until = self._context.clock() + min(
+                outcome.retry_after, SERVICE_RETRY_POLICY.longest_retry_after
+            )
         return outcome
 
     def _quiet(self) -> timedelta:
@@ -73,7 +75,7 @@ plugin = Plugin(Config, Slack)
 
 def compose(message: Message) -> _Json:
     """Return the message in Block Kit, with `text` for notifications and for whatever shows no blocks."""
-    headline = f"{_MARKS[message.mood]} {message.title}"
+    headline = f"{_MARKS[message.severity]} {message.title}"
     facts = message.facts[:_BLOCKS_OF_FACTS]
     told = " · ".join([headline, *(f"{fact.label}: {fact.value}" for fact in facts)])
     return {
@@ -98,7 +100,7 @@ def _origin(message: Message) -> str:
     return " · ".join([*job, message.id, f"{message.created_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"])
 
 
-def _sections(facts: Sequence[Fact]) -> list[_Json]:
+def _sections(facts: Sequence[Detail]) -> list[_Json]:
     short = [_field(fact, FIELD_LIMIT) for fact in facts if len(fact.value) <= _SHORT]
     sections: list[_Json] = [
         {"type": "section", "fields": short[start : start + FIELDS_LIMIT]}
@@ -108,7 +110,7 @@ def _sections(facts: Sequence[Fact]) -> list[_Json]:
     return sections + [{"type": "section", "text": field} for field in long]
 
 
-def _field(fact: Fact, limit: int) -> _Json:
+def _field(fact: Detail, limit: int) -> _Json:
     label = f"*{_escape(fact.label, _SHORT)}*\n"
     if not fact.is_code:
         return _mrkdwn(label + _escape(fact.value, limit - len(label)))

@@ -16,7 +16,7 @@ from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobKey, completed
 from watcher.domain.overview import Row, delivery_row, history_rows, job_row
 from watcher.errors import StoreError
-from watcher.server.context import Panel, Standing
+from watcher.server.context import HealthSnapshot, ServerContext
 from watcher.server.parsing import (
     DELIVERIES_QUERY,
     JOBS_QUERY,
@@ -37,18 +37,18 @@ STORE_PATIENCE = timedelta(seconds=3)
 class Probes:
     """Whether the service lives, and whether it does what it is for."""
 
-    def __init__(self, panel: Panel) -> None:
-        self._panel = panel
+    def __init__(self, context: ServerContext) -> None:
+        self._context = context
 
     async def live(self, _request: Request) -> Response:
         """Say whether the loops turn."""
-        stalled = list(self._panel.standing().stalled)
+        stalled = list(self._context.health().stalled)
         body = {"status": "stalled" if stalled else "alive", "stalled": stalled}
         return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE if stalled else HTTPStatus.OK)
 
     async def ready(self, _request: Request) -> Response:
         """Say whether the record can be reached, and whether any source answers."""
-        faults = {"store": await self._store_fault(), "sources": self._source_fault(self._panel.standing())}
+        faults = {"store": await self._store_fault(), "sources": self._source_fault(self._context.health())}
         is_ready = not any(faults.values())
         checks = {name: fault or "ok" for name, fault in faults.items()}
         body = {"status": "ready" if is_ready else "not ready", "checks": checks}
@@ -58,44 +58,44 @@ class Probes:
         # A probe answers anybody, so it says what failed and not where.
         try:
             async with asyncio.timeout(STORE_PATIENCE.total_seconds()):
-                await self._panel.record.page_of_jobs(limit=1)
+                await self._context.record.page_of_jobs(limit=1)
         except StoreError:
             return "the record cannot be read"
         except TimeoutError:
             return "the record does not answer in time"
         return None
 
-    def _source_fault(self, standing: Standing) -> str | None:
-        horizon = self._panel.clock() - WAITS_OF_SILENCE * standing.longest_wait
-        signs = [standing.since, *(answer for answer in standing.last_answers.values() if answer)]
-        if not standing.watched or any(sign >= horizon for sign in signs):
+    def _source_fault(self, health: HealthSnapshot) -> str | None:
+        horizon = self._context.clock() - WAITS_OF_SILENCE * health.longest_wait
+        signs = [health.since, *(answer for answer in health.last_answers.values() if answer)]
+        if not health.watched or any(sign >= horizon for sign in signs):
             return None
-        return f"no source has answered within {format_duration(WAITS_OF_SILENCE * standing.longest_wait)}"
+        return f"no source has answered within {format_duration(WAITS_OF_SILENCE * health.longest_wait)}"
 
 
 class Jobs:
     """The watched jobs."""
 
-    def __init__(self, panel: Panel) -> None:
-        self._panel = panel
+    def __init__(self, context: ServerContext) -> None:
+        self._context = context
 
     async def page(self, request: Request) -> Response:
         """Show a page of the watched jobs, by source and id."""
         query = read_query(request, JOBS_QUERY)
-        jobs = await self._panel.record.page_of_jobs(**{**query, "limit": query["limit"] + 1})
-        shown, now = jobs[: query["limit"]], self._panel.clock()
+        jobs = await self._context.record.page_of_jobs(**{**query, "limit": query["limit"] + 1})
+        shown, now = jobs[: query["limit"]], self._context.clock()
         following = str(shown[-1].key) if len(jobs) > len(shown) else None
         return _page([_job_row(job, now) for job in shown], following)
 
     async def add(self, request: Request) -> Response:
         """Watch a job; one that has ended is asked for once more."""
         no_query(request)
-        spec = read_spec(await read_json(request), self._panel.standing().last_answers)
-        now = self._panel.clock()
-        spec = completed(spec, await self._panel.record.job(spec.key))
-        result = await self._panel.record.upsert_jobs([spec], now, ask_again=True)
-        job = await self._panel.record.job(spec.key) or Job(spec.key, spec.name, spec.labels)
-        self._panel.log.info("job added over HTTP", job=str(spec.key))
+        spec = read_spec(await read_json(request), self._context.health().last_answers)
+        now = self._context.clock()
+        spec = completed(spec, await self._context.record.job(spec.key))
+        result = await self._context.record.upsert_jobs([spec], now, ask_again=True)
+        job = await self._context.record.job(spec.key) or Job(spec.key, spec.name, spec.labels)
+        self._context.log.info("job added over HTTP", job=str(spec.key))
         status = HTTPStatus.CREATED if result.added else HTTPStatus.OK
         return JSONResponse(_job_row(job, now), status, {"Location": _path(spec.key)})
 
@@ -103,40 +103,40 @@ class Jobs:
         """Show a watched job, with its history."""
         no_query(request)
         key = read_key(request)
-        job = await self._panel.record.job(key, include_removed=False)
+        job = await self._context.record.job(key, include_removed=False)
         if job is None:
             raise not_watched(key)
-        now = self._panel.clock()
-        history = history_rows(await self._panel.record.history(key), now)
+        now = self._context.clock()
+        history = history_rows(await self._context.record.history(key), now)
         return JSONResponse({**_job_row(job, now), "history": history})
 
     async def remove(self, request: Request) -> Response:
         """Watch a job no more."""
         no_query(request)
         key = read_key(request)
-        if not await self._panel.record.remove_job(key, self._panel.clock()):
+        if not await self._context.record.remove_job(key, self._context.clock()):
             raise not_watched(key)
-        self._panel.log.info("job removed over HTTP", job=str(key))
+        self._context.log.info("job removed over HTTP", job=str(key))
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 class Deliveries:
     """What is, or was, owed to notifiers."""
 
-    def __init__(self, panel: Panel) -> None:
-        self._panel = panel
+    def __init__(self, context: ServerContext) -> None:
+        self._context = context
 
     async def page(self, request: Request) -> Response:
         """Show a page of deliveries, the newest first."""
         query = read_query(request, DELIVERIES_QUERY)
         limit = query["limit"]
-        found = await self._panel.record.deliveries(
+        found = await self._context.record.deliveries(
             states=[query["state"]] if "state" in query else None,
             notifier=query.get("notifier"),
             limit=limit + 1,
             before=query.get("after"),
         )
-        shown, now, notifiers = found[:limit], self._panel.clock(), self._panel.standing().notifiers
+        shown, now, notifiers = found[:limit], self._context.clock(), self._context.health().notifiers
         following = str(shown[-1].id) if len(found) > limit else None
         rows = [{**delivery_row(each, now, notifiers), **_times(each)} for each in shown]
         return _page(rows, following)

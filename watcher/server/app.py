@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from watcher.errors import StoreError
 from watcher.server.api import Deliveries, Jobs, Probes
-from watcher.server.context import Panel
-from watcher.server.metrics import CONTENT_TYPE, PrometheusMeter
+from watcher.server.context import ServerContext
+from watcher.server.metrics import CONTENT_TYPE, PrometheusTelemetry
 from watcher.server.openapi import document
 from watcher.server.problems import CHALLENGE, Problem, of_routing, problem_response
 
@@ -28,18 +28,18 @@ _CHANGES = frozenset({"POST", "DELETE"})
 Page = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(panel: Panel, meter: PrometheusMeter, token: str | None) -> Starlette:
+def make_app(context: ServerContext, telemetry: PrometheusTelemetry, token: str | None) -> Starlette:
     """Make the application. Without a token anybody who can connect may read, and nobody may change anything."""
-    probes, jobs, deliveries = Probes(panel), Jobs(panel), Deliveries(panel)
+    probes, jobs, deliveries = Probes(context), Jobs(context), Deliveries(context)
 
     async def metrics(_request: Request) -> Response:
-        return Response(await meter.exposition(panel), headers={"content-type": CONTENT_TYPE})
+        return Response(await telemetry.exposition(context), headers={"content-type": CONTENT_TYPE})
 
     async def description(_request: Request) -> Response:
-        return JSONResponse(document(panel.version, panel.standing().last_answers, has_token=token is not None))
+        return JSONResponse(document(context.version, context.health().last_answers, has_token=token is not None))
 
     def at(path: str, **pages: Page) -> Route:
-        return Route(path, _Resource(panel, pages, may_change=token is not None).answer, methods=list(pages))
+        return Route(path, _Resource(context, pages, may_change=token is not None).answer, methods=list(pages))
 
     app = Starlette(
         routes=[
@@ -61,8 +61,8 @@ def make_app(panel: Panel, meter: PrometheusMeter, token: str | None) -> Starlet
 class _Resource:
     """The pages of one path, by method."""
 
-    def __init__(self, panel: Panel, pages: dict[str, Page], *, may_change: bool) -> None:
-        self._log = panel.log
+    def __init__(self, context: ServerContext, pages: dict[str, Page], *, may_change: bool) -> None:
+        self._log = context.log
         self._pages = pages
         self._may_change = may_change
 

@@ -82,7 +82,7 @@ class Record(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class HealthSnapshot:
     """How the running pipeline stands at one moment."""
 
     since: datetime
@@ -102,12 +102,12 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class ServerContext:
     """Everything the pages can see and do."""
 
     record: Record
     clock: Clock
     log: Log
     version: str
-    standing: Callable[[], Standing]
+    health: Callable[[], HealthSnapshot]
     """Asked at each request: a reload exchanges the pipeline."""

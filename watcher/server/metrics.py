@@ -18,12 +18,12 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from watcher.domain.deliveries import Settlement, Why
+from watcher.domain.deliveries import Settlement, SettlementReason
 from watcher.domain.jobs import Status, is_terminal
 from watcher.domain.polling_policy import PollOutcome
 from watcher.domain.transitions import Reason, Transition
 from watcher.errors import StoreError
-from watcher.server.context import Panel, Standing
+from watcher.server.context import HealthSnapshot, ServerContext
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -34,17 +34,17 @@ _WITHIN_HOURS = (1, 2.5, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 6 * 3600,
 
 _LISTED = "listed"
 """The outcome of polls that a list page answered."""
-_OUTCOMES: Mapping[Why, str] = {
-    Why.ACCEPTED: "delivered",
-    Why.RETRY_SCHEDULED: "failed",
-    Why.RECEIVER_ASKED_TO_WAIT: "failed",
-    Why.REJECTED: "rejected",
-    Why.GAVE_UP: "gave_up",
+_OUTCOMES: Mapping[SettlementReason, str] = {
+    SettlementReason.ACCEPTED: "delivered",
+    SettlementReason.RETRY_SCHEDULED: "failed",
+    SettlementReason.RECEIVER_ASKED_TO_WAIT: "failed",
+    SettlementReason.REJECTED: "rejected",
+    SettlementReason.GAVE_UP: "gave_up",
 }
 
 
-class PrometheusMeter:
-    """Implements `Meter`. It has a registry of its own, and may be told things on any thread."""
+class PrometheusTelemetry:
+    """Implements `Telemetry`. It has a registry of its own, and may be told things on any thread."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -95,16 +95,16 @@ class PrometheusMeter:
         )
 
     def polled(self, source: str, outcome: PollOutcome, seconds: float) -> None:
-        """See `Meter`."""
+        """See `Telemetry`."""
         self._polls.labels(source, outcome.value).inc()
         self._poll_seconds.labels(source).observe(seconds)
 
     def listed(self, source: str, jobs: int) -> None:
-        """See `Meter`."""
+        """See `Telemetry`."""
         self._polls.labels(source, _LISTED).inc(jobs)
 
     def moved(self, transition: Transition) -> None:
-        """See `Meter`."""
+        """See `Telemetry`."""
         source = transition.key.source
         before, after = status_label(transition.previous_status), status_label(transition.status)
         self._transitions.labels(source, before, after).inc()
@@ -113,28 +113,28 @@ class PrometheusMeter:
             self._detection_seconds.labels(source).observe((transition.observed_at - happened_at).total_seconds())
 
     def attempted(self, settlement: Settlement, at: datetime) -> None:
-        """See `Meter`."""
+        """See `Telemetry`."""
         notifier, observed_at = settlement.delivery.notifier, settlement.delivery.transition.observed_at
         self._deliveries.labels(notifier, _OUTCOMES[settlement.why]).inc()
-        if settlement.why is Why.ACCEPTED:
+        if settlement.why is SettlementReason.ACCEPTED:
             self._delivery_seconds.labels(notifier).observe(max((at - observed_at).total_seconds(), 0))
 
     def stored(self, operation: str, seconds: float) -> None:
-        """See `Meter`."""
+        """See `Telemetry`."""
         self._store_seconds.labels(operation).observe(seconds)
 
     def store_failed(self, operation: str) -> None:
-        """See `Meter`."""
+        """See `Telemetry`."""
         self._store_errors.labels(operation).inc()
 
-    async def exposition(self, panel: Panel) -> bytes:
+    async def exposition(self, context: ServerContext) -> bytes:
         """Return all metrics as Prometheus reads them. While the record cannot be read, what it knows is left out."""
-        standing, now = panel.standing(), panel.clock()
-        families = list(_of_pipeline(panel.version, standing, now))
+        health, now = context.health(), context.clock()
+        families = list(_of_pipeline(context.version, health, now))
         try:
-            families += await _of_record(panel, standing, now)
+            families += await _of_record(context, health, now)
         except StoreError as error:
-            panel.log.debug("metrics without the record", error=str(error))
+            context.log.debug("metrics without the record", error=str(error))
         return generate_latest(_Exposition(self._registry, families))
 
 
@@ -166,7 +166,7 @@ def _happened_at(transition: Transition) -> datetime | None:
     return transition.facts.created_at if transition.reason is Reason.FIRST_SEEN else None
 
 
-def _of_pipeline(version: str, standing: Standing, now: datetime) -> Iterator[Metric]:
+def _of_pipeline(version: str, health: HealthSnapshot, now: datetime) -> Iterator[Metric]:
     yield InfoMetricFamily(_PREFIX + "build", "The version that runs.", {"version": version})
     ages = GaugeMetricFamily(
         _PREFIX + "last_successful_poll_age_seconds",
@@ -176,18 +176,18 @@ def _of_pipeline(version: str, standing: Standing, now: datetime) -> Iterator[Me
     rejecting = GaugeMetricFamily(
         _PREFIX + "source_rejecting", "Whether a source refuses the watcher until a person acts.", labels=["source"]
     )
-    for source, answer in standing.last_answers.items():
-        ages.add_metric([source], _age(answer or standing.since, now))
-        rejecting.add_metric([source], 1 if standing.rejections.get(source) else 0)
+    for source, answer in health.last_answers.items():
+        ages.add_metric([source], _age(answer or health.since, now))
+        rejecting.add_metric([source], 1 if health.rejections.get(source) else 0)
     yield from (ages, rejecting)
 
 
-async def _of_record(panel: Panel, standing: Standing, now: datetime) -> list[Metric]:
+async def _of_record(context: ServerContext, health: HealthSnapshot, now: datetime) -> list[Metric]:
     counts: dict[tuple[str, str], int] = {}
-    for (source, status), count in (await panel.record.job_counts()).items():
+    for (source, status), count in (await context.record.job_counts()).items():
         key = (source, status_label(status))
         counts[key] = counts.get(key, 0) + count
-    owed = await panel.record.pending_deliveries()
+    recipients = await context.record.pending_deliveries()
     jobs = GaugeMetricFamily(_PREFIX + "jobs", "Watched jobs, by their status.", labels=["source", "status"])
     for key, count in counts.items():
         jobs.add_metric(key, count)
@@ -199,8 +199,8 @@ async def _of_record(panel: Panel, standing: Standing, now: datetime) -> list[Me
         "Since the oldest change that is owed to a notifier was seen; 0 when none is.",
         labels=["notifier"],
     )
-    for notifier in sorted({*standing.notifiers, *owed}):
-        its = owed.get(notifier)
+    for notifier in sorted({*health.notifiers, *recipients}):
+        its = recipients.get(notifier)
         pending.add_metric([notifier], its.count if its else 0)
         ages.add_metric([notifier], _age(its.oldest, now) if its else 0)
     return [jobs, pending, ages]

@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from watcher.domain.deliveries import PATIENT
+from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.domain.jobs import JobSpec
-from watcher.domain.polling_policy import Rhythm
-from watcher.engine.ports import Edges, Log, Meter, NoMeter
+from watcher.domain.polling_policy import PollingPolicy
+from watcher.engine.ports import Log, NoTelemetry, Runtime, Telemetry
 from watcher.errors import ConfigurationError
-from watcher.settings.conversion import job_spec, rhythm, routes, source_configs
+from watcher.settings.conversion import job_spec, polling_policy, routes, source_configs
 from watcher.sources.openai.config import DEFAULT_SOURCE, SourceConfig
 
 if TYPE_CHECKING:
     # Loaded where they are used: `watch` without a configuration needs none of them.
-    from watcher.engine.delivery.direct import Announce
-    from watcher.engine.delivery.dispatcher import Deliver
-    from watcher.engine.polling.poller import Observe
+    from watcher.engine.delivery.direct import DirectDelivery
+    from watcher.engine.delivery.dispatcher import Dispatcher
+    from watcher.engine.polling.poller import Poller
     from watcher.engine.polling.source_state import Lane
     from watcher.engine.ports import Notifier
-    from watcher.engine.self_monitoring import Supervise
-    from watcher.server.context import Standing
+    from watcher.engine.self_monitoring import SelfMonitoring
+    from watcher.server.context import HealthSnapshot
     from watcher.server.serving import Listen
     from watcher.service.heartbeat import Heartbeat
     from watcher.settings.model import Settings
@@ -47,29 +47,31 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def real_edges(log: Log, meter: Meter | None = None) -> Edges:
+def real_runtime(log: Log, telemetry: Telemetry | None = None) -> Runtime:
     """Return the real clock and real chance."""
-    return Edges(utc_now, lambda: random.uniform(-1, 1), log, meter or NoMeter())  # noqa: S311 - jitter is no secret
+    return Runtime(utc_now, lambda: random.uniform(-1, 1), log, telemetry or NoTelemetry())  # noqa: S311 - jitter is no secret
 
 
-def open_meter(settings: Settings) -> Meter:
+def open_telemetry(settings: Settings) -> Telemetry:
     """Make the meter: one that counts if somebody can look at it."""
     if settings.http.listen is None:
-        return NoMeter()
-    from watcher.server.metrics import PrometheusMeter
+        return NoTelemetry()
+    from watcher.server.metrics import PrometheusTelemetry
 
-    return PrometheusMeter()
+    return PrometheusTelemetry()
 
 
-def open_source(config: SourceConfig, edges: Edges, turn: Callable[[], Awaitable[None]] | None = None) -> OpenAISource:
+def open_source(
+    config: SourceConfig, runtime: Runtime, turn: Callable[[], Awaitable[None]] | None = None
+) -> OpenAISource:
     """Make the source that a configuration describes; it waits for its turn before each request."""
     from watcher.sources.openai.source import OpenAISource
 
-    return OpenAISource(config, edges.clock, edges.log, at_once=POLLS_AT_ONCE, turn=turn)
+    return OpenAISource(config, runtime.clock, runtime.log, at_once=POLLS_AT_ONCE, turn=turn)
 
 
 async def open_notifiers(
-    settings: Settings, names: Iterable[str], edges: Edges, stack: AsyncExitStack
+    settings: Settings, names: Iterable[str], runtime: Runtime, stack: AsyncExitStack
 ) -> Mapping[str, Notifier]:
     """Build notifiers, each with a client of its own, so that none can hold up another one."""
     from watcher.http import Bounds, HttpClient, Pacer, tls_context
@@ -86,28 +88,28 @@ async def open_notifiers(
         chosen = settings.notifiers[name]
         kind = plugin(chosen.kind)
         http = await stack.enter_async_context(HttpClient(bounds, tls=tls))
-        notifiers[name] = kind.build(chosen, Context(name, http, pacer, edges.clock))
+        notifiers[name] = kind.build(chosen, Context(name, http, pacer, runtime.clock))
     return notifiers
 
 
-def open_store(settings: Settings, meter: Meter | None = None) -> SqlStore:
+def open_store(settings: Settings, telemetry: Telemetry | None = None) -> SqlStore:
     """Make the record that the settings name; enter it to open it."""
     from watcher.store.sql import SqlStore
 
-    return SqlStore(settings.store.resolved_url(), meter)
+    return SqlStore(settings.store.resolved_url(), telemetry)
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """The running parts between the sources, the record and the notifiers."""
 
-    observe: Observe
-    deliver: Deliver
-    supervise: Supervise
-    emergency: Announce
+    poller: Poller
+    deliver: Dispatcher
+    self_monitoring: SelfMonitoring
+    emergency: DirectDelivery
     """Tells of a record that cannot be written, without it."""
     heartbeat: Heartbeat | None
-    rhythm: Rhythm
+    polling_policy: PollingPolicy
     """How often a job is polled."""
     configured: Sequence[JobSpec]
     """The jobs that the configuration names."""
@@ -115,100 +117,100 @@ class Pipeline:
     """How long the record keeps what is over."""
 
 
-class Blueprint:
+class ServicePlan:
     """How a service is put together from settings. A reload makes a new one, for the same record."""
 
-    def __init__(self, settings: Settings, edges: Edges, adopt: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, settings: Settings, runtime: Runtime, adopt: Callable[[], None] = lambda: None) -> None:
         """`adopt` is called when the settings take effect.
 
         Raises ConfigurationError for settings that no service can be made of.
         """
         self.settings = settings
         self.adopt = adopt
-        self._edges = edges
+        self._runtime = runtime
         self._sources = source_configs(settings)
         self._listen = listen_of(settings)
 
     def open_store(self) -> SqlStore:
         """Make the record; enter it to open it."""
-        return open_store(self.settings, self._edges.meter)
+        return open_store(self.settings, self._runtime.telemetry)
 
     @asynccontextmanager
-    async def open_pages(self, store: SqlStore, standing: Callable[[], Standing]) -> AsyncIterator[None]:
+    async def open_pages(self, store: SqlStore, health: Callable[[], HealthSnapshot]) -> AsyncIterator[None]:
         """Serve the pages, if they are wanted. Raises ConfigurationError when they cannot be."""
         if self._listen is None:
             yield
             return
         from watcher import __version__
         from watcher.server.app import make_app
-        from watcher.server.context import Panel
-        from watcher.server.metrics import PrometheusMeter
+        from watcher.server.context import ServerContext
+        from watcher.server.metrics import PrometheusTelemetry
         from watcher.server.serving import serving
 
-        edges, token = self._edges, self.settings.http.token
-        meter = edges.meter if isinstance(edges.meter, PrometheusMeter) else PrometheusMeter()
-        panel = Panel(store, edges.clock, edges.log, __version__, standing)
-        app = make_app(panel, meter, token.get_secret_value() if token else None)
-        async with serving(app, self._listen, edges.log):
+        runtime, token = self._runtime, self.settings.http.token
+        telemetry = runtime.telemetry if isinstance(runtime.telemetry, PrometheusTelemetry) else PrometheusTelemetry()
+        context = ServerContext(store, runtime.clock, runtime.log, __version__, health)
+        app = make_app(context, telemetry, token.get_secret_value() if token else None)
+        async with serving(app, self._listen, runtime.log):
             yield
 
     @asynccontextmanager
     async def open_pipeline(self, store: SqlStore) -> AsyncIterator[Pipeline]:
         """Open the sources and the notifiers, and put the pipeline between them. Raises ConfigurationError."""
-        from watcher.engine.delivery.direct import Announce
-        from watcher.engine.delivery.dispatcher import Deliver
-        from watcher.engine.polling.poller import Observe
-        from watcher.engine.self_monitoring import Supervise
+        from watcher.engine.delivery.direct import DirectDelivery
+        from watcher.engine.delivery.dispatcher import Dispatcher
+        from watcher.engine.polling.poller import Poller
+        from watcher.engine.self_monitoring import SelfMonitoring
         from watcher.service.heartbeat import Heartbeat
 
-        settings, edges = self.settings, self._edges
+        settings, runtime = self.settings, self._runtime
         async with AsyncExitStack() as stack:
-            notifiers = await open_notifiers(settings, settings.notifiers, edges, stack)
-            deliver = Deliver(store, notifiers, PATIENT, edges)
+            notifiers = await open_notifiers(settings, settings.notifiers, runtime, stack)
+            deliver = Dispatcher(store, notifiers, SERVICE_RETRY_POLICY, runtime)
             wanted = routes(settings)
-            observe = Observe(store, edges, routes=wanted, on_owed=deliver.wake)
+            poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake)
             for config in self._sources.values():
-                observe.add_lane(await self._open_lane(config, stack))
-            supervise = Supervise(
+                poller.add_lane(await self._open_lane(config, stack))
+            self_monitoring = SelfMonitoring(
                 store,
-                edges,
+                runtime,
                 routes=wanted,
                 stuck_after=settings.supervision.stuck_after,
-                on_owed=deliver.wake,
+                wake_delivery=deliver.wake,
             )
-            observe.tell_missing(supervise.note_missing)
+            poller.tell_missing(self_monitoring.note_missing)
             beat = settings.heartbeat.url
             yield Pipeline(
-                observe,
+                poller,
                 deliver,
-                supervise,
-                emergency=Announce(notifiers, wanted, edges),
+                self_monitoring,
+                emergency=DirectDelivery(notifiers, wanted, runtime),
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
-                rhythm=rhythm(settings, DEFAULT_SOURCE),
+                polling_policy=polling_policy(settings, DEFAULT_SOURCE),
                 configured=[job_spec(job) for job in settings.jobs],
                 retention=settings.store.retention,
             )
 
     async def _open_lane(self, config: SourceConfig, stack: AsyncExitStack) -> Lane:
-        from watcher.engine.polling.rate_limit import Budget
+        from watcher.engine.polling.rate_limit import RateLimit
         from watcher.engine.polling.source_state import Lane
 
         chosen = self.settings.sources[config.name]
-        budget = Budget(chosen.max_requests_per_minute) if chosen.max_requests_per_minute else None
-        turn = budget.turn if budget else None
-        source = await stack.enter_async_context(open_source(config, self._edges, turn))
+        rate_limit = RateLimit(chosen.max_requests_per_minute) if chosen.max_requests_per_minute else None
+        turn = rate_limit.turn if rate_limit else None
+        source = await stack.enter_async_context(open_source(config, self._runtime, turn))
         return Lane(
             config.name,
             source,
-            rhythm(self.settings, config.name),
+            polling_policy(self.settings, config.name),
             POLLS_AT_ONCE,
             strategy=chosen.strategy,
-            budget=budget,
+            rate_limit=rate_limit,
         )
 
-    async def watch_jobs(self, store: SqlStore, before: Blueprint | None = None) -> None:
+    async def watch_jobs(self, store: SqlStore, before: ServicePlan | None = None) -> None:
         """Watch the configured jobs; no longer those that only the configuration before named."""
-        now, log = self._edges.clock(), self._edges.log
+        now, log = self._runtime.clock(), self._runtime.log
         specs = {spec.key: spec for spec in map(job_spec, self.settings.jobs)}
         await store.upsert_jobs(list(specs.values()), now)
         for job in before.settings.jobs if before else ():
@@ -226,7 +228,7 @@ class Blueprint:
         if lost := sorted({job.key.source for job in jobs} - set(self._sources)):
             log.warning("jobs of sources that are not in the configuration are not polled", sources=lost)
 
-    def fixed_changes(self, before: Blueprint) -> list[str]:
+    def fixed_changes(self, before: ServicePlan) -> list[str]:
         """Name what is set otherwise than before, but cannot change while the service runs."""
         new, old = self.settings, before.settings
         changes = {
@@ -247,10 +249,10 @@ def listen_of(settings: Settings) -> Listen | None:
     return listen
 
 
-async def check_settings(settings: Settings, edges: Edges) -> None:
+async def check_settings(settings: Settings, runtime: Runtime) -> None:
     """Refuse what the service would refuse at start, without touching the record. Raises ConfigurationError."""
     listen_of(settings)
     async with AsyncExitStack() as stack:
         for config in source_configs(settings).values():
-            await stack.enter_async_context(open_source(config, edges))
-        await open_notifiers(settings, settings.notifiers, edges, stack)
+            await stack.enter_async_context(open_source(config, runtime))
+        await open_notifiers(settings, settings.notifiers, runtime, stack)

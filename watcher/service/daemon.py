@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from watcher.engine.ports import Edges
+from watcher.engine.ports import Runtime
 from watcher.errors import ConfigurationError, StoreError
-from watcher.service.bootstrap import Blueprint, Pipeline
-from watcher.service.maintenance import Upkeep
+from watcher.service.bootstrap import Pipeline, ServicePlan
+from watcher.service.maintenance import Maintenance
 from watcher.service.systemd import ServiceManager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from watcher.server.context import Standing
+    from watcher.server.context import HealthSnapshot
     from watcher.store.sql import SqlStore
 
 LONGEST_TICK = timedelta(seconds=1)
@@ -46,27 +46,27 @@ DRAIN_LIMIT = timedelta(seconds=10)
 
 Requests = asyncio.Queue[signal.Signals]
 """The signals that came, in order."""
-Reread = Callable[[], Blueprint]
+Reread = Callable[[], ServicePlan]
 """Reads the configuration anew. Raises ConfigurationError."""
 
 
-async def serve(blueprint: Blueprint, reread: Reread, edges: Edges) -> None:
+async def serve(plan: ServicePlan, reread: Reread, runtime: Runtime) -> None:
     """Watch and deliver until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP reloads.
 
     Raises OutputClosedError, StoreError or ConfigurationError.
     """
     with owned_signals() as requests:
-        async with blueprint.open_store() as store:
-            await Daemon(store, reread, requests, edges).run(blueprint)
+        async with plan.open_store() as store:
+            await Daemon(store, reread, requests, runtime).run(plan)
 
 
 @dataclass(slots=True)
 class _Generation:
     """What runs between two reloads."""
 
-    blueprint: Blueprint
+    plan: ServicePlan
     pipeline: Pipeline
-    upkeep: Upkeep
+    maintenance: Maintenance
     opened: AsyncExitStack
     """Closes the sources and the notifiers."""
 
@@ -74,44 +74,44 @@ class _Generation:
 class Daemon:
     """Runs one generation of the pipeline after the other on the same record."""
 
-    def __init__(self, store: SqlStore, reread: Reread, requests: Requests, edges: Edges) -> None:
+    def __init__(self, store: SqlStore, reread: Reread, requests: Requests, runtime: Runtime) -> None:
         self._store = store
         self._reread = reread
         self._requests = requests
-        self._edges = edges
-        self._log = edges.log
+        self._runtime = runtime
+        self._log = runtime.log
         self._manager = ServiceManager()
 
-    async def run(self, blueprint: Blueprint) -> None:
+    async def run(self, plan: ServicePlan) -> None:
         """Serve until told to stop."""
-        first = await self._open(blueprint)
-        self._upkeep = first.upkeep
-        await blueprint.watch_jobs(self._store)
-        async with blueprint.open_pages(self._store, self._standing):
+        first = await self._open(plan)
+        self._maintenance = first.maintenance
+        await plan.watch_jobs(self._store)
+        async with plan.open_pages(self._store, self._health):
             generation: _Generation | None = first
             while generation:
                 async with generation.opened:
                     generation = await self._run(generation)
         self._log.info("stopped")
 
-    async def _open(self, blueprint: Blueprint) -> _Generation:
+    async def _open(self, plan: ServicePlan) -> _Generation:
         stack = AsyncExitStack()
-        pipeline = await stack.enter_async_context(blueprint.open_pipeline(self._store))
-        return _Generation(blueprint, pipeline, Upkeep(pipeline, self._store, self._manager, self._edges), stack)
+        pipeline = await stack.enter_async_context(plan.open_pipeline(self._store))
+        return _Generation(plan, pipeline, Maintenance(pipeline, self._store, self._manager, self._runtime), stack)
 
-    def _standing(self) -> Standing:
-        return self._upkeep.standing()
+    def _health(self) -> HealthSnapshot:
+        return self._maintenance.health()
 
     async def _run(self, generation: _Generation) -> _Generation | None:
         """Let the pipeline run until a signal; return what shall run next."""
-        pipeline, self._upkeep = generation.pipeline, generation.upkeep
-        observing = asyncio.create_task(pipeline.observe.run())
+        pipeline, self._maintenance = generation.pipeline, generation.maintenance
+        observing = asyncio.create_task(pipeline.poller.run())
         delivering = asyncio.create_task(pipeline.deliver.run())
         asking = asyncio.create_task(self._next(generation))
-        await generation.upkeep.settle_in()
-        scheduler = self._scheduler(pipeline, generation.upkeep)
+        await generation.maintenance.undo_clock_step()
+        scheduler = self._scheduler(pipeline, generation.maintenance)
         scheduler.start()
-        keeping_time = asyncio.create_task(self._keep_time(scheduler, generation.upkeep))
+        keeping_time = asyncio.create_task(self._keep_time(scheduler, generation.maintenance))
         try:
             # Neither loop ends by itself: one that does has met a closed output, or a fault of ours.
             await asyncio.wait([observing, delivering, asking], return_when=asyncio.FIRST_COMPLETED)
@@ -119,7 +119,7 @@ class Daemon:
             keeping_time.cancel()
             scheduler.pause()
             await self._drain(pipeline, observing, delivering)
-            await generation.upkeep.close()
+            await generation.maintenance.close()
             scheduler.shutdown(wait=False)
         for result in await asyncio.gather(observing, delivering, return_exceptions=True):
             if isinstance(result, Exception):
@@ -137,8 +137,8 @@ class Daemon:
 
     async def _next(self, generation: _Generation) -> _Generation | None:
         """Wait for a signal that is carried out; return the generation that a reload brings, None for the end."""
-        await generation.pipeline.observe.first_tick.wait()
-        self._manager.ready(await generation.upkeep.status())
+        await generation.pipeline.poller.first_tick.wait()
+        self._manager.ready(await generation.maintenance.status())
         while True:
             request = await self._requests.get()
             if request is not signal.SIGHUP:
@@ -152,12 +152,12 @@ class Daemon:
 
     async def _successor(self, generation: _Generation) -> _Generation | None:
         """Prepare what comes after a reload, while the present pipeline still runs; None when it cannot be had."""
-        if out_of_reach := generation.upkeep.record_error():
+        if out_of_reach := generation.maintenance.store_error():
             self._log.error("configuration not reloaded while the record is out of reach", error=str(out_of_reach))
             return None
         try:
-            blueprint = self._reread()
-            successor = await self._open(blueprint)
+            plan = self._reread()
+            successor = await self._open(plan)
         except ConfigurationError as error:
             self._log.error("configuration not reloaded, the one before stays", mistakes=list(error.mistakes))
             return None
@@ -165,36 +165,36 @@ class Daemon:
             self._log.exception("configuration not reloaded, the one before stays", error=type(error).__name__)
             return None
         try:
-            await blueprint.watch_jobs(self._store, generation.blueprint)
+            await plan.watch_jobs(self._store, generation.plan)
         except StoreError as error:
             await successor.opened.aclose()
             self._log.error("configuration not reloaded, the one before stays", error=str(error))
             return None
-        blueprint.adopt()
-        if fixed := blueprint.fixed_changes(generation.blueprint):
+        plan.adopt()
+        if fixed := plan.fixed_changes(generation.plan):
             self._log.warning("some changes need a restart", settings=fixed)
         self._log.info("configuration reloaded")
         return successor
 
-    async def _keep_time(self, scheduler: AsyncIOScheduler, upkeep: Upkeep) -> None:
+    async def _keep_time(self, scheduler: AsyncIOScheduler, maintenance: Maintenance) -> None:
         """Notice that the host's clock was set: the next ticks, and all that is due at a time of day, depend on it."""
         while True:
-            wall, steady = self._edges.clock(), monotonic()
+            wall, steady = self._runtime.clock(), monotonic()
             await asyncio.sleep(CLOCK_CHECK_SECONDS)
-            now = self._edges.clock()
+            now = self._runtime.clock()
             step = (now - wall).total_seconds() - (monotonic() - steady)
             if abs(step) >= SMALLEST_STEP_SECONDS:
                 self._log.warning("the host's clock was set, or the host slept", by_seconds=round(step, 1))
                 for tick in scheduler.get_jobs():
                     tick.modify(next_run_time=now)
-                await upkeep.settle_in(timedelta())
+                await maintenance.undo_clock_step(timedelta())
 
-    def _scheduler(self, pipeline: Pipeline, upkeep: Upkeep) -> AsyncIOScheduler:
+    def _scheduler(self, pipeline: Pipeline, maintenance: Maintenance) -> AsyncIOScheduler:
         """Make the scheduler. It only ticks: the record knows what is due."""
-        tick = min(max(pipeline.rhythm.interval / TICKS_PER_INTERVAL, SHORTEST_TICK), LONGEST_TICK)
+        tick = min(max(pipeline.polling_policy.interval / TICKS_PER_INTERVAL, SHORTEST_TICK), LONGEST_TICK)
 
         async def poll() -> None:
-            pipeline.observe.wake()
+            pipeline.poller.wake()
 
         async def deliver() -> None:
             pipeline.deliver.wake()
@@ -202,13 +202,13 @@ class Daemon:
         ticks: list[tuple[Callable[[], Awaitable[None]], timedelta]] = [
             (poll, tick),
             (deliver, LONGEST_TICK),
-            (upkeep.supervise, SUPERVISE_INTERVAL),
-            (upkeep.report, STATUS_INTERVAL),
-            (upkeep.sign_of_life, self._manager.watchdog_interval or STATUS_INTERVAL),
-            (upkeep.beat, HEARTBEAT_INTERVAL),
-            (upkeep.prune, PRUNE_INTERVAL),
-            (upkeep.remember, REMEMBER_INTERVAL),
-            (upkeep.reassert, REASSERT_INTERVAL),
+            (maintenance.self_monitoring, SUPERVISE_INTERVAL),
+            (maintenance.report, STATUS_INTERVAL),
+            (maintenance.sign_of_life, self._manager.watchdog_interval or STATUS_INTERVAL),
+            (maintenance.beat, HEARTBEAT_INTERVAL),
+            (maintenance.prune, PRUNE_INTERVAL),
+            (maintenance.remember, REMEMBER_INTERVAL),
+            (maintenance.refresh_configured_jobs, REASSERT_INTERVAL),
         ]
         scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -219,7 +219,7 @@ class Daemon:
             if job is poll:
                 seconds = jitter = seconds / 2
             trigger = IntervalTrigger(seconds=seconds, jitter=jitter, timezone=UTC)
-            scheduler.add_job(_ending_quietly(job), trigger, next_run_time=self._edges.clock())
+            scheduler.add_job(_ending_quietly(job), trigger, next_run_time=self._runtime.clock())
         return scheduler
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from watcher.domain.jobs import JobKey, JobSpec
-from watcher.domain.polling_policy import Rhythm
+from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import Route
 from watcher.sources.openai.config import DEFAULT_SOURCE, SourceConfig
 
@@ -41,10 +41,10 @@ def source_configs(settings: Settings) -> Mapping[str, SourceConfig]:
     }
 
 
-def rhythm(settings: Settings, source: str) -> Rhythm:
+def polling_policy(settings: Settings, source: str) -> PollingPolicy:
     """Take from the settings how often to look at the jobs of a source."""
     polling, chosen = settings.polling, settings.sources.get(source)
-    return Rhythm(
+    return PollingPolicy(
         polling.interval,
         polling.resolved_max_interval(),
         is_adaptive=polling.cadence == "adaptive",

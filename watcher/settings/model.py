@@ -44,7 +44,7 @@ from watcher.settings.values import (
 from watcher.sources.openai.config import DEFAULT_BASE_URL, DEFAULT_SOURCE, DEFAULT_TIMEOUT, Auth
 
 
-class Cadence(StrEnum):
+class PollingMode(StrEnum):
     """How the wait between two polls is found."""
 
     ADAPTIVE = "adaptive"
@@ -95,7 +95,7 @@ class PollingSettings(Section):
 
     interval: Duration = Field(default="30s", validate_default=True)
     """How often each job is polled, as long as nothing says when its status ends."""
-    cadence: Cadence = Cadence.ADAPTIVE
+    cadence: PollingMode = PollingMode.ADAPTIVE
     """Whether a job is polled more often when its status is about to end, and less often before that (`adaptive`), or
     always at the interval (`fixed`)."""
     max_interval: Duration | None = None

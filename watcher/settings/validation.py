@@ -40,7 +40,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Setti
     return settings.model_copy(update={_NOTIFIERS: notifiers})
 
 
-def load_for_record(path: Path | None) -> Settings:
+def load_for_store(path: Path | None) -> Settings:
     """Read what a command on the record needs, and no secret but that of the record itself.
 
     Whoever looks at the record often may not read the service's secrets. Raises ConfigurationError.

@@ -81,7 +81,7 @@ format = "json"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RouteMatch:
     """What the demonstration came to."""
 
     expected: int
@@ -89,13 +89,13 @@ class Verdict:
     problems: Sequence[str]
 
 
-async def demonstrate(say: Say) -> Verdict:
+async def demonstrate(say: Say) -> RouteMatch:
     """Run the service on the demonstration's jobs until each has ended and every webhook has arrived."""
     script = Script(tuple(job for _, _, job in JOBS), api_key=API_KEY)
     async with FineTuningApi(script) as api, Receiver(secret=SECRET) as receiver:
         with _configuration(api.base_url, receiver.url) as config:
             problems = await _run_service(config, receiver, say)
-        return Verdict(_expected(), len(receiver.received), [*problems, *_reconcile(receiver.received)])
+        return RouteMatch(_expected(), len(receiver.received), [*problems, *_reconcile(receiver.received)])
 
 
 async def _run_service(config: Path, receiver: Receiver, say: Say) -> list[str]:

@@ -47,7 +47,7 @@ class Pace:
     """Waits until a request may be sent; None when it always may."""
 
 
-class Api:
+class SourceClient:
     """Asks what lies below `{base_url}/fine_tuning/jobs`."""
 
     def __init__(self, config: SourceConfig, clock: Clock, log: Log, pace: Pace) -> None:

@@ -7,11 +7,11 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, or_, update
 
 from watcher.domain.deliveries import DeliveryState
-from watcher.engine.ports import Waits
+from watcher.engine.ports import LongestWaits
 from watcher.store.schema import delivery, job
 
 
-def bring_forward(connection: Connection, now: datetime, longest: Waits) -> int:
+def cap_waits(connection: Connection, now: datetime, longest: LongestWaits) -> int:
     """Make due now what waits for too long, give up claims that hold for too long; return how many rows that were."""
     is_pending = delivery.c.state == DeliveryState.PENDING.value
     # One that was never tried waits for nothing but the time at which it came to be.

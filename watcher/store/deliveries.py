@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, literal_column, or_, select, update
 
-from watcher.domain.deliveries import PATIENT, Delivery, DeliveryState, Settlement
+from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Delivery, DeliveryState, Settlement
 from watcher.domain.text import printable
 from watcher.store.rows import delivery_of, select_deliveries
 from watcher.store.schema import delivery, transition
@@ -153,7 +153,7 @@ def requeue(connection: Connection, selection: Selection, now: datetime) -> int:
         {
             "state": _PENDING,
             "next_at": now,
-            "give_up_at": now + PATIENT.give_up_after,
+            "give_up_at": now + SERVICE_RETRY_POLICY.give_up_after,
             "claimed_until": case((is_held, delivery.c.claimed_until), else_=None),
             "settled_at": None,
         },

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from watcher.domain.jobs import Job
-from watcher.engine.ports import Take
+from watcher.engine.ports import ClaimRequest
 from watcher.store.rows import JOB_COLUMNS, job_of
 from watcher.store.schema import job
 
@@ -50,13 +50,13 @@ class DueJobs:
     """Whether others are due as well, and just these are meant."""
 
 
-def find_due(connection: Connection, takes: Mapping[str, Take], now: datetime) -> list[DueJobs]:
+def find_due(connection: Connection, takes: Mapping[str, ClaimRequest], now: datetime) -> list[DueJobs]:
     """Find what is to be taken of each source that has anything due."""
     found = (_find(connection, source, take, now) for source, take in takes.items() if take.room > 0)
     return [due for due in found if due.numbers]
 
 
-def take_due(connection: Connection, found: Iterable[DueJobs]) -> list[Job]:
+def claim_due(connection: Connection, found: Iterable[DueJobs]) -> list[Job]:
     """Take what `find_due` found; the same jobs, unless somebody was faster."""
     jobs: list[Job] = []
     for due in found:
@@ -68,7 +68,7 @@ def take_due(connection: Connection, found: Iterable[DueJobs]) -> list[Job]:
     return jobs
 
 
-def _find(connection: Connection, source: str, take: Take, now: datetime) -> DueJobs:
+def _find(connection: Connection, source: str, take: ClaimRequest, now: datetime) -> DueJobs:
     until = now + take.ahead
     if take.ahead and not _numbers(connection, source, now, 1):
         return DueJobs(source, (), until, take.next_due)

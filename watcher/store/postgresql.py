@@ -74,7 +74,7 @@ class Server:
                 with socket.socket(fileno=os.dup(self._connection.fileno())) as connection:
                     connection.shutdown(socket.SHUT_RDWR)
 
-    def _note(self, connection: psycopg.Connection, _record: Any) -> None:
+    def _note(self, connection: psycopg.Connection, _store: Any) -> None:
         self._connection = connection
 
 

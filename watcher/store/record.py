@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
-from watcher.domain.deliveries import PATIENT, DeliveryState
+from watcher.domain.deliveries import SERVICE_RETRY_POLICY, DeliveryState
 from watcher.domain.jobs import JobKey
 from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
@@ -84,12 +84,12 @@ def _is_kept(connection: Connection, change: Change, numbers: _Numbers) -> bool:
 
 def _keep(connection: Connection, moves: Sequence[Change], numbers: _Numbers) -> None:
     """Write the transitions, and what is owed for them."""
-    kept = [(numbers[change.job.key], change.transition, change.owed) for change in moves if change.transition]
+    kept = [(numbers[change.job.key], change.transition, change.recipients) for change in moves if change.transition]
     if not kept:
         return
     connection.execute(insert(transition), [row_of_transition(number, news) for number, news, _ in kept])
-    if owed := [row for number, news, notifiers in kept for row in _owed(number, news, notifiers)]:
-        connection.execute(insert(delivery), owed)
+    if recipients := [row for number, news, notifiers in kept for row in _owed(number, news, notifiers)]:
+        connection.execute(insert(delivery), recipients)
 
 
 def _state(change: Change, numbers: _Numbers) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _state(change: Change, numbers: _Numbers) -> dict[str, Any]:
 
 
 def _owed(number: int, news: Transition, notifiers: Collection[str]) -> list[dict[str, Any]]:
-    give_up_at = news.observed_at + PATIENT.give_up_after
+    give_up_at = news.observed_at + SERVICE_RETRY_POLICY.give_up_after
     return [
         {
             "job": number,

@@ -14,13 +14,13 @@ from sqlalchemy import Connection
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.transitions import Transition
-from watcher.engine.ports import Change, Meter, NoMeter, Take, Waits
+from watcher.engine.ports import Change, ClaimRequest, LongestWaits, NoTelemetry, Telemetry
 from watcher.errors import StoreError
 from watcher.store import deliveries, jobs
-from watcher.store.clock_steps import bring_forward
+from watcher.store.clock_steps import cap_waits
 from watcher.store.database import connect
 from watcher.store.deliveries import Pending, Selection
-from watcher.store.due import find_due, take_due
+from watcher.store.due import claim_due, find_due
 from watcher.store.jobs import UpsertResult
 from watcher.store.migrate import make_ready
 from watcher.store.prune import prune
@@ -38,17 +38,17 @@ T = TypeVar("T")
 
 
 class SqlStore:
-    """The record: implements JobRecord and DeliveryRecord. Enter it to open it.
+    """The record: implements JobStore and DeliveryStore. Enter it to open it.
 
     Every method may raise StoreError, after ten seconds or so at the latest. All of them run, one after the other,
     on one thread of the store's own, which is faster than a driver that speaks asyncio. A method that is cancelled
     may still do its work.
     """
 
-    def __init__(self, url: str, meter: Meter | None = None) -> None:
+    def __init__(self, url: str, telemetry: Telemetry | None = None) -> None:
         """The meter hears of every transaction, on the store's thread. Raises ConfigurationError for a wrong URL."""
         self._database = connect(url)
-        self._meter = meter or NoMeter()
+        self._telemetry = telemetry or NoTelemetry()
         self._thread = StoreThread(self._database.place.cut)
 
     @property
@@ -73,36 +73,36 @@ class SqlStore:
         await self._thread.run(self._database.close)
         self._thread.close()
 
-    async def take_due(self, takes: Mapping[str, Take], now: datetime) -> Sequence[Job]:
-        """See `JobRecord`. Writes nothing when nothing is due."""
+    async def claim_due(self, takes: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
+        """See `JobStore`. Writes nothing when nothing is due."""
         due = await self._read(find_due, takes, now)
-        return await self._write(take_due, due) if due else ()
+        return await self._write(claim_due, due) if due else ()
 
     async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:
-        """See `JobRecord`."""
+        """See `JobStore`."""
         return await self._read(durations, source)
 
     async def record(self, changes: Sequence[Change]) -> Collection[JobKey]:
-        """See `JobRecord`. A change without a transition that comes too late is dropped without a word."""
+        """See `JobStore`. A change without a transition that comes too late is dropped without a word."""
         return await self._write(record, changes) if changes else ()
 
     async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
-        """See `DeliveryRecord`. Writes nothing when nothing is due."""
+        """See `DeliveryStore`. Writes nothing when nothing is due."""
         due = await self._read(deliveries.find_due_deliveries, capacity, now)
         return await self._write(deliveries.claim, due, now, until) if due else ()
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """See `DeliveryRecord`."""
+        """See `DeliveryStore`."""
         if settlements:
             await self._write(deliveries.settle, settlements)
 
-    async def bring_forward(self, now: datetime, longest: Waits) -> int:
+    async def cap_waits(self, now: datetime, longest: LongestWaits) -> int:
         """Undo waits that no rule of ours asks for: what a clock left behind that was ahead and was set back.
 
         Jobs and unclaimed deliveries that wait for longer than the longest waits become due now, as do deliveries
         that nobody has tried yet; claims that hold for longer are given up. Returns how many rows that were.
         """
-        return await self._write(bring_forward, now, longest)
+        return await self._write(cap_waits, now, longest)
 
     async def upsert_jobs(self, specs: Sequence[JobSpec], now: datetime, *, ask_again: bool = False) -> UpsertResult:
         """Watch these jobs, from now on if they are new; names and labels become those given.
@@ -212,6 +212,6 @@ class SqlStore:
         try:
             yield
         except StoreError:
-            self._meter.store_failed(operation)
+            self._telemetry.store_failed(operation)
             raise
-        self._meter.stored(operation, monotonic() - begun)
+        self._telemetry.stored(operation, monotonic() - begun)

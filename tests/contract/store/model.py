@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from watcher.domain.deliveries import PATIENT, Delivery, DeliveryState, Settlement
+from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, is_terminal
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Change
@@ -33,16 +33,19 @@ class Model:
     def is_over(self, job: JobKey) -> bool:
         return job in self.removed or is_terminal(self.jobs[job].status)
 
-    def is_first_in_line(self, owed: Owed) -> bool:
+    def is_first_in_line(self, recipients: Owed) -> bool:
         return not any(
-            other[0] == owed[0] and other[2] == owed[2] and other[1] < owed[1] and delivery.state is PENDING
+            other[0] == recipients[0]
+            and other[2] == recipients[2]
+            and other[1] < recipients[1]
+            and delivery.state is PENDING
             for other, delivery in self.deliveries.items()
         )
 
-    def is_due(self, owed: Owed, now: datetime) -> bool:
-        delivery = self.deliveries[owed]
+    def is_due(self, recipients: Owed, now: datetime) -> bool:
+        delivery = self.deliveries[recipients]
         is_free = delivery.claimed_until is None or delivery.claimed_until <= now
-        return delivery.state is PENDING and is_free and delivery.next_at <= now and self.is_first_in_line(owed)
+        return delivery.state is PENDING and is_free and delivery.next_at <= now and self.is_first_in_line(recipients)
 
     def has(self, change: Change) -> bool:
         """Tell whether the transition is there already, from who saw the same."""
@@ -54,10 +57,10 @@ class Model:
         assert transition is not None
         self.jobs[change.job.key] = change.job
         self.transitions[change.job.key].append(transition)
-        for notifier in change.owed:
-            give_up_at = transition.observed_at + PATIENT.give_up_after
-            owed = Delivery(0, notifier, transition, PENDING, 0, transition.observed_at, give_up_at)
-            self.deliveries[change.job.key, transition.seq, notifier] = owed
+        for notifier in change.recipients:
+            give_up_at = transition.observed_at + SERVICE_RETRY_POLICY.give_up_after
+            recipients = Delivery(0, notifier, transition, PENDING, 0, transition.observed_at, give_up_at)
+            self.deliveries[change.job.key, transition.seq, notifier] = recipients
 
     def settle(self, settlement: Settlement) -> None:
         now = self.deliveries[name(settlement.delivery)]
@@ -73,31 +76,31 @@ class Model:
             settled_at=None if settlement.state is PENDING else settlement.next_at,
         )
 
-    def bring_forward(self, now: datetime, beyond: timedelta) -> int:
+    def cap_waits(self, now: datetime, beyond: timedelta) -> int:
         far, count = now + beyond, 0
         for job in self.jobs.values():
             if job.due_at and job.due_at > far:
                 self.jobs[job.key] = replace(job, due_at=now)
                 count += 1
-        for owed, delivery in self.deliveries.items():
+        for recipients, delivery in self.deliveries.items():
             is_held_too_long = bool(delivery.claimed_until and delivery.claimed_until > far)
             if delivery.state is not PENDING or (delivery.claimed_until and not is_held_too_long):
                 continue
             is_far = delivery.next_at > (far if delivery.attempts else now)
             next_at = now if is_far else delivery.next_at
-            self.deliveries[owed] = replace(delivery, claimed_until=None, next_at=next_at)
+            self.deliveries[recipients] = replace(delivery, claimed_until=None, next_at=next_at)
             count += is_held_too_long + is_far
         return count
 
     def requeue(self, to: str, now: datetime) -> int:
         meant = self._open_ones(to)
-        for owed, delivery in meant.items():
+        for recipients, delivery in meant.items():
             is_held = bool(delivery.claimed_until and delivery.claimed_until > now)
-            self.deliveries[owed] = replace(
+            self.deliveries[recipients] = replace(
                 delivery,
                 state=PENDING,
                 next_at=now,
-                give_up_at=now + PATIENT.give_up_after,
+                give_up_at=now + SERVICE_RETRY_POLICY.give_up_after,
                 claimed_until=delivery.claimed_until if is_held else None,
                 settled_at=None,
             )
@@ -105,10 +108,14 @@ class Model:
 
     def discard(self, to: str, now: datetime) -> int:
         meant = self._open_ones(to)
-        for owed, delivery in meant.items():
-            self.deliveries[owed] = replace(delivery, state=DeliveryState.DISCARDED, claimed_until=None, settled_at=now)
+        for recipients, delivery in meant.items():
+            self.deliveries[recipients] = replace(
+                delivery, state=DeliveryState.DISCARDED, claimed_until=None, settled_at=now
+            )
         return len(meant)
 
     def _open_ones(self, to: str) -> dict[Owed, Delivery]:
         is_open = {PENDING, DeliveryState.DEAD}
-        return {owed: it for owed, it in self.deliveries.items() if owed[2] == to and it.state in is_open}
+        return {
+            recipients: it for recipients, it in self.deliveries.items() if recipients[2] == to and it.state in is_open
+        }

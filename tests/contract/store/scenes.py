@@ -15,7 +15,7 @@ from sqlalchemy import text
 from watcher.domain.deliveries import Delivered, Delivery, Failed, Outcome, Rejected, after_attempt
 from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation, is_terminal
 from watcher.domain.transitions import detect, moved
-from watcher.engine.ports import Change, Take
+from watcher.engine.ports import Change, ClaimRequest
 from watcher.store.sql import SqlStore
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
@@ -48,20 +48,20 @@ async def the_job(store: SqlStore, wanted: JobKey = KEY) -> Job:
     return job
 
 
-def move(job: Job, status: str, at: datetime = NOON, owed: Sequence[str] = (), **observed: Any) -> Change:
+def move(job: Job, status: str, at: datetime = NOON, recipients: Sequence[str] = (), **observed: Any) -> Change:
     """Return the change of a job that was seen in another status; polled again a minute later, unless it is over."""
     seen = Observation(job.key, status, at, observed.get("facts", JobFacts()), observed.get("document", "{}"))
     transition = detect(job, seen)
     assert transition is not None
     now = replace(moved(job, transition), due_at=None if is_terminal(status) else at + MINUTE)
-    return Change(job.seq, now, transition, tuple(owed))
+    return Change(job.seq, now, transition, tuple(recipients))
 
 
 async def take(
     store: SqlStore, room: int = 10, source: str = "openai", now: datetime = NOON, **how: Any
 ) -> Sequence[Job]:
     """Take due jobs of a source; they are due again a minute later."""
-    return await store.take_due({source: Take(room, now + MINUTE, **how)}, now)
+    return await store.claim_due({source: ClaimRequest(room, now + MINUTE, **how)}, now)
 
 
 async def owe(store: SqlStore, statuses: Sequence[str] = ("running",), *notifiers: str, job: JobKey = KEY) -> None:

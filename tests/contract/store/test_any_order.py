@@ -30,7 +30,7 @@ from tests.contract.store.scenes import DELIVERED, FAILED, MINUTE, NOON, REJECTE
 from watcher.domain.deliveries import Delivery, Outcome, after_attempt
 from watcher.domain.jobs import Job, JobKey, JobSpec, is_terminal
 from watcher.domain.transitions import Transition
-from watcher.engine.ports import Take, Waits
+from watcher.engine.ports import ClaimRequest, LongestWaits
 from watcher.store.deliveries import list_deliveries
 from watcher.store.jobs import history, list_jobs
 from watcher.store.sql import Selection, SqlStore
@@ -58,7 +58,7 @@ often = (
     st.tuples(st.just("observe"), *seen),
     st.tuples(st.just("claim"), rooms),
     st.tuples(st.just("settle"), st.lists(outcomes, min_size=1, max_size=4)),
-    st.tuples(st.just("take_due"), rooms, st.sampled_from([timedelta(), 5 * SECOND]), st.booleans()),
+    st.tuples(st.just("claim_due"), rooms, st.sampled_from([timedelta(), 5 * SECOND]), st.booleans()),
     st.tuples(st.just("wait"), spans),
 )
 seldom = st.one_of(
@@ -125,11 +125,11 @@ class TwoWatchers(RuleBasedStateMachine):
             self.model.removed.add(job)
             self.model.jobs[job] = replace(self.model.jobs[job], due_at=None)
 
-    def take_due(self, which: int, room: int, ahead: timedelta, is_choosy: bool) -> None:
+    def claim_due(self, which: int, room: int, ahead: timedelta, is_choosy: bool) -> None:
         """A watcher takes due jobs; nobody else can take them then."""
         urgency = (lambda job: float(job.key.id[-1])) if is_choosy else None
-        take = Take(room, self.now + MINUTE, ahead, urgency)
-        taken = self.run(self.watchers[which].store.take_due({"openai": take}, self.now))
+        take = ClaimRequest(room, self.now + MINUTE, ahead, urgency)
+        taken = self.run(self.watchers[which].store.claim_due({"openai": take}, self.now))
         due = {key for key, job in self.model.jobs.items() if job.due_at and job.due_at <= self.now + ahead}
         if not any(job.due_at and job.due_at <= self.now for job in self.model.jobs.values()):
             due = set()
@@ -149,11 +149,11 @@ class TwoWatchers(RuleBasedStateMachine):
         """A watcher learns how all jobs stand by now."""
         self.watchers[which].jobs = {job.key: job for job in self.run(self.watchers[which].store.jobs())}
 
-    def observe(self, which: int, wanted: Sequence[JobKey], status: str, owed: Sequence[str]) -> None:
+    def observe(self, which: int, wanted: Sequence[JobKey], status: str, recipients: Sequence[str]) -> None:
         """A watcher sees a status, and records what that means to it, who may long be out of date."""
         watcher = self.watchers[which]
         seen = [watcher.jobs[job] for job in wanted if job in watcher.jobs]
-        changes = [move(job, status, self.now, owed) for job in seen if job.status != status]
+        changes = [move(job, status, self.now, recipients) for job in seen if job.status != status]
         late = self.run(watcher.store.record(changes))
         for change in changes:
             job, known = change.job.key, self.model.jobs.get(change.job.key)
@@ -170,12 +170,12 @@ class TwoWatchers(RuleBasedStateMachine):
         """A watcher takes deliveries in hand: due ones, the first of their line, and none that is in another hand."""
         capacity = dict.fromkeys(NOTIFIERS, room)
         claimed = self.run(self.watchers[which].store.claim(capacity, self.now, self.now + CLAIM))
-        due = {owed for owed in self.model.deliveries if self.model.is_due(owed, self.now)}
+        due = {recipients for recipients in self.model.deliveries if self.model.is_due(recipients, self.now)}
         assert {name(delivery) for delivery in claimed} <= due
-        assert len(claimed) == sum(min(room, sum(owed[2] == to for owed in due)) for to in NOTIFIERS)
+        assert len(claimed) == sum(min(room, sum(recipients[2] == to for recipients in due)) for to in NOTIFIERS)
         for delivery in claimed:
-            owed = self.model.deliveries[name(delivery)]
-            self.model.deliveries[name(delivery)] = replace(owed, claimed_until=self.now + CLAIM)
+            recipients = self.model.deliveries[name(delivery)]
+            self.model.deliveries[name(delivery)] = replace(recipients, claimed_until=self.now + CLAIM)
         self.watchers[which].hand += claimed
 
     def settle(self, which: int, results: list[Outcome]) -> None:
@@ -199,9 +199,9 @@ class TwoWatchers(RuleBasedStateMachine):
     def set_back(self, which: int) -> None:
         """The clock was an hour ahead, and is set right."""
         self.now -= HOUR
-        count = self.model.bring_forward(self.now, 2 * MINUTE)
-        longest = Waits(2 * MINUTE, 2 * MINUTE, 2 * MINUTE)
-        assert self.run(self.watchers[which].store.bring_forward(self.now, longest)) == count
+        count = self.model.cap_waits(self.now, 2 * MINUTE)
+        longest = LongestWaits(2 * MINUTE, 2 * MINUTE, 2 * MINUTE)
+        assert self.run(self.watchers[which].store.cap_waits(self.now, longest)) == count
 
     def requeue(self, which: int, to: str) -> None:
         """A person wants everything sent now that has not arrived."""
@@ -218,16 +218,16 @@ class TwoWatchers(RuleBasedStateMachine):
         before = self.now - 3 * HOUR
         self.run(self.watchers[which].store.prune(before))
         model, (found, histories, left) = self.model, self.recorded()
-        for owed in model.deliveries.keys() - left.keys():
-            gone = model.deliveries.pop(owed)
+        for recipients in model.deliveries.keys() - left.keys():
+            gone = model.deliveries.pop(recipients)
             assert gone.settled_at
             assert gone.settled_at < before
-            assert model.is_over(owed[0])
+            assert model.is_over(recipients[0])
         for job, transitions in model.transitions.items():
             for old in [each for each in transitions if each not in histories.get(job, [])]:
                 assert old.observed_at < before
                 assert model.is_over(job)
-                assert not any(owed[:2] == (job, old.seq) for owed in model.deliveries)
+                assert not any(recipients[:2] == (job, old.seq) for recipients in model.deliveries)
                 transitions.remove(old)
         for job in model.jobs.keys() - found.keys():
             assert model.is_over(job)
@@ -238,10 +238,10 @@ class TwoWatchers(RuleBasedStateMachine):
     @invariant()
     def everything_is_recorded_once_and_nothing_is_lost(self) -> None:
         """The jobs, each version's one transition, and what is owed for it, are what the model says."""
-        found, transitions, owed = self.recorded()
+        found, transitions, recipients = self.recorded()
         assert found == self.model.jobs
         assert transitions == self.model.transitions
-        assert owed == self.model.deliveries
+        assert recipients == self.model.deliveries
 
     def recorded(self) -> tuple[dict[JobKey, Job], dict[JobKey, list[Transition]], dict[Owed, Delivery]]:
         """Return all that is in the record."""
@@ -251,12 +251,12 @@ class TwoWatchers(RuleBasedStateMachine):
             histories = {job.key: history(connection, job.key) for job in found}
             return found, histories, list_deliveries(connection, None, None, 10_000)
 
-        found, histories, owed = self.run(self.watchers[1].store._read(read))
-        assert len({name(delivery) for delivery in owed}) == len(owed)
+        found, histories, recipients = self.run(self.watchers[1].store._read(read))
+        assert len({name(delivery) for delivery in recipients}) == len(recipients)
         return (
             {job.key: job for job in found},
             histories,
-            {name(delivery): replace(delivery, id=0) for delivery in owed},
+            {name(delivery): replace(delivery, id=0) for delivery in recipients},
         )
 
 

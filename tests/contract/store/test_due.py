@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, key, keys, take, the_job, watch
 from watcher.domain.jobs import Job
-from watcher.engine.ports import Take
+from watcher.engine.ports import ClaimRequest
 from watcher.store import due
 from watcher.store.sql import SqlStore
 
@@ -42,7 +42,9 @@ async def test_a_job_is_not_due_before_its_time(store: SqlStore) -> None:
 async def test_each_source_has_a_capacity_of_its_own(store: SqlStore) -> None:
     await watch(store, *(key(number, source) for number in range(3) for source in ("openai", "azure", "idle")))
     room = {"openai": 1, "azure": 2, "idle": 0, "unknown": 5}
-    taken = await store.take_due({source: Take(places, NOON + MINUTE) for source, places in room.items()}, NOON)
+    taken = await store.claim_due(
+        {source: ClaimRequest(places, NOON + MINUTE) for source, places in room.items()}, NOON
+    )
     assert sorted(job.key.source for job in taken) == ["azure", "azure", "openai"]
 
 
@@ -129,11 +131,11 @@ async def test_another_watchers_choice_is_not_taken_from_it(url: str, store: Sql
         return youngest_id(job)
 
     other_takes = asyncio.Event()
-    found = await store._read(due.find_due, {"openai": Take(2, NOON + MINUTE, urgency=too_late)}, NOON)
+    found = await store._read(due.find_due, {"openai": ClaimRequest(2, NOON + MINUTE, urgency=too_late)}, NOON)
     assert other_takes.is_set()
     async with SqlStore(url) as other:
         assert keys(await take(other, 1, urgency=youngest_id)) == [key(3)]
-    assert keys(await store._write(due.take_due, found)) == [key(2)]
+    assert keys(await store._write(due.claim_due, found)) == [key(2)]
 
 
 async def test_a_removed_job_is_not_urgent(store: SqlStore) -> None:

@@ -120,13 +120,13 @@ async def test_a_connection_lost_at_work_is_unavailable_and_then_replaced(postgr
         (job,) = await watch(store, KEY)
         with psycopg.connect(postgresql_url) as other:
             other.execute("LOCK TABLE job IN ACCESS EXCLUSIVE MODE")
-            recording = asyncio.create_task(store.record([move(job, "running", owed=["pager"])]))
+            recording = asyncio.create_task(store.record([move(job, "running", recipients=["pager"])]))
             await until(lambda: _waiting(postgresql_url))
             _cut_connections(postgresql_url, "AND wait_event_type = 'Lock'")
             with pytest.raises(StoreUnavailableError, match=r"the connection was lost|cannot be reached"):
                 await recording
         assert await store.jobs() == [job]
-        assert await store.record([move(job, "running", owed=["pager"])]) == set()
+        assert await store.record([move(job, "running", recipients=["pager"])]) == set()
 
 
 async def test_cancelling_does_not_break_the_store(store: SqlStore) -> None:

@@ -30,7 +30,7 @@ from tests.contract.store.scenes import (
     watch,
 )
 from watcher.domain.jobs import Job, JobSpec
-from watcher.engine.ports import Change, Take
+from watcher.engine.ports import Change, ClaimRequest
 from watcher.store.sql import SqlStore, UpsertResult
 
 
@@ -148,7 +148,9 @@ async def test_looking_for_work_writes_nothing_when_there_is_none(sqlite_path: P
         await owe(store, ["running"])
         with sqlite3.connect(sqlite_path) as onlooker:
             before = onlooker.execute("PRAGMA data_version").fetchone()
-            await store.take_due({"openai": Take(10, NOON + MINUTE), "azure": Take(5, NOON + MINUTE, SECOND)}, NOON)
+            await store.claim_due(
+                {"openai": ClaimRequest(10, NOON + MINUTE), "azure": ClaimRequest(5, NOON + MINUTE, SECOND)}, NOON
+            )
             await store.claim({"pager": 10, "chat": 5}, NOON - MINUTE, NOON + MINUTE)
             await store.record([])
             await store.settle([])

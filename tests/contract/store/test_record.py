@@ -60,7 +60,7 @@ async def test_a_transition_is_stored_with_the_id_that_receivers_get(store: SqlS
 
 async def test_what_is_owed_is_committed_with_the_transition(store: SqlStore) -> None:
     (job,) = await watch(store, KEY)
-    change = move(job, "running", owed=["pager", "chat"])
+    change = move(job, "running", recipients=["pager", "chat"])
     assert change.transition is not None
     await store.record([change])
     pager = Delivery(
@@ -78,9 +78,9 @@ async def test_what_is_owed_is_committed_with_the_transition(store: SqlStore) ->
 async def test_a_change_without_a_transition_writes_only_the_jobs_state(store: SqlStore) -> None:
     await store.upsert_jobs([JobSpec(KEY, "bot", {"team": "nlp"})], NOON)
     job = await the_job(store)
-    troubled = replace(job, failures=2, missing=1, last_error="no answer within 15 s", due_at=NOON + MINUTE)
-    await store.record([Change(job.seq, replace(troubled, name="other", labels={}))])
-    assert await the_job(store) == troubled
+    after_failure = replace(job, failures=2, missing=1, last_error="no answer within 15 s", due_at=NOON + MINUTE)
+    await store.record([Change(job.seq, replace(after_failure, name="other", labels={}))])
+    assert await the_job(store) == after_failure
     await store.record([Change(job.seq, replace(job, due_at=None))])
     assert await the_job(store) == replace(job, due_at=None)
     assert await store.history(KEY) == []
@@ -145,7 +145,7 @@ async def test_changes_of_jobs_that_are_not_watched_are_dropped(
     await watch(store, JobKey("openai", "removed"))
     await store.remove_job(JobKey("openai", "removed"), NOON)
     before = await store.jobs(include_removed=True)
-    change = move(job, "running", owed=["pager"]) if with_transition else Change(0, replace(job, failures=1))
+    change = move(job, "running", recipients=["pager"]) if with_transition else Change(0, replace(job, failures=1))
     assert await store.record([change]) == ({job.key} if with_transition else set())
     assert await store.jobs(include_removed=True) == before
     assert await count_rows(store, "transition") == await count_rows(store, "delivery") == 0
@@ -193,9 +193,9 @@ async def test_what_follows_on_a_commit_whose_answer_was_lost_is_recorded(store:
 async def test_a_change_that_cannot_be_written_takes_the_whole_commit_back(store: SqlStore, spoilt: str) -> None:
     """It is no fault of the database: the caller learns the difference, and can leave the one out."""
     one, two = await watch(store, key(1), key(2))
-    good, bad = move(one, "running", owed=["pager"]), move(two, "running", owed=["pager"])
+    good, bad = move(one, "running", recipients=["pager"]), move(two, "running", recipients=["pager"])
     if spoilt == "owed twice":
-        bad = replace(bad, owed=("pager", "pager"))
+        bad = replace(bad, recipients=("pager", "pager"))
     else:
         bad = replace(bad, job=replace(bad.job, due_at=datetime(2026, 11, 24, 12)))  # noqa: DTZ001 - that is the fault
     with pytest.raises(StatementError):

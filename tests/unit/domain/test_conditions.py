@@ -24,8 +24,8 @@ from watcher.domain.conditions import (
     stuck_condition,
 )
 from watcher.domain.jobs import Job, JobKey
-from watcher.domain.messages import Mood, event_id, line_of, message_of
-from watcher.domain.routing import Events, Route, Verdict, judge
+from watcher.domain.messages import Severity, event_id, line_of, message_of
+from watcher.domain.routing import Events, Route, RouteMatch, match_route
 from watcher.domain.transitions import Transition, detect
 
 NOW = START
@@ -124,7 +124,7 @@ def test_a_condition_becomes_a_message_like_any_other() -> None:
     assert "source: openai" in line_of(message)
     assert "source:" not in line_of(message_of(told(store_condition("x.db", "full"))))
     assert message.id == event_id(transition.key, transition.seq)
-    assert (message.title, message.mood) == ("Source openai rejects the watcher", Mood.BAD)
+    assert (message.title, message.severity) == ("Source openai rejects the watcher", Severity.BAD)
     assert json.loads(json.dumps(message.data)) == {"source": "openai", "error": "HTTP 401: bad\nkey"}
     assert "\n" not in line_of(message)
 
@@ -144,10 +144,11 @@ def test_a_failing_notifier_is_told_to_the_others() -> None:
     failing = notifier_condition(Health("chat", failing_since=NOW, rejection="HTTP 410"), NOW)
     assert failing is not None
 
-    assert judge(Route("chat"), told(failing)) is Verdict.ITS_OWN_FAILURE
-    assert judge(Route("pager"), told(failing)) is Verdict.WANTED
+    assert match_route(Route("chat"), told(failing)) is RouteMatch.ITS_OWN_FAILURE
+    assert match_route(Route("pager"), told(failing)) is RouteMatch.WANTED
     assert (
-        judge(Route("pager", labels={"team": "nlp"}, statuses=frozenset({"failed"})), told(failing)) is Verdict.WANTED
+        match_route(Route("pager", labels={"team": "nlp"}, statuses=frozenset({"failed"})), told(failing))
+        is RouteMatch.WANTED
     )
 
 
@@ -156,14 +157,14 @@ def test_a_notifier_hears_only_of_what_it_asked_for() -> None:
     running = detect(job_in("queued"), replace(observation_of(store_condition("x", "y"), NOW), status="running"))
     assert running is not None
 
-    assert judge(Route("n", events=frozenset({Events.JOBS})), rejected) is Verdict.OTHER_EVENTS
-    assert judge(Route("n", events=frozenset({Events.WATCHER})), running) is Verdict.OTHER_EVENTS
+    assert match_route(Route("n", events=frozenset({Events.JOBS})), rejected) is RouteMatch.OTHER_EVENTS
+    assert match_route(Route("n", events=frozenset({Events.WATCHER})), running) is RouteMatch.OTHER_EVENTS
 
 
 def test_what_is_said_of_a_job_goes_where_its_transitions_go() -> None:
     missing = told(missing_condition(job_in(None, labels={"team": "nlp"}), NOW))
 
-    assert judge(Route("n", labels={"team": "nlp"}), missing) is Verdict.WANTED
-    assert judge(Route("n", labels={"team": "vision"}), missing) is Verdict.OTHER_LABELS
+    assert match_route(Route("n", labels={"team": "nlp"}), missing) is RouteMatch.WANTED
+    assert match_route(Route("n", labels={"team": "vision"}), missing) is RouteMatch.OTHER_LABELS
     unlabelled = told(missing_condition(job_in(None), NOW))
-    assert judge(Route("n", labels={"team": "vision"}), unlabelled) is Verdict.OTHER_LABELS
+    assert match_route(Route("n", labels={"team": "vision"}), unlabelled) is RouteMatch.OTHER_LABELS

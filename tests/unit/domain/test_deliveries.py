@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from tests.doubles import START, job_in, observation
 from watcher.domain.deliveries import (
-    PATIENT,
+    SERVICE_RETRY_POLICY,
     Delivered,
     Delivery,
     DeliveryState,
     Failed,
     Rejected,
-    Why,
+    SettlementReason,
     after_attempt,
 )
 from watcher.domain.transitions import detect
@@ -35,13 +35,13 @@ def pending(attempts: int = 0) -> Delivery:
 def test_an_accepted_message_is_delivered() -> None:
     settled = after_attempt(pending(), Delivered("ok"), START, 0.0)
 
-    assert (settled.state, settled.why, settled.error) == (DeliveryState.DELIVERED, Why.ACCEPTED, None)
+    assert (settled.state, settled.why, settled.error) == (DeliveryState.DELIVERED, SettlementReason.ACCEPTED, None)
 
 
 def test_a_rejected_message_is_dead_at_once() -> None:
     settled = after_attempt(pending(), Rejected("HTTP 410"), START, 0.0)
 
-    assert (settled.state, settled.why, settled.error) == (DeliveryState.DEAD, Why.REJECTED, "HTTP 410")
+    assert (settled.state, settled.why, settled.error) == (DeliveryState.DEAD, SettlementReason.REJECTED, "HTTP 410")
 
 
 @pytest.mark.parametrize(("attempts", "seconds"), list(enumerate(SCHEDULE)))
@@ -50,7 +50,7 @@ def test_failures_are_retried_as_promised(attempts: int, seconds: int) -> None:
 
     assert settled.state is DeliveryState.PENDING
     assert settled.next_at - START == timedelta(seconds=seconds)
-    assert (settled.why, settled.error) == (Why.RETRY_SCHEDULED, "HTTP 500")
+    assert (settled.why, settled.error) == (SettlementReason.RETRY_SCHEDULED, "HTTP 500")
 
 
 @given(st.integers(0, 100), st.floats(-1, 1))
@@ -65,12 +65,14 @@ def test_jitter_moves_a_retry_by_a_fifth_at_most(attempts: int, jitter: float) -
 @pytest.mark.parametrize(
     ("asked", "waits", "why"),
     [
-        (timedelta(seconds=1), timedelta(seconds=5), Why.RETRY_SCHEDULED),
-        (timedelta(minutes=3), timedelta(minutes=3), Why.RECEIVER_ASKED_TO_WAIT),
-        (timedelta(days=9), timedelta(hours=24), Why.RECEIVER_ASKED_TO_WAIT),
+        (timedelta(seconds=1), timedelta(seconds=5), SettlementReason.RETRY_SCHEDULED),
+        (timedelta(minutes=3), timedelta(minutes=3), SettlementReason.RECEIVER_ASKED_TO_WAIT),
+        (timedelta(days=9), timedelta(hours=24), SettlementReason.RECEIVER_ASKED_TO_WAIT),
     ],
 )
-def test_a_receiver_may_ask_for_a_longer_wait_up_to_a_day(asked: timedelta, waits: timedelta, why: Why) -> None:
+def test_a_receiver_may_ask_for_a_longer_wait_up_to_a_day(
+    asked: timedelta, waits: timedelta, why: SettlementReason
+) -> None:
     settled = after_attempt(pending(), Failed("HTTP 429", asked), START, 0.0)
 
     assert (settled.next_at - START, settled.why) == (waits, why)
@@ -82,7 +84,7 @@ def test_after_72_hours_a_failing_delivery_is_dead() -> None:
     last = after_attempt(pending(51), Failed("x"), START + timedelta(hours=72), 0.0)
 
     assert (late.state, late.next_at) == (DeliveryState.PENDING, START + timedelta(hours=72))
-    assert (last.state, last.why) == (DeliveryState.DEAD, Why.GAVE_UP)
+    assert (last.state, last.why) == (DeliveryState.DEAD, SettlementReason.GAVE_UP)
 
 
 def test_a_delivery_is_tried_once_however_late_it_is() -> None:
@@ -93,7 +95,7 @@ def test_a_delivery_is_tried_once_however_late_it_is() -> None:
 def test_an_outage_over_a_long_weekend_ends_in_delivery() -> None:
     delivery, now, attempts = pending(), START, 0
     while now < START + timedelta(hours=70):
-        settled = after_attempt(delivery, Failed("down"), now, 0.0, PATIENT)
+        settled = after_attempt(delivery, Failed("down"), now, 0.0, SERVICE_RETRY_POLICY)
         assert settled.state is DeliveryState.PENDING
         attempts, now = attempts + 1, settled.next_at
         delivery = replace(delivery, attempts=attempts)

@@ -14,7 +14,7 @@ from tests.doubles import START, a_transition
 from watcher.domain.jobs import JobError, JobFacts, JobKey
 from watcher.domain.messages import (
     ENVELOPE_LIMIT,
-    Mood,
+    Severity,
     encode,
     event_id,
     line_of,
@@ -97,17 +97,17 @@ def test_the_title_names_the_job_and_its_status(changes: dict[str, Any], title: 
 
 
 @pytest.mark.parametrize(
-    ("status", "mood"),
+    ("status", "severity"),
     [
-        ("succeeded", Mood.GOOD),
-        ("failed", Mood.BAD),
-        ("cancelled", Mood.BAD),
-        ("running", Mood.NEUTRAL),
-        ("x", Mood.NEUTRAL),
+        ("succeeded", Severity.GOOD),
+        ("failed", Severity.BAD),
+        ("cancelled", Severity.BAD),
+        ("running", Severity.NEUTRAL),
+        ("x", Severity.NEUTRAL),
     ],
 )
-def test_the_mood_follows_the_status(status: str, mood: Mood) -> None:
-    assert message_of(a_transition(status=status)).mood is mood
+def test_the_mood_follows_the_status(status: str, severity: Severity) -> None:
+    assert message_of(a_transition(status=status)).severity is severity
 
 
 def test_a_success_is_told_with_model_tokens_and_duration() -> None:
@@ -280,7 +280,7 @@ def test_a_document_that_is_no_object_is_passed_on(document: str) -> None:
 def test_a_test_message_says_so_in_words_and_data() -> None:
     message = message_of_test("chat", START)
     assert message.title == "Test message for notifier chat"
-    assert message.mood is Mood.NEUTRAL
+    assert message.severity is Severity.NEUTRAL
     read = json.loads(encode(message))
     assert read["type"] == "watcher.test"
     assert read["data"] == {"test": True, "notifier": "chat"}

@@ -20,13 +20,13 @@ from watcher.domain.overview import (
     routing_rows,
     status_line,
 )
-from watcher.domain.polling_policy import Rhythm
+from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import Events, FirstSeen, Route
 from watcher.domain.transitions import Transition, detect, moved
 
 NOW = START + timedelta(minutes=10)
 INTERVAL = timedelta(seconds=30)
-RHYTHM = Rhythm(INTERVAL, timedelta(minutes=5))
+RHYTHM = PollingPolicy(INTERVAL, timedelta(minutes=5))
 
 
 def test_a_job_is_shown_as_it_stands() -> None:

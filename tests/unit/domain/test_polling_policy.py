@@ -12,25 +12,25 @@ from hypothesis import strategies as st
 from tests.doubles import START, job_in
 from watcher.domain.jobs import Basis, Forecast, Job
 from watcher.domain.polling_policy import (
+    PollFailure,
+    PollingPolicy,
     PollOutcome,
-    Rhythm,
-    Trouble,
-    answered,
+    after_answer,
+    after_failure,
     is_reported_missing,
     next_poll,
     reason,
-    troubled,
     urgency,
     wants_look,
 )
 
 INTERVAL = timedelta(seconds=30)
-RHYTHM = Rhythm(INTERVAL, timedelta(minutes=5))
+RHYTHM = PollingPolicy(INTERVAL, timedelta(minutes=5))
 FIXED = replace(RHYTHM, is_adaptive=False)
 LOOKING = replace(RHYTHM, looks_at_progress=True)
-FAILED = Trouble(PollOutcome.FAILED, "HTTP 503")
-MISSING = Trouble(PollOutcome.MISSING, "HTTP 404")
-REJECTED = Trouble(PollOutcome.REJECTED, "HTTP 401")
+FAILED = PollFailure(PollOutcome.FAILED, "HTTP 503")
+MISSING = PollFailure(PollOutcome.MISSING, "HTTP 404")
+REJECTED = PollFailure(PollOutcome.REJECTED, "HTTP 401")
 HOUR = timedelta(hours=1)
 
 
@@ -43,26 +43,26 @@ def after(minutes: float) -> datetime:
     return START + timedelta(minutes=minutes)
 
 
-def wait(job: Job, at: datetime, rhythm: Rhythm = RHYTHM, jitter: float = -1.0) -> float:
+def wait(job: Job, at: datetime, polling_policy: PollingPolicy = RHYTHM, jitter: float = -1.0) -> float:
     """Return the seconds until the next poll; without chance, unless it is asked for."""
-    due_at = next_poll(job, rhythm, at, jitter)
+    due_at = next_poll(job, polling_policy, at, jitter)
     assert due_at is not None
     return (due_at - at).total_seconds()
 
 
 def wait_after(
-    failures: int, trouble: Trouble = FAILED, interval: timedelta = INTERVAL, jitter: float = -1.0
+    failures: int, trouble: PollFailure = FAILED, interval: timedelta = INTERVAL, jitter: float = -1.0
 ) -> timedelta:
-    rhythm = Rhythm(interval, max(interval, timedelta(minutes=5)))
-    at = next_poll(job_in("running", failures=failures), rhythm, START, jitter, trouble)
+    polling_policy = PollingPolicy(interval, max(interval, timedelta(minutes=5)))
+    at = next_poll(job_in("running", failures=failures), polling_policy, START, jitter, trouble)
     assert at is not None
     return at - START
 
 
-@pytest.mark.parametrize("rhythm", [RHYTHM, FIXED])
-def test_a_job_of_which_nothing_is_expected_is_polled_after_exactly_the_interval(rhythm: Rhythm) -> None:
-    assert next_poll(job_in("running"), rhythm, START, 1.0) == START + INTERVAL
-    assert next_poll(job_in("running", status_since=after(-5)), rhythm, START, 0.3) == START + INTERVAL
+@pytest.mark.parametrize("polling_policy", [RHYTHM, FIXED])
+def test_a_job_of_which_nothing_is_expected_is_polled_after_exactly_the_interval(polling_policy: PollingPolicy) -> None:
+    assert next_poll(job_in("running"), polling_policy, START, 1.0) == START + INTERVAL
+    assert next_poll(job_in("running", status_since=after(-5)), polling_policy, START, 0.3) == START + INTERVAL
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
@@ -130,15 +130,17 @@ def test_a_clock_that_was_set_back_costs_no_polls() -> None:
 
 @pytest.mark.parametrize(("interval", "shortest"), [(60, 10), (30, 5), (2, 1), (1, 1), (0.1, 0.1)])
 def test_the_shortest_wait_is_polite(interval: float, shortest: float) -> None:
-    assert Rhythm(timedelta(seconds=interval), HOUR).shortest == timedelta(seconds=shortest)
+    assert PollingPolicy(timedelta(seconds=interval), HOUR).shortest == timedelta(seconds=shortest)
 
 
 @pytest.mark.parametrize(
-    ("rhythm", "minutes"), [(RHYTHM, 3), (replace(RHYTHM, max_interval=timedelta(minutes=2)), 2), (FIXED, 0.5)]
+    ("polling_policy", "minutes"), [(RHYTHM, 3), (replace(RHYTHM, max_interval=timedelta(minutes=2)), 2), (FIXED, 0.5)]
 )
-def test_the_longest_wait_is_six_intervals_unless_the_settings_want_less(rhythm: Rhythm, minutes: float) -> None:
-    assert rhythm.longest == timedelta(minutes=minutes)
-    assert wait(expected_in(24 * HOUR), START + HOUR, rhythm) == rhythm.longest.total_seconds()
+def test_the_longest_wait_is_six_intervals_unless_the_settings_want_less(
+    polling_policy: PollingPolicy, minutes: float
+) -> None:
+    assert polling_policy.longest == timedelta(minutes=minutes)
+    assert wait(expected_in(24 * HOUR), START + HOUR, polling_policy) == polling_policy.longest.total_seconds()
 
 
 @given(
@@ -152,12 +154,12 @@ def test_the_longest_wait_is_six_intervals_unless_the_settings_want_less(rhythm:
 def test_no_wait_is_longer_than_the_longest_nor_shorter_than_is_polite(
     length: timedelta, interval: timedelta, longer: float, age: timedelta, jitter: float, basis: Basis
 ) -> None:
-    rhythm = Rhythm(interval, interval * longer)
+    polling_policy = PollingPolicy(interval, interval * longer)
 
-    seconds = wait(expected_in(length, basis), START + age, rhythm, jitter)
+    seconds = wait(expected_in(length, basis), START + age, polling_policy, jitter)
 
-    assert seconds <= rhythm.longest.total_seconds() <= rhythm.max_interval.total_seconds()
-    assert seconds >= rhythm.shortest.total_seconds() * 0.9 - 1e-5
+    assert seconds <= polling_policy.longest.total_seconds() <= polling_policy.max_interval.total_seconds()
+    assert seconds >= polling_policy.shortest.total_seconds() * 0.9 - 1e-5
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 60), (2, 120), (3, 240), (4, 300), (5, 300), (10**6, 300)])
@@ -177,21 +179,23 @@ def test_a_back_off_never_passes_the_longest_wait_nor_undercuts_the_interval(
 
 @pytest.mark.parametrize(("asked", "waits"), [(10, 60), (90, 90), (3600, 120)])
 def test_a_source_may_ask_for_a_longer_wait_up_to_two_minutes(asked: int, waits: int) -> None:
-    trouble = Trouble(PollOutcome.FAILED, "HTTP 429", timedelta(seconds=asked))
+    trouble = PollFailure(PollOutcome.FAILED, "HTTP 429", timedelta(seconds=asked))
 
     assert wait_after(1, trouble) == timedelta(seconds=waits)
 
 
 def test_what_a_source_asks_for_may_pass_the_longest_wait() -> None:
-    trouble = Trouble(PollOutcome.FAILED, "HTTP 429", timedelta(seconds=90))
+    trouble = PollFailure(PollOutcome.FAILED, "HTTP 429", timedelta(seconds=90))
 
-    assert next_poll(job_in("running", failures=1), Rhythm(INTERVAL, INTERVAL), START, 0.0, trouble) == after(1.5)
+    assert next_poll(job_in("running", failures=1), PollingPolicy(INTERVAL, INTERVAL), START, 0.0, trouble) == after(
+        1.5
+    )
 
 
 def test_a_missing_job_is_asked_for_soon_three_times_then_seldom() -> None:
     job, waits = job_in(None), []
     for _ in range(4):
-        job = troubled(job, MISSING)
+        job = after_failure(job, MISSING)
         at = next_poll(job, RHYTHM, START, -1.0, MISSING)
         assert at is not None
         waits.append((is_reported_missing(job), (at - START).total_seconds()))
@@ -200,17 +204,17 @@ def test_a_missing_job_is_asked_for_soon_three_times_then_seldom() -> None:
 
 
 def test_another_failure_between_is_no_404_in_a_row() -> None:
-    job = troubled(troubled(troubled(job_in(None), MISSING), MISSING), FAILED)
+    job = after_failure(after_failure(after_failure(job_in(None), MISSING), MISSING), FAILED)
 
     assert (job.missing, job.failures, job.last_error) == (0, 3, "HTTP 503")
 
 
 def test_an_answer_forgives_everything() -> None:
-    assert answered(troubled(job_in("running"), MISSING)) == job_in("running")
+    assert after_answer(after_failure(job_in("running"), MISSING)) == job_in("running")
 
 
 def test_a_rejection_is_the_sources_trouble_and_waits_a_minute() -> None:
-    job = troubled(job_in("running"), REJECTED)
+    job = after_failure(job_in("running"), REJECTED)
 
     assert (job.failures, job.last_error) == (0, "HTTP 401")
     assert next_poll(job, RHYTHM, START, 0.0, REJECTED) == START + timedelta(minutes=1)
@@ -256,9 +260,9 @@ def test_progress_is_looked_at_seldom_and_only_when_it_may_tell_something(
     assert wants_look(job, LOOKING, after(minutes)) is is_wanted
 
 
-@pytest.mark.parametrize("rhythm", [RHYTHM, replace(LOOKING, is_adaptive=False)])
-def test_progress_is_not_looked_at_unasked_nor_in_vain(rhythm: Rhythm) -> None:
-    assert not wants_look(job_in("running", status_since=START), rhythm, after(10))
+@pytest.mark.parametrize("polling_policy", [RHYTHM, replace(LOOKING, is_adaptive=False)])
+def test_progress_is_not_looked_at_unasked_nor_in_vain(polling_policy: PollingPolicy) -> None:
+    assert not wants_look(job_in("running", status_since=START), polling_policy, after(10))
 
 
 def ranked(*jobs: Job, now: datetime) -> list[str]:

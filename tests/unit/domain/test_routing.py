@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.doubles import job_in, observation
-from watcher.domain.routing import FirstSeen, Route, Verdict, judge, owed
+from watcher.domain.routing import FirstSeen, Route, RouteMatch, match_route, recipients
 from watcher.domain.transitions import Transition, detect
 
 
@@ -20,31 +20,31 @@ def transition(before: str | None, after: str, **labels: str) -> Transition:
 @pytest.mark.parametrize(
     ("wish", "status", "verdict"),
     [
-        (FirstSeen.TERMINAL, "running", Verdict.FIRST_SIGHT),
-        (FirstSeen.TERMINAL, "failed", Verdict.WANTED),
-        (FirstSeen.ALWAYS, "running", Verdict.WANTED),
-        (FirstSeen.NEVER, "failed", Verdict.FIRST_SIGHT),
+        (FirstSeen.TERMINAL, "running", RouteMatch.FIRST_SIGHT),
+        (FirstSeen.TERMINAL, "failed", RouteMatch.WANTED),
+        (FirstSeen.ALWAYS, "running", RouteMatch.WANTED),
+        (FirstSeen.NEVER, "failed", RouteMatch.FIRST_SIGHT),
     ],
 )
-def test_a_first_sight_is_told_as_the_notifier_wishes(wish: FirstSeen, status: str, verdict: Verdict) -> None:
-    assert judge(Route("n", first_seen=wish), transition(None, status)) is verdict
+def test_a_first_sight_is_told_as_the_notifier_wishes(wish: FirstSeen, status: str, verdict: RouteMatch) -> None:
+    assert match_route(Route("n", first_seen=wish), transition(None, status)) is verdict
 
 
 @pytest.mark.parametrize("wish", FirstSeen)
 def test_what_is_no_first_sight_is_told_whatever_the_wish(wish: FirstSeen) -> None:
-    assert judge(Route("n", first_seen=wish), transition("queued", "running")) is Verdict.WANTED
+    assert match_route(Route("n", first_seen=wish), transition("queued", "running")) is RouteMatch.WANTED
 
 
 def test_statuses_and_labels_select() -> None:
     route = Route("n", statuses=frozenset({"succeeded"}), labels={"team": "nlp"})
 
-    assert judge(route, transition("running", "succeeded", team="nlp", tier="1")) is Verdict.WANTED
-    assert judge(route, transition("running", "failed", team="nlp")) is Verdict.OTHER_STATUS
-    assert judge(route, transition("running", "succeeded", team="vision")) is Verdict.OTHER_LABELS
-    assert judge(route, transition("running", "succeeded")) is Verdict.OTHER_LABELS
+    assert match_route(route, transition("running", "succeeded", team="nlp", tier="1")) is RouteMatch.WANTED
+    assert match_route(route, transition("running", "failed", team="nlp")) is RouteMatch.OTHER_STATUS
+    assert match_route(route, transition("running", "succeeded", team="vision")) is RouteMatch.OTHER_LABELS
+    assert match_route(route, transition("running", "succeeded")) is RouteMatch.OTHER_LABELS
 
 
 def test_owed_names_the_notifiers_in_order() -> None:
     routes = [Route("all"), Route("failures", statuses=frozenset({"failed"})), Route("too")]
 
-    assert owed(routes, transition("running", "succeeded")) == ("all", "too")
+    assert recipients(routes, transition("running", "succeeded")) == ("all", "too")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watcher.engine.liveness import LONGEST_TURN_SECONDS, LONGEST_WORK_SECONDS, Pulse
+from watcher.engine.liveness import LONGEST_TURN_SECONDS, LONGEST_WORK_SECONDS, Liveness
 
 
 class Time:
@@ -16,23 +16,23 @@ class Time:
 
 def test_a_loop_that_does_not_turn_is_not_steady() -> None:
     time = Time()
-    pulse = Pulse(time)
+    liveness = Liveness(time)
     time.now = LONGEST_TURN_SECONDS - 1
-    assert pulse.is_steady()
+    assert liveness.is_steady()
     time.now += 1
-    assert not pulse.is_steady()
-    pulse.turned()
-    assert pulse.is_steady()
+    assert not liveness.is_steady()
+    liveness.turned()
+    assert liveness.is_steady()
 
 
 def test_work_that_never_ends_is_found_however_well_the_loop_turns() -> None:
     time = Time()
-    pulse = Pulse(time)
-    pulse.begun("a poll")
+    liveness = Liveness(time)
+    liveness.begun("a poll")
     time.now = LONGEST_WORK_SECONDS / 2
-    pulse.begun("another")
+    liveness.begun("another")
     time.now = LONGEST_WORK_SECONDS
-    pulse.turned()
-    assert not pulse.is_steady()
-    pulse.ended("a poll")
-    assert pulse.is_steady()
+    liveness.turned()
+    assert not liveness.is_steady()
+    liveness.ended("a poll")
+    assert liveness.is_steady()

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.doubles import ManualClock, RecordingLog, edges, job_in, observation
+from tests.doubles import ManualClock, RecordingLog, job_in, observation, runtime
 from watcher.domain.conditions import STUCK_AFTER, Health
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.domain.messages import message_of
 from watcher.domain.routing import Events, Route
 from watcher.domain.transitions import detect, moved
 from watcher.engine.ports import Change
-from watcher.engine.self_monitoring import Supervise
+from watcher.engine.self_monitoring import SelfMonitoring
 from watcher.errors import StoreUnavailableError
 from watcher.store.sql import Selection, SqlStore
 
@@ -37,8 +37,8 @@ class World:
         self.log = RecordingLog()
         self.woken = 0
         routes = [Route("chat"), Route("pager"), Route("jobs-only", events=frozenset({Events.JOBS}))]
-        self.supervise = Supervise(
-            store, edges(self.clock, self.log), routes=routes, stuck_after=STUCK_AFTER, on_owed=self._wake
+        self.self_monitoring = SelfMonitoring(
+            store, runtime(self.clock, self.log), routes=routes, stuck_after=STUCK_AFTER, wake_delivery=self._wake
         )
 
     def _wake(self) -> None:
@@ -52,7 +52,7 @@ class World:
 
     async def look(self, sources: Sequence[Health] = (), notifiers: Sequence[Health] = ()) -> None:
         self.clock.move(seconds=10)
-        await self.supervise.look(sources, notifiers)
+        await self.self_monitoring.look(sources, notifiers)
 
     async def told(self, notifier: str = "chat") -> list[str]:
         deliveries = await self.store.deliveries(notifier=notifier, limit=99)
@@ -110,7 +110,7 @@ async def test_a_failing_notifier_is_told_through_the_others(store: SqlStore) ->
 async def test_each_time_a_job_goes_missing_is_told(store: SqlStore) -> None:
     world = World(store)
     for _ in range(2):
-        world.supervise.note_missing(job_in(None, last_error="HTTP 404"))
+        world.self_monitoring.note_missing(job_in(None, last_error="HTTP 404"))
         await world.look()
         await world.look()
 
@@ -147,18 +147,18 @@ async def test_what_the_record_cannot_take_is_told_later(store: SqlStore, monkey
 
     with monkeypatch.context() as broken:
         broken.setattr(store, "record", refuse)
-        world.supervise.note_missing(job_in(None))
+        world.self_monitoring.note_missing(job_in(None))
         await world.look([world.failing()])
     assert await world.told() == []
     await world.look([world.failing()])
 
     assert await world.told() == ["watcher.source.unreachable", "watcher.job.missing"]
-    assert world.supervise.is_anything_wrong()
+    assert world.self_monitoring.is_anything_wrong()
 
 
 async def test_old_conditions_of_jobs_are_pruned(store: SqlStore) -> None:
     world = World(store)
-    world.supervise.note_missing(job_in(None))
+    world.self_monitoring.note_missing(job_in(None))
     await world.look()
     await store.discard(Selection(), world.clock())
     world.clock.move(days=100)
@@ -183,7 +183,9 @@ async def test_when_another_watcher_is_first_nothing_is_told_twice(
 
 async def test_what_nobody_wants_to_hear_is_recorded_all_the_same(store: SqlStore) -> None:
     world = World(store)
-    silent = Supervise(store, edges(world.clock, world.log), routes=[], stuck_after=STUCK_AFTER, on_owed=world._wake)
+    silent = SelfMonitoring(
+        store, runtime(world.clock, world.log), routes=[], stuck_after=STUCK_AFTER, wake_delivery=world._wake
+    )
     await silent.look([world.failing()], [])
 
     assert world.woken == 0

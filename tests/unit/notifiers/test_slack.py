@@ -18,7 +18,7 @@ from tests.loopback import LoopbackReceiver, Reply
 from tests.unit.notifiers.conftest import RecordingPacer
 from watcher.domain.deliveries import Delivered, Failed, Rejected
 from watcher.domain.jobs import JobError, JobFacts
-from watcher.domain.messages import Fact, Message, message_of, message_of_test
+from watcher.domain.messages import Detail, Message, message_of, message_of_test
 from watcher.notifiers.slack import Config, Slack, compose
 from watcher.plugins.notifier import Context
 
@@ -147,7 +147,7 @@ HOSTILE = [
 @given(
     st.lists(
         st.builds(
-            Fact,
+            Detail,
             st.sampled_from(["Error", "<!channel>", "x" * 3000]),
             st.lists(st.sampled_from(HOSTILE), min_size=1, max_size=5).flatmap(
                 lambda pieces: st.integers(1, 3000).map(lambda times: "".join(pieces) * times)
@@ -158,7 +158,7 @@ HOSTILE = [
     ),
     st.integers(1, 3000),
 )
-def test_nothing_breaks_slack_s_limits_or_pings_anybody(facts: list[Fact], times: int) -> None:
+def test_nothing_breaks_slack_s_limits_or_pings_anybody(facts: list[Detail], times: int) -> None:
     message = replace(MESSAGE, title="<!channel>\n😀" * times, facts=tuple(facts))
     content = json.loads(json.dumps(compose(message)))
     blocks = content["blocks"]
@@ -179,7 +179,7 @@ def test_a_cut_is_shown_and_cuts_no_entity() -> None:
 
 
 def test_a_backtick_does_not_end_a_name_to_be_copied() -> None:
-    message = replace(MESSAGE, facts=(Fact("Model", "a`b\nc", is_code=True),))
+    message = replace(MESSAGE, facts=(Detail("Model", "a`b\nc", is_code=True),))
     assert blocks_of(message)[1]["fields"] == [mrkdwn("*Model*\n`a'b\\nc`")]
 
 

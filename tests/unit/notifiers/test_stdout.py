@@ -20,12 +20,12 @@ import pytest
 from tests.doubles import START, a_transition
 from watcher.domain.deliveries import Delivered, Failed
 from watcher.domain.jobs import JobError, JobFacts
-from watcher.domain.messages import Fact, encode, line_of, message_of, message_of_test
+from watcher.domain.messages import Detail, encode, line_of, message_of, message_of_test
 from watcher.errors import OutputClosedError
 from watcher.notifiers.stdout import NOT_READ, Config, Stdout
 
 MESSAGE = message_of(a_transition())
-LARGE = replace(MESSAGE, facts=tuple(Fact("Note", "x" * 400) for _ in range(500)))
+LARGE = replace(MESSAGE, facts=tuple(Detail("Note", "x" * 400) for _ in range(500)))
 """More than a pipe holds."""
 SOON = timedelta(seconds=0.1)
 ENOUGH = timedelta(seconds=10)
@@ -143,7 +143,7 @@ async def _delivered(notifier: Stdout) -> bool:
 
 async def test_the_lines_of_two_notifiers_do_not_mix(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", pipe.stream)
-    messages = [LARGE, replace(LARGE, facts=tuple(Fact("Note", "y" * 400) for _ in range(500)))]
+    messages = [LARGE, replace(LARGE, facts=tuple(Detail("Note", "y" * 400) for _ in range(500)))]
     sends = [asyncio.create_task(Stdout(Config(), ENOUGH).send(message)) for message in messages]
     lines = await asyncio.to_thread(lambda: pipe.read_line() + pipe.read_line())
     assert sorted(lines.splitlines()) == sorted(map(line_of, messages))

@@ -39,9 +39,7 @@ def test_loading_a_kind_imports_no_other() -> None:
         "print(sorted(name for name in sys.modules if name.startswith('watcher.notifiers.')))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
-    assert done.stdout.strip() == (
-        "['watcher.plugins.notifier', 'watcher.plugins.registry', 'watcher.notifiers.stdout']"
-    )
+    assert done.stdout.strip() == ("['watcher.notifiers.stdout']")
 
 
 @pytest.mark.parametrize(("kind", "guess"), [("slak", "Did you mean 'slack'?"), ("Webhook", "Did you mean 'webhook'?")])
@@ -64,7 +62,7 @@ BROKEN = [
     ("from watcher.plugins.notifier import Plugin; plugin = Plugin(dict, print)", "is not a watcher"),
     ("from watcher.plugins.notifier import Plugin; plugin = Plugin('Config', print)", "is not a watcher"),
     (
-        "from watcher.plugins.notifier import Plugin; from watcher.plugins.section import Section; plugin = Plugin(Section, 1)",
+        "from watcher.plugins.notifier import Plugin\nfrom watcher.plugins.section import Section as S\nplugin = Plugin(S, 1)",
         "is not a watcher",
     ),
 ]

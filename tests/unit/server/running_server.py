@@ -13,7 +13,7 @@ from tests.doubles import START, observation
 from watcher.domain.jobs import JobKey, JobSpec, is_terminal
 from watcher.domain.transitions import Transition, detect, moved
 from watcher.engine.ports import Change
-from watcher.server.context import Standing
+from watcher.server.context import HealthSnapshot
 from watcher.store.sql import SqlStore
 
 TOKEN = "a-token-of-the-tests"
@@ -21,7 +21,7 @@ TOKEN = "a-token-of-the-tests"
 Site = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
-def a_standing(**changes: object) -> Standing:
+def a_health_snapshot(**changes: object) -> HealthSnapshot:
     """Return how a pipeline stands that has just begun, with the changes given."""
     usual: dict[str, object] = {
         "since": START,
@@ -32,7 +32,7 @@ def a_standing(**changes: object) -> Standing:
         "rejections": {},
         "notifiers": ("pager",),
     }
-    return Standing(**(usual | changes))  # type: ignore[arg-type]
+    return HealthSnapshot(**(usual | changes))  # type: ignore[arg-type]
 
 
 async def watch(store: SqlStore, *ids: str, source: str = "openai") -> None:
@@ -40,7 +40,7 @@ async def watch(store: SqlStore, *ids: str, source: str = "openai") -> None:
     await store.upsert_jobs([JobSpec(JobKey(source, each)) for each in ids], START)
 
 
-async def see(store: SqlStore, job_id: str, *statuses: str, owed: tuple[str, ...] = ()) -> list[Transition]:
+async def see(store: SqlStore, job_id: str, *statuses: str, recipients: tuple[str, ...] = ()) -> list[Transition]:
     """Record that a watched job passed through statuses, a minute each, and who is owed that."""
     transitions = []
     for minute, status in enumerate(statuses):
@@ -51,6 +51,6 @@ async def see(store: SqlStore, job_id: str, *statuses: str, owed: tuple[str, ...
         assert transition is not None
         after = moved(job, transition)
         after = replace(after, due_at=None) if is_terminal(status) else after
-        assert not await store.record([Change(job.seq, after, transition, owed)])
+        assert not await store.record([Change(job.seq, after, transition, recipients)])
         transitions.append(transition)
     return transitions

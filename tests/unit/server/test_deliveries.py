@@ -24,7 +24,7 @@ async def test_a_row_is_what_the_commands_show_with_times_for_programs(
     site: Site, store: SqlStore, clock: ManualClock
 ) -> None:
     await watch(store, "ftjob-1")
-    await see(store, "ftjob-1", "succeeded", owed=("pager", "gone"))
+    await see(store, "ftjob-1", "succeeded", recipients=("pager", "gone"))
     await settle(store, clock, "pager", Delivered())
     gone, pager = await store.deliveries()
     async with site() as client:
@@ -52,7 +52,7 @@ async def test_a_list_can_be_narrowed(
     site: Site, store: SqlStore, clock: ManualClock, query: dict[str, str], expected: list[tuple[str, str]]
 ) -> None:
     await watch(store, "ftjob-1")
-    await see(store, "ftjob-1", "queued", owed=("chat", "pager"))
+    await see(store, "ftjob-1", "queued", recipients=("chat", "pager"))
     await settle(store, clock, "chat", Rejected("gone"))
     async with site() as client:
         rows = (await client.get(DELIVERIES, params=query)).json()["data"]
@@ -61,10 +61,10 @@ async def test_a_list_can_be_narrowed(
 
 async def test_paging_neither_repeats_nor_misses_when_deliveries_come(site: Site, store: SqlStore) -> None:
     await watch(store, "old", "new")
-    await see(store, "old", "validating_files", "queued", "running", owed=("pager",))
+    await see(store, "old", "validating_files", "queued", "running", recipients=("pager",))
     async with site() as client:
         first = (await client.get(DELIVERIES, params={"limit": 2})).json()
-        await see(store, "new", "queued", owed=("pager",))
+        await see(store, "new", "queued", recipients=("pager",))
         second = (await client.get(DELIVERIES, params={"limit": 2, "after": first["next"]})).json()
     assert [row["status"] for row in first["data"]] == ["running", "queued"]
     assert [row["status"] for row in second["data"]] == ["validating_files"]

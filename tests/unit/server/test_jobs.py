@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.doubles import ManualClock
-from tests.unit.server.running_server import Site, a_standing, see, watch
+from tests.unit.server.running_server import Site, a_health_snapshot, see, watch
 from watcher.domain.jobs import JobKey
 from watcher.domain.overview import job_row
 from watcher.store.sql import SqlStore
@@ -120,7 +120,7 @@ async def test_a_known_job_gets_the_new_name_and_is_asked_for_once_more(
 
 
 async def test_a_job_without_a_source_goes_to_the_only_one(site: Site, store: SqlStore) -> None:
-    async with site(standing=a_standing(last_answers={"azure": None})) as client:
+    async with site(health=a_health_snapshot(last_answers={"azure": None})) as client:
         answer = await client.post(JOBS, json={"id": "ftjob-1"})
     assert answer.headers["location"] == "/api/v1/jobs/azure/ftjob-1"
 

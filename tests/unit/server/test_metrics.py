@@ -14,14 +14,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.programs import needed
 from tests.doubles import START, ManualClock, a_transition
-from tests.unit.server.running_server import Site, a_standing, see, watch
+from tests.unit.server.running_server import Site, a_health_snapshot, see, watch
 from watcher.domain.deliveries import Delivered, Delivery, DeliveryState, Failed, Outcome, Rejected, after_attempt
 from watcher.domain.jobs import JobFacts
 from watcher.domain.polling_policy import PollOutcome
 from watcher.domain.transitions import Reason
-from watcher.engine.ports import Take
+from watcher.engine.ports import ClaimRequest
 from watcher.errors import StoreError, StoreUnavailableError
-from watcher.server.metrics import PrometheusMeter
+from watcher.server.metrics import PrometheusTelemetry
 from watcher.store.sql import SqlStore
 
 PREFIX = "finetune_watcher_"
@@ -65,26 +65,26 @@ def samples_of(text: str) -> Samples:
     }
 
 
-def attempt(meter: PrometheusMeter, outcome: Outcome, at: datetime = START + 90 * timedelta(seconds=1)) -> None:
+def attempt(telemetry: PrometheusTelemetry, outcome: Outcome, at: datetime = START + 90 * timedelta(seconds=1)) -> None:
     """Tell of an attempt to deliver a transition that was observed at the start."""
     delivery = Delivery(
         1, "pager", a_transition(observed_at=START), DeliveryState.PENDING, 0, START, START + timedelta(hours=72)
     )
-    meter.attempted(after_attempt(delivery, outcome, at, 0), at)
+    telemetry.attempted(after_attempt(delivery, outcome, at, 0), at)
 
 
-def use_everything(meter: PrometheusMeter) -> None:
+def use_everything(telemetry: PrometheusTelemetry) -> None:
     """Tell of at least one of everything that can be told."""
-    meter.polled("openai", PollOutcome.ANSWERED, 0.3)
-    meter.moved(a_transition())
-    attempt(meter, Delivered())
-    meter.stored("record", 0.002)
-    meter.store_failed("record")
+    telemetry.polled("openai", PollOutcome.ANSWERED, 0.3)
+    telemetry.moved(a_transition())
+    attempt(telemetry, Delivered())
+    telemetry.stored("record", 0.002)
+    telemetry.store_failed("record")
 
 
-async def test_polls_are_counted_by_outcome_and_timed(site: Site, meter: PrometheusMeter) -> None:
+async def test_polls_are_counted_by_outcome_and_timed(site: Site, telemetry: PrometheusTelemetry) -> None:
     for outcome in (*PollOutcome, PollOutcome.ANSWERED):
-        meter.polled("openai", outcome, 0.3)
+        telemetry.polled("openai", outcome, 0.3)
     samples = await scrape(site)
     counts = {outcome: samples["polls_total", outcome, "openai"] for outcome in PollOutcome}
     assert counts == {"answered": 2, "failed": 1, "missing": 1, "rejected": 1}
@@ -102,9 +102,9 @@ async def test_polls_are_counted_by_outcome_and_timed(site: Site, meter: Prometh
     ],
 )
 async def test_transitions_are_counted_by_a_closed_set_of_statuses(
-    site: Site, meter: PrometheusMeter, before: str | None, after: str, labels: tuple[str, str]
+    site: Site, telemetry: PrometheusTelemetry, before: str | None, after: str, labels: tuple[str, str]
 ) -> None:
-    meter.moved(a_transition(previous_status=before, status=after))
+    telemetry.moved(a_transition(previous_status=before, status=after))
     assert (await scrape(site))["transitions_total", labels[0], "openai", labels[1]] == 1
 
 
@@ -120,9 +120,9 @@ async def test_transitions_are_counted_by_a_closed_set_of_statuses(
     ],
 )
 async def test_the_delay_of_detection_is_told_where_the_api_gives_a_time(
-    site: Site, meter: PrometheusMeter, status: str, reason: Reason, facts: JobFacts, delay: float | None
+    site: Site, telemetry: PrometheusTelemetry, status: str, reason: Reason, facts: JobFacts, delay: float | None
 ) -> None:
-    meter.moved(a_transition(status=status, reason=reason, facts=facts, observed_at=START))
+    telemetry.moved(a_transition(status=status, reason=reason, facts=facts, observed_at=START))
     assert (await scrape(site)).get(("detection_delay_seconds_sum", "openai")) == delay
 
 
@@ -137,16 +137,16 @@ async def test_the_delay_of_detection_is_told_where_the_api_gives_a_time(
     ],
 )
 async def test_attempts_to_deliver_are_counted_by_outcome(
-    site: Site, meter: PrometheusMeter, outcome: Outcome, at: datetime, label: str
+    site: Site, telemetry: PrometheusTelemetry, outcome: Outcome, at: datetime, label: str
 ) -> None:
-    attempt(meter, outcome, at)
+    attempt(telemetry, outcome, at)
     counted = {key: value for key, value in (await scrape(site)).items() if key[0] == "deliveries_total"}
     assert counted == {("deliveries_total", "pager", label): 1}
 
 
-async def test_only_what_was_delivered_has_a_latency(site: Site, meter: PrometheusMeter) -> None:
-    attempt(meter, Failed("503"))
-    attempt(meter, Delivered())
+async def test_only_what_was_delivered_has_a_latency(site: Site, telemetry: PrometheusTelemetry) -> None:
+    attempt(telemetry, Failed("503"))
+    attempt(telemetry, Delivered())
     samples = await scrape(site)
     assert (samples["delivery_latency_seconds_sum", "pager"], samples["delivery_latency_seconds_count", "pager"]) == (
         90,
@@ -157,11 +157,11 @@ async def test_only_what_was_delivered_has_a_latency(site: Site, meter: Promethe
 async def test_jobs_and_what_is_owed_are_read_from_the_record(site: Site, store: SqlStore, clock: ManualClock) -> None:
     await watch(store, "one", "two", "three", "four")
     await watch(store, "five", source="azure")
-    await see(store, "one", "queued", owed=("pager", "gone"))
+    await see(store, "one", "queued", recipients=("pager", "gone"))
     await see(store, "two", "paused")
-    await see(store, "three", "compressing", owed=("gone",))
+    await see(store, "three", "compressing", recipients=("gone",))
     clock.move(seconds=50)
-    samples = await scrape(site, standing=a_standing(notifiers=("pager", "chat")))
+    samples = await scrape(site, health=a_health_snapshot(notifiers=("pager", "chat")))
     assert {key: value for key, value in samples.items() if key[0] == "jobs"} == {
         ("jobs", "azure", "unseen"): 1,
         ("jobs", "openai", "queued"): 1,
@@ -179,7 +179,9 @@ async def test_the_age_of_the_last_answer_counts_from_the_start_where_there_was_
 ) -> None:
     clock.move(seconds=100)
     answers = {"openai": START + MINUTE, "azure": None}
-    samples = await scrape(site, standing=a_standing(last_answers=answers, rejections={"azure": "401", "openai": None}))
+    samples = await scrape(
+        site, health=a_health_snapshot(last_answers=answers, rejections={"azure": "401", "openai": None})
+    )
     assert samples["last_successful_poll_age_seconds", "openai"] == 40
     assert samples["last_successful_poll_age_seconds", "azure"] == 100
     assert (samples["source_rejecting", "openai"], samples["source_rejecting", "azure"]) == (0, 1)
@@ -196,8 +198,8 @@ async def test_the_store_times_its_transactions_and_counts_those_that_failed(
     site: Site, store: SqlStore, tmp_path: Path
 ) -> None:
     await watch(store, "ftjob-1")
-    await see(store, "ftjob-1", "queued", owed=("pager",))
-    await store.take_due({"openai": Take(1, START)}, START)
+    await see(store, "ftjob-1", "queued", recipients=("pager",))
+    await store.claim_due({"openai": ClaimRequest(1, START)}, START)
     (claimed,) = await store.claim({"pager": 1}, START, START + MINUTE)
     await store.settle([after_attempt(claimed, Delivered(), START, 0)])
     with closing(sqlite3.connect(tmp_path / "watcher.db")) as connection:
@@ -205,27 +207,27 @@ async def test_the_store_times_its_transactions_and_counts_those_that_failed(
     with pytest.raises(StoreError):
         await store.deliveries()
     samples = await scrape(site)
-    for operation in ("upsert_jobs", "take_due", "record", "claim", "settle"):
+    for operation in ("upsert_jobs", "claim_due", "record", "claim", "settle"):
         assert samples["store_transaction_seconds_count", operation] == 1, operation
     assert samples["store_errors_total", "list_deliveries"] == 1
     assert ("store_transaction_seconds_count", "list_deliveries") not in samples
 
 
-async def test_without_the_record_the_rest_is_still_shown(site: Site, meter: PrometheusMeter) -> None:
+async def test_without_the_record_the_rest_is_still_shown(site: Site, telemetry: PrometheusTelemetry) -> None:
     class Unavailable:
         async def job_counts(self) -> None:
             raise StoreUnavailableError("busy")
 
-    use_everything(meter)
+    use_everything(telemetry)
     samples = await scrape(site, record=Unavailable())
     assert samples["store_errors_total", "record"] == 1
     assert not any(name in {"jobs", "pending_deliveries"} for name, *_ in samples)
 
 
 async def test_there_are_exactly_these_metrics_with_these_labels(
-    site: Site, store: SqlStore, meter: PrometheusMeter
+    site: Site, store: SqlStore, telemetry: PrometheusTelemetry
 ) -> None:
-    use_everything(meter)
+    use_everything(telemetry)
     await watch(store, "ftjob-1")
     async with site() as client:
         text = (await client.get("/metrics")).text
@@ -238,14 +240,16 @@ async def test_there_are_exactly_these_metrics_with_these_labels(
     assert "ftjob" not in text
 
 
-async def test_two_meters_count_apart(site: Site, meter: PrometheusMeter) -> None:
-    use_everything(PrometheusMeter())
+async def test_two_meters_count_apart(site: Site, telemetry: PrometheusTelemetry) -> None:
+    use_everything(PrometheusTelemetry())
     assert ("polls_total", "answered", "openai") not in await scrape(site)
 
 
-async def test_prometheus_finds_nothing_to_complain_of(site: Site, store: SqlStore, meter: PrometheusMeter) -> None:
+async def test_prometheus_finds_nothing_to_complain_of(
+    site: Site, store: SqlStore, telemetry: PrometheusTelemetry
+) -> None:
     promtool = needed("promtool", "Debian's package prometheus")
-    use_everything(meter)
+    use_everything(telemetry)
     await watch(store, "ftjob-1")
     async with site() as client:
         text = (await client.get("/metrics")).content

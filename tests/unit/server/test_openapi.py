@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, settings
 from schemathesis import Case
 
 from tests.doubles import ManualClock, RecordingLog
-from tests.unit.server.running_server import TOKEN, a_standing, see, watch
+from tests.unit.server.running_server import TOKEN, a_health_snapshot, see, watch
 from watcher.domain.deliveries import DeliveryState
 from watcher.server.app import make_app
-from watcher.server.context import Panel
-from watcher.server.metrics import PrometheusMeter
+from watcher.server.context import ServerContext
+from watcher.server.metrics import PrometheusTelemetry
 from watcher.server.openapi import document
 from watcher.server.serving import Listen, serving
 from watcher.store.sql import SqlStore
@@ -54,12 +54,12 @@ class _Service(threading.Thread):
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        meter = PrometheusMeter()
-        async with SqlStore(f"sqlite:///{self._path}", meter) as store:
+        telemetry = PrometheusTelemetry()
+        async with SqlStore(f"sqlite:///{self._path}", telemetry) as store:
             await watch(store, *(f"ftjob-{number}" for number in range(3)))
-            await see(store, "ftjob-1", "queued", "paused", "succeeded", owed=("pager", "chat"))
-            panel = Panel(store, ManualClock(), self.log, "1.2.3", a_standing)
-            async with serving(make_app(panel, meter, TOKEN), Listen("127.0.0.1", 0), self.log) as listen:
+            await see(store, "ftjob-1", "queued", "paused", "succeeded", recipients=("pager", "chat"))
+            context = ServerContext(store, ManualClock(), self.log, "1.2.3", a_health_snapshot)
+            async with serving(make_app(context, telemetry, TOKEN), Listen("127.0.0.1", 0), self.log) as listen:
                 self.url = f"http://{listen}"
                 self._is_ready.set()
                 await self._over.wait()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.doubles import ManualClock
-from tests.unit.server.running_server import Site, a_standing
+from tests.unit.server.running_server import Site, a_health_snapshot
 from watcher.store.sql import SqlStore
 
 SECOND = timedelta(seconds=1)
@@ -22,7 +22,7 @@ async def test_it_lives_while_the_loops_turn(site: Site) -> None:
 
 
 async def test_a_loop_that_hangs_is_named(site: Site) -> None:
-    async with site(standing=a_standing(stalled=["deliver"])) as client:
+    async with site(health=a_health_snapshot(stalled=["deliver"])) as client:
         answer = await client.get("/livez")
     assert (answer.status_code, answer.json()) == (503, {"status": "stalled", "stalled": ["deliver"]})
 
@@ -42,7 +42,7 @@ async def test_it_is_ready_while_a_source_answers(
 ) -> None:
     clock.move(seconds=silence)
     answers = {"other": None, "openai": clock() - last_answer * SECOND if last_answer else None}
-    async with site(standing=a_standing(watched=watched, last_answers=answers)) as client:
+    async with site(health=a_health_snapshot(watched=watched, last_answers=answers)) as client:
         answer = await client.get("/readyz")
     assert answer.status_code == (200 if verdict == "ok" else 503)
     assert answer.json() == {

@@ -132,7 +132,7 @@ def test_a_kind_that_redefines_what_every_notifier_has_is_refused(install: Insta
 
 @pytest.mark.parametrize(
     ("source", "why"),
-    [("import no_such_module", "ModuleNotFoundError: No module named"), ("plugin = 1", "is not a watcher.notifiers")],
+    [("import no_such_module", "ModuleNotFoundError: No module named"), ("plugin = 1", "is not a watcher.plugins")],
 )
 def test_a_kind_that_is_broken_is_told_at_the_key(source: str, why: str, install: Install, complain: Complain) -> None:
     install("odd-bird", "odd", source)

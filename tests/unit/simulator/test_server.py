@@ -41,8 +41,8 @@ async def test_a_connection_serves_one_request_after_the_other() -> None:
     async with LoopbackServer(note_peer) as server:
         request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
         last = b"GET / HTTP/1.1\r\nhost: b\r\nconnection: close\r\n\r\n"
-        answered = await exchange(server.address, request, request, last)
-    assert answered.count(b"HTTP/1.1 200") == 3
+        after_answer = await exchange(server.address, request, request, last)
+    assert after_answer.count(b"HTTP/1.1 200") == 3
     assert peers == {"a", "b"}
 
 
@@ -62,8 +62,8 @@ async def test_an_answer_that_has_no_body_gets_none(method: str, status_code: in
 
     async with LoopbackServer(answer) as server, httpx.AsyncClient(trust_env=False) as client:
         for _ in range(2):
-            answered = await client.request(method, server.address)
-            assert (answered.status_code, answered.content) == (status_code, b"")
+            after_answer = await client.request(method, server.address)
+            assert (after_answer.status_code, after_answer.content) == (status_code, b"")
 
 
 @pytest.mark.parametrize("nonsense", [b"EHLO mail\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"])

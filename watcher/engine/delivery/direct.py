@@ -6,29 +6,29 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from watcher.domain.deliveries import BRIEF, Delivery, DeliveryState
-from watcher.domain.routing import Route, owed
+from watcher.domain.deliveries import WATCH_RETRY_POLICY, Delivery, DeliveryState
+from watcher.domain.routing import Route, recipients
 from watcher.domain.transitions import Transition
-from watcher.engine.delivery.dispatcher import Deliver
+from watcher.engine.delivery.dispatcher import Dispatcher
 from watcher.engine.delivery.memory import MemoryDeliveries
-from watcher.engine.ports import Edges, Notifier
+from watcher.engine.ports import Notifier, Runtime
 
 TICK_SECONDS = 0.2
 """How late a retry may be."""
 
 
-class Announce:
+class DirectDelivery:
     """Delivers while it is entered; leaving it waits until each delivery has come to an end, within a minute."""
 
-    def __init__(self, notifiers: Mapping[str, Notifier], routes: Sequence[Route], edges: Edges) -> None:
+    def __init__(self, notifiers: Mapping[str, Notifier], routes: Sequence[Route], runtime: Runtime) -> None:
         self._notifiers = notifiers
-        self._edges = edges
+        self._runtime = runtime
         self._routes = routes
 
     async def __aenter__(self) -> Self:
         """Start delivering, with nothing owed."""
-        self._deliveries = MemoryDeliveries(BRIEF.give_up_after)
-        self._deliver = Deliver(self._deliveries, self._notifiers, BRIEF, self._edges)
+        self._deliveries = MemoryDeliveries(WATCH_RETRY_POLICY.give_up_after)
+        self._deliver = Dispatcher(self._deliveries, self._notifiers, WATCH_RETRY_POLICY, self._runtime)
         self._running = asyncio.create_task(self._deliver.run())
         return self
 
@@ -50,7 +50,7 @@ class Announce:
 
     def tell(self, transition: Transition) -> None:
         """Have the transition delivered to whoever wants it."""
-        self._deliveries.owe(transition, owed(self._routes, transition), self._edges.clock())
+        self._deliveries.owe(transition, recipients(self._routes, transition), self._runtime.clock())
         self._deliver.wake()
 
     def undelivered(self) -> list[Delivery]:

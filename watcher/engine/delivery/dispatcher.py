@@ -11,8 +11,8 @@ from watcher.domain.conditions import Health
 from watcher.domain.deliveries import Delivery, DeliveryState, Failed, Outcome, RetryPolicy, Settlement, after_attempt
 from watcher.domain.messages import event_id, message_of
 from watcher.engine.group_commit import GroupCommit
-from watcher.engine.liveness import Pulse
-from watcher.engine.ports import DeliveryRecord, Edges, Notifier
+from watcher.engine.liveness import Liveness
+from watcher.engine.ports import DeliveryStore, Notifier, Runtime
 from watcher.errors import OutputClosedError, StoreError
 
 ATTEMPT_LIMIT = timedelta(seconds=20)
@@ -24,7 +24,7 @@ CLAIM = timedelta(seconds=30)
 
 
 @dataclass(slots=True)
-class _Lane:
+class _NotifierState:
     """What goes on at one notifier."""
 
     notifier: Notifier
@@ -45,7 +45,7 @@ class _Lane:
         if settlement.state is DeliveryState.DEAD:
             self.rejection = settlement.error
 
-    def hush(self, wait: timedelta, now: datetime) -> None:
+    def pause(self, wait: timedelta, now: datetime) -> None:
         """Leave the receiver alone for as long as it asks, which it asks of all messages and not of one."""
         self.quiet_until = now + min(wait, LONGEST_QUIET)
 
@@ -56,31 +56,31 @@ class _Lane:
         return max(self.notifier.at_once - len(self.sending), 0)
 
 
-class Deliver:
+class Dispatcher:
     """Sends what is due, each notifier in a lane of its own, and settles what came of it."""
 
     def __init__(
-        self, record: DeliveryRecord, notifiers: Mapping[str, Notifier], policy: RetryPolicy, edges: Edges
+        self, record: DeliveryStore, notifiers: Mapping[str, Notifier], policy: RetryPolicy, runtime: Runtime
     ) -> None:
-        self._record = record
-        self._lanes = {name: _Lane(notifier) for name, notifier in notifiers.items()}
+        self._store = record
+        self._lanes = {name: _NotifierState(notifier) for name, notifier in notifiers.items()}
         self._policy = policy
-        self._edges = edges
-        self._log = edges.log
-        self._settlements = GroupCommit("outcomes of deliveries", record.settle, self, edges.log)
+        self._runtime = runtime
+        self._log = runtime.log
+        self._settlements = GroupCommit("outcomes of deliveries", record.settle, self, runtime.log)
         self._wake = asyncio.Event()
         self._is_stopping = False
-        self.pulse = Pulse()
+        self.liveness = Liveness()
         self._output_closed: OutputClosedError | None = None
-        self._record_error: StoreError | None = None
+        self._store_error: StoreError | None = None
 
     def wake(self) -> None:
         """Look for due deliveries now."""
         self._wake.set()
 
-    def record_error(self) -> StoreError | None:
+    def store_error(self) -> StoreError | None:
         """Say why the record cannot be read or written; None while it can."""
-        return self._settlements.refusal or self._record_error
+        return self._settlements.refusal or self._store_error
 
     def health(self) -> list[Health]:
         """Say how each notifier has been doing."""
@@ -106,39 +106,39 @@ class Deliver:
                 # What is claimed is sent, even if the word to stop came meanwhile: nobody else could for a while.
                 for delivery in await self._claim():
                     attempts.create_task(self._attempt(delivery))
-                self.pulse.turned()
+                self.liveness.turned()
                 await self._wake.wait()
                 self._wake.clear()
 
     async def _claim(self) -> Sequence[Delivery]:
-        now = self._edges.clock()
+        now = self._runtime.clock()
         capacity = {name: room for name, lane in self._lanes.items() if (room := lane.room(now))}
         # What is in hand and cannot be settled must not be claimed anew: its settlement would no longer fit.
         if not capacity or self._settlements.refusal:
             return ()
         try:
-            claimed = await self._record.claim(capacity, now, now + CLAIM)
+            claimed = await self._store.claim(capacity, now, now + CLAIM)
         except StoreError as error:
-            self._note_record(error)
+            self._note_store(error)
             return ()
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the delivering
             self._log.exception("looking for due deliveries broke", error=type(error).__name__)
             return ()
-        self._note_record(None)
+        self._note_store(None)
         deliveries = [delivery for delivery in claimed if delivery.id not in self._lanes[delivery.notifier].sending]
         for delivery in deliveries:
             self._lanes[delivery.notifier].sending.add(delivery.id)
         return deliveries
 
-    def _note_record(self, error: StoreError | None) -> None:
-        if error and not self._record_error:
+    def _note_store(self, error: StoreError | None) -> None:
+        if error and not self._store_error:
             self._log.error("record not readable, deliveries wait", error=str(error))
-        if self._record_error and not error:
+        if self._store_error and not error:
             self._log.info("record readable again, deliveries go on")
-        self._record_error = error
+        self._store_error = error
 
     async def _attempt(self, delivery: Delivery) -> None:
-        self.pulse.begun(delivery.id)
+        self.liveness.begun(delivery.id)
         try:
             outcome = await self._send(delivery)
         except OutputClosedError as error:
@@ -146,14 +146,14 @@ class Deliver:
             self.stop()
             return
         finally:
-            self.pulse.ended(delivery.id)
-        now = self._edges.clock()
-        settlement = after_attempt(delivery, outcome, now, self._edges.jitter(), self._policy)
+            self.liveness.ended(delivery.id)
+        now = self._runtime.clock()
+        settlement = after_attempt(delivery, outcome, now, self._runtime.jitter(), self._policy)
         lane = self._lanes[delivery.notifier]
         lane.note(settlement, now)
         if isinstance(outcome, Failed) and outcome.retry_after:
-            lane.hush(outcome.retry_after, now)
-        self._edges.meter.attempted(settlement, now)
+            lane.pause(outcome.retry_after, now)
+        self._runtime.telemetry.attempted(settlement, now)
         self._log_settlement(settlement)
         self._settlements.put(settlement)
 

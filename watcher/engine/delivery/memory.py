@@ -41,7 +41,7 @@ class MemoryDeliveries:
         return [delivery for delivery in self._deliveries if delivery.state is state]
 
     async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
-        """See `DeliveryRecord`."""
+        """See `DeliveryStore`."""
         room = dict(capacity)
         claimed: list[Delivery] = []
         held: set[object] = set()
@@ -55,7 +55,7 @@ class MemoryDeliveries:
         return claimed
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """See `DeliveryRecord`."""
+        """See `DeliveryStore`."""
         for settlement in settlements:
             delivery = settlement.delivery
             self._keep(

@@ -11,7 +11,7 @@ _LONGEST = max(PROBE_INTERVAL, LONGEST_RETRY_AFTER)
 """The longest time for which it is ever closed. What seems longer comes of a clock that was set back."""
 
 
-class Gate:
+class CircuitBreaker:
     """Open while the source deals with us; after a rejection it lets one poll through per probe interval."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Gate:
         self._closed_until = now + PROBE_INTERVAL
         return is_news
 
-    def hush(self, wait: timedelta, now: datetime) -> None:
+    def pause(self, wait: timedelta, now: datetime) -> None:
         """Leave the source alone for as long as it asks, which it asks of all jobs and not of one."""
         self._closed_until = max(self._closed_until, now + min(wait, LONGEST_RETRY_AFTER))
 

@@ -10,17 +10,17 @@ from enum import StrEnum
 
 from watcher.domain.jobs import Job, JobKey, JobSpec, Status
 from watcher.domain.polling_policy import (
+    PollFailure,
+    PollingPolicy,
     PollOutcome,
-    Rhythm,
-    Trouble,
-    answered,
+    after_answer,
+    after_failure,
     is_reported_missing,
     next_poll,
-    troubled,
 )
 from watcher.domain.transitions import Transition, detect, has_reached, moved
 from watcher.engine.polling.source_calls import poll
-from watcher.engine.ports import Edges, JobSource
+from watcher.engine.ports import JobSource, Runtime
 
 
 class Ending(StrEnum):
@@ -41,7 +41,7 @@ class Ending(StrEnum):
 class Bounds:
     """How often to ask, and how long to watch."""
 
-    rhythm: Rhythm
+    polling_policy: PollingPolicy
     until: str | None = None
     """A status to wait for; None: the end of the job."""
     timeout: timedelta | None = None
@@ -50,29 +50,29 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class FollowListener:
     """Who hears what, while it happens."""
 
     transition: Callable[[Transition], None]
-    trouble: Callable[[Job, Trouble, datetime | None], None]
+    trouble: Callable[[Job, PollFailure, datetime | None], None]
     """A poll failed; the job's next one is at the time given, or there is none."""
 
 
-class Watch:
+class Follow:
     """Follows jobs side by side. The first rejection ends it for all of them."""
 
     def __init__(
         self,
         sources: Mapping[str, JobSource],
         bounds: Bounds,
-        telling: Telling,
-        edges: Edges,
+        telling: FollowListener,
+        runtime: Runtime,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._sources = sources
         self._bounds = bounds
         self._telling = telling
-        self._edges = edges
+        self._runtime = runtime
         self._sleep = sleep
 
     async def run(self, specs: Sequence[JobSpec]) -> Mapping[JobKey, Ending]:
@@ -101,11 +101,11 @@ class Watch:
         failing_since: datetime | None = None
         while True:
             job, trouble = await self._look(job)
-            now = self._edges.clock()
+            now = self._runtime.clock()
             failing_since = (failing_since or now) if trouble else None
             give_up_at = failing_since + self._bounds.give_up_after if failing_since else None
             ending = self._ending(job, trouble, has_failed_too_long=give_up_at is not None and now >= give_up_at)
-            next_at = next_poll(job, self._bounds.rhythm, now, self._edges.jitter(), trouble) or now
+            next_at = next_poll(job, self._bounds.polling_policy, now, self._runtime.jitter(), trouble) or now
             if trouble:
                 self._telling.trouble(job, trouble, None if ending else next_at)
             if ending:
@@ -113,17 +113,17 @@ class Watch:
                 return
             await self._sleep((min(next_at, give_up_at or next_at) - now).total_seconds())
 
-    async def _look(self, job: Job) -> tuple[Job, Trouble | None]:
-        result = await poll(self._sources[job.key.source], job, self._edges.log)
-        if isinstance(result, Trouble):
-            return troubled(job, result), result
+    async def _look(self, job: Job) -> tuple[Job, PollFailure | None]:
+        result = await poll(self._sources[job.key.source], job, self._runtime.log)
+        if isinstance(result, PollFailure):
+            return after_failure(job, result), result
         transition = detect(job, result) if result else None
         if transition is None:
-            return answered(job), None
+            return after_answer(job), None
         self._telling.transition(transition)
-        return moved(answered(job), transition), None
+        return moved(after_answer(job), transition), None
 
-    def _ending(self, job: Job, trouble: Trouble | None, *, has_failed_too_long: bool) -> Ending | None:
+    def _ending(self, job: Job, trouble: PollFailure | None, *, has_failed_too_long: bool) -> Ending | None:
         if trouble:
             if trouble.outcome is PollOutcome.REJECTED:
                 return Ending.REJECTED

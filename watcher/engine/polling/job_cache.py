@@ -11,28 +11,33 @@ from typing import Self, cast
 from watcher.domain.jobs import Job, JobKey, is_terminal
 from watcher.domain.transitions import Transition
 from watcher.engine.group_commit import GroupCommit
-from watcher.engine.ports import Change, Edges, JobRecord
+from watcher.engine.ports import Change, JobStore, Runtime
 from watcher.errors import StoreError
 
 
-class Ledger:
+class JobCache:
     """Remembers jobs, so that polling goes on while the record cannot be reached, and records what changes.
 
     Enter it to start recording; leaving it waits until all is recorded, or refused once more.
     """
 
     def __init__(
-        self, record: JobRecord, edges: Edges, *, on_owed: Callable[[], None], on_forgotten: Callable[[JobKey], None]
+        self,
+        record: JobStore,
+        runtime: Runtime,
+        *,
+        wake_delivery: Callable[[], None],
+        on_forgotten: Callable[[JobKey], None],
     ) -> None:
-        """`on_owed` is called when a recorded transition is owed to somebody."""
-        self._edges = edges
-        self._log = edges.log
-        self._on_owed = on_owed
+        """`wake_delivery` is called when a recorded transition is owed to somebody."""
+        self._runtime = runtime
+        self._log = runtime.log
+        self._wake_delivery = wake_delivery
         self._on_forgotten = on_forgotten
         self._jobs: dict[JobKey, Job] = {}
         """Every job as last known."""
         self._unrecorded: Counter[JobKey] = Counter()
-        self._changes = GroupCommit("changes of jobs", record.record, self, edges.log)
+        self._changes = GroupCommit("changes of jobs", record.record, self, runtime.log)
 
     async def __aenter__(self) -> Self:
         """Start recording."""
@@ -93,12 +98,12 @@ class Ledger:
             if change.job.key in late:
                 self._log.info("somebody else was first, observation dropped", job=str(change.job.key))
             elif change.transition:
-                self._edges.meter.moved(change.transition)
-                self._log_transition(change.transition, change.owed)
+                self._runtime.telemetry.moved(change.transition)
+                self._log_transition(change.transition, change.recipients)
             if change.job.key in late or is_terminal(change.job.status):
                 self._forget(change.job.key)
-        if any(change.owed for change in items if change.job.key not in late):
-            self._on_owed()
+        if any(change.recipients for change in items if change.job.key not in late):
+            self._wake_delivery()
 
     def dropped(self, item: Change) -> None:
         """Hear from the queue that a change can never be recorded; the next look at the job begins anew."""
@@ -117,12 +122,12 @@ class Ledger:
         self._jobs.pop(key, None)
         self._on_forgotten(key)
 
-    def _log_transition(self, transition: Transition, owed: Sequence[str]) -> None:
+    def _log_transition(self, transition: Transition, recipients: Sequence[str]) -> None:
         self._log.info(
             "transition",
             job=str(transition.key),
             before=transition.previous_status,
             status=transition.status,
             reason=str(transition.reason),
-            owed=list(owed),
+            recipients=list(recipients),
         )

@@ -17,14 +17,14 @@ PATIENCE = 5
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class _Segment:
     """A part of the list: the jobs that come after `begin`, as far as `end`. None: from its top, to its bottom."""
 
     begin: str | None
     end: str | None
 
 
-class Sweep:
+class ListScan:
     """Knows which parts of a source's list are worth reading.
 
     The list is ordered by age, so a page begins after the same job as long as that job exists; new jobs come on top.
@@ -39,7 +39,7 @@ class Sweep:
         self._readings = 0
         self.pages = 0
         """How many the last reading took."""
-        self._stretches = [_Stretch(None, None)]
+        self._stretches = [_Segment(None, None)]
         self._slots = asyncio.Semaphore(PAGES_AT_ONCE)
 
     async def read(self, wanted: frozenset[str]) -> dict[str, str]:
@@ -70,11 +70,11 @@ class Sweep:
 
     def _start_anew(self) -> None:
         """Read the list from its top the next time: what is known of it may no longer hold."""
-        self._stretches = [_Stretch(None, None)]
+        self._stretches = [_Segment(None, None)]
 
-    async def _read(self, stretch: _Stretch, wanted: frozenset[str], found: dict[str, str]) -> list[_Stretch]:
+    async def _read(self, stretch: _Segment, wanted: frozenset[str], found: dict[str, str]) -> list[_Segment]:
         """Read a stretch page by page; return the parts of it that are worth reading again."""
-        worth: list[_Stretch] = []
+        worth: list[_Segment] = []
         begin, barren = stretch.begin, 0
         while True:
             async with self._slots:
@@ -87,7 +87,7 @@ class Sweep:
             is_last = page.after is None or page.after == stretch.end or stretch.end in page.statuses
             # What is new comes on top: that is always read, as far as to where the next part begins.
             if begin is None or len(hits) >= WORTH_A_PAGE:
-                worth.append(_Stretch(begin, stretch.end if is_last else page.after))
+                worth.append(_Segment(begin, stretch.end if is_last else page.after))
             if is_last or barren == PATIENCE or len(found) == len(wanted):
                 return worth
             begin = page.after

@@ -12,41 +12,41 @@ from time import monotonic
 from watcher.domain.conditions import Health
 from watcher.domain.forecast import forecast_from
 from watcher.domain.jobs import Forecast, Job, JobKey, Observation, is_terminal
-from watcher.domain.polling_policy import PollOutcome, Trouble, wants_look
+from watcher.domain.polling_policy import PollFailure, PollOutcome, wants_look
 from watcher.domain.routing import Route
-from watcher.engine.liveness import Pulse
-from watcher.engine.polling.job_cache import Ledger
+from watcher.engine.liveness import Liveness
+from watcher.engine.polling.job_cache import JobCache
 from watcher.engine.polling.learn import Learn
 from watcher.engine.polling.source_calls import look, poll, read_list
 from watcher.engine.polling.source_state import LISTING_PAYS_FROM, Lane
-from watcher.engine.ports import Edges, JobRecord, Take
+from watcher.engine.ports import ClaimRequest, JobStore, Runtime
 from watcher.errors import StoreError, StoreUnavailableError
 
-RECORD_PATIENCE_SECONDS = 1.0
+STORE_PATIENCE_SECONDS = 1.0
 """How long the record is waited for before polling goes on from memory."""
 STALE_WAITS = 4
 """A job not seen due for so many of the longest waits is watched by somebody else, or no more."""
 
 
-class Observe:
+class Poller:
     """Polls what is due, and records what it learns."""
 
     def __init__(
-        self, record: JobRecord, edges: Edges, *, routes: Sequence[Route], on_owed: Callable[[], None]
+        self, record: JobStore, runtime: Runtime, *, routes: Sequence[Route], wake_delivery: Callable[[], None]
     ) -> None:
-        """`on_owed` is called when a recorded transition is owed to somebody."""
-        self._record = record
-        self._edges = edges
-        self._log = edges.log
+        """`wake_delivery` is called when a recorded transition is owed to somebody."""
+        self._store = record
+        self._runtime = runtime
+        self._log = runtime.log
         self._lanes: dict[str, Lane] = {}
-        self._ledger = Ledger(record, edges, on_owed=on_owed, on_forgotten=self._forget_at_source)
-        self._learn = Learn(self._ledger, edges, routes)
+        self._job_cache = JobCache(record, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget_at_source)
+        self._learn = Learn(self._job_cache, runtime, routes)
         self._wake = asyncio.Event()
-        self._record_error: StoreError | None = None
+        self._store_error: StoreError | None = None
         self._taking: asyncio.Future[Sequence[Job]] | None = None
         self.recoveries = 0
         """How often the record was out of reach, and came back."""
-        self.pulse = Pulse()
+        self.liveness = Liveness()
         self.first_tick = asyncio.Event()
         """Set once the due jobs were looked for."""
 
@@ -65,21 +65,21 @@ class Observe:
     @property
     def watched(self) -> int:
         """How many jobs are being polled here."""
-        return len(self._ledger)
+        return len(self._job_cache)
 
     @property
     def longest_wait(self) -> timedelta:
         """The longest time for which a job may rightly not be due."""
         return max((lane.longest_wait for lane in self._lanes.values()), default=timedelta())
 
-    def record_error(self) -> StoreError | None:
+    def store_error(self) -> StoreError | None:
         """Say why the record cannot be read or written; None while it can."""
-        return self._ledger.refusal or self._record_error
+        return self._job_cache.refusal or self._store_error
 
     def health(self) -> list[Health]:
         """Say how each source has been doing."""
         return [
-            Health(lane.name, lane.last_answer, lane.failing_since, lane.error, lane.gate.rejection)
+            Health(lane.name, lane.last_answer, lane.failing_since, lane.error, lane.circuit_breaker.rejection)
             for lane in self._lanes.values()
         ]
 
@@ -90,32 +90,32 @@ class Observe:
     async def run(self) -> None:
         """Poll for ever; cancel to stop. What was observed is recorded first, polls under way are dropped."""
         try:
-            async with self._ledger, asyncio.TaskGroup() as work:
+            async with self._job_cache, asyncio.TaskGroup() as work:
                 while True:
                     await self._wake.wait()
                     self._wake.clear()
-                    now = self._edges.clock()
+                    now = self._runtime.clock()
                     for lane in self._lanes.values():
                         self._resume(lane, work, now)
                     await self._begin(work, now)
-                    self.pulse.turned()
+                    self.liveness.turned()
                     self.first_tick.set()
         finally:
             if self._taking:
                 self._taking.cancel()
 
-    async def remember_durations(self) -> None:
+    async def refresh_durations(self) -> None:
         """Look up how long earlier jobs were in each status, for forecasts."""
         for lane in self._lanes.values():
-            if lane.rhythm.is_adaptive:
+            if lane.polling_policy.is_adaptive:
                 try:
-                    lane.durations = await self._record.durations(lane.name)
+                    lane.durations = await self._store.durations(lane.name)
                 except StoreError as error:
                     self._log.debug("no durations of earlier jobs", source=lane.name, error=str(error))
 
     def forget_stale(self) -> None:
         """Forget jobs that have not been due here for long."""
-        self._ledger.forget_before(self._edges.clock() - STALE_WAITS * self.longest_wait)
+        self._job_cache.forget_before(self._runtime.clock() - STALE_WAITS * self.longest_wait)
 
     def _resume(self, lane: Lane, work: asyncio.TaskGroup, now: datetime) -> None:
         """Retrieve what was taken, as far as there is room."""
@@ -124,7 +124,7 @@ class Observe:
             lane.asking += 1
             work.create_task(self._poll(lane, *lane.waiting.popleft()))
         if count:
-            lane.gate.passed(now)
+            lane.circuit_breaker.passed(now)
 
     async def _begin(self, work: asyncio.TaskGroup, now: datetime) -> None:
         """Take what is due, and ask for it."""
@@ -153,73 +153,73 @@ class Observe:
         enough = min(lane.listing_pays_from(), max(room, LISTING_PAYS_FROM))
         return seen >= enough and lane.may_list(now)
 
-    async def _take(self, wanted: Mapping[str, Take], now: datetime) -> dict[str, list[Job]]:
+    async def _take(self, wanted: Mapping[str, ClaimRequest], now: datetime) -> dict[str, list[Job]]:
         """Take due jobs of each source, those that are in hand aside."""
         if not wanted:
             return {}
         taken: dict[str, list[Job]] = {name: [] for name in wanted}
         try:
-            due = [self._ledger.latest(job) for job in await self._due_from_record(wanted, now)]
+            due = [self._job_cache.latest(job) for job in await self._due_from_store(wanted, now)]
         except StoreError as error:
-            self._note_record(error)
-            due = self._due_from_memory(wanted, now)
+            self._note_store(error)
+            due = self._due_from_cache(wanted, now)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watching
             self._log.exception("looking for due jobs broke", error=type(error).__name__)
             return taken
         else:
-            self._note_record(None)
+            self._note_store(None)
         for job in due:
             lane = self._lanes[job.key.source]
             if job.key in lane.in_hand:
                 continue
             lane.in_hand.add(job.key)
-            self._ledger.keep(job)
+            self._job_cache.keep(job)
             if lane.name in taken:
                 taken[lane.name].append(job)
             else:  # it was asked for earlier, and comes only now
                 lane.waiting.append((job, now))
         return taken
 
-    async def _due_from_record(self, wanted: Mapping[str, Take], now: datetime) -> Sequence[Job]:
+    async def _due_from_store(self, wanted: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
         """Take from the record; one that keeps us waiting is not waited for, and what it says is taken later."""
         if self._taking is None:
-            self._taking = asyncio.ensure_future(self._record.take_due(wanted, now))
-        await asyncio.wait([self._taking], timeout=RECORD_PATIENCE_SECONDS)
+            self._taking = asyncio.ensure_future(self._store.claim_due(wanted, now))
+        await asyncio.wait([self._taking], timeout=STORE_PATIENCE_SECONDS)
         if not self._taking.done():
             self._taking.add_done_callback(lambda _: self._wake.set())
-            raise StoreUnavailableError(f"the record does not answer within {RECORD_PATIENCE_SECONDS:g} s")
+            raise StoreUnavailableError(f"the record does not answer within {STORE_PATIENCE_SECONDS:g} s")
         taking, self._taking = self._taking, None
         return taking.result()
 
-    def _due_from_memory(self, wanted: Mapping[str, Take], now: datetime) -> list[Job]:
+    def _due_from_cache(self, wanted: Mapping[str, ClaimRequest], now: datetime) -> list[Job]:
         return [
             replace(job, due_at=take.next_due)
             for name, take in wanted.items()
-            for job in islice(self._ledger.due(name, now, self._lanes[name].longest_wait), take.room)
+            for job in islice(self._job_cache.due(name, now, self._lanes[name].longest_wait), take.room)
         ]
 
-    def _note_record(self, error: StoreError | None) -> None:
-        if error and not self._record_error:
+    def _note_store(self, error: StoreError | None) -> None:
+        if error and not self._store_error:
             self._log.error("record not readable, polling on from memory", error=str(error))
-        if self._record_error and not error:
+        if self._store_error and not error:
             self._log.info("record readable again")
             self.recoveries += 1
-        self._record_error = error
+        self._store_error = error
 
     async def _poll(self, lane: Lane, job: Job, taken_at: datetime) -> None:
-        self.pulse.begun(job.key)
+        self.liveness.begun(job.key)
         begun = monotonic()
         try:
             result = await poll(lane.source, job, self._log)
-            outcome = result.outcome if isinstance(result, Trouble) else PollOutcome.ANSWERED
-            self._edges.meter.polled(lane.name, outcome, monotonic() - begun)
+            outcome = result.outcome if isinstance(result, PollFailure) else PollOutcome.ANSWERED
+            self._runtime.telemetry.polled(lane.name, outcome, monotonic() - begun)
             self._learn.of_source(lane, result)
-            if isinstance(result, Trouble):
+            if isinstance(result, PollFailure):
                 self._learn.of_trouble(lane, job, result)
             else:
                 self._learn.of_job(lane, job, result, taken_at, await self._look(lane, job, result))
         finally:
-            self.pulse.ended(job.key)
+            self.liveness.ended(job.key)
             lane.in_hand.discard(job.key)
             lane.asking -= 1
             if lane.is_short_of_work():
@@ -228,21 +228,21 @@ class Observe:
     async def _look(self, lane: Lane, job: Job, observation: Observation | None) -> Forecast | None:
         """Look at the job's progress, if that is worth it; not before what is news is recorded."""
         has_moved = observation is not None and observation.status != job.status
-        if has_moved or not wants_look(job, lane.rhythm, self._edges.clock()):
+        if has_moved or not wants_look(job, lane.polling_policy, self._runtime.clock()):
             return None
         progress = await look(lane.source, job, self._log)
-        return forecast_from(job, None if isinstance(progress, Trouble) else progress, self._edges.clock())
+        return forecast_from(job, None if isinstance(progress, PollFailure) else progress, self._runtime.clock())
 
     async def _sweep(self, lane: Lane, jobs: Sequence[Job], taken_at: datetime) -> None:
         """Learn from the list what has not changed; have retrieved what may have, and what it does not hold."""
         try:
             seen = frozenset(job.key.id for job in jobs if job.status is not None)
             listed = await read_list(lane.sweep, seen, self._log)
-            if isinstance(listed, Trouble):
+            if isinstance(listed, PollFailure):
                 listed = self._note_no_list(lane, listed)
             else:
-                lane.judge_list(len(seen), len(listed), self._edges.clock())
-                self._edges.meter.listed(lane.name, len(listed))
+                lane.judge_list(len(seen), len(listed), self._runtime.clock())
+                self._runtime.telemetry.listed(lane.name, len(listed))
                 self._learn.of_source(lane, None)
             for job in jobs:
                 if self._is_settled(lane, job, listed.get(job.key.id)):
@@ -258,14 +258,16 @@ class Observe:
         """Tell whether what the list says of a job is enough."""
         if listed is None or listed != job.status or is_terminal(listed):
             return False
-        return not lane.sweep.is_to_be_verified(job.key.id) and not wants_look(job, lane.rhythm, self._edges.clock())
+        return not lane.sweep.is_to_be_verified(job.key.id) and not wants_look(
+            job, lane.polling_policy, self._runtime.clock()
+        )
 
-    def _note_no_list(self, lane: Lane, trouble: Trouble) -> dict[str, str]:
+    def _note_no_list(self, lane: Lane, trouble: PollFailure) -> dict[str, str]:
         """Note that the list cannot be read. A service without one says so each time, which would be a request lost."""
         self._log.info("list not read, asking for each job", source=lane.name, error=trouble.error)
         self._learn.of_source(lane, trouble)
         if trouble.outcome is not PollOutcome.FAILED:
-            lane.judge_list(wanted=1, found=0, now=self._edges.clock())
+            lane.judge_list(wanted=1, found=0, now=self._runtime.clock())
         return {}
 
     def _forget_at_source(self, key: JobKey) -> None:

@@ -9,7 +9,7 @@ from time import monotonic
 _MINUTE_SECONDS = 60.0
 
 
-class Budget:
+class RateLimit:
     """Spaces out the requests of one process to one source.
 
     Even spacing keeps to the budget in any minute, wherever that minute begins. The first request waits as well: a

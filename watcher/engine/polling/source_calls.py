@@ -6,42 +6,42 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from watcher.domain.jobs import Job, Observation, Progress
-from watcher.domain.polling_policy import PollOutcome, Trouble
-from watcher.engine.polling.list_scan import Sweep
+from watcher.domain.polling_policy import PollFailure, PollOutcome
+from watcher.engine.polling.list_scan import ListScan
 from watcher.engine.ports import JobSource, Log
 from watcher.errors import MissingError, RejectedError, SourceError, TransientError
 
 T = TypeVar("T")
 
 
-async def poll(source: JobSource, job: Job, log: Log) -> Observation | Trouble | None:
+async def poll(source: JobSource, job: Job, log: Log) -> Observation | PollFailure | None:
     """Ask for a job: an observation, the trouble there was, or None when there is nothing new."""
     return await _answer_to(source.retrieve(job.key.id, job.status), log, job=str(job.key))
 
 
-async def read_list(sweep: Sweep, wanted: frozenset[str], log: Log) -> dict[str, str] | Trouble:
+async def read_list(sweep: ListScan, wanted: frozenset[str], log: Log) -> dict[str, str] | PollFailure:
     """Read the list: the statuses of the wanted jobs that it holds, or the trouble there was."""
     return await _answer_to(sweep.read(wanted), log, list=sweep.name)
 
 
-async def look(source: JobSource, job: Job, log: Log) -> Progress | Trouble | None:
+async def look(source: JobSource, job: Job, log: Log) -> Progress | PollFailure | None:
     """Look at a job's progress: how far it is, the trouble there was, or None when that cannot be said."""
     return await _answer_to(source.progress(job.key.id), log, job=str(job.key))
 
 
-async def _answer_to(request: Awaitable[T], log: Log, **of: object) -> T | Trouble:
+async def _answer_to(request: Awaitable[T], log: Log, **of: object) -> T | PollFailure:
     try:
         return await request
     except SourceError as error:
         return _trouble(error)
     except Exception as error:  # a fault of ours must not end the watching of all other jobs
         log.exception("poll broke", error=type(error).__name__, **of)
-        return Trouble(PollOutcome.FAILED, f"internal error: {type(error).__name__}")
+        return PollFailure(PollOutcome.FAILED, f"internal error: {type(error).__name__}")
 
 
-def _trouble(error: SourceError) -> Trouble:
+def _trouble(error: SourceError) -> PollFailure:
     retry_after = error.retry_after if isinstance(error, TransientError) else None
-    return Trouble(_outcome(error), str(error), retry_after, error.request_id)
+    return PollFailure(_outcome(error), str(error), retry_after, error.request_id)
 
 
 def _outcome(error: SourceError) -> PollOutcome:

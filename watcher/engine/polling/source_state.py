@@ -10,11 +10,18 @@ from enum import StrEnum
 from functools import partial
 
 from watcher.domain.jobs import Job, JobKey, Observation
-from watcher.domain.polling_policy import LONGEST_RETRY_AFTER, PROBE_INTERVAL, PollOutcome, Rhythm, Trouble, urgency
-from watcher.engine.polling.circuit_breaker import Gate
-from watcher.engine.polling.list_scan import WORTH_A_PAGE, Sweep
-from watcher.engine.polling.rate_limit import Budget
-from watcher.engine.ports import JobSource, Take
+from watcher.domain.polling_policy import (
+    LONGEST_RETRY_AFTER,
+    PROBE_INTERVAL,
+    PollFailure,
+    PollingPolicy,
+    PollOutcome,
+    urgency,
+)
+from watcher.engine.polling.circuit_breaker import CircuitBreaker
+from watcher.engine.polling.list_scan import WORTH_A_PAGE, ListScan
+from watcher.engine.polling.rate_limit import RateLimit
+from watcher.engine.ports import ClaimRequest, JobSource
 
 LISTING_PAYS_FROM = 20
 """Jobs due at once from which a list page is worth trying in place of as many retrieves."""
@@ -47,15 +54,15 @@ class Lane:
 
     name: str
     source: JobSource
-    rhythm: Rhythm
+    polling_policy: PollingPolicy
     at_once: int
     """Retrieves under way at most."""
     strategy: Strategy = Strategy.AUTO
-    budget: Budget | None = None
+    rate_limit: RateLimit | None = None
     durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
     """How long earlier jobs were in each status."""
 
-    gate: Gate = field(default_factory=Gate)
+    circuit_breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     in_hand: set[JobKey] = field(default_factory=set)
     """The jobs that were taken, and whose polls have not ended."""
     asking: int = 0
@@ -64,7 +71,7 @@ class Lane:
     """Jobs to be retrieved when there is room, and when they were taken."""
     is_behind: bool = False
     """Whether more jobs were due than there was room for."""
-    sweep: Sweep = field(init=False)
+    sweep: ListScan = field(init=False)
     is_sweeping: bool = False
     last_answer: datetime | None = None
     failing_since: datetime | None = None
@@ -74,16 +81,16 @@ class Lane:
 
     def __post_init__(self) -> None:
         """Make the reader of the list, whose rounds depend on the rhythm."""
-        self.sweep = Sweep(self.name, self.source, max(VERIFY_INTERVAL // self.rhythm.interval, 1))
+        self.sweep = ListScan(self.name, self.source, max(VERIFY_INTERVAL // self.polling_policy.interval, 1))
 
     @property
     def longest_wait(self) -> timedelta:
         """The longest time for which a job of this source may rightly not be due."""
-        return max(self.rhythm.max_interval, LONGEST_RETRY_AFTER, PROBE_INTERVAL)
+        return max(self.polling_policy.max_interval, LONGEST_RETRY_AFTER, PROBE_INTERVAL)
 
-    def note(self, result: Observation | Trouble | None, now: datetime) -> None:
+    def note(self, result: Observation | PollFailure | None, now: datetime) -> None:
         """Note what a request came to."""
-        if isinstance(result, Trouble):
+        if isinstance(result, PollFailure):
             self.error = result.error
             has_failed = result.outcome is PollOutcome.FAILED
             self.failing_since = min(self.failing_since or now, now) if has_failed else None
@@ -92,10 +99,10 @@ class Lane:
 
     def room(self, now: datetime) -> int:
         """Return how many retrieves may be started now."""
-        room = self.gate.room(max(self.at_once - self.asking, 0), now)
-        return min(room, self.budget.room(BUDGETED_AHEAD_SECONDS)) if self.budget else room
+        room = self.circuit_breaker.room(max(self.at_once - self.asking, 0), now)
+        return min(room, self.rate_limit.room(BUDGETED_AHEAD_SECONDS)) if self.rate_limit else room
 
-    def wants(self, now: datetime) -> Take | None:
+    def wants(self, now: datetime) -> ClaimRequest | None:
         """Say which due jobs are wanted now; None for none."""
         room = self.room(now) - len(self.waiting)
         if room <= 0:
@@ -103,19 +110,23 @@ class Lane:
         may_list = self.may_list(now)
         if may_list and self.strategy is Strategy.LIST:
             return self.wants_for_list(now)
-        if self.budget is None:
-            return Take(room, now + self.rhythm.interval)
+        if self.rate_limit is None:
+            return ClaimRequest(room, now + self.polling_policy.interval)
         # Where requests are scarce, it must still be seen that there are enough jobs for a list page.
         room = max(room, LISTING_PAYS_FROM) if may_list else room
-        return Take(room, now + self.rhythm.interval, urgency=partial(urgency, rhythm=self.rhythm, now=now))
+        return ClaimRequest(
+            room,
+            now + self.polling_policy.interval,
+            urgency=partial(urgency, polling_policy=self.polling_policy, now=now),
+        )
 
-    def wants_for_list(self, now: datetime) -> Take:
+    def wants_for_list(self, now: datetime) -> ClaimRequest:
         """Say which jobs the list is read for: also what falls due before it is read again."""
-        return Take(MOST_LISTED, now + self.rhythm.interval, ahead=self.rhythm.interval)
+        return ClaimRequest(MOST_LISTED, now + self.polling_policy.interval, ahead=self.polling_policy.interval)
 
     def may_list(self, now: datetime) -> bool:
         """Tell whether the list can be read now."""
-        if self.strategy is Strategy.RETRIEVE or self.gate.rejection or self.is_sweeping:
+        if self.strategy is Strategy.RETRIEVE or self.circuit_breaker.rejection or self.is_sweeping:
             return False
         since = self._listing_pauses_at
         return since is None or not timedelta() <= now - since < LISTING_PAUSE

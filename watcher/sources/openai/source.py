@@ -15,7 +15,7 @@ from watcher.domain.jobs import ID_RULE, JobKey, Observation, Page, Progress, is
 from watcher.engine.ports import Clock, Log
 from watcher.errors import ConfigurationError
 from watcher.http import Answer, Request
-from watcher.sources.client import Api, Pace
+from watcher.sources.client import Pace, SourceClient
 from watcher.sources.errors import request_id_of
 from watcher.sources.openai.config import SourceConfig
 
@@ -24,7 +24,7 @@ PAGES_KEPT = 200
 
 
 @dataclass(slots=True)
-class _Leaf:
+class _CachedPage:
     """What is remembered of a page of the list."""
 
     request: Request
@@ -52,11 +52,11 @@ class OpenAISource:
         self.name = config.name
         self._clock = clock
         self._log = log
-        self._api = Api(config, clock, log, Pace(at_once, sleep, turn))
+        self._api = SourceClient(config, clock, log, Pace(at_once, sleep, turn))
         self._requests: dict[str, Request] = {}
         self._last: dict[str, tuple[bytes, str]] = {}
         """The digest of the last body of each job, and the status it said. The body itself would take the memory."""
-        self._leaves: dict[str | None, _Leaf] = {}
+        self._leaves: dict[str | None, _CachedPage] = {}
         """By the id that a page comes after; the one asked for last stands last."""
 
     async def __aenter__(self) -> Self:
@@ -95,13 +95,13 @@ class OpenAISource:
         self._requests.pop(job_id, None)
         self._last.pop(job_id, None)
 
-    def _leaf(self, after: str | None) -> _Leaf:
+    def _leaf(self, after: str | None) -> _CachedPage:
         from watcher.sources.openai.list import PAGE_SIZE
 
         leaf = self._leaves.pop(after, None)
         if leaf is None:
             behind = {} if after is None else {"after": after}
-            leaf = _Leaf(self._api.request(limit=str(PAGE_SIZE), **behind))
+            leaf = _CachedPage(self._api.request(limit=str(PAGE_SIZE), **behind))
         self._leaves[after] = leaf
         if len(self._leaves) > PAGES_KEPT:
             del self._leaves[next(iter(self._leaves))]
@@ -120,7 +120,7 @@ class OpenAISource:
         self._last[job_id] = digest, sys.intern(observation.status)
         return observation
 
-    def _read_page(self, after: str | None, leaf: _Leaf, answer: Answer) -> Page:
+    def _read_page(self, after: str | None, leaf: _CachedPage, answer: Answer) -> Page:
         from watcher.sources.openai.list import parse_page
 
         digest = _digest(answer.body)

@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from tests.doubles import HangingNotifier, ManualClock, ScriptedNotifier, edges, job_in, observation, until
+from tests.doubles import HangingNotifier, ManualClock, ScriptedNotifier, job_in, observation, runtime, until
 from watcher.domain.deliveries import Failed, Rejected
 from watcher.domain.routing import FirstSeen, Route
 from watcher.domain.transitions import Transition, detect
 from watcher.engine.delivery import direct as announce_module
-from watcher.engine.delivery.direct import Announce
-from watcher.engine.ports import Edges
+from watcher.engine.delivery.direct import DirectDelivery
+from watcher.engine.ports import Runtime
 from watcher.errors import OutputClosedError
 
 
@@ -29,37 +29,37 @@ def transition(before: str | None, after: str) -> Transition:
     return found
 
 
-def flying_edges() -> Edges:
+def flying_edges() -> Runtime:
     """Return edges whose time runs on by itself, a second at each look."""
     clock = ManualClock()
-    return edges(lambda: clock.move(seconds=1))
+    return runtime(lambda: clock.move(seconds=1))
 
 
 async def test_leaving_waits_until_everything_arrived() -> None:
     notifier = ScriptedNotifier([Failed("HTTP 503")])
-    async with Announce({"chat": notifier}, [Route("chat")], flying_edges()) as announce:
-        announce.tell(transition("queued", "running"))
-        announce.tell(transition("running", "succeeded"))
+    async with DirectDelivery({"chat": notifier}, [Route("chat")], flying_edges()) as direct:
+        direct.tell(transition("queued", "running"))
+        direct.tell(transition("running", "succeeded"))
 
     assert [message.type.rpartition(".")[2] for message in notifier.received] == ["running", "running", "succeeded"]
-    assert announce.undelivered() == []
+    assert direct.undelivered() == []
 
 
 async def test_a_receiver_that_stays_down_is_given_up_within_a_minute() -> None:
     notifier = ScriptedNotifier([Failed("HTTP 503", timedelta(hours=1))] * 99)
-    async with Announce({"chat": notifier}, [Route("chat")], flying_edges()) as announce:
-        announce.tell(transition("running", "failed"))
+    async with DirectDelivery({"chat": notifier}, [Route("chat")], flying_edges()) as direct:
+        direct.tell(transition("running", "failed"))
 
     assert 1 < len(notifier.received) < 10
-    assert [delivery.last_error for delivery in announce.undelivered()] == ["HTTP 503"]
+    assert [delivery.last_error for delivery in direct.undelivered()] == ["HTTP 503"]
 
 
 async def test_only_what_a_notifier_wants_is_sent() -> None:
     notifier = ScriptedNotifier([Rejected("HTTP 410")])
     routes = [Route("chat", statuses=frozenset({"failed"}), first_seen=FirstSeen.NEVER)]
-    async with Announce({"chat": notifier}, routes, flying_edges()) as announce:
-        announce.tell(transition(None, "failed"))
-        announce.tell(transition("queued", "running"))
+    async with DirectDelivery({"chat": notifier}, routes, flying_edges()) as direct:
+        direct.tell(transition(None, "failed"))
+        direct.tell(transition("queued", "running"))
 
     assert notifier.received == []
 
@@ -68,8 +68,8 @@ async def test_an_interruption_does_not_wait() -> None:
     notifier = ScriptedNotifier([Failed("HTTP 503")] * 99)
     clock = ManualClock()
     with contextlib.suppress(KeyboardInterrupt):
-        async with Announce({"chat": notifier}, [Route("chat")], edges(clock)) as announce:
-            announce.tell(transition("running", "failed"))
+        async with DirectDelivery({"chat": notifier}, [Route("chat")], runtime(clock)) as direct:
+            direct.tell(transition("running", "failed"))
             raise KeyboardInterrupt
 
     assert len(notifier.received) <= 1
@@ -78,16 +78,16 @@ async def test_an_interruption_does_not_wait() -> None:
 async def test_closed_output_is_passed_on() -> None:
     notifier = ScriptedNotifier([OutputClosedError("closed")])
     with pytest.raises(OutputClosedError):
-        async with Announce({"console": notifier}, [Route("console")], flying_edges()) as announce:
-            announce.tell(transition("running", "failed"))
+        async with DirectDelivery({"console": notifier}, [Route("console")], flying_edges()) as direct:
+            direct.tell(transition("running", "failed"))
 
 
 async def test_being_cancelled_while_it_waits_ends_it() -> None:
     notifier = HangingNotifier()
 
     async def announcing() -> None:
-        async with Announce({"chat": notifier}, [Route("chat")], edges(ManualClock())) as announce:
-            announce.tell(transition("running", "failed"))
+        async with DirectDelivery({"chat": notifier}, [Route("chat")], runtime(ManualClock())) as direct:
+            direct.tell(transition("running", "failed"))
 
     task = asyncio.create_task(announcing())
     await until(lambda: notifier.received)
@@ -99,9 +99,9 @@ async def test_being_cancelled_while_it_waits_ends_it() -> None:
 
 async def test_it_can_be_entered_again() -> None:
     notifier = ScriptedNotifier()
-    announce = Announce({"chat": notifier}, [Route("chat")], flying_edges())
+    direct = DirectDelivery({"chat": notifier}, [Route("chat")], flying_edges())
     for status in ("failed", "succeeded"):
-        async with announce:
-            announce.tell(transition("running", status))
+        async with direct:
+            direct.tell(transition("running", status))
 
     assert len(notifier.received) == 2

@@ -17,18 +17,18 @@ from tests.doubles import (
     ManualClock,
     RecordingLog,
     ScriptedNotifier,
-    edges,
     job_in,
     observation,
+    runtime,
     until,
 )
-from watcher.domain.deliveries import PATIENT, Delivered, DeliveryState, Failed, Outcome, Rejected
+from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Delivered, DeliveryState, Failed, Outcome, Rejected
 from watcher.domain.jobs import JobKey
 from watcher.domain.messages import event_id
 from watcher.domain.transitions import Transition, detect
 from watcher.engine import group_commit
 from watcher.engine.delivery import dispatcher as deliver_module
-from watcher.engine.delivery.dispatcher import Deliver
+from watcher.engine.delivery.dispatcher import Dispatcher
 from watcher.engine.delivery.memory import MemoryDeliveries
 from watcher.engine.ports import Notifier
 from watcher.errors import OutputClosedError, StoreUnavailableError
@@ -47,11 +47,11 @@ class World:
         self.clock = ManualClock()
         self.log = RecordingLog()
         self.record = MemoryDeliveries(timedelta(hours=72))
-        self.deliver = Deliver(self.record, notifiers, PATIENT, edges(self.clock, self.log))
+        self.deliver = Dispatcher(self.record, notifiers, SERVICE_RETRY_POLICY, runtime(self.clock, self.log))
 
     def owe(self, *transitions: Transition, to: tuple[str, ...] = ("chat",)) -> None:
-        for owed in transitions:
-            self.record.owe(owed, to, self.clock())
+        for recipients in transitions:
+            self.record.owe(recipients, to, self.clock())
         self.deliver.wake()
 
     def states(self) -> list[str]:
@@ -214,7 +214,7 @@ async def test_a_crash_leaves_a_claim_that_expires() -> None:
     await asyncio.gather(dying, return_exceptions=True)
 
     heir = ScriptedNotifier()
-    deliver = Deliver(world.record, {"chat": heir}, PATIENT, edges(world.clock))
+    deliver = Dispatcher(world.record, {"chat": heir}, SERVICE_RETRY_POLICY, runtime(world.clock))
     running = asyncio.create_task(deliver.run())
     await asyncio.sleep(0.01)
     assert heir.received == []
@@ -265,7 +265,7 @@ async def test_nothing_is_claimed_while_outcomes_cannot_be_recorded(monkeypatch:
     async with world.running():
         world.owe(transition("running"))
         await until(lambda: refused == 3)
-        assert str(world.deliver.record_error()) == "database is locked"
+        assert str(world.deliver.store_error()) == "database is locked"
         await until(lambda: world.states() == ["delivered"])
 
     assert len(notifier.received) == 1

@@ -8,18 +8,18 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.doubles import ManualClock, RecordingLog, ScriptedSource, edges
+from tests.doubles import ManualClock, RecordingLog, ScriptedSource, runtime
 from watcher.domain.jobs import Job, JobKey, JobSpec
-from watcher.domain.polling_policy import Rhythm, Trouble
+from watcher.domain.polling_policy import PollFailure, PollingPolicy
 from watcher.domain.transitions import Transition
-from watcher.engine.polling.follow import Bounds, Ending, Telling, Watch
+from watcher.engine.polling.follow import Bounds, Ending, Follow, FollowListener
 from watcher.errors import MissingError, RejectedError, TransientError
 
 BUSY = TransientError("HTTP 503: overloaded")
 UNKNOWN = MissingError("HTTP 404: no such job")
 REFUSED = RejectedError("HTTP 401: bad key")
 INTERVAL = timedelta(seconds=10)
-RHYTHM = Rhythm(INTERVAL, timedelta(minutes=5), is_adaptive=False)
+RHYTHM = PollingPolicy(INTERVAL, timedelta(minutes=5), is_adaptive=False)
 
 
 class World:
@@ -33,11 +33,11 @@ class World:
         self.source = ScriptedSource(self.clock, script)
         self.log = RecordingLog()
         # The first wait in a status is not cut short then.
-        surroundings = replace(edges(self.clock, self.log), jitter=lambda: 1.0)
-        telling = Telling(self.told.append, self.trouble)
-        self.watch = Watch({"openai": self.source}, bounds or Bounds(RHYTHM), telling, surroundings, self.sleep)
+        surroundings = replace(runtime(self.clock, self.log), jitter=lambda: 1.0)
+        telling = FollowListener(self.told.append, self.trouble)
+        self.watch = Follow({"openai": self.source}, bounds or Bounds(RHYTHM), telling, surroundings, self.sleep)
 
-    def trouble(self, _job: Job, trouble: Trouble, next_at: datetime | None) -> None:
+    def trouble(self, _job: Job, trouble: PollFailure, next_at: datetime | None) -> None:
         self.troubles.append((trouble.error, next_at is not None))
 
     async def sleep(self, seconds: float) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.doubles import ManualClock, ScriptedSource
 from watcher.domain.jobs import Page
-from watcher.engine.polling.list_scan import PATIENCE, Sweep
+from watcher.engine.polling.list_scan import PATIENCE, ListScan
 from watcher.errors import TransientError
 
 ROUNDS = 50
@@ -18,8 +18,8 @@ def source_of(ids: Iterable[str]) -> ScriptedSource:
     return ScriptedSource(ManualClock(), {job_id: ["running"] for job_id in ids})
 
 
-def sweep_of(source: ScriptedSource) -> Sweep:
-    return Sweep("openai", source, ROUNDS)
+def sweep_of(source: ScriptedSource) -> ListScan:
+    return ListScan("openai", source, ROUNDS)
 
 
 def names(count: int, prefix: str = "job") -> list[str]:

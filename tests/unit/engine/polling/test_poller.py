@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.doubles import ManualClock, RecordingLog, ScriptedSource, edges, until
+from tests.doubles import ManualClock, RecordingLog, ScriptedSource, runtime, until
 from watcher.domain.jobs import Job, JobKey, JobSpec
-from watcher.domain.polling_policy import Rhythm
+from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import FirstSeen, Route
 from watcher.domain.transitions import Reason
 from watcher.engine import group_commit
 from watcher.engine.polling import poller as poller_module
-from watcher.engine.polling.poller import Observe
+from watcher.engine.polling.poller import Poller
 from watcher.engine.polling.source_state import Lane
 from watcher.engine.ports import Change
 from watcher.errors import MissingError, RejectedError, StoreUnavailableError, TransientError
@@ -41,18 +41,18 @@ class World:
         self.log = RecordingLog()
         self.store = store
         self.source = ScriptedSource(self.clock, script)
-        self.owed = 0
-        self.observe = Observe(
+        self.recipients = 0
+        self.poller = Poller(
             store,
-            edges(self.clock, self.log),
+            runtime(self.clock, self.log),
             routes=[Route("chat"), Route("all", first_seen=FirstSeen.ALWAYS)],
-            on_owed=self._count,
+            wake_delivery=self._count,
         )
-        self.lane = Lane("openai", self.source, Rhythm(INTERVAL, timedelta(minutes=5)), at_once, **how)
-        self.observe.add_lane(self.lane)
+        self.lane = Lane("openai", self.source, PollingPolicy(INTERVAL, timedelta(minutes=5)), at_once, **how)
+        self.poller.add_lane(self.lane)
 
     def _count(self) -> None:
-        self.owed += 1
+        self.recipients += 1
 
     async def watch(self, *ids: str) -> None:
         await self.store.upsert_jobs([JobSpec(JobKey("openai", job_id)) for job_id in ids], self.clock())
@@ -61,7 +61,7 @@ class World:
         """Move the clock, and let so many polls come to their end."""
         self.clock.move(**duration)
         wanted = len(self.source.asked) + polls
-        self.observe.wake()
+        self.poller.wake()
         await until(lambda: len(self.source.asked) >= wanted)
         await asyncio.sleep(0.02)
         assert len(self.source.asked) == wanted
@@ -76,7 +76,7 @@ class World:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.observe.run())
+        task = asyncio.create_task(self.poller.run())
         try:
             yield
         finally:
@@ -100,15 +100,15 @@ async def test_a_life_is_recorded_and_owed(store: SqlStore) -> None:
 
     assert await world.statuses() == ["queued", "running", "succeeded"]
     assert (await world.job()).due_at is None
-    owed = sorted((d.notifier, d.transition.status) for d in await store.deliveries(limit=99))
-    assert owed == [
+    recipients = sorted((d.notifier, d.transition.status) for d in await store.deliveries(limit=99))
+    assert recipients == [
         ("all", "queued"),
         ("all", "running"),
         ("all", "succeeded"),
         ("chat", "running"),
         ("chat", "succeeded"),
     ]
-    assert world.owed == 3
+    assert world.recipients == 3
     assert world.source.forgotten == ["a"]
 
 
@@ -116,7 +116,7 @@ async def test_what_was_observed_is_recorded_before_the_end(store: SqlStore) -> 
     world = World(store, {"a": ["succeeded"]})
     await world.watch("a")
     async with world.running():
-        world.observe.wake()
+        world.poller.wake()
         await until(lambda: world.source.asked)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -134,7 +134,7 @@ async def test_a_poll_that_finds_nothing_new_writes_nothing_by_itself(store: Sql
         batches.append(len(changes))
         return await record(changes)  # type: ignore[arg-type]
 
-    world.observe._ledger._changes._commit = counting
+    world.poller._job_cache._changes._commit = counting
     async with world.running():
         await world.round(8, seconds=30)
         first = sum(batches)
@@ -153,7 +153,7 @@ async def test_failures_move_the_next_poll_out_and_an_answer_brings_it_back(stor
         await world.round(1, seconds=30)
         job = await world.job()
         assert (job.failures, job.last_error) == (1, "HTTP 503: overloaded")
-        health = world.observe.health()[0]
+        health = world.poller.health()[0]
         assert (health.failing_since, health.error) == (world.clock(), "HTTP 503: overloaded")
         await world.round(0, seconds=56)
         await world.round(1, seconds=4)
@@ -162,9 +162,9 @@ async def test_failures_move_the_next_poll_out_and_an_answer_brings_it_back(stor
         job = await world.job()
 
     assert (job.failures, job.last_error, job.due_at) == (0, None, world.clock() + INTERVAL)
-    assert world.observe.watched == 1
-    assert world.observe.last_answers() == {"openai": world.clock()}
-    assert world.observe.record_error() is None
+    assert world.poller.watched == 1
+    assert world.poller.last_answers() == {"openai": world.clock()}
+    assert world.poller.store_error() is None
     assert world.log.events("warning") == ["poll failed"]
     assert [facts["request_id"] for _, event, facts in world.log.lines if event == "poll failed"] == ["req_7", "req_7"]
 
@@ -206,7 +206,7 @@ async def test_more_jobs_than_there_is_room_for_are_all_polled(store: SqlStore) 
     world = World(store, {name: ["running"] for name in names}, at_once=4)
     await world.watch(*names)
     async with world.running():
-        world.observe.wake()
+        world.poller.wake()
         await until(lambda: len(world.source.asked) == 50)
 
     assert sorted(world.source.asked) == sorted(names)
@@ -247,20 +247,20 @@ async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
     monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
     world = World(store, {"a": ["queued", "running", "paused", "succeeded"], "b": [BUSY]})
     await world.watch("a")
-    take_due, record, broken = store.take_due, store.record, set[str]()
+    claim_due, record, broken = store.claim_due, store.record, set[str]()
 
     async def take(*args: object) -> object:
         if "take" in broken:
             raise StoreUnavailableError("the disk is full")
-        return await take_due(*args)  # type: ignore[arg-type]
+        return await claim_due(*args)  # type: ignore[arg-type]
 
     async def write(*args: object) -> object:
         if "write" in broken:
             raise StoreUnavailableError("the disk is full")
         return await record(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store, "take_due", take)
-    world.observe._ledger._changes._commit = write
+    monkeypatch.setattr(store, "claim_due", take)
+    world.poller._job_cache._changes._commit = write
     async with world.running():
         await world.round(1)
         await world.watch("b")
@@ -269,7 +269,7 @@ async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
         await world.round(1, seconds=30)
         await world.round(2, seconds=30)
         assert await world.statuses() == ["queued"]
-        assert str(world.observe.record_error()) == "the disk is full"
+        assert str(world.poller.store_error()) == "the disk is full"
         broken.remove("take")
         await world.round(2, seconds=30)  # the record does not know yet that the failing job should wait
         broken.clear()
@@ -289,7 +289,7 @@ async def test_a_removed_job_is_polled_no_more_and_forgotten(store: SqlStore) ->
         await world.round(1)
         await store.remove_job(JobKey("openai", "a"), world.clock())
         await world.round(0, seconds=3600)
-        world.observe.forget_stale()
+        world.poller.forget_stale()
 
     assert world.source.forgotten == ["a"]
 
@@ -327,18 +327,18 @@ async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore, monkey
     await world.watch("a")
     async with world.running():
         await world.round(1)
-        commit = world.observe._ledger._changes._commit
+        commit = world.poller._job_cache._changes._commit
 
         async def refuse(_changes: object) -> object:
             raise StoreUnavailableError("the disk is full")
 
-        world.observe._ledger._changes._commit = refuse
+        world.poller._job_cache._changes._commit = refuse
         await world.round(1, seconds=30)
-        world.observe.forget_stale()
+        world.poller.forget_stale()
         world.clock.move(seconds=60)
-        world.observe.wake()
+        world.poller.wake()
         await asyncio.sleep(0.02)
-        world.observe._ledger._changes._commit = commit
+        world.poller._job_cache._changes._commit = commit
         await until(lambda: world.log.events("info").count("transition") == 2)
 
     assert await world.statuses() == ["running", "succeeded"]
@@ -347,18 +347,18 @@ async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore, monkey
 async def test_what_cannot_be_recorded_is_dropped_and_looked_at_anew(store: SqlStore) -> None:
     world = World(store, {"a": ["running"], "b": ["queued"]})
     await world.watch("a", "b")
-    commit = world.observe._ledger._changes._commit
+    commit = world.poller._job_cache._changes._commit
 
     async def poisoned(changes: Sequence[Change]) -> object:
         if any(change.job.key.id == "a" for change in changes):
             raise ValueError
         return await commit(changes)
 
-    world.observe._ledger._changes._commit = poisoned
+    world.poller._job_cache._changes._commit = poisoned
     async with world.running():
         await world.round(2)
         assert await world.statuses("b") == ["queued"]
-        world.observe._ledger._changes._commit = commit
+        world.poller._job_cache._changes._commit = commit
         await world.round(2, seconds=30)
 
     assert await world.statuses("a") == ["running"]
@@ -373,16 +373,16 @@ async def test_failures_do_not_pile_up_while_nothing_can_be_recorded(
     await world.watch("a")
     async with world.running():
         await world.round(1)
-        commit = world.observe._ledger._changes._commit
+        commit = world.poller._job_cache._changes._commit
 
         async def refuse(_changes: object) -> object:
             raise StoreUnavailableError("the disk is full")
 
-        world.observe._ledger._changes._commit = refuse
+        world.poller._job_cache._changes._commit = refuse
         for _ in range(4):
             await world.round(1, seconds=400)
-        assert len(world.observe._ledger._changes._waiting) == 1
-        world.observe._ledger._changes._commit = commit
+        assert len(world.poller._job_cache._changes._waiting) == 1
+        world.poller._job_cache._changes._commit = commit
 
     assert (await world.job()).failures == 4
 
@@ -396,7 +396,7 @@ async def test_a_record_that_breaks_does_not_end_the_watching(store: SqlStore, m
 
     async with world.running():
         with monkeypatch.context() as patched:
-            patched.setattr(store, "take_due", broken)
+            patched.setattr(store, "claim_due", broken)
             await world.round(0)
         await world.round(1)
 
@@ -439,39 +439,39 @@ async def test_a_record_that_keeps_us_waiting_does_not_hold_up_polling(
     """A server that says nothing is not waited for; what it took for us is polled when it says so."""
     world = World(store, {"a": ["running"], "b": ["running"]})
     await world.watch("a")
-    take_due, answer = store.take_due, asyncio.Event()
+    claim_due, answer = store.claim_due, asyncio.Event()
 
     async def slow(*args: Any) -> object:
-        taken = await take_due(*args)
+        taken = await claim_due(*args)
         await answer.wait()
         return taken
 
     async with world.running():
         await world.round(1)
         await world.watch("b")
-        monkeypatch.setattr(poller_module, "RECORD_PATIENCE_SECONDS", 0.01)
-        monkeypatch.setattr(store, "take_due", slow)
+        monkeypatch.setattr(poller_module, "STORE_PATIENCE_SECONDS", 0.01)
+        monkeypatch.setattr(store, "claim_due", slow)
         await world.round(1, seconds=30)
         assert "record not readable, polling on from memory" in world.log.events("error")
         world.lane.at_once = 0  # nothing is wanted any more
-        monkeypatch.setattr(store, "take_due", take_due)
-        world.observe.add_lane(Lane("azure", ScriptedSource(world.clock, {}), world.lane.rhythm, 1))
+        monkeypatch.setattr(store, "claim_due", claim_due)
+        world.poller.add_lane(Lane("azure", ScriptedSource(world.clock, {}), world.lane.polling_policy, 1))
         answer.set()
-        world.observe.wake()
+        world.poller.wake()
         await until(lambda: "record readable again" in world.log.events("info"))
         world.lane.at_once = 8
-        world.observe.wake()
+        world.poller.wake()
         await until(lambda: "b" in world.source.asked)
 
 
 async def test_nothing_is_waited_for_at_the_end(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(poller_module, "RECORD_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(poller_module, "STORE_PATIENCE_SECONDS", 0.01)
     world = World(store, {"a": ["running"]})
 
     async def silent(*_args: object) -> object:
         return await asyncio.Event().wait()
 
-    monkeypatch.setattr(store, "take_due", silent)
+    monkeypatch.setattr(store, "claim_due", silent)
     async with world.running():
-        world.observe.wake()
+        world.poller.wake()
         await until(lambda: world.log.events("error"))

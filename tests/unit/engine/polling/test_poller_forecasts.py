@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, edges, observation, until
+from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, observation, runtime, until
 from watcher.domain.jobs import Basis, Job, JobFacts, JobKey, JobSpec, Observation, Progress
-from watcher.domain.polling_policy import Rhythm
-from watcher.engine.polling.poller import Observe
+from watcher.domain.polling_policy import PollingPolicy
+from watcher.engine.polling.poller import Poller
 from watcher.engine.polling.source_state import Lane
 from watcher.errors import StoreUnavailableError, TransientError
 from watcher.store.sql import SqlStore
 
 INTERVAL = timedelta(seconds=30)
-ADAPTIVE = Rhythm(INTERVAL, timedelta(minutes=5), looks_at_progress=True)
-FIXED = Rhythm(INTERVAL, timedelta(minutes=5), is_adaptive=False, looks_at_progress=True)
+ADAPTIVE = PollingPolicy(INTERVAL, timedelta(minutes=5), looks_at_progress=True)
+FIXED = PollingPolicy(INTERVAL, timedelta(minutes=5), is_adaptive=False, looks_at_progress=True)
 KEY = JobKey("openai", "a")
 
 
@@ -36,14 +36,14 @@ class Estimating(ScriptedSource):
 class World:
     """One job between a source and a real store, polled whenever it is due."""
 
-    def __init__(self, store: SqlStore, source: ScriptedSource, rhythm: Rhythm) -> None:
+    def __init__(self, store: SqlStore, source: ScriptedSource, polling_policy: PollingPolicy) -> None:
         self.clock = source._clock
         self.log = RecordingLog()
         self.store = store
         self.source = source
-        self.observe = Observe(store, edges(self.clock, self.log), routes=[], on_owed=lambda: None)
-        self.lane = Lane("openai", source, rhythm, 4)
-        self.observe.add_lane(self.lane)
+        self.poller = Poller(store, runtime(self.clock, self.log), routes=[], wake_delivery=lambda: None)
+        self.lane = Lane("openai", source, polling_policy, 4)
+        self.poller.add_lane(self.lane)
 
     async def poll(self) -> Job:
         """Let the job be due and polled; return what is recorded of it then."""
@@ -52,8 +52,8 @@ class World:
         assert isinstance(self.clock, ManualClock)
         if job and job.due_at:
             self.clock.at = job.due_at
-        task = asyncio.create_task(self.observe.run())
-        self.observe.wake()
+        task = asyncio.create_task(self.poller.run())
+        self.poller.wake()
         await until(lambda: len(self.source.asked) > asked and not self.lane.in_hand)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -116,13 +116,13 @@ async def test_a_look_that_fails_changes_nothing_and_is_not_repeated_at_once(sto
 
 
 async def test_what_earlier_jobs_took_is_expected_again(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(store, running(), Rhythm(INTERVAL, timedelta(minutes=5)))
+    world = World(store, running(), PollingPolicy(INTERVAL, timedelta(minutes=5)))
 
     async def durations(_source: str) -> dict[str, list[timedelta]]:
         return {"running": [timedelta(minutes=40)] * 20}
 
     monkeypatch.setattr(store, "durations", durations)
-    await world.observe.remember_durations()
+    await world.poller.refresh_durations()
     await world.poll()
     job = await world.poll()
 
@@ -132,7 +132,7 @@ async def test_what_earlier_jobs_took_is_expected_again(store: SqlStore, monkeyp
 
 async def test_a_fixed_cadence_expects_nothing(store: SqlStore) -> None:
     world = World(store, Estimating(ManualClock(), {"a": ["running"]}), FIXED)
-    await world.observe.remember_durations()
+    await world.poller.refresh_durations()
     await world.poll()
     job = await world.poll()
 
@@ -150,7 +150,7 @@ async def test_without_the_record_nothing_is_known_of_earlier_jobs(
         raise StoreUnavailableError("the disk is full")
 
     monkeypatch.setattr(store, "durations", broken)
-    await world.observe.remember_durations()
+    await world.poller.refresh_durations()
 
     assert world.lane.durations == {}
     assert world.log.events("debug") == ["no durations of earlier jobs"]

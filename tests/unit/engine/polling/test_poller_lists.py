@@ -11,39 +11,39 @@ from typing import Self
 
 import pytest
 
-from tests.doubles import ManualClock, RecordingLog, ScriptedSource, edges, observation, until
+from tests.doubles import ManualClock, RecordingLog, ScriptedSource, observation, runtime, until
 from watcher.domain.jobs import JobKey, JobSpec, Observation, Page
-from watcher.domain.polling_policy import Rhythm
+from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import FirstSeen, Route
-from watcher.engine.polling.poller import Observe
-from watcher.engine.polling.rate_limit import Budget
+from watcher.engine.polling.poller import Poller
+from watcher.engine.polling.rate_limit import RateLimit
 from watcher.engine.polling.source_state import LISTING_PAUSE, VERIFY_INTERVAL, Lane, Strategy
 from watcher.errors import MissingError, RejectedError, StoreUnavailableError, TransientError
 from watcher.store.sql import SqlStore
 
 INTERVAL = timedelta(seconds=30)
-RHYTHM = Rhythm(INTERVAL, timedelta(minutes=5), is_adaptive=False)
+RHYTHM = PollingPolicy(INTERVAL, timedelta(minutes=5), is_adaptive=False)
 
 
 class World:
     """Jobs of one source, in a real store, asked for in one of the ways."""
 
     def __init__(
-        self, store: SqlStore, source: ScriptedSource, strategy: Strategy, budget: Budget | None = None
+        self, store: SqlStore, source: ScriptedSource, strategy: Strategy, rate_limit: RateLimit | None = None
     ) -> None:
         self.clock = ManualClock()
         self.log = RecordingLog()
         self.store = store
         self.source = source
         routes = [Route("all", first_seen=FirstSeen.ALWAYS)]
-        self.observe = Observe(store, edges(self.clock, self.log), routes=routes, on_owed=lambda: None)
-        self.lane = Lane("openai", source, RHYTHM, 500, strategy=strategy, budget=budget)
-        self.observe.add_lane(self.lane)
+        self.poller = Poller(store, runtime(self.clock, self.log), routes=routes, wake_delivery=lambda: None)
+        self.lane = Lane("openai", source, RHYTHM, 500, strategy=strategy, rate_limit=rate_limit)
+        self.poller.add_lane(self.lane)
 
     async def __aenter__(self) -> Self:
         keys = [JobKey("openai", job_id) for job_id in self.source.script]
         await self.store.upsert_jobs([JobSpec(key) for key in keys], self.clock())
-        self._task = asyncio.create_task(self.observe.run())
+        self._task = asyncio.create_task(self.poller.run())
         await self.turn()
         return self
 
@@ -58,9 +58,9 @@ class World:
 
     async def settle(self) -> None:
         for _ in range(2):  # the first look may have begun before the clock was moved
-            self.observe.first_tick.clear()
-            self.observe.wake()
-            await self.observe.first_tick.wait()
+            self.poller.first_tick.clear()
+            self.poller.wake()
+            await self.poller.first_tick.wait()
             await until(lambda: not self.lane.in_hand and not self.lane.is_sweeping)
 
     def asked(self) -> tuple[int, int]:
@@ -95,7 +95,7 @@ async def test_one_page_takes_the_place_of_a_hundred_retrieves(store: SqlStore) 
         pages, retrieves = world.asked()
         assert pages == 3
         assert retrieves < 20  # those whose turn it is to be verified
-        assert world.observe.last_answers() == {"openai": world.clock()}
+        assert world.poller.last_answers() == {"openai": world.clock()}
 
 
 async def test_few_jobs_are_retrieved(store: SqlStore) -> None:
@@ -219,7 +219,7 @@ async def test_polling_by_pages_goes_on_while_the_record_is_out_of_reach(
 
     async with World(store, running(100), Strategy.AUTO) as world:
         world.asked()
-        monkeypatch.setattr(store, "take_due", broken)
+        monkeypatch.setattr(store, "claim_due", broken)
         await world.turn(seconds=30)
         assert world.asked()[0] == 1
 
@@ -231,8 +231,8 @@ async def test_a_budget_is_spent_on_a_page_rather_than_on_retrieves(store: SqlSt
         nonlocal now
         now += seconds
 
-    budget = Budget(60, lambda: now, sleep)
-    async with World(store, running(100), Strategy.AUTO, budget) as world:
+    rate_limit = RateLimit(60, lambda: now, sleep)
+    async with World(store, running(100), Strategy.AUTO, rate_limit) as world:
         await until(lambda: len(world.source.asked) == 100)
         await world.turn(seconds=30)
         assert world.asked()[0] == 1

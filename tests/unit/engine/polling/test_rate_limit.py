@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.engine.polling.rate_limit import Budget
+from watcher.engine.polling.rate_limit import RateLimit
 
 
 class Time:
@@ -26,12 +26,12 @@ class Time:
         await asyncio.sleep(0)
 
 
-async def turns(budget: Budget, time: Time, count: int) -> list[float]:
+async def turns(rate_limit: RateLimit, time: Time, count: int) -> list[float]:
     """Let so many requests ask for their turns at once; return when each got it."""
     got: list[float] = []
 
     async def request() -> None:
-        await budget.turn()
+        await rate_limit.turn()
         got.append(time())
 
     await asyncio.gather(*(request() for _ in range(count)))
@@ -42,7 +42,7 @@ async def turns(budget: Budget, time: Time, count: int) -> list[float]:
 async def test_no_minute_holds_more_requests_than_the_budget(per_minute: int, count: int, late: float) -> None:
     """Wherever that minute begins, and however late the sleepers wake."""
     time = Time(late)
-    got = await turns(Budget(per_minute, time, time.sleep), time, count)
+    got = await turns(RateLimit(per_minute, time, time.sleep), time, count)
     for first in got:
         assert sum(first <= other < first + 60 - 1e-6 for other in got) <= per_minute
 
@@ -51,17 +51,17 @@ async def test_a_process_that_has_just_started_waits_for_its_first_turn() -> Non
     """It does not know what the one before it has used: restarting must not refill a budget."""
     time = Time()
 
-    assert await turns(Budget(6, time, time.sleep), time, 3) == [110, 120, 130]
+    assert await turns(RateLimit(6, time, time.sleep), time, 3) == [110, 120, 130]
 
 
 async def test_who_asked_first_goes_first_and_who_gives_up_costs_nobody_a_turn() -> None:
     time = Time()
-    budget = Budget(60, time, time.sleep)
-    first, second = asyncio.create_task(budget.turn()), asyncio.create_task(budget.turn())
+    rate_limit = RateLimit(60, time, time.sleep)
+    first, second = asyncio.create_task(rate_limit.turn()), asyncio.create_task(rate_limit.turn())
     await asyncio.sleep(0)
     second.cancel()
     await asyncio.wait([first, second])
-    await budget.turn()
+    await rate_limit.turn()
 
     assert time() == 102
 
@@ -70,18 +70,18 @@ async def test_who_asked_first_goes_first_and_who_gives_up_costs_nobody_a_turn()
 async def test_there_is_room_for_what_gets_its_turn_in_time(within: float, room: int) -> None:
     time = Time()
 
-    assert Budget(60, time, time.sleep).room(within) == room
+    assert RateLimit(60, time, time.sleep).room(within) == room
 
 
 async def test_those_who_wait_take_room() -> None:
     time = Time()
-    budget = Budget(60, time)
-    waiting = [asyncio.create_task(budget.turn()) for _ in range(4)]
+    rate_limit = RateLimit(60, time)
+    waiting = [asyncio.create_task(rate_limit.turn()) for _ in range(4)]
     await asyncio.sleep(0)
 
-    assert budget.room(10) == 6
-    assert budget.room(3) == 0
+    assert rate_limit.room(10) == 6
+    assert rate_limit.room(3) == 0
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    assert budget.room(10) == 10
+    assert rate_limit.room(10) == 10

@@ -8,12 +8,12 @@ import pytest
 
 from tests.doubles import ManualClock, RecordingLog, ScriptedSource, job_in
 from watcher.domain.jobs import Observation
-from watcher.domain.polling_policy import PollOutcome, Trouble
+from watcher.domain.polling_policy import PollFailure, PollOutcome
 from watcher.engine.polling.source_calls import poll
 from watcher.errors import MalformedResponseError, MissingError, RejectedError, SourceError, TransientError
 
 
-async def polled(entry: str | Exception, log: RecordingLog | None = None) -> Observation | Trouble | None:
+async def polled(entry: str | Exception, log: RecordingLog | None = None) -> Observation | PollFailure | None:
     source = ScriptedSource(ManualClock(), {"ftjob-1": [entry]})
     return await poll(source, job_in("queued"), log or RecordingLog())
 
@@ -23,15 +23,15 @@ async def polled(entry: str | Exception, log: RecordingLog | None = None) -> Obs
     [
         (
             TransientError("HTTP 429", request_id="req_1", retry_after=timedelta(seconds=9)),
-            Trouble(PollOutcome.FAILED, "HTTP 429", timedelta(seconds=9), "req_1"),
+            PollFailure(PollOutcome.FAILED, "HTTP 429", timedelta(seconds=9), "req_1"),
         ),
-        (MalformedResponseError("HTML"), Trouble(PollOutcome.FAILED, "HTML")),
-        (RejectedError("HTTP 401", request_id="req_2"), Trouble(PollOutcome.REJECTED, "HTTP 401", None, "req_2")),
-        (MissingError("HTTP 404"), Trouble(PollOutcome.MISSING, "HTTP 404")),
-        (SourceError("anything"), Trouble(PollOutcome.FAILED, "anything")),
+        (MalformedResponseError("HTML"), PollFailure(PollOutcome.FAILED, "HTML")),
+        (RejectedError("HTTP 401", request_id="req_2"), PollFailure(PollOutcome.REJECTED, "HTTP 401", None, "req_2")),
+        (MissingError("HTTP 404"), PollFailure(PollOutcome.MISSING, "HTTP 404")),
+        (SourceError("anything"), PollFailure(PollOutcome.FAILED, "anything")),
     ],
 )
-async def test_an_error_becomes_a_value(error: SourceError, trouble: Trouble) -> None:
+async def test_an_error_becomes_a_value(error: SourceError, trouble: PollFailure) -> None:
     assert await polled(error) == trouble
 
 
@@ -46,5 +46,5 @@ async def test_news_is_an_observation_and_no_news_is_none() -> None:
 async def test_a_fault_of_ours_is_trouble_and_logged() -> None:
     log = RecordingLog()
 
-    assert await polled(KeyError("x"), log) == Trouble(PollOutcome.FAILED, "internal error: KeyError")
+    assert await polled(KeyError("x"), log) == PollFailure(PollOutcome.FAILED, "internal error: KeyError")
     assert log.events("exception") == ["poll broke"]
