@@ -11,6 +11,7 @@ from typing import Any
 from watcher.domain.deliveries import Delivered, Outcome
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.messages import Message
+from watcher.domain.states import OPENAI_STATES, JobState
 from watcher.domain.transitions import Reason, Transition
 from watcher.engine.ports import Runtime
 
@@ -146,12 +147,12 @@ def runtime(clock: Callable[[], datetime], log: RecordingLog | None = None) -> R
 def observation(status: str, at: datetime = START, key: JobKey = KEY, facts: JobFacts | None = None) -> Observation:
     """Return what a retrieve says of a job in this status."""
     document = f'{{"id": "{key.id}", "object": "fine_tuning.job", "status": "{status}"}}'
-    return Observation(key, status, at, facts or JobFacts(), document)
+    return Observation(key, status, OPENAI_STATES(status), at, facts or JobFacts(), document)
 
 
 def job_in(status: str | None, **attributes: object) -> Job:
     """Return a watched job in this status."""
-    return Job(KEY, status=status, **attributes)  # type: ignore[arg-type]
+    return Job(KEY, status=status, state=OPENAI_STATES(status) if status else None, **attributes)  # type: ignore[arg-type]
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
@@ -169,7 +170,9 @@ def a_transition(**changes: Any) -> Transition:
         labels={"team": "nlp"},
         seq=1_795_521_600,
         previous_status="running",
+        previous_state=JobState.RUNNING,
         status="succeeded",
+        state=JobState.SUCCEEDED,
         reason=Reason.ADVANCED,
         skipped=(),
         observed_at=START,
@@ -183,4 +186,7 @@ def a_transition(**changes: Any) -> Transition:
         ),
         document='{"id":"ftjob-abc123","status":"succeeded","hyperparameters":{"n_epochs":3},"seed":7}',
     )
+    for status, state in (("status", "state"), ("previous_status", "previous_state")):
+        if status in changes:
+            changes.setdefault(state, OPENAI_STATES(changes[status]) if changes[status] else None)
     return replace(usual, **changes)

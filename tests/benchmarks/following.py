@@ -12,8 +12,9 @@ from functools import cache
 
 from tests.benchmarks.lives import ALL_KINDS, SEED, Life, Population, lives
 from watcher.domain.forecast import forecast, forecast_from
-from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Status, is_terminal
+from watcher.domain.jobs import Job, JobFacts, JobKey, Observation
 from watcher.domain.polling_policy import PollingPolicy, next_poll, wants_look
+from watcher.domain.states import OPENAI_STATES, Status, is_terminal
 from watcher.domain.transitions import Reason, Transition, detect, moved
 
 MAX_INTERVAL = timedelta(minutes=5)
@@ -85,11 +86,15 @@ class Follower:
         while True:
             requests += 1
             status = life.status_at(now)
-            transition = None if status == job.status else detect(job, Observation(KEY, status, now, JobFacts(), "{}"))
+            transition = (
+                None
+                if status == job.status
+                else detect(job, Observation(KEY, status, OPENAI_STATES(status), now, JobFacts(), "{}"))
+            )
             if transition:
                 self._remember(transition, entered)
                 job, entered = moved(job, transition), transition.reason
-            if is_terminal(job.status):
+            if is_terminal(job.state):
                 self.toll.requests.append(requests)
                 self.toll.delays.append((now - life.end).total_seconds())
                 return

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from watcher.cli.options import ConfigOption, JobArgument, JobReference, JsonOption, read_settings_for_store
 from watcher.cli.output import write_json, write_line, write_table
 from watcher.cli.store import find_key, with_store
-from watcher.domain.jobs import Job, Status
+from watcher.domain.jobs import Job
 from watcher.domain.overview import explain_next_poll, history_rows, job_row, routing_rows
+from watcher.domain.states import Status
 from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
 from watcher.service.bootstrap import utc_now

@@ -11,9 +11,10 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from watcher.domain.durations import format_duration
-from watcher.domain.jobs import Job, JobKey, is_terminal
+from watcher.domain.jobs import Job, JobKey
 from watcher.domain.messages import line_of, message_of
 from watcher.domain.polling_policy import PollFailure
+from watcher.domain.states import is_terminal
 from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
 
@@ -59,7 +60,7 @@ class LiveScreen:
         parts = [
             f"{transition.title} {transition.status} for {format_duration(now - transition.observed_at)}"
             for transition in self._last.values()
-            if not is_terminal(transition.status)
+            if not is_terminal(transition.state)
         ] or ["waiting for the first answer" if not self._last else ""]
         parts += [f"{key.id}: {trouble.error}" for key, trouble in self._troubles.items()]
         text = Text(printable(" · ".join(parts)))

@@ -16,8 +16,9 @@ from watcher.cli.options import ConfigOption, JobsArgument, JsonOption, LogForma
 from watcher.cli.selection import ApiKeyFileOption, BaseUrlOption, CommandOptions, SelectedJobs, select_jobs
 from watcher.cli.signals import run_until_signal
 from watcher.cli.watch_output import Screen, open_screen
-from watcher.domain.jobs import Job, Status
+from watcher.domain.jobs import Job
 from watcher.domain.polling_policy import LONGEST_INTERVAL, PollFailure, PollingPolicy, PollOutcome
+from watcher.domain.states import Status
 from watcher.domain.transitions import Transition
 from watcher.engine.polling.follow import Bounds, Ending, Follow, FollowListener
 from watcher.errors import ConfigurationError

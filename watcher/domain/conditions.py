@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from watcher.domain.durations import format_duration
-from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Status
+from watcher.domain.jobs import Job, JobFacts, JobKey, Observation
+from watcher.domain.states import JobState, Status
 
 OWN_SOURCE = "@watcher"
 """The source of what the watcher says of itself. No configured source can be called so."""
@@ -171,7 +172,7 @@ def observation_of(condition: Condition, now: datetime) -> Observation:
         "facts": condition.facts,
         "data": dict(condition.data),
     }
-    return Observation(condition.subject, condition.state, now, JobFacts(), json.dumps(told))
+    return Observation(condition.subject, condition.state, JobState.UNKNOWN, now, JobFacts(), json.dumps(told))
 
 
 def _of_source(name: str, aspect: str, state: str, title: str, error: str | None = None) -> Condition:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from watcher.domain.states import JobState
 from watcher.domain.text import printable
 
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -19,26 +20,6 @@ ID_RULE = "1 to 128 of the characters A-Z a-z 0-9 _ . : - (and not '.' or '..')"
 LONGEST_TEXT = 200
 TEXT_RULE = f"1 to {LONGEST_TEXT} characters, none of them a control character"
 """What `is_plain` accepts, for error messages."""
-
-
-class Status(StrEnum):
-    """The six documented statuses. A service may use others: a status is any string."""
-
-    VALIDATING_FILES = "validating_files"
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-TERMINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
-"""The statuses after which nothing is expected to happen."""
-
-
-def is_terminal(status: str | None) -> bool:
-    """Tell whether a job with this status has ended. An unknown status never has."""
-    return status in TERMINAL
 
 
 def is_job_id(text: str) -> bool:
@@ -107,6 +88,9 @@ class Observation:
 
     key: JobKey
     status: str
+    """The word of the service, as it stands."""
+    state: JobState
+    """What the source's plugin makes of it."""
     at: datetime
     facts: JobFacts
     document: str
@@ -163,6 +147,8 @@ class Job:
     labels: Mapping[str, str] = field(default_factory=dict)
     status: str | None = None
     """The status of the last recorded transition; None before the first sight."""
+    state: JobState | None = None
+    """What that status means; None before the first sight."""
     seq: int = 0
     """The number of the last recorded transition, and so the version of this state."""
     status_since: datetime | None = None

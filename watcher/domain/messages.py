@@ -13,7 +13,8 @@ from enum import StrEnum
 
 from watcher.domain.conditions import is_own
 from watcher.domain.durations import format_duration
-from watcher.domain.jobs import JobKey, Status
+from watcher.domain.jobs import JobKey
+from watcher.domain.states import JobState
 from watcher.domain.text import excerpt
 from watcher.domain.transitions import Reason, Transition
 
@@ -76,7 +77,7 @@ def message_of(transition: Transition) -> Message:
         type=f"fine_tuning.job.{transition.status}",
         created_at=transition.observed_at,
         title=_title(transition),
-        severity=_SEVERITIES.get(transition.status, Severity.NEUTRAL),
+        severity=_SEVERITIES.get(transition.state, Severity.NEUTRAL),
         facts=tuple(facts_of(transition)),
         data=_data(transition),
     )
@@ -110,9 +111,9 @@ def facts_of(transition: Transition) -> list[Detail]:
             )
     if transition.skipped:
         facts.append(Detail("Passed over", ", ".join(transition.skipped)))
-    if transition.status == Status.SUCCEEDED:
+    if transition.state is JobState.SUCCEEDED:
         facts += _facts_of_success(transition)
-    if transition.status == Status.FAILED:
+    if transition.state is JobState.FAILED:
         facts += _facts_of_failure(transition)
     return facts
 
@@ -188,10 +189,10 @@ def _news(message: Message) -> str:
 
 
 _MARKS: Mapping[Severity, str] = {Severity.GOOD: "✔", Severity.BAD: "✘", Severity.NEUTRAL: "•"}
-_SEVERITIES: Mapping[str, Severity] = {
-    Status.SUCCEEDED: Severity.GOOD,
-    Status.FAILED: Severity.BAD,
-    Status.CANCELLED: Severity.BAD,
+_SEVERITIES: Mapping[JobState, Severity] = {
+    JobState.SUCCEEDED: Severity.GOOD,
+    JobState.FAILED: Severity.BAD,
+    JobState.CANCELLED: Severity.BAD,
 }
 
 

@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.durations import format_duration
-from watcher.domain.jobs import Job, JobFacts, Observation, Status, is_terminal
+from watcher.domain.jobs import Job, JobFacts, Observation
 from watcher.domain.messages import event_id
 from watcher.domain.polling_policy import PollingPolicy, is_reported_missing, reason
 from watcher.domain.routing import Route, RouteMatch, match_route
+from watcher.domain.states import OPENAI_STATES, Status, is_terminal
 from watcher.domain.transitions import Transition, detect
 
 Row = dict[str, Any]
@@ -39,7 +40,7 @@ def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
     """Show the transitions of one job, each with how long its status lasted."""
     rows = []
     for transition, following in zip(history, [*history[1:], None], strict=False):
-        end = following.observed_at if following else None if is_terminal(transition.status) else now
+        end = following.observed_at if following else None if is_terminal(transition.state) else now
         rows.append(
             {
                 "observed_at": _at(transition.observed_at),
@@ -60,7 +61,7 @@ ORPHANED = "orphaned: no notifier of this name is configured"
 
 def explain_next_poll(job: Job, polling_policy: PollingPolicy, now: datetime) -> str:
     """Say when the job is polled next, and why then."""
-    if is_terminal(job.status):
+    if is_terminal(job.state):
         return "never: it has ended (`watcher jobs add` asks once more)"
     if job.due_at is None:
         return "never: it is not watched"
@@ -95,7 +96,7 @@ _WHY = {
 
 def _transition_to(job: Job, status: str, now: datetime) -> Transition:
     """Suppose that the job is next seen in this status."""
-    supposed = Observation(job.key, status, now, JobFacts(), "{}")
+    supposed = Observation(job.key, status, OPENAI_STATES(status), now, JobFacts(), "{}")
     before = job if job.status != status else replace(job, status="(another status)")
     return cast(Transition, detect(before, supposed))
 

@@ -9,7 +9,8 @@ from math import cbrt
 
 from watcher.domain.durations import format_duration
 from watcher.domain.forecast import Phase, Window, window
-from watcher.domain.jobs import Basis, Job, Status, is_terminal
+from watcher.domain.jobs import Basis, Job
+from watcher.domain.states import JobState, is_terminal
 
 LONGEST_INTERVAL = timedelta(minutes=5)
 """The longest wait between two polls, failed ones too, unless somebody says otherwise."""
@@ -114,7 +115,7 @@ def next_poll(
     `jitter` lies between -1 and 1. A job of which nothing is expected is due after exactly the interval.
     """
     if trouble is None:
-        return None if is_terminal(job.status) else now + _until_next(job, polling_policy, now, jitter)
+        return None if is_terminal(job.state) else now + _until_next(job, polling_policy, now, jitter)
     if trouble.outcome is PollOutcome.REJECTED:
         return now + max(polling_policy.interval, PROBE_INTERVAL)
     if trouble.outcome is PollOutcome.MISSING and not is_reported_missing(job):
@@ -127,7 +128,7 @@ def wants_look(job: Job, polling_policy: PollingPolicy, now: datetime) -> bool:
     """Tell whether a look at the job's progress is worth its request now."""
     if (
         not (polling_policy.is_adaptive and polling_policy.looks_at_progress)
-        or job.status != Status.RUNNING
+        or job.state is not JobState.RUNNING
         or not job.status_since
     ):
         return False

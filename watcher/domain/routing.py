@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from watcher.domain.conditions import is_about_job, is_own, notifier_subject
-from watcher.domain.jobs import is_terminal
+from watcher.domain.states import JobState, is_meant, is_terminal
 from watcher.domain.transitions import Reason, Transition
 
 
@@ -60,9 +60,11 @@ def match_route(route: Route, transition: Transition) -> RouteMatch:
         return RouteMatch.OTHER_EVENTS
     if _lacks_labels(route, transition):
         return RouteMatch.OTHER_LABELS
-    if route.statuses is not None and transition.status not in route.statuses:
+    if route.statuses is not None and not any(
+        is_meant(word, transition.status, transition.state) for word in route.statuses
+    ):
         return RouteMatch.OTHER_STATUS
-    if transition.reason is Reason.FIRST_SEEN and not _wants_first_sight(route.first_seen, transition.status):
+    if transition.reason is Reason.FIRST_SEEN and not _wants_first_sight(route.first_seen, transition.state):
         return RouteMatch.FIRST_SIGHT
     return RouteMatch.WANTED
 
@@ -86,5 +88,5 @@ def _lacks_labels(route: Route, transition: Transition) -> bool:
     return any(transition.labels.get(label) != value for label, value in route.labels.items())
 
 
-def _wants_first_sight(wish: FirstSeen, status: str) -> bool:
-    return wish is FirstSeen.ALWAYS or (wish is FirstSeen.TERMINAL and is_terminal(status))
+def _wants_first_sight(wish: FirstSeen, state: JobState) -> bool:
+    return wish is FirstSeen.ALWAYS or (wish is FirstSeen.TERMINAL and is_terminal(state))

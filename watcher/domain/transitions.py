@@ -7,16 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from watcher.domain.jobs import TERMINAL, Job, JobFacts, JobKey, Observation, Status, is_terminal
-
-_PATH = (Status.VALIDATING_FILES, Status.QUEUED, Status.RUNNING)
-"""The statuses that a job passes in order before it ends."""
-_RANK: Mapping[str, int] = {
-    **{status: rank for rank, status in enumerate(_PATH)},
-    **dict.fromkeys(TERMINAL, len(_PATH)),
-}
-_DEAD_ENDS = {Status.FAILED, Status.CANCELLED}
-"""A job gets there from anywhere, so these prove nothing about the way."""
+from watcher.domain.jobs import Job, JobFacts, JobKey, Observation
+from watcher.domain.states import DEAD_ENDS, PATH, RANK, JobState, documented_word, is_terminal, named_state
 
 
 class Reason(StrEnum):
@@ -39,10 +31,13 @@ class Transition:
     labels: Mapping[str, str]
     seq: int
     previous_status: str | None
+    previous_state: JobState | None
     status: str
+    state: JobState
+    """What the status means."""
     reason: Reason
     skipped: tuple[str, ...]
-    """The statuses that the job must have passed between two observations."""
+    """The states that the job must have passed between two observations, in OpenAI's words."""
     observed_at: datetime
     previous_since: datetime | None
     """When the previous status was first observed."""
@@ -63,14 +58,16 @@ def detect(previous: Job, observation: Observation) -> Transition | None:
     """
     if observation.status == previous.status:
         return None
-    reason, skipped = _judge(previous.status, observation.status)
+    reason, skipped = _compare(previous.state, observation.state)
     return Transition(
         key=previous.key,
         name=previous.name,
         labels=previous.labels,
         seq=_next_seq(previous.seq, observation.at),
         previous_status=previous.status,
+        previous_state=previous.state,
         status=observation.status,
+        state=observation.state,
         reason=reason,
         skipped=skipped,
         observed_at=observation.at,
@@ -83,13 +80,23 @@ def detect(previous: Job, observation: Observation) -> Transition | None:
 def moved(job: Job, transition: Transition) -> Job:
     """Return the job as it stands after the transition."""
     return replace(
-        job, status=transition.status, seq=transition.seq, status_since=transition.observed_at, forecast=None
+        job,
+        status=transition.status,
+        state=transition.state,
+        seq=transition.seq,
+        status_since=transition.observed_at,
+        forecast=None,
     )
 
 
-def has_reached(status: str, goal: str) -> bool:
-    """Tell whether a job with this status is at the goal, or has passed it: short statuses are often not seen."""
-    return status == goal or (goal in _PATH and _RANK.get(status, 0) > _RANK[goal] and status not in _DEAD_ENDS)
+def has_reached(job: Job, goal: str) -> bool:
+    """Tell whether the job is at the goal, a status or a state, or has passed it: short states are often not seen."""
+    if job.status is None or job.state is None:
+        return False
+    state = named_state(goal)
+    if job.status == goal or job.state is state:
+        return True
+    return state in PATH and RANK.get(job.state, 0) > RANK[state] and job.state not in DEAD_ENDS
 
 
 def _next_seq(last: int, at: datetime) -> int:
@@ -102,17 +109,18 @@ def _next_seq(last: int, at: datetime) -> int:
     return max(last + 1, int(at.timestamp()))
 
 
-def _judge(before: str | None, after: str) -> tuple[Reason, tuple[str, ...]]:
+def _compare(before: JobState | None, after: JobState) -> tuple[Reason, tuple[str, ...]]:
     if before is None:
         return Reason.FIRST_SEEN, ()
     if is_terminal(before):
         return Reason.REOPENED, ()
-    if after not in _RANK:
+    if after not in RANK:
         return Reason.UNRECOGNISED, ()
-    if before not in _RANK:
-        # From outside the six there is no telling which way this was.
+    if before not in RANK:
+        # From a state without a rank there is no telling which way this was.
         return Reason.ADVANCED, ()
-    if _RANK[after] < _RANK[before]:
+    if RANK[after] < RANK[before]:
         return Reason.REGRESSED, ()
-    skipped = () if after in _DEAD_ENDS else _PATH[_RANK[before] + 1 : _RANK[after]]
-    return (Reason.SKIPPED, tuple(map(str, skipped))) if skipped else (Reason.ADVANCED, ())
+    passed = PATH[max(RANK[before] + 1, 0) : RANK[after]] if before is not JobState.PENDING else ()
+    skipped = () if after in DEAD_ENDS else tuple(map(documented_word, passed))
+    return (Reason.SKIPPED, skipped) if skipped else (Reason.ADVANCED, ())

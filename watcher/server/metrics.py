@@ -19,8 +19,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from watcher.domain.deliveries import Settlement, SettlementReason
-from watcher.domain.jobs import Status, is_terminal
 from watcher.domain.polling_policy import PollOutcome
+from watcher.domain.states import Status, is_terminal
 from watcher.domain.transitions import Reason, Transition
 from watcher.errors import StoreError
 from watcher.server.context import HealthSnapshot, ServerContext
@@ -161,7 +161,7 @@ class _Exposition(Collector):
 
 def _happened_at(transition: Transition) -> datetime | None:
     """Return when the API says that this status began; it does so for the ends of a job, and for its creation."""
-    if is_terminal(transition.status):
+    if is_terminal(transition.state):
         return transition.facts.finished_at
     return transition.facts.created_at if transition.reason is Reason.FIRST_SEEN else None
 

@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator, SecretStr, WithJsonSchema
 
 from watcher.domain.durations import write_duration
-from watcher.domain.jobs import ID_RULE, TEXT_RULE, Status, is_job_id, is_plain
+from watcher.domain.jobs import ID_RULE, TEXT_RULE, is_job_id, is_plain
+from watcher.domain.states import Status
 from watcher.plugins.section import Duration, expected
 from watcher.settings.error_text import nearest
 from watcher.sources.openai.config import DEFAULT_BASE_URL, is_base_url, is_header_text

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from watcher.domain.jobs import is_terminal
+from watcher.domain.states import OPENAI_STATES, is_terminal
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.receiver import Receiver
 from watcher.simulator.script import Fault, FaultKind, JobScript, Script, Step
@@ -187,6 +187,6 @@ def _reconcile(received: Sequence[Received]) -> list[str]:
     ]
     if not all(message.verified for message in received):
         problems.append("a signature was wrong")
-    if not all(is_terminal(statuses[-1]) for statuses in arrived.values()):
+    if not all(is_terminal(OPENAI_STATES(statuses[-1])) for statuses in arrived.values()):
         problems.append("a job did not end")
     return problems

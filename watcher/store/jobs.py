@@ -22,8 +22,9 @@ from sqlalchemy import (
 )
 
 from watcher.domain.conditions import OWN_SOURCE
-from watcher.domain.jobs import Job, JobKey, JobSpec, is_terminal
+from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.overview import UNSEEN
+from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition
 from watcher.store.database import serialise
 from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, tuple_
 
 from watcher.domain.conditions import OWN_SOURCE
-from watcher.domain.jobs import TERMINAL
+from watcher.domain.states import TERMINAL
 from watcher.store.database import serialise
 from watcher.store.schema import delivery, job, transition
 

@@ -13,6 +13,7 @@ from sqlalchemy import Select, select
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import Basis, Forecast, Job, JobError, JobFacts, JobKey
 from watcher.domain.messages import event_id
+from watcher.domain.states import OPENAI_STATES
 from watcher.domain.transitions import Reason, Transition
 from watcher.store.schema import delivery, job, transition
 
@@ -80,6 +81,7 @@ def job_of(row: Sequence[Any]) -> Job:
         name,
         _labels_of(labels),
         status and sys.intern(status),
+        OPENAI_STATES(status) if status else None,
         seq,
         since,
         due_at,
@@ -99,7 +101,9 @@ def transition_of(row: Sequence[Any]) -> Transition:
         labels=_labels_of(labels),
         seq=seq,
         previous_status=before,
+        previous_state=OPENAI_STATES(before) if before else None,
         status=status,
+        state=OPENAI_STATES(status),
         reason=_reason(reason),
         skipped=tuple(json.loads(skipped)),
         observed_at=observed_at,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, bindparam, or_, select
 
-from watcher.domain.jobs import Status
+from watcher.domain.states import Status
 from watcher.domain.transitions import Reason
 from watcher.store.schema import job, transition
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Delivery, DeliveryState, Settlement
-from watcher.domain.jobs import Job, JobKey, is_terminal
+from watcher.domain.jobs import Job, JobKey
+from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Change
 
@@ -31,7 +32,7 @@ class Model:
     deliveries: dict[Owed, Delivery] = field(default_factory=dict)
 
     def is_over(self, job: JobKey) -> bool:
-        return job in self.removed or is_terminal(self.jobs[job].status)
+        return job in self.removed or is_terminal(self.jobs[job].state)
 
     def is_first_in_line(self, recipients: Owed) -> bool:
         return not any(

@@ -10,7 +10,8 @@ from datetime import timedelta
 import httpx
 
 from tests.doubles import START, observation
-from watcher.domain.jobs import JobKey, JobSpec, is_terminal
+from watcher.domain.jobs import JobKey, JobSpec
+from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition, detect, moved
 from watcher.engine.ports import Change
 from watcher.server.context import HealthSnapshot
@@ -50,7 +51,7 @@ async def see(store: SqlStore, job_id: str, *statuses: str, recipients: tuple[st
         transition = detect(job, observation(status, START + timedelta(minutes=minute), key))
         assert transition is not None
         after = moved(job, transition)
-        after = replace(after, due_at=None) if is_terminal(status) else after
+        after = replace(after, due_at=None) if is_terminal(after.state) else after
         assert not await store.record([Change(job.seq, after, transition, recipients)])
         transitions.append(transition)
     return transitions

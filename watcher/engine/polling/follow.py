@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from watcher.domain.jobs import Job, JobKey, JobSpec, Status
+from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.polling_policy import (
     PollFailure,
     PollingPolicy,
@@ -18,6 +18,7 @@ from watcher.domain.polling_policy import (
     is_reported_missing,
     next_poll,
 )
+from watcher.domain.states import JobState
 from watcher.domain.transitions import Transition, detect, has_reached, moved
 from watcher.engine.polling.source_calls import poll
 from watcher.engine.ports import JobSource, Runtime
@@ -130,13 +131,13 @@ class Follow:
             if is_reported_missing(job):
                 return Ending.NOT_FOUND
             return Ending.GAVE_UP if has_failed_too_long else None
-        if self._bounds.until and job.status and has_reached(job.status, self._bounds.until):
+        if self._bounds.until and has_reached(job, self._bounds.until):
             return Ending.REACHED
-        return _ENDINGS.get(job.status or "")
+        return _ENDINGS.get(job.state) if job.state else None
 
 
-_ENDINGS: Mapping[str, Ending] = {
-    Status.SUCCEEDED: Ending.SUCCEEDED,
-    Status.FAILED: Ending.FAILED,
-    Status.CANCELLED: Ending.CANCELLED,
+_ENDINGS: Mapping[JobState, Ending] = {
+    JobState.SUCCEEDED: Ending.SUCCEEDED,
+    JobState.FAILED: Ending.FAILED,
+    JobState.CANCELLED: Ending.CANCELLED,
 }

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Self, cast
 
-from watcher.domain.jobs import Job, JobKey, is_terminal
+from watcher.domain.jobs import Job, JobKey
+from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition
 from watcher.engine.group_commit import GroupCommit
 from watcher.engine.ports import Change, JobStore, Runtime
@@ -100,7 +101,7 @@ class JobCache:
             elif change.transition:
                 self._runtime.telemetry.moved(change.transition)
                 self._log_transition(change.transition, change.recipients)
-            if change.job.key in late or is_terminal(change.job.status):
+            if change.job.key in late or is_terminal(change.job.state):
                 self._forget(change.job.key)
         if any(change.recipients for change in items if change.job.key not in late):
             self._wake_delivery()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from watcher.domain.forecast import forecast
-from watcher.domain.jobs import Forecast, Job, Observation, is_terminal
+from watcher.domain.jobs import Forecast, Job, Observation
 from watcher.domain.polling_policy import (
     MISSING_TOLERATED,
     PollFailure,
@@ -17,6 +17,7 @@ from watcher.domain.polling_policy import (
     next_poll,
 )
 from watcher.domain.routing import Route, recipients
+from watcher.domain.states import is_terminal
 from watcher.domain.transitions import detect, moved
 from watcher.engine.polling.circuit_breaker import CircuitBreaker
 from watcher.engine.polling.job_cache import JobCache
@@ -65,7 +66,7 @@ class Learn:
         after = after_answer(job)
         if transition:
             after = moved(after, transition)
-        if not is_terminal(after.status):
+        if not is_terminal(after.state):
             after = self._expecting(lane, after, observation, looked)
         # What was moved goes on from now. Else the due time has moved with all the others when the job was taken.
         begin = self._runtime.clock() if transition else taken_at

@@ -11,9 +11,10 @@ from time import monotonic
 
 from watcher.domain.conditions import Health
 from watcher.domain.forecast import forecast_from
-from watcher.domain.jobs import Forecast, Job, JobKey, Observation, is_terminal
+from watcher.domain.jobs import Forecast, Job, JobKey, Observation
 from watcher.domain.polling_policy import PollFailure, PollOutcome, wants_look
 from watcher.domain.routing import Route
+from watcher.domain.states import is_terminal
 from watcher.engine.liveness import Liveness
 from watcher.engine.polling.job_cache import JobCache
 from watcher.engine.polling.learn import Learn
@@ -256,7 +257,7 @@ class Poller:
 
     def _is_settled(self, lane: Lane, job: Job, listed: str | None) -> bool:
         """Tell whether what the list says of a job is enough."""
-        if listed is None or listed != job.status or is_terminal(listed):
+        if listed is None or listed != job.status or is_terminal(job.state):
             return False
         return not lane.sweep.is_to_be_verified(job.key.id) and not wants_look(
             job, lane.polling_policy, self._runtime.clock()
