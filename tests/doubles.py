@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +11,14 @@ from typing import Any
 from watcher.domain.deliveries import Delivered, Outcome
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.messages import Message
+from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.states import OPENAI_STATES, JobState
 from watcher.domain.transitions import Reason, Transition
-from watcher.engine.ports import Runtime
+from watcher.engine.polling.circuit_breaker import CircuitBreaker
+from watcher.engine.polling.list_scan import ListScan, Strategy
+from watcher.engine.polling.rate_limit import RateLimit
+from watcher.engine.polling.source_state import SourceState
+from watcher.engine.ports import Change, ClaimRequest, JobSource, JobStore, Runtime
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY = JobKey("openai", "ftjob-1")
@@ -139,9 +144,54 @@ class HangingNotifier:
         return Delivered()
 
 
+class FaultyStore:
+    """A real store whose claims and commits can be watched, and made to fail or to wait."""
+
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+        self.before_claim: Callable[[], Awaitable[None]] | None = None
+        """Called before each claim; what it raises is what the store raises."""
+        self.before_record: Callable[[Sequence[Change]], Awaitable[None]] | None = None
+        """Called before each commit with its changes."""
+        self.recorded: list[Change] = []
+
+    async def claim_due(self, requests: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
+        if self.before_claim:
+            await self.before_claim()
+        return await self._store.claim_due(requests, now)
+
+    async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:
+        return await self._store.durations(source)
+
+    async def record(self, changes: Sequence[Change]) -> Collection[JobKey]:
+        if self.before_record:
+            await self.before_record(changes)
+        self.recorded += changes
+        return await self._store.record(changes)
+
+
 def runtime(clock: Callable[[], datetime], log: RecordingLog | None = None) -> Runtime:
-    """Return edges without chance."""
-    return Runtime(clock, lambda: 0.0, log or RecordingLog())
+    """Return a runtime without chance, whose steady clock follows the clock given."""
+    return Runtime(clock, lambda: 0.0, log or RecordingLog(), steady=lambda: clock().timestamp())
+
+
+def source_state(
+    source: JobSource,
+    policy: PollingPolicy,
+    clock: Callable[[], datetime],
+    concurrency: int = 8,
+    *,
+    name: str = "openai",
+    strategy: Strategy = Strategy.AUTO,
+    rate_limit: RateLimit | None = None,
+) -> SourceState:
+    """Return the state of a source, whose steady clock follows the clock given."""
+
+    def steady() -> float:
+        return clock().timestamp()
+
+    scan = ListScan(source, strategy=strategy, interval=policy.interval, steady=steady)
+    return SourceState(name, source, policy, concurrency, scan, CircuitBreaker(steady), rate_limit)
 
 
 def observation(status: str, at: datetime = START, key: JobKey = KEY, facts: JobFacts | None = None) -> Observation:

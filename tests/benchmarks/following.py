@@ -13,7 +13,7 @@ from functools import cache
 from tests.benchmarks.lives import ALL_KINDS, SEED, Life, Population, lives
 from watcher.domain.forecast import forecast, forecast_from
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation
-from watcher.domain.polling_policy import PollingPolicy, next_poll, wants_look
+from watcher.domain.polling_policy import PollingPolicy, wait_after_answer, wants_look
 from watcher.domain.states import OPENAI_STATES, Status, is_terminal
 from watcher.domain.transitions import Reason, Transition, detect, moved
 
@@ -106,8 +106,7 @@ class Follower:
             if wants_look(job, self._polling_policy, now):
                 requests += 1
                 job = replace(job, forecast=forecast_from(job, life.progress_at(now), now))
-            due_at = next_poll(job, self._polling_policy, now, self._chance.uniform(-1, 1))
-            assert due_at is not None
+            due_at = now + wait_after_answer(job, self._polling_policy, now, self._chance.uniform(-1, 1))
             assert now < due_at <= now + self._polling_policy.max_interval, "polled later than max_interval allows"
             now = due_at
 

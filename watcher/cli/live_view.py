@@ -28,7 +28,7 @@ class LiveScreen:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console()
         self._last: dict[JobKey, Transition] = {}
-        self._troubles: dict[JobKey, PollFailure] = {}
+        self._failures: dict[JobKey, PollFailure] = {}
         self._spinner = Spinner("dots")
         self._live = Live(
             get_renderable=self._line, console=self._console, refresh_per_second=8, transient=True, screen=False
@@ -46,14 +46,14 @@ class LiveScreen:
     def transition(self, transition: Transition) -> None:
         """Print the transition above the live line."""
         self._last[transition.key] = transition
-        self._troubles.pop(transition.key, None)
+        self._failures.pop(transition.key, None)
         style = STYLES.get(transition.status, "")
         self._console.print(Text(line_of(message_of(transition)), style=style), soft_wrap=True)
 
-    def trouble(self, job: Job, trouble: PollFailure, next_at: datetime | None) -> None:
+    def poll_failed(self, job: Job, failure: PollFailure, next_at: datetime | None) -> None:
         """Mention it in the live line."""
         if next_at:
-            self._troubles[job.key] = trouble
+            self._failures[job.key] = failure
 
     def _line(self) -> Spinner:
         now = datetime.now(UTC)
@@ -62,7 +62,7 @@ class LiveScreen:
             for transition in self._last.values()
             if not is_terminal(transition.state)
         ] or ["waiting for the first answer" if not self._last else ""]
-        parts += [f"{key.id}: {trouble.error}" for key, trouble in self._troubles.items()]
+        parts += [f"{key.id}: {failure.error}" for key, failure in self._failures.items()]
         text = Text(printable(" · ".join(parts)))
         text.truncate(max(self._console.width - SPINNER_WIDTH, 1), overflow="ellipsis")
         self._spinner.update(text=text)

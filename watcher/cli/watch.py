@@ -104,8 +104,8 @@ async def _watch(chosen: SelectedJobs, bounds: Bounds, notify: list[str], *, as_
         }
         direct = await _open_direct_delivery(chosen, notify, runtime, stack) if notify else None
         with open_screen(as_json=as_json) as screen:
-            telling = _Listener(screen, direct, chosen.log)
-            watch = Follow(sources, bounds, FollowListener(telling.transition, telling.trouble), runtime)
+            listener = _Listener(screen, direct, chosen.log)
+            watch = Follow(sources, bounds, FollowListener(listener.transition, listener.poll_failed), runtime)
             endings = await watch.run(chosen.specs)
     if timed_out := [str(key) for key, ending in endings.items() if ending is Ending.TIMED_OUT]:
         chosen.log.warning("timed out", jobs=timed_out)
@@ -146,11 +146,11 @@ class _Listener:
         if self._direct:
             self._direct.tell(transition)
 
-    def trouble(self, job: Job, trouble: PollFailure, next_at: datetime | None) -> None:
-        self._screen.trouble(job, trouble, next_at)
-        facts = {"job": str(job.key), "error": trouble.error, "request_id": trouble.request_id}
+    def poll_failed(self, job: Job, failure: PollFailure, next_at: datetime | None) -> None:
+        self._screen.poll_failed(job, failure, next_at)
+        facts = {"job": str(job.key), "error": failure.error, "request_id": failure.request_id}
         if next_at is None:
-            self._log.error(_LAST_WORDS[trouble.outcome], **facts)
+            self._log.error(_LAST_WORDS[failure.outcome], **facts)
         elif job.failures == 1:
             self._log.warning("poll failed, going on", **facts)
         else:

@@ -21,7 +21,7 @@ class Screen(Protocol):
         """Show a transition."""
         ...
 
-    def trouble(self, job: Job, trouble: PollFailure, next_at: datetime | None) -> None:
+    def poll_failed(self, job: Job, failure: PollFailure, next_at: datetime | None) -> None:
         """Show that a poll failed."""
         ...
 
@@ -33,7 +33,7 @@ class LineScreen:
         """Write one readable line."""
         write_line(line_of(message_of(transition)))
 
-    def trouble(self, job: Job, trouble: PollFailure, next_at: datetime | None) -> None:
+    def poll_failed(self, job: Job, failure: PollFailure, next_at: datetime | None) -> None:
         """Leave it to the log."""
 
 

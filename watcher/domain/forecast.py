@@ -109,7 +109,7 @@ def _estimated(finish: datetime, since: datetime, now: datetime) -> Forecast | N
 
 
 def _finish(progress: Progress, since: datetime) -> datetime | None:
-    if progress.at <= since or progress.step * _LEAST_DONE < progress.total_steps:
+    if not since < progress.at <= since + _LONGEST or progress.step * _LEAST_DONE < progress.total_steps:
         return None
     return since + (progress.at - since) * (progress.total_steps / progress.step)
 

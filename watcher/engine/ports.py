@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Protocol
 
 from watcher.domain.deliveries import Delivery, Outcome, Settlement
@@ -76,7 +77,7 @@ class Change:
 class ClaimRequest:
     """Which due jobs of a source are wanted."""
 
-    room: int
+    limit: int
     """How many at most."""
     next_due: datetime
     """When they are due again, unless somebody says otherwise."""
@@ -101,10 +102,10 @@ class LongestWaits:
 class JobStore(Protocol):
     """The record of jobs, as `observe` needs it. Every method may raise StoreError."""
 
-    async def claim_due(self, takes: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
-        """Take due jobs of each source.
+    async def claim_due(self, requests: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
+        """Claim due jobs of each source.
 
-        The same statement moves their `due_at` to `next_due`, so that nobody else takes them meanwhile.
+        The same statement moves their `due_at` to `next_due`, so that no other watcher claims them meanwhile.
         """
         ...
 
@@ -218,3 +219,5 @@ class Runtime:
     jitter: Jitter
     log: Log
     telemetry: Telemetry = field(default_factory=NoTelemetry)
+    steady: Callable[[], float] = monotonic
+    """Tells seconds that pass evenly, whatever the host's clock is set to."""

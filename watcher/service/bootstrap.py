@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from watcher.engine.delivery.direct import DirectDelivery
     from watcher.engine.delivery.dispatcher import Dispatcher
     from watcher.engine.polling.poller import Poller
-    from watcher.engine.polling.source_state import Lane
+    from watcher.engine.polling.source_state import SourceState
     from watcher.engine.ports import Notifier
     from watcher.engine.self_monitoring import SelfMonitoring
     from watcher.server.context import HealthSnapshot
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from watcher.sources.openai.source import OpenAISource
     from watcher.store.sql import SqlStore
 
-POLLS_AT_ONCE = 128
+CONCURRENT_POLLS = 128
 """Polls under way at one source. At an API that takes 100 ms, this is about what one core can do."""
 NOTIFIER_TIMEOUT = timedelta(seconds=15)
 """How long a receiver may take over a message."""
@@ -67,7 +67,7 @@ def open_source(
     """Make the source that a configuration describes; it waits for its turn before each request."""
     from watcher.sources.openai.source import OpenAISource
 
-    return OpenAISource(config, runtime.clock, runtime.log, at_once=POLLS_AT_ONCE, turn=turn)
+    return OpenAISource(config, runtime.clock, runtime.log, at_once=CONCURRENT_POLLS, turn=turn)
 
 
 async def open_notifiers(
@@ -168,9 +168,6 @@ class ServicePlan:
             notifiers = await open_notifiers(settings, settings.notifiers, runtime, stack)
             deliver = Dispatcher(store, notifiers, SERVICE_RETRY_POLICY, runtime)
             wanted = routes(settings)
-            poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake)
-            for config in self._sources.values():
-                poller.add_lane(await self._open_lane(config, stack))
             self_monitoring = SelfMonitoring(
                 store,
                 runtime,
@@ -178,7 +175,11 @@ class ServicePlan:
                 stuck_after=settings.supervision.stuck_after,
                 wake_delivery=deliver.wake,
             )
-            poller.tell_missing(self_monitoring.note_missing)
+            poller = Poller(
+                store, runtime, routes=wanted, wake_delivery=deliver.wake, on_missing=self_monitoring.note_missing
+            )
+            for config in self._sources.values():
+                poller.add_source(await self._open_source_state(config, stack))
             beat = settings.heartbeat.url
             yield Pipeline(
                 poller,
@@ -191,22 +192,18 @@ class ServicePlan:
                 retention=settings.store.retention,
             )
 
-    async def _open_lane(self, config: SourceConfig, stack: AsyncExitStack) -> Lane:
+    async def _open_source_state(self, config: SourceConfig, stack: AsyncExitStack) -> SourceState:
+        from watcher.engine.polling.list_scan import ListScan
         from watcher.engine.polling.rate_limit import RateLimit
-        from watcher.engine.polling.source_state import Lane
+        from watcher.engine.polling.source_state import SourceState
 
         chosen = self.settings.sources[config.name]
         rate_limit = RateLimit(chosen.max_requests_per_minute) if chosen.max_requests_per_minute else None
-        turn = rate_limit.turn if rate_limit else None
-        source = await stack.enter_async_context(open_source(config, self._runtime, turn))
-        return Lane(
-            config.name,
-            source,
-            polling_policy(self.settings, config.name),
-            POLLS_AT_ONCE,
-            strategy=chosen.strategy,
-            rate_limit=rate_limit,
-        )
+        wait = rate_limit.wait if rate_limit else None
+        source = await stack.enter_async_context(open_source(config, self._runtime, wait))
+        policy = polling_policy(self.settings, config.name)
+        scan = ListScan(source, strategy=chosen.strategy, interval=policy.interval)
+        return SourceState(config.name, source, policy, CONCURRENT_POLLS, scan, rate_limit=rate_limit)
 
     async def watch_jobs(self, store: SqlStore, before: ServicePlan | None = None) -> None:
         """Watch the configured jobs; no longer those that only the configuration before named."""

@@ -137,7 +137,7 @@ class Daemon:
 
     async def _next(self, generation: _Generation) -> _Generation | None:
         """Wait for a signal that is carried out; return the generation that a reload brings, None for the end."""
-        await generation.pipeline.poller.first_tick.wait()
+        await generation.pipeline.poller.first_turn.wait()
         self._manager.ready(await generation.maintenance.status())
         while True:
             request = await self._requests.get()

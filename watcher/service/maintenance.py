@@ -45,7 +45,7 @@ class Maintenance:
     async def self_monitoring(self) -> None:
         """Tell of what the watcher cannot see, and of whom it cannot reach."""
         error, now = self.store_error(), self._runtime.clock()
-        recoveries = self._pipeline.poller.recoveries
+        recoveries = self._pipeline.poller.store_recoveries
         if error is None or recoveries != self._recoveries:  # each outage has its own grace
             self._recoveries, self._store_failing_since, self._is_store_failure_told = recoveries, None, False
         if error is None:

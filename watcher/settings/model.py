@@ -24,7 +24,7 @@ from watcher.domain.conditions import STUCK_AFTER
 from watcher.domain.jobs import is_job_id
 from watcher.domain.polling_policy import LONGEST_INTERVAL
 from watcher.domain.routing import Events, FirstSeen
-from watcher.engine.polling.source_state import Strategy
+from watcher.engine.polling.list_scan import Strategy
 from watcher.logs import Format, Level
 from watcher.plugins.section import Duration, Mistake, Section
 from watcher.settings.values import (

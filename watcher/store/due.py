@@ -52,7 +52,7 @@ class DueJobs:
 
 def find_due(connection: Connection, takes: Mapping[str, ClaimRequest], now: datetime) -> list[DueJobs]:
     """Find what is to be taken of each source that has anything due."""
-    found = (_find(connection, source, take, now) for source, take in takes.items() if take.room > 0)
+    found = (_find(connection, source, take, now) for source, take in takes.items() if take.limit > 0)
     return [due for due in found if due.numbers]
 
 
@@ -73,9 +73,9 @@ def _find(connection: Connection, source: str, take: ClaimRequest, now: datetime
     if take.ahead and not _numbers(connection, source, now, 1):
         return DueJobs(source, (), until, take.next_due)
     if take.urgency is None:
-        return DueJobs(source, _numbers(connection, source, until, take.room), until, take.next_due)
+        return DueJobs(source, _numbers(connection, source, until, take.limit), until, take.next_due)
     ranked = _ranked(connection, source, until, take.urgency)
-    return DueJobs(source, ranked[: take.room], until, take.next_due, is_choice=len(ranked) > take.room)
+    return DueJobs(source, ranked[: take.limit], until, take.next_due, is_choice=len(ranked) > take.limit)
 
 
 def _numbers(connection: Connection, source: str, until: datetime, room: int) -> Sequence[int]:

@@ -18,6 +18,7 @@ from tests.doubles import (
     ScriptedSource,
     observation,
     runtime,
+    source_state,
     until,
 )
 from watcher.domain.conditions import STUCK_AFTER
@@ -30,10 +31,9 @@ from watcher.domain.transitions import detect, moved
 from watcher.engine.delivery.direct import DirectDelivery
 from watcher.engine.delivery.dispatcher import Dispatcher
 from watcher.engine.polling.poller import Poller
-from watcher.engine.polling.source_state import Lane
 from watcher.engine.ports import Change
 from watcher.engine.self_monitoring import SelfMonitoring
-from watcher.errors import StoreUnavailableError, TransientError
+from watcher.errors import StoreError, StoreUnavailableError, TransientError
 from watcher.service.bootstrap import Pipeline
 from watcher.service.heartbeat import Heartbeat
 from watcher.service.maintenance import Maintenance
@@ -42,6 +42,24 @@ from watcher.simulator.receiver import Receiver
 from watcher.store.sql import SqlStore
 
 FAILING = StoreUnavailableError("the disk is full")
+
+
+class FailingPoller(Poller):
+    """A poller whose store is out of reach when the test says so."""
+
+    error: StoreError | None = None
+    recoveries = 0
+
+    def store_error(self) -> StoreError | None:
+        return self.error
+
+    @property
+    def store_recoveries(self) -> int:
+        return self.recoveries
+
+    def recover(self) -> None:
+        self.error = None
+        self.recoveries += 1
 
 
 class World:
@@ -56,8 +74,8 @@ class World:
         deliver = Dispatcher(store, {"chat": self.notifier}, SERVICE_RETRY_POLICY, surroundings)
         self.source = ScriptedSource(self.clock, {"a": ["running", TransientError("HTTP 503")]})
         polling_policy = PollingPolicy(timedelta(seconds=30), timedelta(minutes=5))
-        self.poller = Poller(store, surroundings, routes=routes, wake_delivery=deliver.wake)
-        self.poller.add_lane(Lane("openai", self.source, polling_policy, 4))
+        self.poller = FailingPoller(store, surroundings, routes=routes, wake_delivery=deliver.wake)
+        self.poller.add_source(source_state(self.source, polling_policy, self.clock, 4))
         self_monitoring = SelfMonitoring(
             store, surroundings, routes=routes, stuck_after=STUCK_AFTER, wake_delivery=deliver.wake
         )
@@ -86,12 +104,12 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
 async def test_a_record_that_cannot_be_written_is_told_once_at_each_outage(store: SqlStore) -> None:
     world = World(store)
     for error, seconds in ((FAILING, 0), (FAILING, 29), (None, 1), (FAILING, 0), (FAILING, 30), (FAILING, 60)):
-        world.poller._store_error = error
+        world.poller.error = error
         world.clock.move(seconds=seconds)
         await world.maintenance.self_monitoring()
     await until(lambda: len(world.told()) == 1)
     for error, seconds in ((None, 1), (FAILING, 1), (FAILING, 30)):
-        world.poller._store_error = error
+        world.poller.error = error
         world.clock.move(seconds=seconds)
         await asyncio.sleep(0.3)  # the first emergency comes to its end
         await world.maintenance.self_monitoring()
@@ -108,7 +126,7 @@ async def test_the_switch_beats_while_all_is_well_and_fails_aloud_while_it_is_no
     async with Receiver() as receiver, Heartbeat(receiver.url) as heartbeat:
         world = World(store, heartbeat)
         await world.maintenance.beat()
-        world.poller._store_error = FAILING
+        world.poller.error = FAILING
         await world.maintenance.beat()
         paths = [received.path for received in receiver.received]
 
@@ -151,11 +169,11 @@ async def test_it_says_how_things_stand(store: SqlStore, monkeypatch: pytest.Mon
 async def test_outages_that_follow_each_other_are_not_taken_for_one(store: SqlStore) -> None:
     world = World(store)
     for _ in range(4):
-        world.poller._store_error = FAILING
+        world.poller.error = FAILING
         await world.maintenance.self_monitoring()
-        world.poller._note_store(None)
+        world.poller.recover()
         world.clock.move(seconds=10)
-    world.poller._store_error = FAILING
+    world.poller.error = FAILING
     await world.maintenance.self_monitoring()
     await asyncio.sleep(0.05)
 
