@@ -26,7 +26,7 @@ from tests.evidence.moved import HEALTHY, JOBS, MovedStage
 from tests.evidence.truth import Truth
 from watcher.domain.conditions import GRACE
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
-from watcher.service.daemon import SUPERVISE_INTERVAL
+from watcher.service.maintenance import MONITOR_INTERVAL
 from watcher.simulator.receiver import ACCEPTED
 from watcher.simulator.script import JobScript, Script, Step
 from watcher.simulator.server import Manner, Reply
@@ -126,7 +126,7 @@ def test_that_it_fails_is_told_to_the_others_after_the_grace_and_that_it_recover
 ) -> None:
     failing, recovered = run.conditions(name)
     assert failing[0] == "watcher.notifier.failing"
-    assert GRACE <= failing[1] <= GRACE + SUPERVISE_INTERVAL
+    assert GRACE <= failing[1] <= GRACE + MONITOR_INTERVAL
     assert PASSING[name].told in failing[2]
     assert recovered == ("watcher.notifier.recovered", run.receivers[name].accepted[0].at - START, "")
 

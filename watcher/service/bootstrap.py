@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.domain.jobs import JobSpec
-from watcher.domain.polling_policy import PollingPolicy
 from watcher.engine.ports import Log, NoTelemetry, Runtime, Telemetry
 from watcher.errors import ConfigurationError
 from watcher.settings.conversion import job_spec, polling_policy, routes, source_configs
-from watcher.sources.openai.config import DEFAULT_SOURCE, SourceConfig
+from watcher.sources.openai.config import SourceConfig
 
 if TYPE_CHECKING:
     # Loaded where they are used: `watch` without a configuration needs none of them.
@@ -109,8 +108,6 @@ class Pipeline:
     emergency: DirectDelivery
     """Tells of a record that cannot be written, without it."""
     heartbeat: Heartbeat | None
-    polling_policy: PollingPolicy
-    """How often a job is polled."""
     configured: Sequence[JobSpec]
     """The jobs that the configuration names."""
     retention: timedelta
@@ -187,7 +184,6 @@ class ServicePlan:
                 self_monitoring,
                 emergency=DirectDelivery(notifiers, wanted, runtime),
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
-                polling_policy=polling_policy(settings, DEFAULT_SOURCE),
                 configured=[job_spec(job) for job in settings.jobs],
                 retention=settings.store.retention,
             )

@@ -17,12 +17,19 @@ from watcher.engine.ports import LongestWaits, Runtime
 from watcher.errors import StoreError
 from watcher.server.context import HealthSnapshot
 from watcher.service.bootstrap import Pipeline
+from watcher.service.scheduler import PeriodicTask
 from watcher.service.systemd import ServiceManager
 
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore
 
 
+MONITOR_INTERVAL = timedelta(seconds=10)
+STATUS_INTERVAL = timedelta(seconds=10)
+HEARTBEAT_INTERVAL = timedelta(minutes=1)
+PRUNE_INTERVAL = timedelta(hours=1)
+REFRESH_DURATIONS_INTERVAL = timedelta(minutes=10)
+REFRESH_CONFIGURED_INTERVAL = timedelta(hours=12)
 STORE_GRACE = timedelta(seconds=30)
 """How long the record may be out of reach before that is told: another program may lock it for a while."""
 
@@ -42,7 +49,24 @@ class Maintenance:
         self._recoveries = 0
         self._is_beat_missed = False
 
-    async def self_monitoring(self) -> None:
+    def tasks(self) -> list[PeriodicTask]:
+        """List what is to be done, and how often."""
+        return [
+            PeriodicTask(self.monitor, MONITOR_INTERVAL),
+            PeriodicTask(self.report, STATUS_INTERVAL),
+            PeriodicTask(self.sign_of_life, self._manager.watchdog_interval or STATUS_INTERVAL),
+            PeriodicTask(self.beat, HEARTBEAT_INTERVAL),
+            PeriodicTask(self.prune, PRUNE_INTERVAL),
+            PeriodicTask(self.refresh_durations, REFRESH_DURATIONS_INTERVAL),
+            PeriodicTask(self.refresh_configured_jobs, REFRESH_CONFIGURED_INTERVAL),
+        ]
+
+    async def clock_stepped(self, step: timedelta) -> None:
+        """Keep what was measured by the host's clock right, and what is due at a time of day, after it was set."""
+        self._pipeline.poller.clock_stepped(step)
+        await self.undo_clock_step(timedelta())
+
+    async def monitor(self) -> None:
         """Tell of what the watcher cannot see, and of whom it cannot reach."""
         error, now = self.store_error(), self._runtime.clock()
         recoveries = self._pipeline.poller.store_recoveries
@@ -79,7 +103,7 @@ class Maintenance:
             specs = [spec for spec in self._pipeline.configured if spec.key in watched]
             await self._store.upsert_jobs(specs, self._runtime.clock())
 
-    async def remember(self) -> None:
+    async def refresh_durations(self) -> None:
         """Look up what earlier jobs say of how long a status lasts."""
         await self._pipeline.poller.refresh_durations()
 
@@ -115,7 +139,7 @@ class Maintenance:
         poller = self._pipeline.poller
         return HealthSnapshot(
             since=self._since,
-            longest_wait=self._pipeline.polling_policy.longest,
+            longest_wait=self._pipeline.poller.longest_poll_interval,
             stalled=self.stalled(),
             watched=poller.watched,
             last_answers=poller.last_answers(),

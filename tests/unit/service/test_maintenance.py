@@ -85,7 +85,6 @@ class World:
             self_monitoring,
             emergency=DirectDelivery({"chat": self.notifier}, routes, surroundings),
             heartbeat=heartbeat,
-            polling_policy=polling_policy,
             configured=[JobSpec(JobKey("openai", "a"))],
             retention=SERVICE_RETRY_POLICY.give_up_after,
         )
@@ -106,13 +105,13 @@ async def test_a_record_that_cannot_be_written_is_told_once_at_each_outage(store
     for error, seconds in ((FAILING, 0), (FAILING, 29), (None, 1), (FAILING, 0), (FAILING, 30), (FAILING, 60)):
         world.poller.error = error
         world.clock.move(seconds=seconds)
-        await world.maintenance.self_monitoring()
+        await world.maintenance.monitor()
     await until(lambda: len(world.told()) == 1)
     for error, seconds in ((None, 1), (FAILING, 1), (FAILING, 30)):
         world.poller.error = error
         world.clock.move(seconds=seconds)
         await asyncio.sleep(0.3)  # the first emergency comes to its end
-        await world.maintenance.self_monitoring()
+        await world.maintenance.monitor()
     await until(lambda: len(world.told()) == 2)
     await world.maintenance.close()
 
@@ -170,11 +169,11 @@ async def test_outages_that_follow_each_other_are_not_taken_for_one(store: SqlSt
     world = World(store)
     for _ in range(4):
         world.poller.error = FAILING
-        await world.maintenance.self_monitoring()
+        await world.maintenance.monitor()
         world.poller.recover()
         world.clock.move(seconds=10)
     world.poller.error = FAILING
-    await world.maintenance.self_monitoring()
+    await world.maintenance.monitor()
     await asyncio.sleep(0.05)
 
     assert world.told() == []

@@ -23,6 +23,9 @@ from watcher.errors import StoreError
 STALE_WAITS = 4
 """A job not seen due for so many of the longest waits is watched by somebody else, or no more."""
 
+IDLE_INTERVAL = timedelta(seconds=30)
+"""Stands for the polling interval where there is no source."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Look:
@@ -78,6 +81,16 @@ class Poller:
     def longest_wait(self) -> timedelta:
         """The longest time for which a job may rightly not be due."""
         return max((state.longest_wait for state in self._sources.values()), default=timedelta())
+
+    @property
+    def shortest_interval(self) -> timedelta:
+        """The shortest polling interval of all sources."""
+        return min((state.policy.interval for state in self._sources.values()), default=IDLE_INTERVAL)
+
+    @property
+    def longest_poll_interval(self) -> timedelta:
+        """The longest time between two answered polls of a job, whatever its source."""
+        return max((state.policy.longest for state in self._sources.values()), default=IDLE_INTERVAL)
 
     @property
     def store_recoveries(self) -> int:
