@@ -89,9 +89,10 @@ def _after_answer(job: Job, observation: Observation | None, context: PollContex
     else:
         after = _with_forecast(after, observation, context, now)
         due_at = _due_after_answer(after, context, now, has_changed=transition is not None)
-    after = replace(after, due_at=due_at)
+    if due_at != after.due_at:
+        after = replace(after, due_at=due_at)
     wanted = recipients(context.routes, transition) if transition else ()
-    return Decision(after, transition, wanted, due_at, after != job)
+    return Decision(after, transition, wanted, due_at, is_new=after is not job and after != job)
 
 
 def _due_after_answer(job: Job, context: PollContext, now: datetime, *, has_changed: bool) -> datetime:

@@ -98,7 +98,9 @@ def after_failure(job: Job, trouble: PollFailure) -> Job:
 
 
 def after_answer(job: Job) -> Job:
-    """Return the job after a poll that was answered."""
+    """Return the job after a poll that was answered; the same object when no poll had failed."""
+    if not job.failures and not job.missing and job.last_error is None:
+        return job
     return replace(job, failures=0, missing=0, last_error=None)
 
 
