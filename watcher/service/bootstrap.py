@@ -108,6 +108,8 @@ class Pipeline:
     emergency: DirectDelivery
     """Tells of a record that cannot be written, without it."""
     heartbeat: Heartbeat | None
+    service: str
+    """What this process is called among replicas."""
     configured: Sequence[JobSpec]
     """The jobs that the configuration names."""
     retention: timedelta
@@ -117,14 +119,17 @@ class Pipeline:
 class ServicePlan:
     """How a service is put together from settings. A reload makes a new one, for the same record."""
 
-    def __init__(self, settings: Settings, runtime: Runtime, adopt: Callable[[], None] = lambda: None) -> None:
-        """`adopt` is called when the settings take effect.
+    def __init__(
+        self, settings: Settings, runtime: Runtime, adopt: Callable[[], None] = lambda: None, *, service: str = ""
+    ) -> None:
+        """`adopt` is called when the settings take effect; `service` names this process among replicas.
 
         Raises ConfigurationError for settings that no service can be made of.
         """
         self.settings = settings
         self.adopt = adopt
         self._runtime = runtime
+        self._service = service
         self._sources = source_configs(settings)
         self._listen = listen_of(settings)
 
@@ -171,10 +176,9 @@ class ServicePlan:
                 routes=wanted,
                 stuck_after=settings.supervision.stuck_after,
                 wake_delivery=deliver.wake,
+                watcher=self._service,
             )
-            poller = Poller(
-                store, runtime, routes=wanted, wake_delivery=deliver.wake, on_missing=self_monitoring.note_missing
-            )
+            poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake)
             for config in self._sources.values():
                 poller.add_source(await self._open_source_state(config, stack))
             beat = settings.heartbeat.url
@@ -184,6 +188,7 @@ class ServicePlan:
                 self_monitoring,
                 emergency=DirectDelivery(notifiers, wanted, runtime),
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
+                service=self._service,
                 configured=[job_spec(job) for job in settings.jobs],
                 retention=settings.store.retention,
             )

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select, tuple_
 
-from watcher.domain.conditions import OWN_SOURCE
 from watcher.domain.states import TERMINAL
 from watcher.store.database import serialise
-from watcher.store.schema import delivery, job, transition
+from watcher.store.schema import condition_event, delivery, job, receipt, transition
 
 BATCH = 500
 """How many rows one transaction deletes of each table, so that nobody waits long for it."""
 
-_HAS_ENDED = job.c.status.in_([status.value for status in TERMINAL])
+_STATE = case((job.c.described_seq == job.c.seq, job.c.state), else_=job.c.status)
+_HAS_ENDED = _STATE.in_([state.value for state in TERMINAL])
 
 
 def prune(connection: Connection, before: datetime) -> int:
@@ -29,14 +29,18 @@ def prune(connection: Connection, before: datetime) -> int:
     """
     serialise(connection)  # nobody may assert meanwhile what is being deleted
     return (
-        _prune_deliveries(connection, before) + _prune_transitions(connection, before) + _prune_jobs(connection, before)
+        _prune_deliveries(connection, before)
+        + _prune_transitions(connection, before)
+        + _prune_condition_events(connection, before)
+        + _prune_jobs(connection, before)
+        + _prune_receipts(connection, before)
     )
 
 
 def _prune_deliveries(connection: Connection, before: datetime) -> int:
     old = (
         select(delivery.c.id)
-        .where(delivery.c.settled_at < before, _is_of_job_that_is_over(delivery.c.job))
+        .where(delivery.c.settled_at < before, or_(delivery.c.job.is_(None), _is_of_job_that_is_over(delivery.c.job)))
         .order_by(delivery.c.settled_at)
         .limit(BATCH)
     )
@@ -58,6 +62,24 @@ def _prune_transitions(connection: Connection, before: datetime) -> int:
     return connection.execute(delete(transition).where(tuple_(transition.c.job, transition.c.seq).in_(old))).rowcount
 
 
+def _prune_condition_events(connection: Connection, before: datetime) -> int:
+    is_its = and_(delivery.c.condition == condition_event.c.condition, delivery.c.seq == condition_event.c.seq)
+    key = (condition_event.c.condition, condition_event.c.seq)
+    old = (
+        select(*key)
+        .where(condition_event.c.at < before, ~select(delivery.c.id).where(is_its).exists())
+        .order_by(condition_event.c.at)
+        .limit(BATCH)
+    )
+    return connection.execute(delete(condition_event).where(tuple_(*key).in_(old))).rowcount
+
+
+def _prune_receipts(connection: Connection, before: datetime) -> int:
+    key = (receipt.c.notifier, receipt.c.subject)
+    old = select(*key).where(receipt.c.updated_at < before).limit(BATCH)
+    return connection.execute(delete(receipt).where(tuple_(*key).in_(old))).rowcount
+
+
 def _prune_jobs(connection: Connection, before: datetime) -> int:
     has_history = select(transition.c.seq).where(transition.c.job == job.c.id).exists()
     # When it ended its last transition tells, which is there until then.
@@ -69,6 +91,5 @@ def _prune_jobs(connection: Connection, before: datetime) -> int:
 
 
 def _is_of_job_that_is_over(number: ColumnElement[int]) -> ColumnElement[bool]:
-    # The state of a condition stands in its row; that it came and went years ago is of no use to anybody.
-    is_over = or_(_HAS_ENDED, job.c.removed_at.is_not(None), job.c.source == OWN_SOURCE)
+    is_over = or_(_HAS_ENDED, job.c.removed_at.is_not(None))
     return select(job.c.id).where(job.c.id == number, is_over).exists()

@@ -11,13 +11,20 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection
 
+from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.transitions import Transition
-from watcher.engine.ports import Change, ClaimRequest, LongestWaits, NoTelemetry, Telemetry
+from watcher.engine.ports import Change, ClaimRequest, Finding, LongestWaits, NoTelemetry, Telemetry
 from watcher.errors import StoreError
-from watcher.store import deliveries, jobs
+from watcher.store import deliveries, jobs, services
 from watcher.store.clock_steps import cap_waits
+from watcher.store.conditions import (
+    absorb_conditions_of_older_versions,
+    note_good,
+    record_findings,
+    recorded_conditions,
+)
 from watcher.store.database import connect
 from watcher.store.deliveries import Pending, Selection
 from watcher.store.due import claim_due, find_due
@@ -63,6 +70,7 @@ class SqlStore:
         """
         try:
             await self._thread.run(partial(make_ready, self._database), OPENING)
+            await self._write(absorb_conditions_of_older_versions)
         except BaseException:
             await self.__aexit__()
             raise
@@ -145,6 +153,30 @@ class SqlStore:
         """Return the watched jobs that have been in a status for longer than its limit."""
         return await self._read(jobs.lingering, limits, now)
 
+    async def conditions(self, subjects: Sequence[str]) -> Mapping[str, RecordedCondition]:
+        """See `ConditionStore`."""
+        return await self._read(recorded_conditions, subjects)
+
+    async def record_findings(self, findings: Sequence[Finding], watcher: str) -> Sequence[ConditionChange]:
+        """See `ConditionStore`."""
+        return await self._write(record_findings, findings, watcher)
+
+    async def note_good(self, subjects: Sequence[str], watcher: str, now: datetime) -> None:
+        """See `ConditionStore`."""
+        await self._write(note_good, subjects, watcher, now)
+
+    async def note_service(self, name: str, version: str, now: datetime) -> None:
+        """Note that the service of this name is alive."""
+        await self._write(services.note_service, name, version, now)
+
+    async def forget_service(self, name: str) -> None:
+        """Note that the service of this name has ended."""
+        await self._write(services.forget_service, name)
+
+    async def service_seen(self) -> datetime | None:
+        """Return when any service was last alive on this store; None when none ever was, or the last has ended."""
+        return await self._read(services.service_seen)
+
     async def history(self, key: JobKey) -> list[Transition]:
         """Return the recorded transitions of a job, the first one first."""
         return await self._read(jobs.history, key)
@@ -186,6 +218,7 @@ class SqlStore:
         jobs must call it now and then, lest one that ended long ago be taken for a new one and told once more.
         Works in small transactions, between which others get their turn.
         """
+        await self._write(absorb_conditions_of_older_versions)
         total = 0
         while pruned := await self._write(prune, before):
             total += pruned

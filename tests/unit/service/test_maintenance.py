@@ -77,7 +77,7 @@ class World:
         self.poller = FailingPoller(store, surroundings, routes=routes, wake_delivery=deliver.wake)
         self.poller.add_source(source_state(self.source, polling_policy, self.clock, 4))
         self_monitoring = SelfMonitoring(
-            store, surroundings, routes=routes, stuck_after=STUCK_AFTER, wake_delivery=deliver.wake
+            store, surroundings, routes=routes, stuck_after=STUCK_AFTER, wake_delivery=deliver.wake, watcher="w1"
         )
         self.pipeline = Pipeline(
             self.poller,
@@ -85,6 +85,7 @@ class World:
             self_monitoring,
             emergency=DirectDelivery({"chat": self.notifier}, routes, surroundings),
             heartbeat=heartbeat,
+            service="w1",
             configured=[JobSpec(JobKey("openai", "a"))],
             retention=SERVICE_RETRY_POLICY.give_up_after,
         )

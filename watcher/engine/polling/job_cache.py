@@ -1,4 +1,4 @@
-"""What is known of each job, and what of that is still on its way into the record."""
+"""What is known of each job, and what of that is still on its way into the store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from watcher.errors import StoreError
 
 
 class JobCache:
-    """Remembers jobs, so that polling goes on while the record cannot be reached, and records what changes.
+    """Remembers jobs, so that polling goes on while the store cannot be reached, and records what changes.
 
     Enter it to start recording; leaving it waits until all is recorded, or refused once more.
     """
@@ -55,7 +55,7 @@ class JobCache:
 
     @property
     def refusal(self) -> StoreError | None:
-        """Why the record cannot be written; None while it can."""
+        """Why the store cannot be written; None while it can."""
         return self._changes.refusal
 
     def keep(self, job: Job) -> None:
@@ -64,7 +64,7 @@ class JobCache:
         self._jobs[job.key] = job
 
     def latest(self, recorded: Job) -> Job:
-        """Prefer our own state of a job while what we learned of it is still on its way into the record."""
+        """Prefer our own state of a job while what we learned of it is still on its way into the store."""
         if recorded.key in self._unrecorded and (known := self._jobs.get(recorded.key)):
             return replace(known, due_at=recorded.due_at)
         return recorded
@@ -97,13 +97,13 @@ class JobCache:
         self._settle([*items, *self._changes.take_back(lambda each: each.job.key in late)])
         for change in items:
             if change.job.key in late:
-                self._log.info("somebody else was first, observation dropped", job=str(change.job.key))
+                self._log.info("stale update dropped: another watcher recorded it first", job=str(change.job.key))
             elif change.transition:
                 self._runtime.telemetry.moved(change.transition)
-                self._log_transition(change.transition, change.recipients)
+                self._log_transition(change.transition, [planned.notifier for planned in change.recipients])
             if change.job.key in late or is_terminal(change.job.state):
                 self._forget(change.job.key)
-        if any(change.recipients for change in items if change.job.key not in late):
+        if any(change.recipients or change.conditions for change in items if change.job.key not in late):
             self._wake_delivery()
 
     def dropped(self, item: Change) -> None:
@@ -119,7 +119,7 @@ class JobCache:
 
     def _forget(self, key: JobKey) -> None:
         if key in self._unrecorded:
-            return  # what is still on its way into the record must not be lost sight of
+            return  # what is still on its way into the store must not be lost sight of
         self._jobs.pop(key, None)
         self._on_forgotten(key)
 

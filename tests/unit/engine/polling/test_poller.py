@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from tests.doubles import FaultyStore, ManualClock, RecordingLog, ScriptedSource, runtime, source_state, until
+from tests.doubles import (
+    FaultyStore,
+    ManualClock,
+    RecordingLog,
+    ScriptedSource,
+    runtime,
+    source_state,
+    transition_of,
+    until,
+)
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import FirstSeen, Route
@@ -111,7 +120,7 @@ async def test_a_life_is_recorded_and_owed(store: SqlStore) -> None:
 
     assert await world.statuses() == ["queued", "running", "succeeded"]
     assert (await world.job()).due_at is None
-    recipients = sorted((d.notifier, d.transition.status) for d in await store.deliveries(limit=99))
+    recipients = sorted((d.notifier, transition_of(d).status) for d in await store.deliveries(limit=99))
     assert recipients == [
         ("all", "queued"),
         ("all", "running"),
@@ -317,7 +326,7 @@ async def test_an_observation_that_comes_too_late_is_dropped_and_the_job_read_an
         await world.round(1, seconds=30)
 
     assert await world.statuses() == ["queued", "running"]
-    assert "somebody else was first, observation dropped" in world.log.events("info")
+    assert "stale update dropped: another watcher recorded it first" in world.log.events("info")
 
 
 async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
