@@ -18,12 +18,15 @@ _GZIP = frozenset({"gzip", "x-gzip"})
 class Body:
     """Collects the body of one answer, at most `size_limit` bytes of it, decompressed."""
 
-    def __init__(self, head: Answer, size_limit: int) -> None:
-        """Raises AnswerTooLargeError for an encoding whose size cannot be bounded while it is unpacked."""
+    def __init__(self, head: Answer, encoding: str | None, size_limit: int) -> None:
+        """`encoding` is the answer's Content-Encoding.
+
+        Raises AnswerTooLargeError for one whose size cannot be bounded while it is unpacked.
+        """
         self._head = head
         self._size_limit = size_limit
         self._content = bytearray()
-        encoding = head.headers.get("content-encoding", "").strip().lower()
+        encoding = (encoding or "").strip().lower()
         if encoding not in _PLAIN | _GZIP:
             # Two layers of gzip turn 7 kB into gigabytes between them, though the outcome may be small.
             raise AnswerTooLargeError("the answer has a content encoding that was not asked for", head)

@@ -109,7 +109,7 @@ class _Connection:
 
 async def _read(response: httpx.Response, size_limit: int) -> Answer:
     head = Answer(response.status_code, response.headers, b"")
-    body = Body(head, size_limit)
+    body = Body(head, response.headers.get("content-encoding"), size_limit)
     async for piece in response.aiter_raw():
         body.feed(piece)
     return Answer(head.status_code, head.headers, body.whole())

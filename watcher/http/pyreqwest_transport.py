@@ -57,6 +57,9 @@ class PyreqwestTransport:
         self._keeps_connections = target.keeps_connections
         self._kept = 0
         """At least so many connections are idle, and may have ended meanwhile."""
+        self._headers: httpx.Headers | None = None
+        self._pairs: list[tuple[str, str]] = []
+        """What was made of these headers last: nearly all requests to a server share theirs."""
 
     async def send(self, request: httpx.Request, size_limit: int) -> Answer:
         """Return the answer, read whole."""
@@ -77,9 +80,11 @@ class PyreqwestTransport:
         await self._client.close()
 
     def _prepare(self, request: httpx.Request) -> StreamRequest:
-        headers = [(name, value) for name, value in request.headers.multi_items() if name not in _CONNECTION_HEADERS]
+        if request.headers is not self._headers:
+            self._headers = request.headers
+            self._pairs = [pair for pair in request.headers.multi_items() if pair[0] not in _CONNECTION_HEADERS]
         try:
-            builder = self._client.request(request.method, str(request.url)).headers(headers)
+            builder = self._client.request(request.method, str(request.url)).headers(self._pairs)
         except ValueError:
             raise HttpError("the request cannot be sent: a header is not valid") from None
         if content := request.content:
@@ -138,11 +143,18 @@ def _proxy(url: httpx.URL) -> ProxyBuilder:
 
 async def _read(response: Response, size_limit: int) -> Answer:
     head = Answer(response.status, httpx.Headers(_headers(response)), b"")
-    body = Body(head, size_limit)
+    body = Body(head, _encoding(response), size_limit)
     reader = response.body_reader
     while (piece := await reader.read_chunk()) is not None:
         body.feed(bytes(piece))
     return Answer(head.status_code, head.headers, body.whole())
+
+
+def _encoding(response: Response) -> str:
+    try:
+        return ", ".join(response.get_header_all("content-encoding"))
+    except ValueError:  # it is no ASCII
+        return "unreadable"
 
 
 def _headers(response: Response) -> list[tuple[str, str]]:

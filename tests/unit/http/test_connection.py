@@ -12,6 +12,8 @@ import pytest
 from tests.unit.http.servers import OK, PATIENT, connections
 from watcher.http import Bounds, HttpClient, HttpError
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 
 class Counting:
     """A server that counts the connections it got, and answers each request with `answer`."""
@@ -140,3 +142,50 @@ async def test_an_exchange_that_is_cancelled_leaves_nothing_to_the_next_one() ->
         assert await ask(client, counting.url) == b"ok"
 
     assert counting.opened == 2
+
+
+class Forgetful:
+    """A server that answers so many requests on each connection, and ends it at the one after."""
+
+    def __init__(self, answered: int, *, resets: bool) -> None:
+        self.requests = 0
+        self._answered = answered
+        self._resets = resets
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number in range(self._answered + 1):
+            await reader.readuntil(b"\r\n\r\n")
+            self.requests += 1
+            if number < self._answered:
+                writer.write(OK)
+                await writer.drain()
+        if self._resets:
+            writer.transport.abort()
+
+
+@pytest.mark.parametrize("resets", [False, True])
+async def test_a_get_that_meets_the_end_of_a_kept_connection_is_sent_once_more(*, resets: bool) -> None:
+    forgetful = Forgetful(1, resets=resets)
+    async with connections(forgetful) as url, HttpClient(PATIENT) as client:
+        assert [await ask(client, url) for _ in range(3)] == [b"ok"] * 3
+
+    assert forgetful.requests == 5
+
+
+async def test_a_post_that_meets_the_end_of_a_kept_connection_is_not_sent_again() -> None:
+    forgetful = Forgetful(1, resets=False)
+    async with connections(forgetful) as url, HttpClient(PATIENT) as client:
+        assert await ask(client, url) == b"ok"
+        with pytest.raises(HttpError, match="broke off"):
+            await client.exchange(client.request("POST", url))
+
+    assert forgetful.requests == 2
+
+
+async def test_a_new_connection_that_ends_is_an_error_at_once() -> None:
+    forgetful = Forgetful(0, resets=False)
+    async with connections(forgetful) as url, HttpClient(PATIENT) as client:
+        with pytest.raises(HttpError, match="broke off"):
+            await ask(client, url)
+
+    assert forgetful.requests == 1

@@ -10,6 +10,8 @@ import pytest
 from tests.unit.http.servers import OK, PATIENT, Authority, answering, connections, server
 from watcher.http import HttpClient, HttpError, tls_context
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 
 async def ask(url: str, client: HttpClient | None = None) -> bytes:
     async with client or HttpClient(PATIENT) as asking:
