@@ -1,8 +1,8 @@
 """The only way out by HTTP: every client is made here.
 
 `client` keeps the bounds; `routes` finds the way to a server, by `environment` and `lookup`; `transport` carries an
-exchange, in Rust or in Python; `body` unpacks within bounds; `errors` says what went wrong without an address; `rate` is
-how fast servers want to be asked.
+exchange, in Rust or in Python; `body` unpacks within bounds; `errors` says what went wrong, without any address; `rate`
+is how fast servers want to be asked.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import httpx
 
 CANNOT_CONNECT = "cannot connect"
+CANNOT_CONNECT_TO_PROXY = "cannot connect to the proxy"
 BROKE_WHILE_READING = "the connection broke while reading"
 BROKE_WHILE_WRITING = "the connection broke while writing"
 BROKE_OFF = "the server broke off or does not speak HTTP"

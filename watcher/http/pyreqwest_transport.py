@@ -33,6 +33,7 @@ _CONNECTION_HEADERS = frozenset({"host", "connection", "content-length", "transf
 """Headers that the library writes itself, each in the way of the protocol version in use."""
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _CERTIFICATE = "invalid peer certificate: "
+_NO_WAY_TO_PROXY = "failed to create underlying connection"
 _ALERT = "received fatal alert: "
 _CERTIFICATE_WORDS: Mapping[str, str] = {
     "UnknownIssuer": "its issuer is not trusted",
@@ -192,9 +193,11 @@ def _connect_words(causes: list[str]) -> str:
             return f"{errors.CERTIFICATE_NOT_ACCEPTED}: {_certificate_words(cause.removeprefix(_CERTIFICATE))}"
         if cause.startswith(_ALERT):
             return f"the server refused TLS: {cause.removeprefix(_ALERT)}"
-    words = _with_os_error(errors.CANNOT_CONNECT, causes)
-    by_proxy = any(cause.startswith(("tunnel error", "socks", "SOCKS")) for cause in causes)
-    return errors.PROXY_REFUSED if by_proxy and words == errors.CANNOT_CONNECT else words
+    if any(cause.endswith(_NO_WAY_TO_PROXY) for cause in causes):
+        return _with_os_error(errors.CANNOT_CONNECT_TO_PROXY, causes)
+    if any(cause.startswith(("tunnel error", "socks", "SOCKS")) for cause in causes):
+        return errors.PROXY_REFUSED
+    return _with_os_error(errors.CANNOT_CONNECT, causes)
 
 
 def _certificate_words(cause: str) -> str:

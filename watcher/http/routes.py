@@ -36,6 +36,8 @@ class Routes:
         self._ways = ways
         self._proxies = read_proxies()
         self._transport = choose_transport()
+        if self._transport == "httpx":
+            ways.tls.with_roots()  # now, rather than within the time of the first exchange
         self._lookup = Lookup()
         self._routes: dict[tuple[bytes, bytes], Route] = {}
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
+
+# httpx loads it with its first connection, which takes longer than the shortest timeouts here.
+importlib.import_module("anyio._backends._asyncio")
 
 
 @pytest.fixture(params=["pyreqwest", "httpx"])

@@ -80,7 +80,7 @@ async def test_a_proxy_that_cannot_be_is_named_without_its_password(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", address)
     async with HttpClient(PATIENT) as client:
-        with pytest.raises(ConfigurationError, match="^HTTP_PROXY: ") as raised:
+        with pytest.raises(ConfigurationError, match=r"^HTTP_PROXY: ") as raised:
             client.request("GET", "http://api.example.com/")
         client.request("GET", "https://api.example.com/")  # needs no proxy, so nothing is wrong
 

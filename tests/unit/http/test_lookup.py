@@ -85,7 +85,7 @@ async def test_others_are_not_held_up_by_it(names: Names) -> None:
 async def test_a_look_up_that_fails_is_said_to_and_tried_again(names: Names) -> None:
     names.speaks.set()
     async with server(answering(OK)) as url, HttpClient(PATIENT) as client:
-        with pytest.raises(HttpError, match="^cannot connect: Temporary failure in name resolution$"):
+        with pytest.raises(HttpError, match=r"^cannot connect: Temporary failure in name resolution$"):
             await ask(client, named(url))
         names.known["api.internal"] = ["127.0.0.1"]
         assert await ask(client, named(url)) == b"ok"
@@ -102,7 +102,7 @@ async def test_an_address_that_refuses_is_passed_over_and_remembered(names: Name
 async def test_a_server_that_has_moved_is_looked_up_again(names: Names) -> None:
     names.known["api.internal"] = ["127.0.0.2"]
     async with server(answering(OK)) as url, HttpClient(PATIENT) as client:
-        with pytest.raises(HttpError, match="^cannot connect: Connection refused$"):
+        with pytest.raises(HttpError, match=r"^cannot connect: Connection refused$"):
             await ask(client, named(url))
         names.known["api.internal"] = ["127.0.0.1"]
         assert await ask(client, named(url)) == b"ok"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
+import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.unit.http.servers import OK, PATIENT, Authority, answering, connections, server
+from tests.unit.http.servers import OK, PATIENT, Authority, Plain, answering, connections, server
 from watcher.http import HttpClient, HttpError, tls_context
 
 pytestmark = pytest.mark.usefixtures("transport")
@@ -62,8 +66,6 @@ async def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) ->
 async def test_a_client_certificate_is_shown_to_a_server_that_asks_for_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import ssl
-
     authority = Authority(tmp_path)
     authority.server.verify_mode = ssl.CERT_REQUIRED
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.trusted))
@@ -110,6 +112,141 @@ def test_a_client_certificate_that_is_none_is_an_error() -> None:
         tls_context("/nonexistent.pem")
 
 
+async def test_ipv6_is_spoken() -> None:
+    async with connections(_answering_one, host="::1") as url:
+        assert await ask(url) == b"ok"
+
+
+async def test_a_server_is_known_by_its_name_though_its_address_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, seen = Authority(tmp_path, "localhost"), []
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.trusted))
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK)
+        await writer.drain()
+
+    async with connections(note, authority.server) as url:
+        named = url.replace("127.0.0.1", "localhost")
+        assert await ask(named) == b"ok"
+
+    assert f"host: {named.split('/')[2]}\r\n".encode() in seen[0].lower()
+
+
+async def test_a_directory_of_certificates_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = Authority(tmp_path)
+    name = _openssl("x509", "-hash", "-noout", "-in", authority.trusted).decode().strip()
+    (tmp_path / "trusted").mkdir()
+    authority.trusted.rename(tmp_path / "trusted" / f"{name}.0")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "trusted"))
+    async with connections(_answering_one, authority.server) as url:
+        assert await ask(url) == b"ok"
+
+
+async def test_a_certificate_without_the_extensions_that_newer_pythons_ask_for_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Plain(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.trusted))
+    context = tls_context()
+    async with connections(_answering_one, authority.server) as url:
+        assert await ask(url, HttpClient(PATIENT, tls=context)) == b"ok"
+
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+
+
+def test_a_key_that_needs_a_password_is_an_error_and_nobody_is_asked(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    locked = _openssl("pkey", "-in", authority.client_key, "-aes256", "-passout", "pass:secret")
+    authority.client_key.write_bytes(locked)
+
+    with pytest.raises(OSError, match="encrypted"):
+        tls_context(str(authority.client_cert), str(authority.client_key))
+
+
+async def test_a_certificate_that_the_server_does_not_like_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    authority.server.verify_mode = ssl.CERT_REQUIRED
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.trusted))
+    async with connections(_answering_one, authority.server) as url:
+        with pytest.raises(HttpError, match=r"TLS|[Cc]ertificate|broke"):
+            await ask(url)
+
+
+async def test_a_proxy_is_told_the_password_that_its_address_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK)
+        await writer.drain()
+
+    async with connections(note) as url:
+        monkeypatch.setenv("HTTP_PROXY", url.replace("://", "://user:p%40ss@"))
+        assert await ask("http://api.example.invalid/v1") == b"ok"
+
+    assert seen[0].startswith(b"GET http://api.example.invalid/v1 HTTP/1.1\r\n")
+    assert b"proxy-authorization: basic dxnlcjpwqhnz\r\n" in seen[0].lower()
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+@pytest.mark.parametrize("user", ["", "user:p%40ss@"])
+async def test_a_socks_proxy_looks_names_up_itself(scheme: str, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wishes = []
+
+    async def socks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _, count = await reader.readexactly(2)
+        methods = await reader.readexactly(count)
+        writer.write(b"\x05\x02" if 2 in methods else b"\x05\x00")
+        if 2 in methods:
+            _, length = await reader.readexactly(2)
+            name = await reader.readexactly(length)
+            password = await reader.readexactly((await reader.readexactly(1))[0])
+            wishes.append(name + b":" + password)
+            writer.write(b"\x01\x00")
+        _, _, _, kind = await reader.readexactly(4)
+        assert kind == 3  # a name
+        wishes.append(await reader.readexactly((await reader.readexactly(1))[0]))
+        await reader.readexactly(2)
+        writer.write(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
+        await _answering_one(reader, writer)
+
+    async with connections(socks) as url:
+        monkeypatch.setenv("ALL_PROXY", url.replace("http://", f"{scheme}://{user}"))
+        assert await ask("http://api.example.invalid/v1") == b"ok"
+
+    assert wishes == [*([b"user:p@ss"] if user else []), b"api.example.invalid"]
+
+
+async def test_a_proxy_that_is_down_is_named_without_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    for scheme in ("http", "socks5"):
+        monkeypatch.setenv("ALL_PROXY", f"{scheme}://user:hunter2@127.0.0.1:9")
+        with pytest.raises(HttpError) as raised:
+            await ask("https://api.example.invalid/v1")
+        assert re.fullmatch("cannot connect( to the proxy)?(: Connection refused)?", str(raised.value))
+
+
+async def test_nothing_that_is_logged_repeats_an_address(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with connections(_answering_one) as url, HttpClient(PATIENT) as client:
+        for secret in (url, url.replace("://", "://user:very-secret@")):
+            await client.exchange(client.request("GET", secret))
+        with pytest.raises(HttpError):
+            await client.exchange(client.request("GET", "http://127.0.0.1:9/very-secret"))
+    monkeypatch.setenv("HTTP_PROXY", "http://user:very-secret@127.0.0.1:9")
+    async with HttpClient(PATIENT) as client:
+        with pytest.raises(HttpError):
+            await client.exchange(client.request("GET", "http://127.0.0.1:9/very-secret"))
+
+    assert "secret" not in caplog.text
+
+
 async def _answering_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"\r\n\r\n")
     writer.write(OK)
@@ -120,3 +257,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     while piece := await reader.read(65536):
         writer.write(piece)
     writer.close()
+
+
+def _openssl(*arguments: str | Path) -> bytes:
+    return subprocess.run(["openssl", *map(str, arguments)], capture_output=True, check=True).stdout
