@@ -6,14 +6,16 @@ cookies, proxies of its own choice, name look-ups (they share one pool of thread
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 import httpx
-from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.client import Client, ClientBuilder, SyncClientBuilder
 from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, PyreqwestError
 from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.request import StreamRequest
@@ -47,6 +49,19 @@ _CERTIFICATE_WORDS: Mapping[str, str] = {
 }
 
 
+@atexit.register
+def _let_the_runtime_finish() -> None:
+    """Wait until the library's thread has told all that it had to tell.
+
+    A thread in Rust that is within a call to Python when the interpreter ends takes the process down (SIGABRT); on a
+    busy machine one exit of twenty did. The thread works in order, so it is done with whatever came before once it has
+    answered this. Nothing listens at port 0, so the answer comes at once.
+    """
+    builder = SyncClientBuilder().no_proxy().danger_accept_invalid_certs(True).timeout(timedelta(seconds=1))
+    with suppress(PyreqwestError), builder.build() as client:
+        client.get("http://127.0.0.1:0/").build().send()
+
+
 class PyreqwestTransport:
     """Sends requests to one server."""
 
@@ -56,25 +71,43 @@ class PyreqwestTransport:
             logging.getLogger(library).setLevel(logging.ERROR)
         self._client = _build(target)
         self._keeps_connections = target.keeps_connections
+        self._in_flight = 0
+        self._most_in_flight = 0
         self._kept = 0
-        """At least so many connections are idle, and may have ended meanwhile."""
+        """At most so many connections were kept open, and may have ended meanwhile: which one is used is not known."""
         self._headers: httpx.Headers | None = None
         self._pairs: list[tuple[str, str]] = []
         """What was made of these headers last: nearly all requests to a server share theirs."""
 
     async def send(self, request: httpx.Request, size_limit: int) -> Answer:
         """Return the answer, read whole."""
-        is_reused = self._kept > 0
-        self._kept -= is_reused
-        answered = False
+        self._in_flight += 1
+        self._most_in_flight = max(self._most_in_flight, self._in_flight)
         try:
             async with self._prepare(request) as response:
-                answered = True
                 answer = await _read(response, size_limit)
         except PyreqwestError as error:
-            raise _translate(error, is_stale=is_reused and not answered) from None
-        self._kept += self._keeps_connections
+            raise self._translate(error) from None
+        finally:
+            self._in_flight -= 1
+        if self._keeps_connections:
+            self._kept = min(self._kept + 1, self._most_in_flight)
         return answer
+
+    def _translate(self, error: PyreqwestError) -> HttpError:
+        causes = _causes(error)
+        if any(cause.startswith("client error (Connect)") for cause in causes):
+            return NotConnectedError(_connect_words(causes))
+        words = _words(error, causes)
+        # Else the head of an answer has come.
+        is_unanswered = any(cause.startswith("client error (SendRequest)") for cause in causes)
+        return StaleConnectionError(words) if is_unanswered and self._lose_kept() else HttpError(words)
+
+    def _lose_kept(self) -> bool:
+        """Count a connection as ended; return whether it may have been one that was kept."""
+        was_kept = self._kept > 0
+        self._kept -= was_kept
+        return was_kept
 
     async def close(self) -> None:
         """Close every connection."""
@@ -172,14 +205,6 @@ def _readable_headers(response: Response) -> Iterator[tuple[str, str]]:
         except ValueError:
             continue
         yield from ((name, value) for value in values)
-
-
-def _translate(error: PyreqwestError, *, is_stale: bool) -> HttpError:
-    causes = _causes(error)
-    if any(cause.startswith("client error (Connect)") for cause in causes):
-        return NotConnectedError(_connect_words(causes))
-    words = _words(error, causes)
-    return StaleConnectionError(words) if is_stale else HttpError(words)
 
 
 def _causes(error: PyreqwestError) -> list[str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -182,6 +185,17 @@ async def test_a_post_that_meets_the_end_of_a_kept_connection_is_not_sent_again(
     assert forgetful.requests == 2
 
 
+async def test_a_connection_that_ends_in_the_middle_of_an_answer_is_an_error_at_once() -> None:
+    counting = Counting()
+    async with asked(counting) as client:
+        assert await ask(client, counting.url) == b"ok"
+        counting.answer = b"HTTP/1.1 200 OK\r\nX: close\r\nContent-Length: 9\r\n\r\nhalf"
+        with pytest.raises(HttpError, match="broke off"):
+            await ask(client, counting.url)
+
+    assert counting.opened == 1
+
+
 async def test_a_new_connection_that_ends_is_an_error_at_once() -> None:
     forgetful = Forgetful(0, resets=False)
     async with connections(forgetful) as url, HttpClient(PATIENT) as client:
@@ -189,3 +203,23 @@ async def test_a_new_connection_that_ends_is_an_error_at_once() -> None:
             await ask(client, url)
 
     assert forgetful.requests == 1
+
+
+def test_a_process_that_ends_at_once_ends_well(transport: str) -> None:
+    """A thread of the Rust transport that still talks to Python while the interpreter ends would abort the process."""
+    program = """
+        import asyncio
+        from datetime import timedelta
+        from watcher.http import Bounds, HttpClient, HttpError
+
+        async def main():
+            async with HttpClient(Bounds(timedelta(seconds=5), 50, 1000)) as client:
+                request = client.request("GET", "http://127.0.0.1:9/")
+                await asyncio.gather(*(client.exchange(request) for _ in range(50)), return_exceptions=True)
+
+        asyncio.run(main())
+    """
+    for _ in range(5):
+        command = [sys.executable, "-c", textwrap.dedent(program)]
+        ended = subprocess.run(command, capture_output=True, check=False, timeout=20)
+        assert (ended.returncode, ended.stderr) == (0, b"")
