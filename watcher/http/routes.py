@@ -6,16 +6,19 @@ Each server has transports of its own, one for each of its addresses in use, usu
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 import httpx
 
-from watcher.http.environment import TransportName, choose_transport, read_proxies
+from watcher.http.environment import choose_transport, read_proxies
 from watcher.http.errors import Answer, NotConnectedError
 from watcher.http.lookup import Lookup
 from watcher.http.tls import TlsContext
-from watcher.http.transport import Target, Transport, open_transport
+from watcher.http.transport import Target, Transport, load_transport
+
+Opens = Callable[[Target], Transport]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,11 @@ class Routes:
         """Read the environment. Raises ConfigurationError for a transport that cannot be had."""
         self._ways = ways
         self._proxies = read_proxies()
-        self._transport = choose_transport()
-        if self._transport == "httpx":
-            ways.tls.with_roots()  # now, rather than within the time of the first exchange
+        name = choose_transport()
+        # Imports and certificates now, rather than within the time of the first exchange.
+        self._open = load_transport(name)
+        if name == "httpx":
+            ways.tls.with_roots()
         self._lookup = Lookup()
         self._routes: dict[tuple[bytes, bytes], Route] = {}
 
@@ -45,7 +50,7 @@ class Routes:
         """Return the way to the server of a URL. Raises ConfigurationError if its proxy cannot be used."""
         origin = (url.raw_scheme, url.netloc)
         if origin not in self._routes:
-            self._routes[origin] = Route(url, self._proxies.proxy_for(url), self._ways, self._lookup, self._transport)
+            self._routes[origin] = Route(url, self._proxies.proxy_for(url), self._ways, self._lookup, self._open)
         return self._routes[origin]
 
     async def close(self) -> None:
@@ -57,11 +62,9 @@ class Routes:
 class Route:
     """The way to one server."""
 
-    def __init__(
-        self, url: httpx.URL, proxy: httpx.URL | None, ways: Ways, lookup: Lookup, transport: TransportName
-    ) -> None:
+    def __init__(self, url: httpx.URL, proxy: httpx.URL | None, ways: Ways, lookup: Lookup, opens: Opens) -> None:
         """Raises ConfigurationError if the proxy cannot be used."""
-        self._url, self._proxy, self._ways, self._lookup, self._name = url, proxy, ways, lookup, transport
+        self._url, self._proxy, self._ways, self._lookup, self._opens = url, proxy, ways, lookup, opens
         host = (proxy or url).raw_host.decode()
         self._host = None if _is_address(host) else host
         """The name to be looked up; None for one that is an address."""
@@ -112,7 +115,7 @@ class Route:
             keeps_connections=self._ways.keeps_connections,
             url=self._url,
         )
-        return self._used.setdefault(address, _Used(open_transport(self._name, target)))
+        return self._used.setdefault(address, _Used(self._opens(target)))
 
     async def _close_unused(self, latest: str | None) -> None:
         """Close what leads to addresses that the name no longer has, or that do not answer."""

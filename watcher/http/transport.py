@@ -5,6 +5,7 @@ A transport belongs to one server at one address. httpx gives the vocabulary (Re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,15 +53,15 @@ class Transport(Protocol):
         ...
 
 
-def open_transport(name: TransportName, target: Target) -> Transport:
-    """Open a transport to a server. Connections are opened when they are needed.
+def load_transport(name: TransportName) -> Callable[[Target], Transport]:
+    """Import a transport; return what opens it to a server. Its connections are opened when they are needed.
 
-    Raises ConfigurationError if the way to the server needs what is not installed.
+    What is returned raises ConfigurationError if the way to the server needs what is not installed.
     """
     if name == "pyreqwest":
         from watcher.http.pyreqwest_transport import PyreqwestTransport
 
-        return PyreqwestTransport(target)
+        return PyreqwestTransport
     from watcher.http.httpx_transport import HttpxTransport
 
-    return HttpxTransport(target)
+    return HttpxTransport

@@ -6,8 +6,9 @@ import importlib
 
 import pytest
 
-# httpx loads it with its first connection, which takes longer than the shortest timeouts here.
-importlib.import_module("anyio._backends._asyncio")
+# httpx loads them with its first connection, which takes longer than the shortest timeouts here.
+for module in ("httpcore", "anyio._backends._asyncio"):
+    importlib.import_module(module)
 
 
 @pytest.fixture(params=["pyreqwest", "httpx"])
