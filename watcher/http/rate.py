@@ -55,7 +55,7 @@ def _number(text: str | None) -> float | None:
 def _seconds_until(date: str | None, now: datetime) -> float:
     try:
         at = parsedate_to_datetime(date or "")
-        # Also the subtraction can overflow: years 1 and 9999, seen from another time zone, lie outside the calendar.
+        # Numbers that no calendar holds overflow in the parser, and offsets at its edges in the subtraction.
         return (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
-    except (ValueError, OverflowError, TypeError):
+    except (ValueError, OverflowError):
         return 0.0
