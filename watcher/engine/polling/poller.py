@@ -76,6 +76,10 @@ class Poller:
         """Say why the record cannot be read or written; None while it can."""
         return self._job_cache.refusal or self._store_error
 
+    def stuck(self) -> StoreError | None:
+        """Say which changes cannot be recorded although the record can be written; None if there are none."""
+        return self._job_cache.stuck
+
     def health(self) -> list[Health]:
         """Say how each source has been doing."""
         return [
