@@ -6,17 +6,18 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Table, and_, delete, func, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, and_, bindparam, delete, func, or_, select, tuple_
 
 from watcher.domain.conditions import OWN_SOURCE
 from watcher.domain.jobs import TERMINAL
 from watcher.store.database import serialise
 from watcher.store.schema import delivery, job, transition
 
-BATCH = 500
+BATCH = 200
 """How many rows one transaction looks at, so that nobody waits long for it."""
 
-_HAS_ENDED = job.c.status.in_([status.value for status in TERMINAL])
+# Not as a list: SQLAlchemy refuses one in a statement that is executed for many rows.
+_HAS_ENDED = or_(*(job.c.status == status.value for status in sorted(TERMINAL)))
 
 
 class Pruning:
@@ -56,11 +57,9 @@ class Pruning:
     def _transitions(self, connection: Connection) -> int:
         order = (transition.c.observed_at, transition.c.job, transition.c.seq)
         old = self._next(connection, order, transition.c.observed_at < self._before)
-        is_one_of_them = tuple_(transition.c.job, transition.c.seq).in_([(row.job, row.seq) for row in old])
-        is_its = and_(delivery.c.job == transition.c.job, delivery.c.seq == transition.c.seq)
-        is_owed = select(delivery.c.id).where(is_its).exists()
-        is_over = _is_of_job_that_is_over(transition.c.job)
-        return _delete(connection, transition, is_one_of_them, is_over, ~is_owed)
+        if not old:
+            return 0
+        return connection.execute(_DELETE_TRANSITION, [{"of_job": row.job, "number": row.seq} for row in old]).rowcount
 
     def _jobs(self, connection: Connection) -> int:
         has_history = select(transition.c.seq).where(transition.c.job == job.c.id).exists()
@@ -94,3 +93,12 @@ def _is_of_job_that_is_over(number: ColumnElement[int]) -> ColumnElement[bool]:
     # The state of a condition stands in its row; that it came and went years ago is of no use to anybody.
     is_over = or_(_HAS_ENDED, job.c.removed_at.is_not(None), job.c.source == OWN_SOURCE)
     return select(job.c.id).where(job.c.id == number, is_over).exists()
+
+
+# One by one: SQLite would look through the whole table for pairs out of a list.
+_DELETE_TRANSITION = delete(transition).where(
+    transition.c.job == bindparam("of_job"),
+    transition.c.seq == bindparam("number"),
+    _is_of_job_that_is_over(transition.c.job),
+    ~select(delivery.c.id).where(delivery.c.job == transition.c.job, delivery.c.seq == transition.c.seq).exists(),
+)
