@@ -129,7 +129,9 @@ class StoreSettings(Section):
         """Return the URL, or the default one."""
         if self.url:
             return self.url.get_secret_value()
-        given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+        given = os.environ.get("STATE_DIRECTORY", "")
+        if not Path(given).is_dir():  # systemd names several directories with colons between them
+            given = given.split(":")[0]
         directory = Path(given) if given else platformdirs.user_state_path("watcher", appauthor=False)
         return sqlite_url(directory / "watcher.db")
 

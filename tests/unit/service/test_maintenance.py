@@ -148,6 +148,28 @@ async def test_it_says_how_things_stand(store: SqlStore, monkeypatch: pytest.Mon
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_what_cannot_be_recorded_makes_the_service_unwell_and_is_told(store: SqlStore) -> None:
+    """While all else is recorded, and sources and notifiers are looked after."""
+    world = World(store)
+    await store.upsert_jobs([JobSpec(JobKey("openai", "a"))], START)
+
+    async def breaks(_changes: object) -> object:
+        raise NotImplementedError
+
+    world.poller._job_cache._changes._commit = breaks
+    running = asyncio.create_task(world.poller.run())
+    world.poller.wake()
+    await until(world.maintenance.stuck)
+    assert world.maintenance.store_error() is None
+    assert not world.maintenance.is_well()
+    await world.maintenance.self_monitoring()
+    world.clock.move(minutes=5)
+    await world.maintenance.self_monitoring()
+    await until(world.told)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_outages_that_follow_each_other_are_not_taken_for_one(store: SqlStore) -> None:
     world = World(store)
     for _ in range(4):
