@@ -250,6 +250,7 @@ def listen_of(settings: Settings) -> Listen | None:
 async def check_settings(settings: Settings, runtime: Runtime) -> None:
     """Refuse what the service would refuse at start, without touching the record. Raises ConfigurationError."""
     listen_of(settings)
+    open_store(settings)
     async with AsyncExitStack() as stack:
         for config in source_configs(settings).values():
             await stack.enter_async_context(open_source(config, runtime))

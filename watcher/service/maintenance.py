@@ -70,12 +70,13 @@ class Maintenance:
 
     async def monitor(self) -> None:
         """Tell of what the watcher cannot see, and of whom it cannot reach."""
-        error, now = self.store_error(), self._runtime.clock()
+        error, now = self.store_error() or self.stuck(), self._runtime.clock()
         recoveries = self._pipeline.poller.store_recoveries
         if error is None or recoveries != self._recoveries:  # each outage has its own grace
             self._recoveries, self._store_failing_since, self._is_store_failure_told = recoveries, None, False
-        if error is None:
+        if self.store_error() is None:
             await self._pipeline.self_monitoring.look(self._pipeline.poller.health(), self._pipeline.deliver.health())
+        if error is None:
             return
         self._store_failing_since = min(self._store_failing_since or now, now)
         if not self._is_store_failure_told and now - self._store_failing_since >= STORE_GRACE:
@@ -160,9 +161,13 @@ class Maintenance:
         """Say why the record cannot be read or written; None while it can."""
         return self._pipeline.poller.store_error() or self._pipeline.deliver.store_error()
 
+    def stuck(self) -> StoreError | None:
+        """Say what cannot be recorded although the record can be written; None if there is nothing."""
+        return self._pipeline.poller.stuck() or self._pipeline.deliver.stuck()
+
     def is_well(self) -> bool:
         """Tell whether the watcher sees, records and can speak."""
-        trouble = self.stalled() or self.store_error()
+        trouble = self.stalled() or self.store_error() or self.stuck()
         return not trouble and not self._pipeline.self_monitoring.is_anything_failing()
 
     async def close(self) -> None:

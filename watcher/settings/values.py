@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from watcher.domain.durations import write_duration
 from watcher.domain.jobs import ID_RULE, TEXT_RULE, is_job_id, is_plain
@@ -14,11 +15,11 @@ from watcher.domain.states import Status
 from watcher.plugins.section import Duration, expected
 from watcher.settings.error_text import nearest
 from watcher.sources.openai.config import DEFAULT_BASE_URL, is_base_url, is_header_text
+from watcher.store.address import DriverMissingError, UrlError, parse_url
 
 NAME_RULE = "a name of 1 to 64 of the characters a-z 0-9 _ -"
 LONGEST_TIMEOUT = timedelta(minutes=1)
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
-_STORE_URL = re.compile(r"sqlite:///(?!:memory:).+|postgresql://.+")
 
 
 def is_name(text: str) -> bool:
@@ -56,8 +57,12 @@ def _check_key(key: SecretStr) -> SecretStr:
 
 
 def _check_store_url(url: SecretStr) -> SecretStr:
-    if not _STORE_URL.fullmatch(url.get_secret_value()):
-        raise expected("sqlite:////path/of/file.db or postgresql://user:password@host/database")
+    try:
+        parse_url(url.get_secret_value())
+    except DriverMissingError:
+        pass  # whoever opens the store is told; `watch` needs none
+    except UrlError as error:
+        raise PydanticCustomError("mistake", "{why}", {"why": str(error)}) from None
     return url
 
 

@@ -101,6 +101,10 @@ class Dispatcher:
         """Say why the store cannot be read or written; None while it can."""
         return self._settlements.refusal or self._store_error
 
+    def stuck(self) -> StoreError | None:
+        """Say which outcomes cannot be recorded although the record can be written; None if there are none."""
+        return self._settlements.stuck
+
     def health(self) -> list[Health]:
         """Say how each notifier has been doing."""
         return [
@@ -222,12 +226,12 @@ class Dispatcher:
     def committed(self, items: Sequence[Settlement], result: object) -> None:  # noqa: ARG002 - settling returns nothing
         """Hear from the queue that these are settled: there are free slots, and the next ones may go."""
         for settlement in items:
-            self.dropped(settlement)
-
-    def dropped(self, item: Settlement) -> None:
-        """Hear from the queue that it is done with a settlement, recorded or not."""
-        self._states[item.delivery.notifier].in_flight.discard(item.delivery.id)
+            self._states[settlement.delivery.notifier].in_flight.discard(settlement.delivery.id)
         self._wake.set()
+
+    def key_of(self, item: Settlement) -> int:
+        """Name the delivery for the queue."""
+        return item.delivery.id
 
 
 def _notifications(deliveries: Iterable[Delivery]) -> list[list[Delivery]]:

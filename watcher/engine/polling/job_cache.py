@@ -58,6 +58,11 @@ class JobCache:
         """Why the store cannot be written; None while it can."""
         return self._changes.refusal
 
+    @property
+    def stuck(self) -> StoreError | None:
+        """Which changes cannot be recorded although the record can be written; None if there are none."""
+        return self._changes.stuck
+
     def keep(self, job: Job) -> None:
         """Remember a job that was taken."""
         self._jobs.pop(job.key, None)  # with its key, which would be a copy of the new one
@@ -78,8 +83,8 @@ class JobCache:
     def put(self, change: Change) -> None:
         """Have a change recorded soon, in order."""
         key = change.job.key
-        if change.transition is None and self._changes.refusal:
-            # While nothing can be written, the last word on a job's failures is enough.
+        if change.transition is None and (self._changes.refusal or self._changes.stuck):
+            # While it cannot be written, the last word on a job's failures is enough.
             self._settle(self._changes.take_back(lambda each: each.job.key == key and each.transition is None))
         self._jobs[key] = change.job
         self._unrecorded[key] += 1
@@ -106,10 +111,9 @@ class JobCache:
         if any(change.recipients or change.conditions for change in items if change.job.key not in late):
             self._wake_delivery()
 
-    def dropped(self, item: Change) -> None:
-        """Hear from the queue that a change can never be recorded; the next look at the job begins anew."""
-        self._settle([item])
-        self._forget(item.job.key)
+    def key_of(self, item: Change) -> JobKey:
+        """Name the job for the queue: its changes build on each other."""
+        return item.job.key
 
     def _settle(self, changes: Sequence[Change]) -> None:
         for change in changes:

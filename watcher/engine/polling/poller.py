@@ -97,6 +97,10 @@ class Poller:
         """Say why the store cannot be read or written; None while it can."""
         return self._cache.refusal or self._due.store_error
 
+    def stuck(self) -> StoreError | None:
+        """Say which changes cannot be recorded although the record can be written; None if there are none."""
+        return self._cache.stuck
+
     def health(self) -> list[Health]:
         """Say how each source has been answering."""
         return [state.health() for state in self._sources.values()]
