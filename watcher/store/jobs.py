@@ -22,12 +22,12 @@ from sqlalchemy import (
 )
 
 from watcher.domain.conditions import OWN_SOURCE
-from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec
 from watcher.domain.overview import UNSEEN
 from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition
 from watcher.store.database import serialise
-from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of
+from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, facts_of, job_of, text_of_labels, transition_of
 from watcher.store.schema import job, transition
 
 KEYS_AT_ONCE = 500
@@ -107,6 +107,17 @@ def history(connection: Connection, key: JobKey) -> list[Transition]:
     """Return the recorded transitions of a job, the first one first."""
     statement = select(*TRANSITION_COLUMNS).join_from(transition, job).where(_has_key(key)).order_by(transition.c.seq)
     return list(map(transition_of, connection.execute(statement)))
+
+
+def last_facts(connection: Connection) -> dict[JobKey, JobFacts]:
+    """Return what the last transition of each watched job said."""
+    last = (transition.c.job == job.c.id) & (transition.c.seq == job.c.seq)
+    statement = (
+        select(job.c.source, job.c.job_id, transition.c.facts)
+        .join_from(job, transition, last)
+        .where(job.c.source != OWN_SOURCE, job.c.removed_at.is_(None))
+    )
+    return {JobKey(source, job_id): facts_of(facts) for source, job_id, facts in connection.execute(statement)}
 
 
 def remove_job(connection: Connection, key: JobKey, now: datetime) -> bool:

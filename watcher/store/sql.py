@@ -12,7 +12,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 from sqlalchemy import Connection
 
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
-from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Change, ClaimRequest, LongestWaits, NoTelemetry, Telemetry
 from watcher.errors import StoreError
@@ -148,6 +148,10 @@ class SqlStore:
     async def history(self, key: JobKey) -> list[Transition]:
         """Return the recorded transitions of a job, the first one first."""
         return await self._read(jobs.history, key)
+
+    async def last_facts(self) -> Mapping[JobKey, JobFacts]:
+        """Return what the last transition of each watched job said: its models, and why it failed."""
+        return await self._read(jobs.last_facts)
 
     async def deliveries(
         self,
