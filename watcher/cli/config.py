@@ -32,9 +32,10 @@ def check(as_json: JsonOption = False, config: ConfigOption = None) -> None:
 
 
 def _check(config: Path | None, *, as_json: bool) -> None:
-    from watcher.service.bootstrap import check_settings, real_runtime
+    from watcher.service.bootstrap import check_settings, open_store, real_runtime
 
     settings = read_settings(config)
+    open_store(settings)  # refuses an address that cannot be one; nothing is opened before it is entered
     asyncio.run(check_settings(settings, real_runtime(open_log(settings))))
     path = find_config(config, os.environ)
     notes = notes_on(settings, path)

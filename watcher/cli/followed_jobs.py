@@ -35,9 +35,13 @@ class FollowedJobs:
         if next_at is None:
             self._titles.pop(job.key, None)
 
-    def each(self, now: datetime) -> list[str]:
-        """Say of each job that has not ended how it stands."""
-        return [printable(self._one(key, title, now)) for key, title in self._titles.items() if not self._is_over(key)]
+    def each(self, now: datetime) -> list[tuple[str, str]]:
+        """Return for each job that has not ended what it is called and how it stands."""
+        return [
+            (printable(title), printable(self._standing(key, now)))
+            for key, title in self._titles.items()
+            if not self._is_over(key)
+        ]
 
     def counts(self) -> str:
         """Count the jobs by status."""
@@ -47,13 +51,13 @@ class FollowedJobs:
     def _is_over(self, key: JobKey) -> bool:
         return key in self._last and is_terminal(self._last[key].state)
 
-    def _one(self, key: JobKey, title: str, now: datetime) -> str:
+    def _standing(self, key: JobKey, now: datetime) -> str:
         last, failure = self._last.get(key), self._failures.get(key)
-        text = f"{title}: {_standing(last, now) if last else _UNSEEN}"
+        text = _status_of(last, now) if last else _UNSEEN
         return f"{text} · {failure.error}" if failure else text
 
 
-def _standing(last: Transition, now: datetime) -> str:
+def _status_of(last: Transition, now: datetime) -> str:
     age = format_duration(now - last.observed_at)
     # Nobody knows how long it had been so when it was seen for the first time.
     text = f"{last.status} for {'at least ' if last.reason is Reason.FIRST_SEEN else ''}{age}"

@@ -9,12 +9,14 @@ from itertools import cycle
 
 from watcher.cli.followed_jobs import FollowedJobs
 from watcher.cli.output import tell, write_text
-from watcher.cli.text_width import cut, terminal_size
+from watcher.cli.text_width import cut, terminal_size, width_of
 from watcher.engine.ports import Clock
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _PLAIN_SPINNER = "|/-\\"
 _MOST_ROWS = 10
+_MARGIN = "  "
+_SHORTEST_TITLE = 12
 _CLEAR = "\r\x1b[J"
 """Takes away what stands from the cursor on."""
 _REFRESH_SECONDS = 0.2
@@ -43,9 +45,9 @@ class LiveView:
     def draw(self) -> None:
         """Write the lines."""
         width, height = terminal_size(sys.stdout)
-        lines = self._lines(min(height - 1, _MOST_ROWS))
         # The last column stays free: some terminals go on to the next line when it is written.
-        rows = [cut(f"{self._mark if row == 0 else ' '} {line}", width - 1) for row, line in enumerate(lines)]
+        lines = self._lines(max(min(height - 1, _MOST_ROWS), 1), width - 1 - len(_MARGIN))
+        rows = [f"{_MARGIN if row else f'{self._mark} '}{line}" for row, line in enumerate(lines)]
         back = f"\x1b[{len(rows) - 1}A" if len(rows) > 1 else ""
         write_text(_CLEAR + "\r\n".join(rows) + back + "\r")
 
@@ -64,9 +66,17 @@ class LiveView:
         tell(text)
         self.draw()
 
-    def _lines(self, most: int) -> Sequence[str]:
+    def _lines(self, most: int, width: int) -> Sequence[str]:
         each = self._jobs.each(self._clock())
-        return each if len(each) <= max(most, 1) else [self._jobs.counts()]
+        if len(each) > most:
+            return [cut(self._jobs.counts(), width)]
+        return [_fitted(title, standing, width) for title, standing in each]
+
+
+def _fitted(title: str, standing: str, width: int) -> str:
+    """Put both on a line; where there is no room for all, the beginning of the standing counts more than the title."""
+    room = max(width - width_of(standing) - 2, min(width_of(title), _SHORTEST_TITLE))
+    return cut(f"{cut(title, room)}: {standing}", width)
 
 
 def _can_show(text: str) -> bool:

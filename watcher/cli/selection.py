@@ -75,8 +75,19 @@ def select_jobs(references: Sequence[JobReference], options: CommandOptions) -> 
     """Find out what is meant. Raises ConfigurationError."""
     key, origin = _api_key(options)
     overrides = {"base_url": options.base_url, "api_key": key}
-    if has_configuration(options.config):
-        return _from_settings(references, options, overrides, origin)
+    try:
+        if has_configuration(options.config):
+            return _from_settings(references, options, overrides, origin)
+        return _from_environment(references, options, overrides, origin)
+    except ConfigurationError as error:
+        if origin is None and any("no API key" in mistake for mistake in error.mistakes):
+            raise ConfigurationError(*error.mistakes, "this command also takes --api-key-file") from None
+        raise
+
+
+def _from_environment(
+    references: Sequence[JobReference], options: CommandOptions, overrides: Mapping[str, str | None], origin: str | None
+) -> SelectedJobs:
     config = source_from_environment(os.environ, **overrides)
     keys = [reference.key(DEFAULT_SOURCE) for reference in references]
     if others := sorted({key.source for key in keys} - {DEFAULT_SOURCE}):
@@ -93,6 +104,8 @@ def _api_key(options: CommandOptions) -> tuple[str | None, str | None]:
     if options.api_key is not None and options.api_key_file:
         raise ConfigurationError("give either --api-key or --api-key-file, not both")
     if options.api_key is not None:
+        if not options.api_key.strip():
+            raise ConfigurationError("--api-key: expected a key, got nothing")
         return options.api_key, "--api-key"
     if options.api_key_file:
         return read_secret_file(options.api_key_file), f"the key in {options.api_key_file}"

@@ -49,11 +49,11 @@ def write_table(
     width, _ = terminal_size(sys.stdout)
     shown = table.fitting(important, width)
     if shown is None:
-        write_text(table.paragraphs(width))
+        write_text(table.paragraphs(important, width))
         return
-    write_text(table.lines(shown, width))
-    if left_out := [column.heading.lower() for column in table.columns if column not in shown]:
-        write_line(_dim(cut(f"(left out here: {', '.join(left_out)})", width)))
+    left_out = ", ".join(column.heading.lower() for column in table.columns if column not in shown)
+    note = _dim(cut(f"(left out here: {left_out})", width)) + "\n" if left_out else ""
+    write_text(table.lines(shown, width) + note)
 
 
 class _Table:
@@ -67,7 +67,7 @@ class _Table:
 
     def fitting(self, important: Sequence[str], width: int) -> list[Column] | None:
         """Return the columns that fit side by side; None if not even the two most important ones do."""
-        ranked = sorted(self.columns, key=lambda column: _rank(important, column.name))
+        ranked = self._ranked(important)
         least = min(2, len(ranked))
         for count in range(len(ranked), least - 1, -1):
             shown = ranked[:count]
@@ -89,23 +89,21 @@ class _Table:
             lines.append(_bold(line) if row is heading else line)
         return "\n".join(lines) + "\n"
 
-    def paragraphs(self, width: int) -> str:
-        """Write each row as a paragraph: its first value, and a line for each other one that is there."""
-        first, *others = self.columns
+    def paragraphs(self, important: Sequence[str], width: int) -> str:
+        """Write each row as a paragraph: its most important value, and a line for each other one that is there."""
+        first, *others = self._ranked(important)
         label_width = max((width_of(column.heading) for column in others), default=0)
-        text = []
+        lines = []
         for row in self._rows:
-            text.append(_bold(row[first.name]))
+            lines.append(_bold(row[first.name]))
             for column in others:
-                if (value := row[column.name]) == _NOTHING:
-                    continue
                 label = f"  {padded(column.heading.lower(), label_width)}  "
-                room = width - width_of(label)
-                if width_of(value) <= room or not column.is_text:
-                    text.append(label + value if width_of(value) <= room else f"  {column.heading.lower()}\n{value}")
-                else:
-                    text.append(label + cut(value, room))
-        return "\n".join(text) + "\n"
+                if (value := row[column.name]) != _NOTHING:
+                    lines.append(label + (cut(value, width - width_of(label)) if column.is_text else value))
+        return "\n".join(lines) + "\n"
+
+    def _ranked(self, important: Sequence[str]) -> list[Column]:
+        return sorted(self.columns, key=lambda column: _rank(important, column.name))
 
     def _least_width(self, column: Column) -> int:
         whole = self._widths[column.name]

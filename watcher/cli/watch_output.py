@@ -90,7 +90,8 @@ class LineScreen:
         each = self._jobs.each(self._runtime.clock())
         if not each:
             return "every job has ended; messages are still being delivered"
-        return f"still watching: {'; '.join(each) if len(each) <= _MOST_NAMED else self._jobs.counts()}"
+        named = "; ".join(f"{title}: {standing}" for title, standing in each)
+        return f"still watching: {named if len(each) <= _MOST_NAMED else self._jobs.counts()}"
 
 
 class LiveScreen:
