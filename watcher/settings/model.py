@@ -25,6 +25,7 @@ from watcher.domain.jobs import is_job_id
 from watcher.domain.polling_policy import LONGEST_INTERVAL
 from watcher.domain.routing import Events, FirstSeen
 from watcher.engine.polling.list_scan import Strategy
+from watcher.errors import ConfigurationError
 from watcher.logs import Format, Level
 from watcher.plugins.section import Duration, Mistake, Section
 from watcher.settings.values import (
@@ -126,14 +127,24 @@ class StoreSettings(Section):
     """How long the record keeps jobs that have ended, and deliveries that are settled."""
 
     def resolved_url(self) -> str:
-        """Return the URL, or the default one."""
+        """Return the URL, or the default one. Raises ConfigurationError where there is no place for a default."""
         if self.url:
             return self.url.get_secret_value()
-        given = os.environ.get("STATE_DIRECTORY", "")
-        if not Path(given).is_dir():  # systemd names several directories with colons between them
-            given = given.split(":")[0]
-        directory = Path(given) if given else platformdirs.user_state_path("watcher", appauthor=False)
-        return sqlite_url(directory / "watcher.db")
+        return sqlite_url(_state_directory() / "watcher.db")
+
+
+def _state_directory() -> Path:
+    given = os.environ.get("STATE_DIRECTORY", "")
+    if given and not Path(given).is_dir():  # systemd names several directories with colons between them
+        given = given.split(":")[0]
+    if given:
+        return Path(given)
+    try:
+        return platformdirs.user_state_path("watcher", appauthor=False)
+    except RuntimeError:  # no HOME, and nobody knows the user
+        raise ConfigurationError(
+            "store.url: missing, and there is no home directory to put a database into: set store.url, or HOME"
+        ) from None
 
 
 class JobSettings(Section):
