@@ -15,6 +15,7 @@ from random import Random
 
 import pytest
 
+from tests.availability import unavailable
 from tests.e2e.processes import Command
 from tests.e2e.settings import API_KEY, INTERVAL
 from tests.evidence.environment import open_environment
@@ -55,11 +56,9 @@ class FakeTime:
 @pytest.fixture
 def fake_time(tmp_path: Path) -> FakeTime:
     libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    if libraries:
-        return FakeTime(libraries[0], tmp_path)
-    if os.environ.get("WATCHER_REQUIRE_SYSTEM_TESTS"):
-        pytest.fail("faketime is not installed: apt-get install faketime")
-    pytest.skip("faketime is not installed")
+    if not libraries:
+        unavailable("faketime is not installed: apt-get install faketime")
+    return FakeTime(libraries[0], tmp_path)
 
 
 def test_the_clock_that_is_set_is_the_one_the_process_reads(fake_time: FakeTime) -> None:

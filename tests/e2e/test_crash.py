@@ -158,7 +158,17 @@ def server() -> Iterator[PostgreSQL]:
         yield server
 
 
-@pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.reach.__name__)
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(
+            moment,
+            id=moment.reach.__name__,
+            marks=pytest.mark.postgresql if moment.is_on_postgresql else (),
+        )
+        for moment in MOMENTS
+    ],
+)
 async def test_a_kill_at_any_step_loses_nothing_and_delivers_nothing_under_two_ids(
     watcher: Command, request: pytest.FixtureRequest, moment: Moment
 ) -> None:

@@ -28,6 +28,8 @@ from tests.evidence.report import Report
 from watcher.simulator.script import JobScript, Script, Step
 from watcher.simulator.server import utc_now
 
+pytestmark = pytest.mark.postgresql
+
 NAMES = ("one", "two", "three")
 JOBS = [f"ftjob-{number:02}" for number in range(60)]
 SEED = 4
