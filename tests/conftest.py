@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import hypothesis
@@ -42,13 +41,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Mark tests before the selection by markers takes place."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests before the selection by markers takes place, and run those first that wait longest."""
     for item in items:
         if marker := _marker_of(item.path):
             item.add_marker(marker)
         if _needs_server(item):
             item.add_marker("postgresql")
+    items.sort(key=lambda item: _marker_of(item.path) is None)
 
 
 def _is_default(config: pytest.Config) -> bool:
