@@ -18,8 +18,6 @@ PACKAGES = ("systemd", "dbus", "python3", "python3-venv", "ca-certificates", "pr
 _LEFT_OUT = ("doc", "man", "locale", "info")
 """Directories of /usr/share that only cost time to unpack and to remove."""
 TOOLS = ("mmdebstrap", "systemd-nspawn", "nsenter", "uv")
-REQUIRED = "WATCHER_REQUIRE_SYSTEM_TESTS"
-"""When this variable is set, a test that cannot be run has failed."""
 
 REPOSITORY = Path(__file__).parents[2]
 WHEELS = "/srv/wheels"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.conftest import give_up
+from tests.availability import unavailable
 from tests.deploy.machine import (
     DEPLOY,
     OFFLINE,
@@ -44,7 +44,7 @@ def machine(prepared: Path) -> Iterator[Machine]:
         with boot(prepared) as machine:
             yield machine
     except LackingError as error:
-        give_up(str(error))
+        unavailable(str(error))
 
 
 def test_a_root_directory_gets_everything_with_the_right_owners(prepared: Path) -> None:

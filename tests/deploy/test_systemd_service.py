@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.conftest import give_up
+from tests.availability import unavailable
 from tests.deploy.machine import DEPLOY, OFFLINE, SERVICE, WATCHER, WHEELS, Entry, LackingError, Machine, boot
 
 CONFIG = "/etc/watcher/watcher.toml"
@@ -58,7 +58,7 @@ def machine(debian: Path, wheel: Path) -> Iterator[Machine]:
             machine.run(f"{DEPLOY}/systemd/install.sh", "--from", f"{WHEELS}/{wheel.name}", env=OFFLINE)
             yield machine
     except LackingError as error:
-        give_up(str(error))
+        unavailable(str(error))
 
 
 @dataclass

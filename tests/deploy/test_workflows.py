@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.deploy.machine import REPOSITORY
-from tests.deploy.programs import BILL_OF_MATERIALS, needed, succeed
+from tests.deploy.programs import BILL_OF_MATERIALS, needed_of_group, succeed
 
 GITHUB = REPOSITORY / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -48,7 +48,7 @@ def waits_for(job: Workflow) -> set[str]:
 
 def test_zizmor_finds_nothing() -> None:
     """Not even what only the pedantic mind; what cannot be parsed is an error, and nothing is asked of the network."""
-    zizmor = needed("zizmor", "the dev group")
+    zizmor = needed_of_group("zizmor")
     succeed(zizmor, "--offline", "--no-config", "--strict-collection", "--persona", "pedantic", "--quiet", GITHUB)
 
 
