@@ -36,6 +36,16 @@ def job_row(job: Job, now: datetime) -> Row:
     }
 
 
+def fact_row(facts: JobFacts) -> Row:
+    """Show what the job object said: the models, and why the job failed."""
+    error = facts.error
+    return {
+        "model": facts.model,
+        "fine_tuned_model": facts.fine_tuned_model,
+        "error": {"code": error.code, "message": error.message, "param": error.param} if error else None,
+    }
+
+
 def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
     """Show the transitions of one job, each with how long its status lasted."""
     rows = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,12 +22,12 @@ from sqlalchemy import (
 )
 
 from watcher.domain.conditions import OWN_SOURCE
-from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec
 from watcher.domain.overview import UNSEEN
 from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition
 from watcher.store.database import serialise
-from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of
+from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, facts_of, job_of, text_of_labels, transition_of
 from watcher.store.schema import job, transition
 
 KEYS_AT_ONCE = 500
@@ -109,6 +109,18 @@ def history(connection: Connection, key: JobKey) -> list[Transition]:
     return list(map(transition_of, connection.execute(statement)))
 
 
+def last_facts(connection: Connection, keys: Collection[JobKey] | None = None) -> dict[JobKey, JobFacts]:
+    """Return what the last transition of each job said, for those that have one; None: of every watched job."""
+    last = (transition.c.job == job.c.id) & (transition.c.seq == job.c.seq)
+    statement = select(job.c.source, job.c.job_id, transition.c.facts).join_from(job, transition, last)
+    is_watched = and_(job.c.source != OWN_SOURCE, job.c.removed_at.is_(None))
+    found: dict[JobKey, JobFacts] = {}
+    for is_meant in [is_watched] if keys is None else _have_keys(keys):
+        rows = connection.execute(statement.where(is_meant))
+        found |= {JobKey(source, job_id): facts_of(facts) for source, job_id, facts in rows}
+    return found
+
+
 def remove_job(connection: Connection, key: JobKey, now: datetime) -> bool:
     """Watch the job no more; tell whether it was watched."""
     removal = update(job).where(_has_key(key), job.c.removed_at.is_(None)).values(removed_at=now, due_at=None)
@@ -143,16 +155,21 @@ def upsert_jobs(
 
 def rows_by_key(connection: Connection, keys: Collection[JobKey], *columns: Column[Any]) -> dict[JobKey, Row[Any]]:
     """Look up the `id` and the columns given of every job that the record holds."""
+    found: dict[JobKey, Row[Any]] = {}
+    for is_meant in _have_keys(keys):
+        rows = connection.execute(select(job.c.source, job.c.job_id, job.c.id, *columns).where(is_meant))
+        found |= {JobKey(row.source, row.job_id): row for row in rows}
+    return found
+
+
+def _have_keys(keys: Collection[JobKey]) -> Iterator[ColumnElement[bool]]:
+    """Return conditions that together choose the jobs of these keys, each with as many as a statement may look up."""
     by_source: dict[str, list[str]] = {}
     for key in keys:
         by_source.setdefault(key.source, []).append(key.id)
-    found: dict[JobKey, Row[Any]] = {}
     for source, ids in by_source.items():
         for start in range(0, len(ids), KEYS_AT_ONCE):
-            is_meant = and_(job.c.source == source, job.c.job_id.in_(ids[start : start + KEYS_AT_ONCE]))
-            rows = connection.execute(select(job.c.job_id, job.c.id, *columns).where(is_meant))
-            found |= {JobKey(source, row.job_id): row for row in rows}
-    return found
+            yield and_(job.c.source == source, job.c.job_id.in_(ids[start : start + KEYS_AT_ONCE]))
 
 
 def _assert(connection: Connection, numbers: Collection[int], now: datetime) -> None:

@@ -108,7 +108,7 @@ def transition_of(row: Sequence[Any]) -> Transition:
         skipped=tuple(json.loads(skipped)),
         observed_at=observed_at,
         previous_since=since,
-        facts=_facts_of(json.loads(facts)),
+        facts=facts_of(facts),
         document=document,
     )
 
@@ -182,7 +182,9 @@ def _text_of_facts(facts: JobFacts) -> str:
     return json.dumps({name: value for name, value in values.items() if value is not None})
 
 
-def _facts_of(values: dict[str, Any]) -> JobFacts:
+def facts_of(text: str) -> JobFacts:
+    """Read what a job object said."""
+    values: dict[str, Any] = json.loads(text)
     for name in _MOMENTS:
         if name in values:
             values[name] = datetime.fromisoformat(values[name])

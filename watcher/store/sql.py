@@ -12,7 +12,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 from sqlalchemy import Connection
 
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
-from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Change, ClaimRequest, LongestWaits, NoTelemetry, Telemetry
 from watcher.errors import StoreError
@@ -148,6 +148,13 @@ class SqlStore:
     async def history(self, key: JobKey) -> list[Transition]:
         """Return the recorded transitions of a job, the first one first."""
         return await self._read(jobs.history, key)
+
+    async def last_facts(self, keys: Collection[JobKey] | None = None) -> Mapping[JobKey, JobFacts]:
+        """Return what the last transition of each job said: its models, and why it failed; None: of every watched job.
+
+        A job without a transition is not among them.
+        """
+        return await self._read(jobs.last_facts, keys)
 
     async def deliveries(
         self,

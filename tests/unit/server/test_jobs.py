@@ -13,6 +13,8 @@ from watcher.domain.jobs import JobKey
 from watcher.domain.overview import job_row
 from watcher.store.sql import SqlStore
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 JOBS = "/api/v1/jobs"
 
 

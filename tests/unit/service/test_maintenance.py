@@ -86,6 +86,7 @@ class World:
             emergency=DirectDelivery({"chat": self.notifier}, routes, surroundings),
             heartbeat=heartbeat,
             configured=[JobSpec(JobKey("openai", "a"))],
+            usual_source="openai",
             retention=SERVICE_RETRY_POLICY.give_up_after,
         )
         self.maintenance = Maintenance(self.pipeline, store, ServiceManager({}), surroundings)
@@ -118,7 +119,7 @@ async def test_a_record_that_cannot_be_written_is_told_once_at_each_outage(store
     assert world.told() == ["watcher.store.failing"] * 2
     envelope = json.loads(encode(world.notifier.received[0]))
     assert envelope["data"]["error"] == "the disk is full"
-    assert not world.maintenance.is_well()
+    assert not world.maintenance.health.snapshot().is_well
 
 
 async def test_the_switch_beats_while_all_is_well_and_fails_aloud_while_it_is_not(store: SqlStore) -> None:
@@ -153,7 +154,7 @@ async def test_it_says_how_things_stand(store: SqlStore, monkeypatch: pytest.Mon
     await until(lambda: world.poller.watched)
     await until(lambda: world.poller.last_answers()["openai"])
     assert await world.maintenance.status() == "1 jobs watched, 0 deliveries pending, last answer 0s ago"
-    health = world.maintenance.health()
+    health = world.maintenance.health.snapshot()
     assert (health.watched, health.stalled, health.rejections, list(health.notifiers)) == (1, [], {}, ["chat"])
 
     async def refuse() -> object:
