@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -23,6 +24,9 @@ from watcher.server.listening import Listen
 from watcher.server.metrics import PrometheusTelemetry
 from watcher.server.serving import serving
 from watcher.store.sql import SqlStore
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Given to each client, which would make one of its own and take long over it."""
 
 
 @pytest.fixture
@@ -101,7 +105,8 @@ def site(
         context = ServerContext(instead or store, clock, log, "1.2.3", lambda: stands, **patience)
         served.app = make_app(context, telemetry, Access(token, hosts=()))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        async with httpx.AsyncClient(base_url=served.url, headers=headers, verify=False, trust_env=False) as client:
+        transport = httpx.AsyncHTTPTransport(verify=_NO_TLS)
+        async with httpx.AsyncClient(base_url=served.url, headers=headers, transport=transport) as client:
             yield client
         served.app = None
 
