@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from watcher.domain.states import JobState
-from watcher.domain.text import printable
+from watcher.domain.text import UNSAFE, is_printable
 
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
@@ -20,6 +20,8 @@ ID_RULE = "1 to 128 of the characters A-Z a-z 0-9 _ . : - (and not '.' or '..')"
 LONGEST_TEXT = 200
 TEXT_RULE = f"1 to {LONGEST_TEXT} characters, none of them a control character"
 """What `is_plain` accepts, for error messages."""
+TEXT_PATTERN = f"^[^{UNSAFE}]*$"
+"""The same as a regular expression, besides the length: no character that drives a terminal, reorders or hides text."""
 
 
 def is_job_id(text: str) -> bool:
@@ -29,7 +31,7 @@ def is_job_id(text: str) -> bool:
 
 def is_plain(text: str) -> bool:
     """Tell whether `text` can be a job's name, or the name or value of a label."""
-    return 0 < len(text) <= LONGEST_TEXT and printable(text) == text
+    return 0 < len(text) <= LONGEST_TEXT and is_printable(text)
 
 
 @dataclass(frozen=True, slots=True, order=True)

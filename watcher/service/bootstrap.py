@@ -13,19 +13,19 @@ from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.domain.jobs import JobSpec
 from watcher.engine.ports import Log, NoTelemetry, Runtime, Telemetry
 from watcher.errors import ConfigurationError
-from watcher.settings.conversion import job_spec, polling_policy, routes, source_configs
+from watcher.settings.conversion import job_spec, polling_policy, routes, source_configs, usual_source
 from watcher.sources.openai.config import SourceConfig
 
 if TYPE_CHECKING:
     # Loaded where they are used: `watch` without a configuration needs none of them.
+    from watcher.domain.health import HealthSnapshot
     from watcher.engine.delivery.direct import DirectDelivery
     from watcher.engine.delivery.dispatcher import Dispatcher
     from watcher.engine.polling.poller import Poller
     from watcher.engine.polling.source_state import SourceState
     from watcher.engine.ports import Notifier
     from watcher.engine.self_monitoring import SelfMonitoring
-    from watcher.server.context import HealthSnapshot
-    from watcher.server.serving import Listen
+    from watcher.server.listening import Listen
     from watcher.service.heartbeat import Heartbeat
     from watcher.settings.model import Settings
     from watcher.sources.openai.source import OpenAISource
@@ -112,6 +112,8 @@ class Pipeline:
     """What this process is called among replicas."""
     configured: Sequence[JobSpec]
     """The jobs that the configuration names."""
+    usual_source: str
+    """The source of a job that is named without one."""
     retention: timedelta
     """How long the record keeps what is over."""
 
@@ -138,21 +140,23 @@ class ServicePlan:
         return open_store(self.settings, self._runtime.telemetry)
 
     @asynccontextmanager
-    async def open_pages(self, store: SqlStore, health: Callable[[], HealthSnapshot]) -> AsyncIterator[None]:
-        """Serve the pages, if they are wanted. Raises ConfigurationError when they cannot be."""
+    async def open_server(self, store: SqlStore, health: Callable[[], HealthSnapshot]) -> AsyncIterator[None]:
+        """Serve probes, metrics and the API, if that is wanted. Raises ConfigurationError when it cannot be done."""
         if self._listen is None:
             yield
             return
         from watcher import __version__
-        from watcher.server.app import make_app
+        from watcher.server.app import Access, make_app
         from watcher.server.context import ServerContext
         from watcher.server.metrics import PrometheusTelemetry
         from watcher.server.serving import serving
 
-        runtime, token = self._runtime, self.settings.http.token
+        runtime, http = self._runtime, self.settings.http
         telemetry = runtime.telemetry if isinstance(runtime.telemetry, PrometheusTelemetry) else PrometheusTelemetry()
         context = ServerContext(store, runtime.clock, runtime.log, __version__, health)
-        app = make_app(context, telemetry, token.get_secret_value() if token else None)
+        token = http.token.get_secret_value() if http.token else None
+        hosts = None if self._listen.path else (self._listen.host, *http.allowed_hosts)
+        app = make_app(context, telemetry, Access(token, hosts))
         async with serving(app, self._listen, runtime.log):
             yield
 
@@ -190,6 +194,7 @@ class ServicePlan:
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
                 service=self._service,
                 configured=[job_spec(job) for job in settings.jobs],
+                usual_source=usual_source(settings),
                 retention=settings.store.retention,
             )
 
@@ -237,10 +242,10 @@ class ServicePlan:
 
 
 def listen_of(settings: Settings) -> Listen | None:
-    """Take from the settings where to serve pages; None for nowhere. Raises ConfigurationError."""
+    """Take from the settings where to serve HTTP; None for nowhere. Raises ConfigurationError."""
     if settings.http.listen is None:
         return None
-    from watcher.server.serving import check_exposure, parse_listen
+    from watcher.server.listening import check_exposure, parse_listen
 
     listen = parse_listen(settings.http.listen)
     check_exposure(listen, has_token=settings.http.token is not None)

@@ -32,6 +32,7 @@ from watcher.settings.values import (
     BaseUrl,
     HeaderText,
     HeartbeatUrl,
+    HostName,
     JobId,
     JobName,
     Key,
@@ -192,6 +193,9 @@ class HttpSettings(Section):
     """`127.0.0.1:8321`, or `unix:/run/watcher/http.sock`. Anything but loopback or a socket file needs a token."""
     token: Key | None = None
     """Guards everything but `/livez` and `/readyz`; changing what is watched always needs it."""
+    allowed_hosts: tuple[HostName, ...] = ()
+    """The names that requests may call this host by, such as `watcher.example.com`, besides `localhost`, addresses and
+    the host of `listen`. Any other name is refused: it may be that of a web page, pointed at this host by its owner."""
 
 
 class HeartbeatSettings(Section):

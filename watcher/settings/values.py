@@ -19,6 +19,7 @@ from watcher.store.address import DriverMissingError, UrlError, parse_url
 NAME_RULE = "a name of 1 to 64 of the characters a-z 0-9 _ -"
 LONGEST_TIMEOUT = timedelta(minutes=1)
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
+_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,126}")
 
 
 def is_name(text: str) -> bool:
@@ -71,6 +72,12 @@ def _check_heartbeat(url: SecretStr) -> SecretStr:
     return url
 
 
+def _check_host(name: str) -> str:
+    if not _HOST.fullmatch(name):
+        raise expected("the name of a host such as watcher.example.com, without a port")
+    return name.lower()
+
+
 def _check_status(status: str) -> str:
     # Any word may come from some service: that one is not known is for `config check` to note.
     if not status:
@@ -106,6 +113,7 @@ HeaderText = Annotated[str, AfterValidator(_check_header)]
 Key = Annotated[SecretStr, AfterValidator(_check_key)]
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
 HeartbeatUrl = Annotated[SecretStr, AfterValidator(_check_heartbeat)]
+HostName = Annotated[str, AfterValidator(_check_host)]
 StoreUrl = Annotated[SecretStr, AfterValidator(_check_store_url)]
 StatusName = Annotated[
     str, AfterValidator(_check_status), WithJsonSchema({"anyOf": [{"enum": list(Status)}, {"type": "string"}]})

@@ -10,11 +10,11 @@ from datetime import timedelta
 import httpx
 
 from tests.doubles import START, observation, planned
+from watcher.domain.health import HealthSnapshot
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition, detect, moved
 from watcher.engine.ports import Change
-from watcher.server.context import HealthSnapshot
 from watcher.store.sql import SqlStore
 
 TOKEN = "a-token-of-the-tests"
@@ -32,6 +32,9 @@ def a_health_snapshot(**changes: object) -> HealthSnapshot:
         "last_answers": {"openai": None},
         "rejections": {},
         "notifiers": ("pager",),
+        "usual_source": "openai",
+        "store_error": None,
+        "has_condition": False,
     }
     return HealthSnapshot(**(usual | changes))  # type: ignore[arg-type]
 
