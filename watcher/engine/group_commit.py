@@ -62,14 +62,14 @@ class GroupCommit(Generic[T]):
         commit: Callable[[Sequence[T]], Awaitable[object]],
         owner: Owner[T],
         log: Log,
-        retry_seconds: float | None = None,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         """`what` names the items in the log."""
         self._what = what
         self._commit = commit
         self._owner = owner
         self._log = log
-        self._retry_seconds = RETRY_SECONDS if retry_seconds is None else retry_seconds
+        self._retry_seconds = retry_seconds
         self._waiting: list[T] = []
         self._set_aside: dict[Hashable, _SetAside[T]] = {}
         self._trying: Hashable | None = None

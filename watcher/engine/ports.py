@@ -235,5 +235,7 @@ class Runtime:
     jitter: Jitter
     log: Log
     telemetry: Telemetry = field(default_factory=NoTelemetry)
+    commit_retry_seconds: float = 1.0
+    """How soon a commit that the store refused is tried again. The store itself has already waited when it was busy."""
     steady: Callable[[], float] = monotonic
     """Tells seconds that pass evenly, whatever the host's clock is set to."""

@@ -86,7 +86,9 @@ class Dispatcher:
         self._runtime = runtime
         self._log = runtime.log
         self._attempt_limit = attempt_limit
-        self._settlements = GroupCommit("outcomes of deliveries", store.settle, self, runtime.log)
+        self._settlements = GroupCommit(
+            "outcomes of deliveries", store.settle, self, runtime.log, runtime.commit_retry_seconds
+        )
         self._wake = asyncio.Event()
         self._is_stopping = False
         self.liveness = Liveness()

@@ -38,7 +38,7 @@ class JobCache:
         self._jobs: dict[JobKey, Job] = {}
         """Every job as last known."""
         self._unrecorded: Counter[JobKey] = Counter()
-        self._changes = GroupCommit("changes of jobs", record.record, self, runtime.log)
+        self._changes = GroupCommit("changes of jobs", record.record, self, runtime.log, runtime.commit_retry_seconds)
 
     async def __aenter__(self) -> Self:
         """Start recording."""
