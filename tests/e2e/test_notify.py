@@ -108,8 +108,32 @@ async def test_watch_says_what_could_not_be_delivered_and_keeps_the_exit_code_of
     api.add_job(JobScript(JOB, (Step("succeeded"),)))
     ended = await command.run("watch", JOB, "--notify", "pager")
     assert ended.code == 0
-    assert ended.events("error") == ["delivery rejected", "not delivered"]
-    assert ended.log[-1]["error"] == "410 Gone"
+    assert ended.err == "watcher: pager: not delivered: 410 Gone\n"
+    receiver.answers = [Reply(410)]
+    logged = await command.run("watch", JOB, "--notify", "pager", "--log-format", "json")
+    assert logged.events("error") == ["delivery rejected", "not delivered"]
+
+
+@pytest.mark.parametrize(("last", "code"), [("succeeded", 7), ("failed", 1)])
+async def test_a_required_notice_that_is_not_delivered_is_7_unless_the_job_itself_is_worse(
+    command: Command, api: FineTuningApi, receiver: Receiver, last: str, code: int
+) -> None:
+    receiver.answers = [Reply(410)]
+    api.add_job(JobScript(JOB, (Step(last),)))
+    assert (await command.run("watch", JOB, "--notify", "pager", "--notify-required")).code == code
+
+
+async def test_json_says_what_became_of_a_test_message(command: Command, receiver: Receiver) -> None:
+    receiver.answers = [Reply(429, {"retry-after": "90"})]
+    tried = await command.run("notify", "test", "pager", "--json")
+    assert tried.code == 1
+    assert json.loads(tried.out) == {
+        "notifier": "pager",
+        "outcome": "failed",
+        "answer": None,
+        "error": "429 Too Many Requests",
+        "retry_after_seconds": 90.0,
+    }
 
 
 async def test_watch_tells_several_notifiers(command: Command, api: FineTuningApi, receiver: Receiver) -> None:

@@ -162,6 +162,7 @@ async def test_the_help_of_watch_tells_every_exit_code(watcher: Command) -> None
         "4": "rejected",
         "5": "not",
         "6": "gave",
+        "7": "undelivered",
         "124": "timed",
         "130, 143": "interrupted",
     }

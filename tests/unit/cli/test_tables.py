@@ -9,16 +9,23 @@ import re
 import struct
 import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 
 from watcher.cli.tables import Column, write_table
 from watcher.cli.text_width import width_of
 
-COLUMNS = ["source", "id", Column("name", is_text=True), "status", "next_poll", Column("trouble", is_text=True)]
+COLUMNS: Sequence[Column | str] = [
+    "source",
+    "id",
+    Column("name", is_text=True),
+    "status",
+    "next_poll",
+    Column("trouble", is_text=True),
+]
 IMPORTANT = ["id", "status", "trouble", "name"]
-ROWS = [
+ROWS: Sequence[Mapping[str, object]] = [
     {
         "source": "openai",
         "id": "ftjob-abcdefghijklmnopqrstuvwx",
