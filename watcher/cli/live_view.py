@@ -19,6 +19,9 @@ _MARGIN = "  "
 _SHORTEST_TITLE = 12
 _CLEAR = "\r\x1b[J"
 """Takes away what stands from the cursor on."""
+_NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
+"""What is written for a window that has just become narrower must not take more rows than were counted."""
+_NEXT_ROW = "\r\n"
 _REFRESH_SECONDS = 0.2
 
 
@@ -49,7 +52,7 @@ class LiveView:
         lines = self._lines(max(min(height - 1, _MOST_ROWS), 1), width - 1 - len(_MARGIN))
         rows = [f"{_MARGIN if row else f'{self._mark} '}{line}" for row, line in enumerate(lines)]
         back = f"\x1b[{len(rows) - 1}A" if len(rows) > 1 else ""
-        write_text(_CLEAR + "\r\n".join(rows) + back + "\r")
+        write_text(f"{_CLEAR}{_NO_WRAP}{_NEXT_ROW.join(rows)}{back}\r{_WRAP}")
 
     def clear(self) -> None:
         """Take the lines away."""

@@ -68,7 +68,7 @@ async def _test(settings: Settings, name: str, runtime: Runtime, *, as_json: boo
         return Exit.FAILED
     # Not to standard output where the notifier itself has just written there.
     if settings.notifiers[name].kind == "stdout":
-        tell(f"{name}: {_words(outcome)}")
+        typer.echo(printable(f"{name}: {_words(outcome)}"), err=True)
     elif as_json:
         write_json({"notifier": name, **_row(outcome)})
     else:

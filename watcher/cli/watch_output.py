@@ -11,7 +11,7 @@ from typing import Protocol
 
 from watcher.cli.followed_jobs import FollowedJobs
 from watcher.cli.output import tell, write_line
-from watcher.cli.text_width import USUAL_WIDTH, terminal_size
+from watcher.cli.text_width import terminal_size
 from watcher.cli.transition_line import transition_line
 from watcher.domain.messages import encode, line_of, message_of
 from watcher.domain.states import JobState
@@ -24,8 +24,8 @@ _MOST_NAMED = 3
 """More jobs are counted."""
 _COLOURS = {JobState.SUCCEEDED: "32", JobState.FAILED: "31", JobState.CANCELLED: "33"}
 
-Render = Callable[[Transition, int], str]
-"""Writes a transition for a width in columns."""
+Render = Callable[[Transition, int | None], str]
+"""Writes a transition for a width in columns, or as one line."""
 
 
 class Screen(Protocol):
@@ -66,7 +66,7 @@ class LineScreen:
 
     def transition(self, transition: Transition) -> None:
         """Write it to standard output."""
-        write_line(self._render(transition, USUAL_WIDTH))
+        write_line(self._render(transition, None))
         self._written_at = self._runtime.steady()
 
     def aside(self, text: str) -> None:
@@ -130,9 +130,9 @@ def open_screen(jobs: FollowedJobs, runtime: Runtime, *, as_json: bool, verbose:
     return LiveScreen(render, jobs, runtime) if is_live else LineScreen(render, jobs, runtime)
 
 
-def _envelope(transition: Transition, _width: int) -> str:
+def _envelope(transition: Transition, _width: int | None) -> str:
     return encode(message_of(transition))
 
 
-def _whole_line(transition: Transition, _width: int) -> str:
+def _whole_line(transition: Transition, _width: int | None) -> str:
     return line_of(message_of(transition))

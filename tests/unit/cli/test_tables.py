@@ -9,14 +9,14 @@ import re
 import struct
 import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 
 from watcher.cli.tables import Column, write_table
 from watcher.cli.text_width import width_of
 
-COLUMNS: list[Column | str] = [
+COLUMNS: Sequence[Column | str] = [
     "source",
     "id",
     Column("name", is_text=True),
@@ -25,7 +25,7 @@ COLUMNS: list[Column | str] = [
     Column("trouble", is_text=True),
 ]
 IMPORTANT = ["id", "status", "trouble", "name"]
-ROWS: list[dict[str, object]] = [
+ROWS: Sequence[Mapping[str, object]] = [
     {
         "source": "openai",
         "id": "ftjob-abcdefghijklmnopqrstuvwx",
