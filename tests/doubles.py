@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from watcher.domain.deliveries import Delivered, Outcome
+from watcher.domain.deliveries import Delivered, Delivery, Outcome
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.messages import Message
+from watcher.domain.notifications import Planned
+from watcher.domain.polling_policy import PollingPolicy
+from watcher.domain.states import OPENAI_STATES, JobState
 from watcher.domain.transitions import Reason, Transition
-from watcher.engine.ports import Runtime
+from watcher.engine.polling.circuit_breaker import CircuitBreaker
+from watcher.engine.polling.list_scan import ListScan, Strategy
+from watcher.engine.polling.rate_limit import RateLimit
+from watcher.engine.polling.source_state import SourceState
+from watcher.engine.ports import Change, ClaimRequest, JobSource, JobStore, Runtime
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY = JobKey("openai", "ftjob-1")
@@ -110,12 +117,15 @@ class ScriptedSource:
 class ScriptedNotifier:
     """Answers each message with the next outcome of its script; after that everything is delivered."""
 
-    def __init__(self, outcomes: Iterable[Outcome | BaseException] = (), at_once: int = 16) -> None:
-        self.at_once = at_once
+    def __init__(self, outcomes: Iterable[Outcome | BaseException] = (), concurrency: int = 16) -> None:
+        self.concurrency = concurrency
         self.outcomes = list(outcomes)
         self.received: list[Message] = []
+        self.receipts: list[str | None] = []
+        """The receipts that came with them."""
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:
+        self.receipts.append(previous_receipt)
         self.received.append(message)
         await asyncio.sleep(0)
         outcome = self.outcomes.pop(0) if self.outcomes else Delivered()
@@ -127,31 +137,85 @@ class ScriptedNotifier:
 class HangingNotifier:
     """Never comes to an end, until it is let go."""
 
-    def __init__(self, at_once: int = 16) -> None:
-        self.at_once = at_once
+    def __init__(self, concurrency: int = 16) -> None:
+        self.concurrency = concurrency
         self.received: list[Message] = []
+        self.receipts: list[str | None] = []
+        """The receipts that came with them."""
         self.let_go = asyncio.Event()
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:
+        self.receipts.append(previous_receipt)
         self.received.append(message)
         await self.let_go.wait()
         return Delivered()
 
 
-def runtime(clock: Callable[[], datetime], log: RecordingLog | None = None) -> Runtime:
-    """Return edges without chance."""
-    return Runtime(clock, lambda: 0.0, log or RecordingLog())
+class FaultyStore:
+    """A real store whose claims and commits can be watched, and made to fail or to wait."""
+
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+        self.before_claim: Callable[[], Awaitable[None]] | None = None
+        """Called before each claim; what it raises is what the store raises."""
+        self.before_record: Callable[[Sequence[Change]], Awaitable[None]] | None = None
+        """Called before each commit with its changes."""
+        self.recorded: list[Change] = []
+
+    async def claim_due(self, requests: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
+        if self.before_claim:
+            await self.before_claim()
+        return await self._store.claim_due(requests, now)
+
+    async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:
+        return await self._store.durations(source)
+
+    async def record(self, changes: Sequence[Change]) -> Collection[JobKey]:
+        if self.before_record:
+            await self.before_record(changes)
+        self.recorded += changes
+        return await self._store.record(changes)
+
+
+def runtime(clock: Callable[[], datetime], log: RecordingLog | None = None, retry_seconds: float = 0.01) -> Runtime:
+    """Return a runtime without chance, whose steady clock follows the clock given."""
+    return Runtime(
+        clock,
+        lambda: 0.0,
+        log or RecordingLog(),
+        commit_retry_seconds=retry_seconds,
+        steady=lambda: clock().timestamp(),
+    )
+
+
+def source_state(
+    source: JobSource,
+    policy: PollingPolicy,
+    clock: Callable[[], datetime],
+    concurrency: int = 8,
+    *,
+    name: str = "openai",
+    strategy: Strategy = Strategy.AUTO,
+    rate_limit: RateLimit | None = None,
+) -> SourceState:
+    """Return the state of a source, whose steady clock follows the clock given."""
+
+    def steady() -> float:
+        return clock().timestamp()
+
+    scan = ListScan(source, strategy=strategy, interval=policy.interval, steady=steady)
+    return SourceState(name, source, policy, concurrency, scan, CircuitBreaker(steady), rate_limit)
 
 
 def observation(status: str, at: datetime = START, key: JobKey = KEY, facts: JobFacts | None = None) -> Observation:
     """Return what a retrieve says of a job in this status."""
     document = f'{{"id": "{key.id}", "object": "fine_tuning.job", "status": "{status}"}}'
-    return Observation(key, status, at, facts or JobFacts(), document)
+    return Observation(key, status, OPENAI_STATES(status), at, facts or JobFacts(), document)
 
 
 def job_in(status: str | None, **attributes: object) -> Job:
     """Return a watched job in this status."""
-    return Job(KEY, status=status, **attributes)  # type: ignore[arg-type]
+    return Job(KEY, status=status, state=OPENAI_STATES(status) if status else None, **attributes)  # type: ignore[arg-type]
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
@@ -159,6 +223,17 @@ async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+def transition_of(delivery: Delivery) -> Transition:
+    """Return the event of a delivery, which is a transition."""
+    assert isinstance(delivery.event, Transition)
+    return delivery.event
+
+
+def planned(*notifiers: str) -> tuple[Planned, ...]:
+    """Plan an event for these notifiers, at once."""
+    return tuple(map(Planned, notifiers))
 
 
 def a_transition(**changes: Any) -> Transition:
@@ -169,7 +244,9 @@ def a_transition(**changes: Any) -> Transition:
         labels={"team": "nlp"},
         seq=1_795_521_600,
         previous_status="running",
+        previous_state=JobState.RUNNING,
         status="succeeded",
+        state=JobState.SUCCEEDED,
         reason=Reason.ADVANCED,
         skipped=(),
         observed_at=START,
@@ -183,4 +260,7 @@ def a_transition(**changes: Any) -> Transition:
         ),
         document='{"id":"ftjob-abc123","status":"succeeded","hyperparameters":{"n_epochs":3},"seed":7}',
     )
+    for status, state in (("status", "state"), ("previous_status", "previous_state")):
+        if status in changes:
+            changes.setdefault(state, OPENAI_STATES(changes[status]) if changes[status] else None)
     return replace(usual, **changes)

@@ -12,8 +12,9 @@ from functools import cache
 
 from tests.benchmarks.lives import ALL_KINDS, SEED, Life, Population, lives
 from watcher.domain.forecast import forecast, forecast_from
-from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Status, is_terminal
-from watcher.domain.polling_policy import PollingPolicy, next_poll, wants_look
+from watcher.domain.jobs import Job, JobFacts, JobKey, Observation
+from watcher.domain.polling_policy import PollingPolicy, wait_after_answer, wants_look
+from watcher.domain.states import OPENAI_STATES, Status, is_terminal
 from watcher.domain.transitions import Reason, Transition, detect, moved
 
 MAX_INTERVAL = timedelta(minutes=5)
@@ -85,11 +86,15 @@ class Follower:
         while True:
             requests += 1
             status = life.status_at(now)
-            transition = None if status == job.status else detect(job, Observation(KEY, status, now, JobFacts(), "{}"))
+            transition = (
+                None
+                if status == job.status
+                else detect(job, Observation(KEY, status, OPENAI_STATES(status), now, JobFacts(), "{}"))
+            )
             if transition:
                 self._remember(transition, entered)
                 job, entered = moved(job, transition), transition.reason
-            if is_terminal(job.status):
+            if is_terminal(job.state):
                 self.toll.requests.append(requests)
                 self.toll.delays.append((now - life.end).total_seconds())
                 return
@@ -101,8 +106,7 @@ class Follower:
             if wants_look(job, self._polling_policy, now):
                 requests += 1
                 job = replace(job, forecast=forecast_from(job, life.progress_at(now), now))
-            due_at = next_poll(job, self._polling_policy, now, self._chance.uniform(-1, 1))
-            assert due_at is not None
+            due_at = now + wait_after_answer(job, self._polling_policy, now, self._chance.uniform(-1, 1))
             assert now < due_at <= now + self._polling_policy.max_interval, "polled later than max_interval allows"
             now = due_at
 

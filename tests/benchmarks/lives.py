@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from watcher.domain.jobs import Progress, Status
+from watcher.domain.jobs import Progress
+from watcher.domain.states import Status
 
 SEED = 20_261_124
 BIRTH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,8 +13,10 @@ from tempfile import TemporaryDirectory
 
 from tests.benchmarks.results import Table, Target, spread
 from tests.benchmarks.server import BODY
+from tests.doubles import planned
 from tests.evidence.postgresql import postgresql
 from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation
+from watcher.domain.states import OPENAI_STATES
 from watcher.domain.transitions import detect, moved
 from watcher.engine.ports import Change, ClaimRequest
 from watcher.store.sql import SqlStore
@@ -100,6 +102,6 @@ def _since(begin: tuple[float, float], count: int) -> Cost:
 
 def _moved(job: Job, number: int) -> Change:
     status, at = ("running", "paused")[number % 2], NOON + timedelta(minutes=number)
-    transition = detect(job, Observation(job.key, status, at, JobFacts(), BODY.decode()))
+    transition = detect(job, Observation(job.key, status, OPENAI_STATES(status), at, JobFacts(), BODY.decode()))
     assert transition is not None
-    return Change(job.seq, replace(moved(job, transition), due_at=at), transition, NOTIFIERS)
+    return Change(job.seq, replace(moved(job, transition), due_at=at), transition, planned(*NOTIFIERS))

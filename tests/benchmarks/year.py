@@ -13,8 +13,10 @@ from tempfile import TemporaryDirectory
 
 from tests.benchmarks.results import Table
 from tests.benchmarks.server import JOB
+from tests.doubles import planned
 from watcher.domain.deliveries import Delivered, after_attempt
-from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation, is_terminal
+from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation
+from watcher.domain.states import OPENAI_STATES, is_terminal
 from watcher.domain.transitions import detect, moved
 from watcher.engine.ports import Change
 from watcher.store.sql import SqlStore
@@ -71,10 +73,13 @@ async def _live(store: SqlStore, day: int) -> float:
 
 def _change(job: Job, status: str, now: datetime) -> Change:
     document = json.dumps(JOB | {"id": job.key.id, "status": status})
-    transition = detect(job, Observation(job.key, status, now, JobFacts(model="gpt-4o-mini-2024-07-18"), document))
+    transition = detect(
+        job,
+        Observation(job.key, status, OPENAI_STATES(status), now, JobFacts(model="gpt-4o-mini-2024-07-18"), document),
+    )
     assert transition is not None
-    due_at = None if is_terminal(status) else now + timedelta(minutes=1)
-    return Change(job.seq, replace(moved(job, transition), due_at=due_at), transition, NOTIFIERS)
+    due_at = None if is_terminal(OPENAI_STATES(status)) else now + timedelta(minutes=1)
+    return Change(job.seq, replace(moved(job, transition), due_at=due_at), transition, planned(*NOTIFIERS))
 
 
 async def _deliver(store: SqlStore, now: datetime) -> None:

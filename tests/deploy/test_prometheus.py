@@ -19,8 +19,9 @@ from tests.deploy.machine import REPOSITORY
 from tests.deploy.programs import needed, succeed
 from tests.doubles import START, ManualClock, RecordingLog, a_transition
 from watcher.domain.deliveries import Delivered, Delivery, DeliveryState, after_attempt
+from watcher.domain.health import HealthSnapshot
 from watcher.domain.polling_policy import PollOutcome
-from watcher.server.context import HealthSnapshot, Record, ServerContext
+from watcher.server.context import ServerContext, Store
 from watcher.server.metrics import PrometheusTelemetry
 
 PROMETHEUS = REPOSITORY / "deploy" / "prometheus"
@@ -105,8 +106,10 @@ async def exposition_after_one_of_each() -> str:
     telemetry.attempted(after_attempt(delivery, Delivered(), START, jitter=0), START)
     telemetry.stored("record", seconds=0.01)
     telemetry.store_failed("record")
-    health = HealthSnapshot(START, timedelta(seconds=30), (), 1, {"openai": START}, {}, ("chat",))
-    record = cast("Record", EventfulRecord())
+    health = HealthSnapshot(
+        START, timedelta(seconds=30), (), 1, {"openai": START}, {}, ("chat",), "openai", None, None, has_condition=False
+    )
+    record = cast("Store", EventfulRecord())
     return (
         await telemetry.exposition(ServerContext(record, ManualClock(), RecordingLog(), "1.0.0", lambda: health))
     ).decode()

@@ -25,7 +25,7 @@ from tests.evidence.expected import RecordingApi
 from tests.evidence.manual_time import HEALTHY, JOBS, ManualTimeEnvironment
 from watcher.domain.conditions import GRACE
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
-from watcher.service.daemon import SUPERVISE_INTERVAL
+from watcher.service.maintenance import MONITOR_INTERVAL
 from watcher.simulator.receiver import ACCEPTED
 from watcher.simulator.script import JobScript, Script, Step
 from watcher.simulator.server import Manner, Reply
@@ -129,7 +129,7 @@ def test_a_failing_notifier_is_a_condition_after_the_grace_and_its_recovery_at_o
 ) -> None:
     failing, recovered = run.conditions(name)
     assert failing[0] == "watcher.notifier.failing"
-    assert GRACE <= failing[1] <= GRACE + SUPERVISE_INTERVAL
+    assert GRACE <= failing[1] <= GRACE + MONITOR_INTERVAL
     assert TEMPORARY[name].error in failing[2]
     assert recovered == ("watcher.notifier.recovered", run.receivers[name].accepted[0].at - START, "")
 

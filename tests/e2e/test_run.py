@@ -108,7 +108,7 @@ async def test_a_receiver_that_hangs_is_left_after_ten_seconds(
         await receiver.wait_for(1, LIMIT)
         ended = await running.stop()
     assert ended.code == 0
-    assert ended.events("warning") == ["messages under way are left for later"]
+    assert ended.events("warning") == ["sends in flight are left for later"]
     listed = await service.run("deliveries", "list", "--json")
     (left,) = json.loads(listed.out)
     assert (left["state"], left["attempts"]) == ("pending", 0)

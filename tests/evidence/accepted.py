@@ -10,8 +10,6 @@ from datetime import datetime, timedelta
 from watcher.simulator.receiver import Answers, Receiver
 from watcher.simulator.server import Clock, Manner, Received, Reply, utc_now
 
-OWN_SOURCE = "@watcher"
-"""The source under which the watcher records its own conditions."""
 _SUCCESS = range(200, 300)
 
 

@@ -12,21 +12,19 @@ from typing import Any
 
 import psycopg
 
-from tests.evidence.accepted import OWN_SOURCE
-
-_TRANSITIONS = f"""
+_TRANSITIONS = """
     SELECT job.job_id, transition.seq, transition.event_id, transition.previous_status, transition.status
-    FROM transition JOIN job ON job.id = transition.job WHERE job.source <> '{OWN_SOURCE}'
+    FROM transition JOIN job ON job.id = transition.job
     ORDER BY job.job_id, transition.seq
 """
-_DELIVERIES = f"""
+_DELIVERIES = """
     SELECT delivery.notifier, transition.event_id, delivery.state
     FROM delivery JOIN job ON job.id = delivery.job
     JOIN transition ON transition.job = delivery.job AND transition.seq = delivery.seq
-    WHERE job.source <> '{OWN_SOURCE}' ORDER BY delivery.id
+    ORDER BY delivery.id
 """
-_STATUSES = f"SELECT job_id, status FROM job WHERE source <> '{OWN_SOURCE}'"
-_CONDITIONS = f"SELECT job_id, status FROM job WHERE source = '{OWN_SOURCE}'"
+_STATUSES = "SELECT job_id, status FROM job"
+_CONDITIONS = "SELECT subject, state FROM condition WHERE state IS NOT NULL"
 _EXPIRE_CLAIMS = """
     UPDATE delivery SET claimed_until = '2026-01-01 00:00:00.000000+00:00'
     WHERE claimed_until IS NOT NULL AND state = 'pending'

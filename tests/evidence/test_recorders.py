@@ -14,7 +14,7 @@ from random import Random
 import httpx
 import pytest
 
-from tests.doubles import KEY, START, job_in, observation
+from tests.doubles import KEY, START, job_in, observation, planned
 from tests.evidence.accepted import RecordingReceiver
 from tests.evidence.database import expire_claims, pending_count, read_database
 from tests.evidence.expected import RecordingApi, StatusPeriod, expected_periods
@@ -147,7 +147,7 @@ async def test_the_database_is_read_as_the_store_wrote_it(tmp_path: Path) -> Non
         before = job_in(None)
         transition = detect(before, observation("running"))
         assert transition
-        await store.record([Change(0, moved(before, transition), transition, ("pager",))])
+        await store.record([Change(0, moved(before, transition), transition, planned("pager"))])
         database = read_database(f"sqlite:///{path}")
     (entry,) = database.transitions
     assert (entry.job, entry.seq, entry.previous_status, entry.status) == (KEY.id, transition.seq, None, "running")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from watcher.domain.jobs import Basis, Forecast, Job, Progress, Status
+from watcher.domain.jobs import Basis, Forecast, Job, Progress
+from watcher.domain.states import JobState
 
 _LEEWAY = 0.22
 """By what share of the time foreseen a forecast may be wrong either way: estimates off by a fifth are good ones."""
@@ -67,7 +68,7 @@ def forecast(
     held, since = job.forecast, job.status_since
     if since is None:
         return held
-    if estimated_finish and job.status == Status.RUNNING and (told := _estimated(estimated_finish, since, now)):
+    if estimated_finish and job.state is JobState.RUNNING and (told := _estimated(estimated_finish, since, now)):
         return held if held and (held.at, held.basis) == (told.at, told.basis) else told
     if held and held.at:
         return held
@@ -108,7 +109,7 @@ def _estimated(finish: datetime, since: datetime, now: datetime) -> Forecast | N
 
 
 def _finish(progress: Progress, since: datetime) -> datetime | None:
-    if progress.at <= since or progress.step * _LEAST_DONE < progress.total_steps:
+    if not since < progress.at <= since + _LONGEST or progress.step * _LEAST_DONE < progress.total_steps:
         return None
     return since + (progress.at - since) * (progress.total_steps / progress.step)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from watcher.domain.text import printable
+from watcher.domain.states import JobState
+from watcher.domain.text import UNSAFE, is_printable
 
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
@@ -19,26 +20,8 @@ ID_RULE = "1 to 128 of the characters A-Z a-z 0-9 _ . : - (and not '.' or '..')"
 LONGEST_TEXT = 200
 TEXT_RULE = f"1 to {LONGEST_TEXT} characters, none of them a control character"
 """What `is_plain` accepts, for error messages."""
-
-
-class Status(StrEnum):
-    """The six documented statuses. A service may use others: a status is any string."""
-
-    VALIDATING_FILES = "validating_files"
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-TERMINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
-"""The statuses after which nothing is expected to happen."""
-
-
-def is_terminal(status: str | None) -> bool:
-    """Tell whether a job with this status has ended. An unknown status never has."""
-    return status in TERMINAL
+TEXT_PATTERN = f"^[^{UNSAFE}]*$"
+"""The same as a regular expression, besides the length: no character that drives a terminal, reorders or hides text."""
 
 
 def is_job_id(text: str) -> bool:
@@ -48,7 +31,7 @@ def is_job_id(text: str) -> bool:
 
 def is_plain(text: str) -> bool:
     """Tell whether `text` can be a job's name, or the name or value of a label."""
-    return 0 < len(text) <= LONGEST_TEXT and printable(text) == text
+    return 0 < len(text) <= LONGEST_TEXT and is_printable(text)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -99,6 +82,10 @@ class JobFacts:
     estimated_finish: datetime | None = None
     trained_tokens: int | None = None
     error: JobError | None = None
+    suffix: str | None = None
+    """What the user wanted the result's name to end with: a name for the job where people gave none."""
+    page_url: str | None = None
+    """The job's page at its service, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +94,15 @@ class Observation:
 
     key: JobKey
     status: str
+    """The word of the service, as it stands."""
+    state: JobState
+    """What the source's plugin makes of it."""
     at: datetime
     facts: JobFacts
     document: str
     """The job object exactly as the API gave it: JSON text."""
+    event_word: str | None = None
+    """The word for the type of an event, where it is not the status: see `Transition.type`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +155,26 @@ class Job:
     labels: Mapping[str, str] = field(default_factory=dict)
     status: str | None = None
     """The status of the last recorded transition; None before the first sight."""
+    state: JobState | None = None
+    """What that status means; None before the first sight."""
     seq: int = 0
     """The number of the last recorded transition, and so the version of this state."""
     status_since: datetime | None = None
     """When the present status was first observed."""
+    is_since_exact: bool = True
+    """Whether the status was seen to begin. It was not if the job was first seen in it."""
     due_at: datetime | None = None
     """When to poll next; None for a job that is polled no more."""
     failures: int = 0
     """Failed polls since the last answer."""
     missing: int = 0
-    """404 answers in a row."""
+    """404 answers since the last answer that knew the job."""
     last_error: str | None = None
     """What the last poll complained of; None after an answer."""
     forecast: Forecast | None = None
     """When the present status is expected to end; None while nobody knows."""
+    facts: JobFacts | None = None
+    """What the last observation said; None before the first sight."""
 
     @property
     def title(self) -> str:

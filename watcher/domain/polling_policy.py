@@ -9,7 +9,8 @@ from math import cbrt
 
 from watcher.domain.durations import format_duration
 from watcher.domain.forecast import Phase, Window, window
-from watcher.domain.jobs import Basis, Job, Status, is_terminal
+from watcher.domain.jobs import Basis, Job
+from watcher.domain.states import JobState
 
 LONGEST_INTERVAL = timedelta(minutes=5)
 """The longest wait between two polls, failed ones too, unless somebody says otherwise."""
@@ -88,16 +89,19 @@ class PollFailure:
     """The API's own name of the exchange."""
 
 
-def after_failure(job: Job, trouble: PollFailure) -> Job:
-    """Return the job after a poll without an observation. A rejection is the source's trouble, not the job's."""
-    if trouble.outcome is PollOutcome.REJECTED:
-        return replace(job, last_error=trouble.error)
-    missing = job.missing + 1 if trouble.outcome is PollOutcome.MISSING else 0
-    return replace(job, failures=job.failures + 1, missing=missing, last_error=trouble.error)
+def after_failure(job: Job, failure: PollFailure) -> Job:
+    """Return the job after a poll without an observation. A rejection is the source's failure, not the job's."""
+    if failure.outcome is PollOutcome.REJECTED:
+        return replace(job, last_error=failure.error)
+    # Only an answer shows that the source knows the job: a 503 between two 404s says nothing of it.
+    missing = job.missing + (failure.outcome is PollOutcome.MISSING)
+    return replace(job, failures=job.failures + 1, missing=missing, last_error=failure.error)
 
 
 def after_answer(job: Job) -> Job:
-    """Return the job after a poll that was answered."""
+    """Return the job after a poll that was answered; the same object when no poll had failed."""
+    if not job.failures and not job.missing and job.last_error is None:
+        return job
     return replace(job, failures=0, missing=0, last_error=None)
 
 
@@ -106,28 +110,33 @@ def is_reported_missing(job: Job) -> bool:
     return job.missing > MISSING_TOLERATED
 
 
-def next_poll(
-    job: Job, polling_policy: PollingPolicy, now: datetime, jitter: float, trouble: PollFailure | None = None
-) -> datetime | None:
-    """Say when to poll the job next, given how it stands after its last poll; None for never again.
+def wait_after_failure(job: Job, failure: PollFailure, policy: PollingPolicy, jitter: float) -> timedelta:
+    """Return how long to wait before the next poll of a job, given how it stands after a failed one."""
+    if failure.outcome is PollOutcome.REJECTED:
+        return max(policy.interval, PROBE_INTERVAL)
+    if failure.outcome is PollOutcome.MISSING and not is_reported_missing(job):
+        return min(policy.interval, MISSING_INTERVAL)
+    asked = min(failure.retry_after or timedelta(), LONGEST_RETRY_AFTER)
+    return max(_apart(_backoff(job.failures, policy), jitter), asked)
+
+
+def wait_after_answer(job: Job, policy: PollingPolicy, now: datetime, jitter: float) -> timedelta:
+    """Return how long to wait before the next poll of a job, given how it stands after an answer.
 
     `jitter` lies between -1 and 1. A job of which nothing is expected is due after exactly the interval.
     """
-    if trouble is None:
-        return None if is_terminal(job.status) else now + _until_next(job, polling_policy, now, jitter)
-    if trouble.outcome is PollOutcome.REJECTED:
-        return now + max(polling_policy.interval, PROBE_INTERVAL)
-    if trouble.outcome is PollOutcome.MISSING and not is_reported_missing(job):
-        return now + min(polling_policy.interval, MISSING_INTERVAL)
-    asked = min(trouble.retry_after or timedelta(), LONGEST_RETRY_AFTER)
-    return now + max(_apart(_backoff(job.failures, polling_policy), jitter), asked)
+    wait = _wait(job, policy, now)
+    if job.status_since and _has_just_begun(now - job.status_since, policy):
+        # It has just been seen in this status, maybe with many other jobs: they are not to go on in step.
+        return policy.shortest + (wait - policy.shortest) * ((1 + jitter) / 2)
+    return wait if wait == policy.interval else _apart(wait, jitter)
 
 
-def wants_look(job: Job, polling_policy: PollingPolicy, now: datetime) -> bool:
+def wants_look(job: Job, policy: PollingPolicy, now: datetime) -> bool:
     """Tell whether a look at the job's progress is worth its request now."""
     if (
-        not (polling_policy.is_adaptive and polling_policy.looks_at_progress)
-        or job.status != Status.RUNNING
+        not (policy.is_adaptive and policy.looks_at_progress)
+        or job.state is not JobState.RUNNING
         or not job.status_since
     ):
         return False
@@ -135,10 +144,10 @@ def wants_look(job: Job, polling_policy: PollingPolicy, now: datetime) -> bool:
     if held and held.basis is Basis.ESTIMATED_FINISH and expected and expected.phase(now) is not Phase.PASSED:
         return False
     age_at_last = held.made_at - job.status_since if held else timedelta()
-    return now - job.status_since >= max(polling_policy.interval * _FIRST_LOOK, age_at_last * _LOOK_AGAIN)
+    return now - job.status_since >= max(policy.interval * _FIRST_LOOK, age_at_last * _LOOK_AGAIN)
 
 
-def urgency(job: Job, polling_policy: PollingPolicy, now: datetime) -> float:
+def urgency(job: Job, policy: PollingPolicy, now: datetime) -> float:
     """Rank a due job among those that compete for a budget of requests: the greater, the sooner it is served.
 
     It is how long the job has been due, measured by the wait that it deserves: jobs that may change soon come
@@ -146,14 +155,14 @@ def urgency(job: Job, polling_policy: PollingPolicy, now: datetime) -> float:
     """
     if job.due_at is None:
         return 0.0
-    deserved = _wait(job, polling_policy, now) if job.status else polling_policy.shortest
-    return (max(now - job.due_at, timedelta()) + polling_policy.interval) / deserved
+    deserved = _wait(job, policy, now) if job.status else policy.shortest
+    return (max(now - job.due_at, timedelta()) + policy.interval) / deserved
 
 
-def reason(job: Job, polling_policy: PollingPolicy, now: datetime) -> str:
-    """Say in words why a job without trouble is polled as often as it is."""
-    every = f"every {format_duration(_wait(job, polling_policy, now))}"
-    expected = _worthwhile(job, polling_policy)
+def reason(job: Job, policy: PollingPolicy, now: datetime) -> str:
+    """Say in words why a job without failure is polled as often as it is."""
+    every = f"every {format_duration(_wait(job, policy, now))}"
+    expected = _worthwhile(job, policy)
     if expected is None or job.forecast is None or job.forecast.at is None:
         return every
     told = f"{_when(job.forecast.at, now)} by {_BASES[job.forecast.basis]}"
@@ -177,38 +186,30 @@ def _when(at: datetime, now: datetime) -> str:
     return f"in {format_duration(at - now)}" if at > now else f"{format_duration(now - at)} ago"
 
 
-def _until_next(job: Job, polling_policy: PollingPolicy, now: datetime, jitter: float) -> timedelta:
-    wait = _wait(job, polling_policy, now)
-    if job.status_since and _has_just_begun(now - job.status_since, polling_policy):
-        # It has just been seen in this status, maybe with many other jobs: they are not to go on in step.
-        return polling_policy.shortest + (wait - polling_policy.shortest) * ((1 + jitter) / 2)
-    return wait if wait == polling_policy.interval else _apart(wait, jitter)
+def _has_just_begun(age: timedelta, policy: PollingPolicy) -> bool:
+    return timedelta() <= age < policy.interval and age < policy.shortest * (1 - _SPREAD)
 
 
-def _has_just_begun(age: timedelta, polling_policy: PollingPolicy) -> bool:
-    return timedelta() <= age < polling_policy.interval and age < polling_policy.shortest * (1 - _SPREAD)
-
-
-def _wait(job: Job, polling_policy: PollingPolicy, now: datetime) -> timedelta:
+def _wait(job: Job, policy: PollingPolicy, now: datetime) -> timedelta:
     """Return the wait before chance comes in: the interval, unless the end of the status can be foreseen."""
-    expected = _worthwhile(job, polling_policy)
+    expected = _worthwhile(job, policy)
     if expected is None or expected.phase(now) is Phase.PASSED:
-        return polling_policy.interval
-    longest = polling_policy.longest
-    often = min(max(polling_policy.interval * cbrt(expected.length / _TYPICAL), polling_policy.shortest), longest)
+        return policy.interval
+    longest = policy.longest
+    often = min(max(policy.interval * cbrt(expected.length / _TYPICAL), policy.shortest), longest)
     return max(min(often * _SELDOM, longest, expected.begin - now), often)
 
 
-def _worthwhile(job: Job, polling_policy: PollingPolicy) -> Window | None:
+def _worthwhile(job: Job, policy: PollingPolicy) -> Window | None:
     """Return when the job's status is expected to end, if that is worth minding."""
-    expected = window(job) if polling_policy.is_adaptive else None
-    return expected if expected and expected.length >= polling_policy.interval * _WORTHWHILE else None
+    expected = window(job) if policy.is_adaptive else None
+    return expected if expected and expected.length >= policy.interval * _WORTHWHILE else None
 
 
 def _apart(wait: timedelta, jitter: float) -> timedelta:
     return wait * (1 - _SPREAD * (1 + jitter) / 2)
 
 
-def _backoff(failures: int, polling_policy: PollingPolicy) -> timedelta:
+def _backoff(failures: int, policy: PollingPolicy) -> timedelta:
     doublings = min(failures, 20)  # any interval has reached the bound by then, and none overflows
-    return min(polling_policy.interval * (1 << doublings), polling_policy.max_interval)
+    return min(policy.interval * (1 << doublings), policy.max_interval)

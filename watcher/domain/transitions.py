@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from watcher.domain.jobs import TERMINAL, Job, JobFacts, JobKey, Observation, Status, is_terminal
-
-_PATH = (Status.VALIDATING_FILES, Status.QUEUED, Status.RUNNING)
-"""The statuses that a job passes in order before it ends."""
-_RANK: Mapping[str, int] = {
-    **{status: rank for rank, status in enumerate(_PATH)},
-    **dict.fromkeys(TERMINAL, len(_PATH)),
-}
-_DEAD_ENDS = {Status.FAILED, Status.CANCELLED}
-"""A job gets there from anywhere, so these prove nothing about the way."""
+from watcher.domain.jobs import Job, JobFacts, JobKey, Observation
+from watcher.domain.states import DEAD_ENDS, PATH, RANK, JobState, documented_word, is_terminal, named_state
 
 
 class Reason(StrEnum):
@@ -39,21 +33,54 @@ class Transition:
     labels: Mapping[str, str]
     seq: int
     previous_status: str | None
+    previous_state: JobState | None
     status: str
+    state: JobState
+    """What the status means."""
     reason: Reason
     skipped: tuple[str, ...]
-    """The statuses that the job must have passed between two observations."""
+    """The states that the job must have passed between two observations, in OpenAI's words."""
     observed_at: datetime
     previous_since: datetime | None
     """When the previous status was first observed."""
     facts: JobFacts
     document: str
     """The job object as retrieved: JSON text."""
+    is_previous_exact: bool = True
+    """Whether the previous status was seen to begin, so that `previous_since` says when."""
+    event_word: str | None = None
+    """The word for the type of the event, where it is not the status."""
+
+    @property
+    def id(self) -> str:
+        """The event's id: a function of (source, job, seq) alone."""
+        return event_id(self.key.source, self.key.id, self.seq)
+
+    @property
+    def type(self) -> str:
+        """The event's type. Services that do not speak OpenAI's API get OpenAI's words for the state."""
+        return f"fine_tuning.job.{self.event_word or self.status}"
+
+    @property
+    def subject(self) -> str:
+        """What the event is about; events of one subject reach a notifier in order."""
+        return str(self.key)
+
+    @property
+    def at(self) -> datetime:
+        """When it was observed."""
+        return self.observed_at
 
     @property
     def title(self) -> str:
-        """The name people gave the job, else its id."""
-        return self.name or self.key.id
+        """The name people gave the job, else the suffix of its result, else its id."""
+        return self.name or self.facts.suffix or self.key.id
+
+
+def event_id(source: str, name: str, seq: int) -> str:
+    """Return the id of an event: the same over retries, restarts and replicas."""
+    digest = hashlib.sha256(json.dumps([source, name, seq]).encode())
+    return f"evt_{digest.hexdigest()[:32]}"
 
 
 def detect(previous: Job, observation: Observation) -> Transition | None:
@@ -63,37 +90,52 @@ def detect(previous: Job, observation: Observation) -> Transition | None:
     """
     if observation.status == previous.status:
         return None
-    reason, skipped = _judge(previous.status, observation.status)
+    reason, skipped = _compare(previous.state, observation.state)
     return Transition(
         key=previous.key,
         name=previous.name,
         labels=previous.labels,
-        seq=_next_seq(previous.seq, observation.at),
+        seq=next_seq(previous.seq, observation.at),
         previous_status=previous.status,
+        previous_state=previous.state,
         status=observation.status,
+        state=observation.state,
         reason=reason,
         skipped=skipped,
         observed_at=observation.at,
         previous_since=previous.status_since,
         facts=observation.facts,
         document=observation.document,
+        is_previous_exact=previous.is_since_exact,
+        event_word=observation.event_word,
     )
 
 
 def moved(job: Job, transition: Transition) -> Job:
     """Return the job as it stands after the transition."""
     return replace(
-        job, status=transition.status, seq=transition.seq, status_since=transition.observed_at, forecast=None
+        job,
+        status=transition.status,
+        state=transition.state,
+        seq=transition.seq,
+        status_since=transition.observed_at,
+        is_since_exact=transition.reason is not Reason.FIRST_SEEN,
+        forecast=None,
     )
 
 
-def has_reached(status: str, goal: str) -> bool:
-    """Tell whether a job with this status is at the goal, or has passed it: short statuses are often not seen."""
-    return status == goal or (goal in _PATH and _RANK.get(status, 0) > _RANK[goal] and status not in _DEAD_ENDS)
+def has_reached(job: Job, goal: str) -> bool:
+    """Tell whether the job is at the goal, a status or a state, or has passed it: short states are often not seen."""
+    if job.status is None or job.state is None:
+        return False
+    state = named_state(goal)
+    if job.status == goal or job.state is state:
+        return True
+    return state in PATH and RANK.get(job.state, 0) > RANK[state] and job.state not in DEAD_ENDS
 
 
-def _next_seq(last: int, at: datetime) -> int:
-    """Number a transition: above the last one, and at least the second it was observed in.
+def next_seq(last: int, at: datetime) -> int:
+    """Number an event: above the last one, and at least the second it was observed in.
 
     Counting 1, 2, 3 would give two different transitions the same number, and so the same id, whenever the
     record is lost, restored from a backup, or was never kept (`watch`): a receiver that drops duplicates would
@@ -102,17 +144,18 @@ def _next_seq(last: int, at: datetime) -> int:
     return max(last + 1, int(at.timestamp()))
 
 
-def _judge(before: str | None, after: str) -> tuple[Reason, tuple[str, ...]]:
+def _compare(before: JobState | None, after: JobState) -> tuple[Reason, tuple[str, ...]]:
     if before is None:
         return Reason.FIRST_SEEN, ()
     if is_terminal(before):
         return Reason.REOPENED, ()
-    if after not in _RANK:
+    if after not in RANK:
         return Reason.UNRECOGNISED, ()
-    if before not in _RANK:
-        # From outside the six there is no telling which way this was.
+    if before not in RANK:
+        # From a state without a rank there is no telling which way this was.
         return Reason.ADVANCED, ()
-    if _RANK[after] < _RANK[before]:
+    if RANK[after] < RANK[before]:
         return Reason.REGRESSED, ()
-    skipped = () if after in _DEAD_ENDS else _PATH[_RANK[before] + 1 : _RANK[after]]
-    return (Reason.SKIPPED, tuple(map(str, skipped))) if skipped else (Reason.ADVANCED, ())
+    passed = PATH[max(RANK[before] + 1, 0) : RANK[after]] if before is not JobState.PENDING else ()
+    skipped = () if after in DEAD_ENDS else tuple(map(documented_word, passed))
+    return (Reason.SKIPPED, skipped) if skipped else (Reason.ADVANCED, ())

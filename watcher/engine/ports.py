@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Protocol
 
+from watcher.domain.conditions import Condition
 from watcher.domain.deliveries import Delivery, Outcome, Settlement
 from watcher.domain.jobs import Job, JobKey, Observation, Page, Progress
 from watcher.domain.messages import Message
+from watcher.domain.notifications import Planned
 from watcher.domain.polling_policy import PollOutcome
 from watcher.domain.transitions import Transition
 
@@ -47,12 +50,14 @@ class Notifier(Protocol):
     """A named destination."""
 
     @property
-    def at_once(self) -> int:
+    def concurrency(self) -> int:
         """How many messages may be on their way at the same time."""
         ...
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:
         """Make one attempt, and say what it came to. Never raises for what a receiver does.
+
+        `previous_receipt` is the receipt of the last message about the same subject, for notifiers that update it.
 
         The one exception: OutputClosedError, when the notifier writes to our own standard output and nobody reads it.
         """
@@ -60,23 +65,35 @@ class Notifier(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """A condition as it was found, which is an event if it differs from what the store holds."""
+
+    condition: Condition
+    at: datetime
+    recipients: tuple[Planned, ...]
+    """Which notifiers get the event."""
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """What a poll changes in the record: the job's new state and, if it moved, the transition and who is owed it."""
+    """What a poll changes in the store: the job, its transition, and who is told."""
 
     seen: int
     """The `seq` that the change is based on; the record refuses it when somebody else has moved on."""
     job: Job
     """The job as it stands now."""
     transition: Transition | None = None
-    recipients: tuple[str, ...] = ()
-    """The notifiers that get the transition."""
+    recipients: tuple[Planned, ...] = ()
+    """Which notifiers get the transition."""
+    conditions: tuple[Finding, ...] = ()
+    """Conditions of the job that the poll has found."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
     """Which due jobs of a source are wanted."""
 
-    room: int
+    limit: int
     """How many at most."""
     next_due: datetime
     """When they are due again, unless somebody says otherwise."""
@@ -101,10 +118,10 @@ class LongestWaits:
 class JobStore(Protocol):
     """The record of jobs, as `observe` needs it. Every method may raise StoreError."""
 
-    async def claim_due(self, takes: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
-        """Take due jobs of each source.
+    async def claim_due(self, requests: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
+        """Claim due jobs of each source.
 
-        The same statement moves their `due_at` to `next_due`, so that nobody else takes them meanwhile.
+        The same statement moves their `due_at` to `next_due`, so that no other watcher claims them meanwhile.
         """
         ...
 
@@ -218,3 +235,7 @@ class Runtime:
     jitter: Jitter
     log: Log
     telemetry: Telemetry = field(default_factory=NoTelemetry)
+    commit_retry_seconds: float = 1.0
+    """How soon a commit that the store refused is tried again. The store itself has already waited when it was busy."""
+    steady: Callable[[], float] = monotonic
+    """Tells seconds that pass evenly, whatever the host's clock is set to."""

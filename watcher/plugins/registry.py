@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeGuard
@@ -26,6 +27,21 @@ def plugin(kind: str) -> Plugin[Any]:
     if kind not in installed:
         raise ConfigurationError(_unknown(kind, sorted(installed)))
     return _load(kind, installed[kind])
+
+
+@dataclass(frozen=True, slots=True)
+class PluginOrigin:
+    """Where an installed plugin comes from."""
+
+    module: str
+    package: str
+    """The package that brings it, and its version, in words."""
+
+
+def origin_of(kind: str) -> PluginOrigin:
+    """Say where the plugin of an installed kind comes from."""
+    entry = _installed()[kind][0]
+    return PluginOrigin(entry.module, _package(entry))
 
 
 def load_plugins() -> Mapping[str, Plugin[Any]]:

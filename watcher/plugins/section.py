@@ -148,7 +148,7 @@ def _read_secret(path: object) -> SecretStr | Mistake:
     try:
         with Path(path).open("rb") as file:
             secret = file.read(SECRET_FILE_LIMIT + 1)
-        text = secret.decode("utf-8").strip()
+        text = secret.decode("utf-8-sig").strip()  # some editors of Windows begin a file with a mark
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else _not_text(error)
         return Mistake(f"cannot read {shown}: {why}", is_in_file=True)

@@ -11,28 +11,27 @@ from typing import TYPE_CHECKING
 
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.domain.jobs import JobSpec
-from watcher.domain.polling_policy import PollingPolicy
 from watcher.engine.ports import Log, NoTelemetry, Runtime, Telemetry
 from watcher.errors import ConfigurationError
-from watcher.settings.conversion import job_spec, polling_policy, routes, source_configs
-from watcher.sources.openai.config import DEFAULT_SOURCE, SourceConfig
+from watcher.settings.conversion import job_spec, polling_policy, routes, source_configs, usual_source
+from watcher.sources.openai.config import SourceConfig
 
 if TYPE_CHECKING:
     # Loaded where they are used: `watch` without a configuration needs none of them.
+    from watcher.domain.health import HealthSnapshot
     from watcher.engine.delivery.direct import DirectDelivery
     from watcher.engine.delivery.dispatcher import Dispatcher
     from watcher.engine.polling.poller import Poller
-    from watcher.engine.polling.source_state import Lane
+    from watcher.engine.polling.source_state import SourceState
     from watcher.engine.ports import Notifier
     from watcher.engine.self_monitoring import SelfMonitoring
-    from watcher.server.context import HealthSnapshot
-    from watcher.server.serving import Listen
+    from watcher.server.listening import Listen
     from watcher.service.heartbeat import Heartbeat
     from watcher.settings.model import Settings
     from watcher.sources.openai.source import OpenAISource
     from watcher.store.sql import SqlStore
 
-POLLS_AT_ONCE = 128
+CONCURRENT_POLLS = 128
 """Polls under way at one source. At an API that takes 100 ms, this is about what one core can do."""
 NOTIFIER_TIMEOUT = timedelta(seconds=15)
 """How long a receiver may take over a message."""
@@ -67,7 +66,7 @@ def open_source(
     """Make the source that a configuration describes; it waits for its turn before each request."""
     from watcher.sources.openai.source import OpenAISource
 
-    return OpenAISource(config, runtime.clock, runtime.log, at_once=POLLS_AT_ONCE, turn=turn)
+    return OpenAISource(config, runtime.clock, runtime.log, at_once=CONCURRENT_POLLS, turn=turn)
 
 
 async def open_notifiers(
@@ -109,10 +108,12 @@ class Pipeline:
     emergency: DirectDelivery
     """Tells of a record that cannot be written, without it."""
     heartbeat: Heartbeat | None
-    polling_policy: PollingPolicy
-    """How often a job is polled."""
+    service: str
+    """What this process is called among replicas."""
     configured: Sequence[JobSpec]
     """The jobs that the configuration names."""
+    usual_source: str
+    """The source of a job that is named without one."""
     retention: timedelta
     """How long the record keeps what is over."""
 
@@ -120,14 +121,17 @@ class Pipeline:
 class ServicePlan:
     """How a service is put together from settings. A reload makes a new one, for the same record."""
 
-    def __init__(self, settings: Settings, runtime: Runtime, adopt: Callable[[], None] = lambda: None) -> None:
-        """`adopt` is called when the settings take effect.
+    def __init__(
+        self, settings: Settings, runtime: Runtime, adopt: Callable[[], None] = lambda: None, *, service: str = ""
+    ) -> None:
+        """`adopt` is called when the settings take effect; `service` names this process among replicas.
 
         Raises ConfigurationError for settings that no service can be made of.
         """
         self.settings = settings
         self.adopt = adopt
         self._runtime = runtime
+        self._service = service
         self._sources = source_configs(settings)
         self._listen = listen_of(settings)
 
@@ -136,21 +140,23 @@ class ServicePlan:
         return open_store(self.settings, self._runtime.telemetry)
 
     @asynccontextmanager
-    async def open_pages(self, store: SqlStore, health: Callable[[], HealthSnapshot]) -> AsyncIterator[None]:
-        """Serve the pages, if they are wanted. Raises ConfigurationError when they cannot be."""
+    async def open_server(self, store: SqlStore, health: Callable[[], HealthSnapshot]) -> AsyncIterator[None]:
+        """Serve probes, metrics and the API, if that is wanted. Raises ConfigurationError when it cannot be done."""
         if self._listen is None:
             yield
             return
         from watcher import __version__
-        from watcher.server.app import make_app
+        from watcher.server.app import Access, make_app
         from watcher.server.context import ServerContext
         from watcher.server.metrics import PrometheusTelemetry
         from watcher.server.serving import serving
 
-        runtime, token = self._runtime, self.settings.http.token
+        runtime, http = self._runtime, self.settings.http
         telemetry = runtime.telemetry if isinstance(runtime.telemetry, PrometheusTelemetry) else PrometheusTelemetry()
         context = ServerContext(store, runtime.clock, runtime.log, __version__, health)
-        app = make_app(context, telemetry, token.get_secret_value() if token else None)
+        token = http.token.get_secret_value() if http.token else None
+        hosts = None if self._listen.path else (self._listen.host, *http.allowed_hosts)
+        app = make_app(context, telemetry, Access(token, hosts))
         async with serving(app, self._listen, runtime.log):
             yield
 
@@ -168,17 +174,17 @@ class ServicePlan:
             notifiers = await open_notifiers(settings, settings.notifiers, runtime, stack)
             deliver = Dispatcher(store, notifiers, SERVICE_RETRY_POLICY, runtime)
             wanted = routes(settings)
-            poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake)
-            for config in self._sources.values():
-                poller.add_lane(await self._open_lane(config, stack))
             self_monitoring = SelfMonitoring(
                 store,
                 runtime,
                 routes=wanted,
                 stuck_after=settings.supervision.stuck_after,
                 wake_delivery=deliver.wake,
+                watcher=self._service,
             )
-            poller.tell_missing(self_monitoring.note_missing)
+            poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake)
+            for config in self._sources.values():
+                poller.add_source(await self._open_source_state(config, stack))
             beat = settings.heartbeat.url
             yield Pipeline(
                 poller,
@@ -186,27 +192,24 @@ class ServicePlan:
                 self_monitoring,
                 emergency=DirectDelivery(notifiers, wanted, runtime),
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
-                polling_policy=polling_policy(settings, DEFAULT_SOURCE),
+                service=self._service,
                 configured=[job_spec(job) for job in settings.jobs],
+                usual_source=usual_source(settings),
                 retention=settings.store.retention,
             )
 
-    async def _open_lane(self, config: SourceConfig, stack: AsyncExitStack) -> Lane:
+    async def _open_source_state(self, config: SourceConfig, stack: AsyncExitStack) -> SourceState:
+        from watcher.engine.polling.list_scan import ListScan
         from watcher.engine.polling.rate_limit import RateLimit
-        from watcher.engine.polling.source_state import Lane
+        from watcher.engine.polling.source_state import SourceState
 
         chosen = self.settings.sources[config.name]
         rate_limit = RateLimit(chosen.max_requests_per_minute) if chosen.max_requests_per_minute else None
-        turn = rate_limit.turn if rate_limit else None
-        source = await stack.enter_async_context(open_source(config, self._runtime, turn))
-        return Lane(
-            config.name,
-            source,
-            polling_policy(self.settings, config.name),
-            POLLS_AT_ONCE,
-            strategy=chosen.strategy,
-            rate_limit=rate_limit,
-        )
+        wait = rate_limit.wait if rate_limit else None
+        source = await stack.enter_async_context(open_source(config, self._runtime, wait))
+        policy = polling_policy(self.settings, config.name)
+        scan = ListScan(source, strategy=chosen.strategy, interval=policy.interval)
+        return SourceState(config.name, source, policy, CONCURRENT_POLLS, scan, rate_limit=rate_limit)
 
     async def watch_jobs(self, store: SqlStore, before: ServicePlan | None = None) -> None:
         """Watch the configured jobs; no longer those that only the configuration before named."""
@@ -239,10 +242,10 @@ class ServicePlan:
 
 
 def listen_of(settings: Settings) -> Listen | None:
-    """Take from the settings where to serve pages; None for nowhere. Raises ConfigurationError."""
+    """Take from the settings where to serve HTTP; None for nowhere. Raises ConfigurationError."""
     if settings.http.listen is None:
         return None
-    from watcher.server.serving import check_exposure, parse_listen
+    from watcher.server.listening import check_exposure, parse_listen
 
     listen = parse_listen(settings.http.listen)
     check_exposure(listen, has_token=settings.http.token is not None)
@@ -252,6 +255,7 @@ def listen_of(settings: Settings) -> Listen | None:
 async def check_settings(settings: Settings, runtime: Runtime) -> None:
     """Refuse what the service would refuse at start, without touching the record. Raises ConfigurationError."""
     listen_of(settings)
+    open_store(settings)
     async with AsyncExitStack() as stack:
         for config in source_configs(settings).values():
             await stack.enter_async_context(open_source(config, runtime))

@@ -1,30 +1,24 @@
-"""The long-running service: signals, the scheduler's ticks, reloads, and a clean end."""
+"""The long-running service: one generation of the pipeline after the other, and a clean end."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, timedelta
-from time import monotonic
-from typing import TYPE_CHECKING
-
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from watcher.engine.ports import Runtime
 from watcher.errors import ConfigurationError, StoreError
 from watcher.service.bootstrap import Pipeline, ServicePlan
 from watcher.service.maintenance import Maintenance
+from watcher.service.scheduler import PeriodicTask, Scheduler
+from watcher.service.signals import SignalRequests, handled_signals
 from watcher.service.systemd import ServiceManager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from watcher.server.context import HealthSnapshot
+    from watcher.domain.health import HealthSnapshot
     from watcher.store.sql import SqlStore
 
 LONGEST_TICK = timedelta(seconds=1)
@@ -32,32 +26,23 @@ LONGEST_TICK = timedelta(seconds=1)
 SHORTEST_TICK = timedelta(milliseconds=5)
 TICKS_PER_INTERVAL = 4
 """Ticks are a fraction of a short interval: looking exactly once per interval would miss every other poll."""
-PRUNE_INTERVAL = timedelta(hours=1)
-STATUS_INTERVAL = timedelta(seconds=10)
-SUPERVISE_INTERVAL = timedelta(seconds=10)
-HEARTBEAT_INTERVAL = timedelta(minutes=1)
-REMEMBER_INTERVAL = timedelta(minutes=10)
-REASSERT_INTERVAL = timedelta(hours=12)
-CLOCK_CHECK_SECONDS = 1.0
-SMALLEST_STEP_SECONDS = 2.0
-"""How far the host's clock must have been set for that to matter; corrections of less are daily business."""
 DRAIN_LIMIT = timedelta(seconds=10)
-"""How long sends under way may go on after the first signal."""
+"""How long sends in flight may go on after a stop or a reload."""
 
-Requests = asyncio.Queue[signal.Signals]
-"""The signals that came, in order."""
-Reread = Callable[[], ServicePlan]
+T = TypeVar("T")
+
+ReadPlan = Callable[[], ServicePlan]
 """Reads the configuration anew. Raises ConfigurationError."""
 
 
-async def serve(plan: ServicePlan, reread: Reread, runtime: Runtime) -> None:
+async def serve(plan: ServicePlan, read_plan: ReadPlan, runtime: Runtime) -> None:
     """Watch and deliver until SIGTERM or SIGINT; a second one ends the process at once. SIGHUP reloads.
 
     Raises OutputClosedError, StoreError or ConfigurationError.
     """
-    with owned_signals() as requests:
+    with handled_signals() as requests:
         async with plan.open_store() as store:
-            await Daemon(store, reread, requests, runtime).run(plan)
+            await Daemon(store, read_plan, requests, runtime).run(plan)
 
 
 @dataclass(slots=True)
@@ -72,26 +57,32 @@ class _Generation:
 
 
 class Daemon:
-    """Runs one generation of the pipeline after the other on the same record."""
+    """Runs one generation of the pipeline after the other on the same store."""
 
-    def __init__(self, store: SqlStore, reread: Reread, requests: Requests, runtime: Runtime) -> None:
+    def __init__(self, store: SqlStore, read_plan: ReadPlan, requests: SignalRequests, runtime: Runtime) -> None:
         self._store = store
-        self._reread = reread
+        self._read_plan = read_plan
         self._requests = requests
         self._runtime = runtime
         self._log = runtime.log
         self._manager = ServiceManager()
+        self._draining: set[asyncio.Task[None]] = set()
+        """The ends of earlier generations, whose sends are still in flight."""
 
     async def run(self, plan: ServicePlan) -> None:
         """Serve until told to stop."""
         first = await self._open(plan)
         self._maintenance = first.maintenance
-        await plan.watch_jobs(self._store)
-        async with plan.open_pages(self._store, self._health):
-            generation: _Generation | None = first
-            while generation:
-                async with generation.opened:
+        generation: _Generation | None = first
+        try:
+            await plan.watch_jobs(self._store)
+            async with plan.open_server(self._store, self._health):
+                while generation:
                     generation = await self._run(generation)
+        finally:
+            await self._finish_draining()
+            with suppress(StoreError):  # its sign of life grows old by itself
+                await self._store.forget_service(first.pipeline.service)
         self._log.info("stopped")
 
     async def _open(self, plan: ServicePlan) -> _Generation:
@@ -100,51 +91,69 @@ class Daemon:
         return _Generation(plan, pipeline, Maintenance(pipeline, self._store, self._manager, self._runtime), stack)
 
     def _health(self) -> HealthSnapshot:
-        return self._maintenance.health()
+        return self._maintenance.health.snapshot()
 
     async def _run(self, generation: _Generation) -> _Generation | None:
-        """Let the pipeline run until a signal; return what shall run next."""
+        """Let the pipeline run until a stop or a reload; return what shall run next."""
         pipeline, self._maintenance = generation.pipeline, generation.maintenance
-        observing = asyncio.create_task(pipeline.poller.run())
+        polling = asyncio.create_task(pipeline.poller.run())
         delivering = asyncio.create_task(pipeline.deliver.run())
-        asking = asyncio.create_task(self._next(generation))
-        await generation.maintenance.undo_clock_step()
-        scheduler = self._scheduler(pipeline, generation.maintenance)
-        scheduler.start()
-        keeping_time = asyncio.create_task(self._keep_time(scheduler, generation.maintenance))
+        waiting = asyncio.create_task(self._next(generation))
         try:
-            # Neither loop ends by itself: one that does has met a closed output, or a fault of ours.
-            await asyncio.wait([observing, delivering, asking], return_when=asyncio.FIRST_COMPLETED)
+            await generation.maintenance.undo_clock_step()
+            async with self._scheduler(generation).running():
+                # Neither loop ends by itself: one that does has met a closed output, or a fault of ours.
+                await asyncio.wait([polling, delivering, waiting], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            keeping_time.cancel()
-            scheduler.pause()
-            await self._drain(pipeline, observing, delivering)
-            await generation.maintenance.close()
-            scheduler.shutdown(wait=False)
-        for result in await asyncio.gather(observing, delivering, return_exceptions=True):
-            if isinstance(result, Exception):
-                asking.cancel()
-                raise result
-        return await asking
+            polling.cancel()
+            pipeline.deliver.stop()
+            await asyncio.wait([polling])
+            self._drain(generation, delivering)
+        for task in (polling, delivering):
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                waiting.cancel()
+                await asyncio.wait([waiting])
+                raise error
+        return await waiting
 
-    async def _drain(self, pipeline: Pipeline, observing: asyncio.Task[None], delivering: asyncio.Task[None]) -> None:
-        observing.cancel()
-        pipeline.deliver.stop()
-        await asyncio.wait([observing, delivering], timeout=DRAIN_LIMIT.total_seconds())
-        if not delivering.done():
-            self._log.warning("messages under way are left for later", waited_seconds=DRAIN_LIMIT.seconds)
-            delivering.cancel()
+    def _drain(self, generation: _Generation, delivering: asyncio.Task[None]) -> None:
+        """Let the sends in flight end while the next generation already runs."""
+        draining = asyncio.create_task(self._end(generation, delivering))
+        self._draining.add(draining)
+        draining.add_done_callback(self._draining.discard)
+
+    async def _end(self, generation: _Generation, delivering: asyncio.Task[None]) -> None:
+        async with generation.opened:
+            await asyncio.wait([delivering], timeout=DRAIN_LIMIT.total_seconds())
+            if not delivering.done():
+                self._log.warning("sends in flight are left for later", waited_seconds=DRAIN_LIMIT.seconds)
+                delivering.cancel()
+                await asyncio.wait([delivering])
+            await generation.maintenance.close()
+
+    async def _finish_draining(self) -> None:
+        for result in await asyncio.gather(*self._draining, return_exceptions=True):
+            if isinstance(result, Exception):
+                self._log.error("a notifier or a source was not closed", error=type(result).__name__)
 
     async def _next(self, generation: _Generation) -> _Generation | None:
         """Wait for a signal that is carried out; return the generation that a reload brings, None for the end."""
-        await generation.pipeline.poller.first_tick.wait()
+        await generation.pipeline.poller.first_turn.wait()
         self._manager.ready(await generation.maintenance.status())
-        while True:
-            request = await self._requests.get()
-            if request is not signal.SIGHUP:
-                self._log.info("stopping", signal=request.name)
+        async with _cancelled_at_end(self._requests.stop()) as stop, _cancelled_at_end(self._reload(generation)) as new:
+            await asyncio.wait([stop, new], return_when=asyncio.FIRST_COMPLETED)
+            if stop.done():
+                if new.done() and not new.exception():
+                    await new.result().opened.aclose()
+                self._log.info("stopping", signal=stop.result().name)
                 self._manager.stopping()
                 return None
+            return await new
+
+    async def _reload(self, generation: _Generation) -> _Generation:
+        """Wait for reloads until one of them can be carried out; return what it brings."""
+        while True:
+            await self._requests.reload()
             self._manager.reloading()
             if successor := await self._successor(generation):
                 return successor
@@ -152,11 +161,11 @@ class Daemon:
 
     async def _successor(self, generation: _Generation) -> _Generation | None:
         """Prepare what comes after a reload, while the present pipeline still runs; None when it cannot be had."""
-        if out_of_reach := generation.maintenance.store_error():
-            self._log.error("configuration not reloaded while the record is out of reach", error=str(out_of_reach))
+        if out_of_reach := generation.maintenance.health.snapshot().store_error:
+            self._log.error("configuration not reloaded while the store is out of reach", error=out_of_reach)
             return None
         try:
-            plan = self._reread()
+            plan = self._read_plan()
             successor = await self._open(plan)
         except ConfigurationError as error:
             self._log.error("configuration not reloaded, the one before stays", mistakes=list(error.mistakes))
@@ -166,8 +175,10 @@ class Daemon:
             return None
         try:
             await plan.watch_jobs(self._store, generation.plan)
-        except StoreError as error:
+        except BaseException as error:
             await successor.opened.aclose()
+            if not isinstance(error, StoreError):
+                raise
             self._log.error("configuration not reloaded, the one before stays", error=str(error))
             return None
         plan.adopt()
@@ -176,22 +187,10 @@ class Daemon:
         self._log.info("configuration reloaded")
         return successor
 
-    async def _keep_time(self, scheduler: AsyncIOScheduler, maintenance: Maintenance) -> None:
-        """Notice that the host's clock was set: the next ticks, and all that is due at a time of day, depend on it."""
-        while True:
-            wall, steady = self._runtime.clock(), monotonic()
-            await asyncio.sleep(CLOCK_CHECK_SECONDS)
-            now = self._runtime.clock()
-            step = (now - wall).total_seconds() - (monotonic() - steady)
-            if abs(step) >= SMALLEST_STEP_SECONDS:
-                self._log.warning("the host's clock was set, or the host slept", by_seconds=round(step, 1))
-                for tick in scheduler.get_jobs():
-                    tick.modify(next_run_time=now)
-                await maintenance.undo_clock_step(timedelta())
-
-    def _scheduler(self, pipeline: Pipeline, maintenance: Maintenance) -> AsyncIOScheduler:
-        """Make the scheduler. It only ticks: the record knows what is due."""
-        tick = min(max(pipeline.polling_policy.interval / TICKS_PER_INTERVAL, SHORTEST_TICK), LONGEST_TICK)
+    def _scheduler(self, generation: _Generation) -> Scheduler:
+        """Make the scheduler. It only ticks: the store knows what is due."""
+        pipeline, maintenance = generation.pipeline, generation.maintenance
+        tick = min(max(pipeline.poller.shortest_interval / TICKS_PER_INTERVAL, SHORTEST_TICK), LONGEST_TICK)
 
         async def poll() -> None:
             pipeline.poller.wake()
@@ -199,58 +198,16 @@ class Daemon:
         async def deliver() -> None:
             pipeline.deliver.wake()
 
-        ticks: list[tuple[Callable[[], Awaitable[None]], timedelta]] = [
-            (poll, tick),
-            (deliver, LONGEST_TICK),
-            (maintenance.self_monitoring, SUPERVISE_INTERVAL),
-            (maintenance.report, STATUS_INTERVAL),
-            (maintenance.sign_of_life, self._manager.watchdog_interval or STATUS_INTERVAL),
-            (maintenance.beat, HEARTBEAT_INTERVAL),
-            (maintenance.prune, PRUNE_INTERVAL),
-            (maintenance.remember, REMEMBER_INTERVAL),
-            (maintenance.refresh_configured_jobs, REASSERT_INTERVAL),
-        ]
-        scheduler = AsyncIOScheduler(
-            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        )
-        for job, interval in ticks:
-            # Replicas must not tick in step: the one that is always first would do all the work.
-            seconds, jitter = interval.total_seconds(), None
-            if job is poll:
-                seconds = jitter = seconds / 2
-            trigger = IntervalTrigger(seconds=seconds, jitter=jitter, timezone=UTC)
-            scheduler.add_job(_ending_quietly(job), trigger, next_run_time=self._runtime.clock())
-        return scheduler
+        tasks = [PeriodicTask(poll, tick, is_random=True), PeriodicTask(deliver, LONGEST_TICK), *maintenance.tasks()]
+        return Scheduler(tasks, self._runtime, maintenance.clock_stepped)
 
 
-def _ending_quietly(job: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """Let a chore be cut short by the end of the service, which APScheduler would log as a fault."""
-
-    async def tick() -> None:
-        with suppress(asyncio.CancelledError):
-            await job()
-
-    return tick
-
-
-@contextmanager
-def owned_signals() -> Iterator[Requests]:
-    """Own the signals: they queue as requests. A second one to stop ends the process at once."""
-    loop = asyncio.get_running_loop()
-    requests: Requests = asyncio.Queue()
-    stops: list[signal.Signals] = []
-
-    def on_stop(number: signal.Signals) -> None:
-        if stops:
-            os._exit(128 + number)  # at once: what was sent and not settled is sent again, with the same id
-        stops.append(number)
-        requests.put_nowait(number)
-
-    handlers = {signal.SIGTERM: on_stop, signal.SIGINT: on_stop, signal.SIGHUP: requests.put_nowait}
-    for number, handler in handlers.items():
-        loop.add_signal_handler(number, handler, number)
+@asynccontextmanager
+async def _cancelled_at_end(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
+    """Run work as a task that is cancelled if it has not ended when the block does."""
+    task = asyncio.create_task(work)
     try:
-        yield requests
+        yield task
     finally:
-        for number in handlers:
-            loop.remove_signal_handler(number)
+        task.cancel()
+        await asyncio.wait([task])

@@ -7,17 +7,19 @@ from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from watcher.domain.durations import write_duration
-from watcher.domain.jobs import ID_RULE, TEXT_RULE, Status, is_job_id, is_plain
+from watcher.domain.jobs import ID_RULE, TEXT_RULE, is_job_id, is_plain
+from watcher.domain.states import Status
 from watcher.plugins.section import Duration, expected
-from watcher.settings.error_text import nearest
 from watcher.sources.openai.config import DEFAULT_BASE_URL, is_base_url, is_header_text
+from watcher.store.address import DriverMissingError, UrlError, parse_url
 
 NAME_RULE = "a name of 1 to 64 of the characters a-z 0-9 _ -"
 LONGEST_TIMEOUT = timedelta(minutes=1)
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
-_STORE_URL = re.compile(r"sqlite:///(?!:memory:).+|postgresql://.+")
+_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,126}")
 
 
 def is_name(text: str) -> bool:
@@ -55,8 +57,12 @@ def _check_key(key: SecretStr) -> SecretStr:
 
 
 def _check_store_url(url: SecretStr) -> SecretStr:
-    if not _STORE_URL.fullmatch(url.get_secret_value()):
-        raise expected("sqlite:////path/of/file.db or postgresql://user:password@host/database")
+    try:
+        parse_url(url.get_secret_value())
+    except DriverMissingError:
+        pass  # whoever opens the store is told; `watch` needs none
+    except UrlError as error:
+        raise PydanticCustomError("mistake", "{why}", {"why": str(error)}) from None
     return url
 
 
@@ -66,12 +72,14 @@ def _check_heartbeat(url: SecretStr) -> SecretStr:
     return url
 
 
+def _check_host(name: str) -> str:
+    if not _HOST.fullmatch(name):
+        raise expected("the name of a host such as watcher.example.com, without a port")
+    return name.lower()
+
+
 def _check_status(status: str) -> str:
-    # Any status may come from some service, but one that is nearly one of the six is a typing error.
-    if status in set(Status):
-        return status
-    if near := nearest(status, Status):
-        raise expected(f"a status; did you mean {near!r}?")
+    # Any word may come from some service: that one is not known is for `config check` to note.
     if not status:
         raise expected("a status")
     return status
@@ -105,6 +113,7 @@ HeaderText = Annotated[str, AfterValidator(_check_header)]
 Key = Annotated[SecretStr, AfterValidator(_check_key)]
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
 HeartbeatUrl = Annotated[SecretStr, AfterValidator(_check_heartbeat)]
+HostName = Annotated[str, AfterValidator(_check_host)]
 StoreUrl = Annotated[SecretStr, AfterValidator(_check_store_url)]
 StatusName = Annotated[
     str, AfterValidator(_check_status), WithJsonSchema({"anyOf": [{"enum": list(Status)}, {"type": "string"}]})

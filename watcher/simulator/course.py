@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 
-from watcher.domain.jobs import Status
+from watcher.domain.states import Status
 from watcher.simulator.documents import Moment, job_document
 from watcher.simulator.events import Event, Passage, events_of
 from watcher.simulator.faults import PendingFaults

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from watcher.domain.jobs import Status
+from watcher.domain.states import Status
 from watcher.simulator.graders import GRADERS
 from watcher.simulator.script import JobScript, Method
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from watcher.domain.jobs import Status
+from watcher.domain.states import Status
 from watcher.simulator.documents import error_of, made_up, model_name, seconds, training_file
 from watcher.simulator.script import JobScript, Step
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from watcher.domain.jobs import Status
+from watcher.domain.states import Status
 
 DEFAULT_MODEL = "gpt-4o-mini-2024-07-18"
 BIG_BODY_BYTES = 5 * 1024 * 1024

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from tests.doubles import transition_of
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Delivery, DeliveryState, Settlement
-from watcher.domain.jobs import Job, JobKey, is_terminal
+from watcher.domain.jobs import Job, JobKey
+from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Change
 
@@ -18,7 +20,7 @@ Owed = tuple[JobKey, int, str]
 
 def name(delivery: Delivery) -> Owed:
     """Say which delivery it is."""
-    return (delivery.transition.key, delivery.transition.seq, delivery.notifier)
+    return (transition_of(delivery).key, transition_of(delivery).seq, delivery.notifier)
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Model:
     deliveries: dict[Owed, Delivery] = field(default_factory=dict)
 
     def is_over(self, job: JobKey) -> bool:
-        return job in self.removed or is_terminal(self.jobs[job].status)
+        return job in self.removed or is_terminal(self.jobs[job].state)
 
     def is_first_in_line(self, recipients: Owed) -> bool:
         return not any(
@@ -57,7 +59,7 @@ class Model:
         assert transition is not None
         self.jobs[change.job.key] = change.job
         self.transitions[change.job.key].append(transition)
-        for notifier in change.recipients:
+        for notifier in (each.notifier for each in change.recipients):
             give_up_at = transition.observed_at + SERVICE_RETRY_POLICY.give_up_after
             recipients = Delivery(0, notifier, transition, PENDING, 0, transition.observed_at, give_up_at)
             self.deliveries[change.job.key, transition.seq, notifier] = recipients

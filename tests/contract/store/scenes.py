@@ -12,8 +12,10 @@ from typing import Any
 import psycopg
 from sqlalchemy import text
 
+from tests.doubles import planned
 from watcher.domain.deliveries import Delivered, Delivery, Failed, Outcome, Rejected, after_attempt
-from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation, is_terminal
+from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation
+from watcher.domain.states import OPENAI_STATES, is_terminal
 from watcher.domain.transitions import detect, moved
 from watcher.engine.ports import Change, ClaimRequest
 from watcher.store.sql import SqlStore
@@ -50,11 +52,13 @@ async def the_job(store: SqlStore, wanted: JobKey = KEY) -> Job:
 
 def move(job: Job, status: str, at: datetime = NOON, recipients: Sequence[str] = (), **observed: Any) -> Change:
     """Return the change of a job that was seen in another status; polled again a minute later, unless it is over."""
-    seen = Observation(job.key, status, at, observed.get("facts", JobFacts()), observed.get("document", "{}"))
+    seen = Observation(
+        job.key, status, OPENAI_STATES(status), at, observed.get("facts", JobFacts()), observed.get("document", "{}")
+    )
     transition = detect(job, seen)
     assert transition is not None
-    now = replace(moved(job, transition), due_at=None if is_terminal(status) else at + MINUTE)
-    return Change(job.seq, now, transition, tuple(recipients))
+    now = replace(moved(job, transition), due_at=None if is_terminal(OPENAI_STATES(status)) else at + MINUTE)
+    return Change(job.seq, now, transition, planned(*recipients))
 
 
 async def take(

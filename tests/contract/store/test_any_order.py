@@ -27,7 +27,8 @@ from sqlalchemy import Connection
 from tests.contract.store.model import Model, Owed, name
 from tests.contract.store.scenes import DELIVERED, FAILED, MINUTE, NOON, REJECTED, SECOND, emptied, key, move
 from watcher.domain.deliveries import Delivery, Outcome, after_attempt
-from watcher.domain.jobs import Job, JobKey, JobSpec, is_terminal
+from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import ClaimRequest, LongestWaits
 from watcher.store.deliveries import list_deliveries
@@ -104,7 +105,7 @@ class TwoWatchers(RuleBasedStateMachine):
         assert (result.added, result.revived) == (job not in self.model.jobs, job in self.model.removed)
         known = self.model.jobs.setdefault(job, Job(job, due_at=self.now))
         self.model.transitions.setdefault(job, [])
-        if job in self.model.removed and not is_terminal(known.status):
+        if job in self.model.removed and not is_terminal(known.state):
             self.model.jobs[job] = replace(known, due_at=self.now)
         self.model.removed.discard(job)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.doubles import KEY
-from watcher.domain.jobs import Job, JobSpec, Status, completed, is_job_id, is_plain, is_terminal
+from watcher.domain.jobs import Job, JobSpec, completed, is_job_id, is_plain
+from watcher.domain.states import JobState, is_terminal
 
 
 @pytest.mark.parametrize("job_id", ["ftjob-abc123", "ft-AF1WoRqd3aJAHsqc9NY7iL8F", "a", "A.b:c_d-9", "x" * 128, "..."])
@@ -18,9 +19,9 @@ def test_nothing_that_could_change_a_path_is_an_id(text: str) -> None:
     assert not is_job_id(text)
 
 
-@pytest.mark.parametrize("status", [*Status, "paused", None])
-def test_only_the_three_endings_are_terminal(status: str | None) -> None:
-    assert is_terminal(status) is (status in {"succeeded", "failed", "cancelled"})
+@pytest.mark.parametrize("state", [*JobState, None])
+def test_only_the_three_endings_are_terminal(state: JobState | None) -> None:
+    assert is_terminal(state) is (state in {"succeeded", "failed", "cancelled"})
 
 
 def test_a_job_is_called_by_its_name_else_by_its_id() -> None:

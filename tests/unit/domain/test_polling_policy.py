@@ -18,9 +18,10 @@ from watcher.domain.polling_policy import (
     after_answer,
     after_failure,
     is_reported_missing,
-    next_poll,
     reason,
     urgency,
+    wait_after_answer,
+    wait_after_failure,
     wants_look,
 )
 
@@ -32,6 +33,15 @@ FAILED = PollFailure(PollOutcome.FAILED, "HTTP 503")
 MISSING = PollFailure(PollOutcome.MISSING, "HTTP 404")
 REJECTED = PollFailure(PollOutcome.REJECTED, "HTTP 401")
 HOUR = timedelta(hours=1)
+
+
+def next_poll(
+    job: Job, policy: PollingPolicy, now: datetime, jitter: float, failure: PollFailure | None = None
+) -> datetime:
+    """Return when a job is polled next that stands so after its last poll."""
+    if failure:
+        return now + wait_after_failure(job, failure, policy, jitter)
+    return now + wait_after_answer(job, policy, now, jitter)
 
 
 def expected_in(length: timedelta, basis: Basis = Basis.ESTIMATED_FINISH) -> Job:
@@ -63,11 +73,6 @@ def wait_after(
 def test_a_job_of_which_nothing_is_expected_is_polled_after_exactly_the_interval(polling_policy: PollingPolicy) -> None:
     assert next_poll(job_in("running"), polling_policy, START, 1.0) == START + INTERVAL
     assert next_poll(job_in("running", status_since=after(-5)), polling_policy, START, 0.3) == START + INTERVAL
-
-
-@pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
-def test_a_job_that_has_ended_is_polled_no_more(status: str) -> None:
-    assert next_poll(job_in(status), RHYTHM, START, 0.0) is None
 
 
 def test_an_unknown_status_never_stops_the_polling() -> None:
@@ -203,10 +208,10 @@ def test_a_missing_job_is_asked_for_soon_three_times_then_seldom() -> None:
     assert waits == [(False, 5), (False, 5), (False, 5), (True, 300)]
 
 
-def test_another_failure_between_is_no_404_in_a_row() -> None:
+def test_another_failure_does_not_show_that_the_source_knows_the_job() -> None:
     job = after_failure(after_failure(after_failure(job_in(None), MISSING), MISSING), FAILED)
 
-    assert (job.missing, job.failures, job.last_error) == (0, 3, "HTTP 503")
+    assert (job.missing, job.failures, job.last_error) == (2, 3, "HTTP 503")
 
 
 def test_an_answer_forgives_everything() -> None:

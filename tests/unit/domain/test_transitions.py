@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.doubles import START, job_in, observation
-from watcher.domain.jobs import TERMINAL, JobFacts, Status
+from watcher.domain.jobs import JobFacts
+from watcher.domain.states import TERMINAL, Status
 from watcher.domain.transitions import Reason, detect, has_reached, moved
 
 STATUSES = st.sampled_from([*Status, "paused", "pending", "compressing"])
@@ -125,9 +126,9 @@ def test_numbers_grow_even_when_the_clock_stands_or_goes_back(back: timedelta) -
     ],
 )
 def test_a_goal_is_reached_when_it_is_there_or_was_passed(status: str, goal: str, reached: bool) -> None:
-    assert has_reached(status, goal) is reached
+    assert has_reached(job_in(status), goal) is reached
 
 
 @given(STATUSES, st.sampled_from(sorted(TERMINAL)))
 def test_only_being_there_reaches_a_terminal_goal(status: str, goal: str) -> None:
-    assert has_reached(status, goal) is (status == goal)
+    assert has_reached(job_in(status), goal) is (status == goal)

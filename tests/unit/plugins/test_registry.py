@@ -62,7 +62,7 @@ BROKEN = [
     ("from watcher.plugins.notifier import Plugin; plugin = Plugin(dict, print)", "is not a watcher"),
     ("from watcher.plugins.notifier import Plugin; plugin = Plugin('Config', print)", "is not a watcher"),
     (
-        "from watcher.plugins.notifier import Plugin\nfrom watcher.plugins.section import Section as S\nplugin = Plugin(S, 1)",
+        "from watcher.plugins import notifier, section\nplugin = notifier.Plugin(section.Section, 1)",
         "is not a watcher",
     ),
 ]

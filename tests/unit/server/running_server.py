@@ -9,11 +9,12 @@ from datetime import timedelta
 
 import httpx
 
-from tests.doubles import START, observation
-from watcher.domain.jobs import JobKey, JobSpec, is_terminal
+from tests.doubles import START, observation, planned
+from watcher.domain.health import HealthSnapshot
+from watcher.domain.jobs import JobKey, JobSpec
+from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition, detect, moved
 from watcher.engine.ports import Change
-from watcher.server.context import HealthSnapshot
 from watcher.store.sql import SqlStore
 
 TOKEN = "a-token-of-the-tests"
@@ -31,6 +32,9 @@ def a_health_snapshot(**changes: object) -> HealthSnapshot:
         "last_answers": {"openai": None},
         "rejections": {},
         "notifiers": ("pager",),
+        "usual_source": "openai",
+        "store_error": None,
+        "has_condition": False,
     }
     return HealthSnapshot(**(usual | changes))  # type: ignore[arg-type]
 
@@ -50,7 +54,7 @@ async def see(store: SqlStore, job_id: str, *statuses: str, recipients: tuple[st
         transition = detect(job, observation(status, START + timedelta(minutes=minute), key))
         assert transition is not None
         after = moved(job, transition)
-        after = replace(after, due_at=None) if is_terminal(status) else after
-        assert not await store.record([Change(job.seq, after, transition, recipients)])
+        after = replace(after, due_at=None) if is_terminal(after.state) else after
+        assert not await store.record([Change(job.seq, after, transition, planned(*recipients))])
         transitions.append(transition)
     return transitions

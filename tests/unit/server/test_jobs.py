@@ -13,6 +13,8 @@ from watcher.domain.jobs import JobKey
 from watcher.domain.overview import job_row
 from watcher.store.sql import SqlStore
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 JOBS = "/api/v1/jobs"
 
 
@@ -32,7 +34,7 @@ async def test_a_row_is_what_the_commands_show_with_times_for_programs(
     async with site() as client:
         (row,) = (await client.get(JOBS)).json()["data"]
     times = {"status_since": "2026-11-24T12:00:00+00:00", "next_poll_at": "2026-11-24T12:00:00+00:00"}
-    assert row == job_row(job, now) | times
+    assert row == job_row(job, now) | times | {"model": None, "fine_tuned_model": None, "error": None}
     assert (row["status"], row["for"], row["next_poll"]) == ("queued", "1m 30s", "now")
 
 
@@ -119,8 +121,9 @@ async def test_a_known_job_gets_the_new_name_and_is_asked_for_once_more(
     assert (answer.json()["name"], answer.json()["next_poll_at"]) == ("renamed", "2026-11-24T13:00:00+00:00")
 
 
-async def test_a_job_without_a_source_goes_to_the_only_one(site: Site, store: SqlStore) -> None:
-    async with site(health=a_health_snapshot(last_answers={"azure": None})) as client:
+async def test_a_job_without_a_source_goes_to_the_usual_one(site: Site) -> None:
+    health = a_health_snapshot(last_answers={"openai": None, "azure": None}, usual_source="azure")
+    async with site(health=health) as client:
         answer = await client.post(JOBS, json={"id": "ftjob-1"})
     assert answer.headers["location"] == "/api/v1/jobs/azure/ftjob-1"
 
@@ -133,16 +136,6 @@ async def test_a_removed_job_is_there_no_more(site: Site, store: SqlStore) -> No
         assert ids(await client.get(JOBS)) == []
     assert [answer.status_code for answer in answers] == [204, 404, 404]
     assert answers[0].content == b""
-
-
-async def test_what_the_watcher_says_of_itself_is_no_job(site: Site, store: SqlStore) -> None:
-    await watch(store, "notifier", source="@watcher")
-    path = f"{JOBS}/@watcher/notifier"
-    async with site() as client:
-        answers = [await client.get(path), await client.delete(path)]
-        assert ids(await client.get(JOBS)) == []
-    assert [answer.status_code for answer in answers] == [404, 404]
-    assert await store.job(JobKey("@watcher", "notifier"), include_removed=False) is not None
 
 
 async def test_reading_changes_nothing(site: Site, store: SqlStore) -> None:

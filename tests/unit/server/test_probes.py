@@ -9,7 +9,8 @@ import pytest
 
 from tests.doubles import ManualClock
 from tests.unit.server.running_server import Site, a_health_snapshot
-from watcher.store.sql import SqlStore
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECOND = timedelta(seconds=1)
 SILENT = "no source has answered within 1m 30s"
@@ -57,15 +58,12 @@ async def test_it_is_not_ready_without_its_record(site: Site, tmp_path: Path) ->
         answer = await client.get("/readyz")
         page = await client.get("/api/v1/jobs")
     assert answer.status_code == 503
-    assert answer.json()["checks"] == {"store": "the record cannot be read", "sources": "ok"}
+    assert answer.json()["checks"] == {"store": "the store cannot be read", "sources": "ok"}
     assert page.status_code == 503
     assert page.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_record_that_does_not_answer_in_time_is_not_waited_for(
-    site: Site, monkeypatch: pytest.MonkeyPatch, store: SqlStore
-) -> None:
-    monkeypatch.setattr("watcher.server.api.STORE_PATIENCE", timedelta(0))
-    async with site(record=store) as client:
+async def test_a_store_that_does_not_answer_in_time_is_not_waited_for(site: Site) -> None:
+    async with site(store_patience=timedelta(0)) as client:
         answer = await client.get("/readyz")
-    assert answer.json()["checks"]["store"] == "the record does not answer in time"
+    assert answer.json()["checks"]["store"] == "the store does not answer in time"

@@ -15,6 +15,8 @@ from tests.doubles import RecordingLog
 from tests.unit.server.running_server import Site, watch
 from watcher.store.sql import SqlStore
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 JOBS = "/api/v1/jobs"
 JSON = {"Content-Type": "application/json"}
 
@@ -155,14 +157,12 @@ async def test_a_body_of_unknown_length_is_cut_off(site: Site) -> None:
         problem(await client.post(JOBS, content=endless(), headers=JSON), 413)
 
 
-async def test_a_body_that_does_not_arrive_is_not_waited_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watcher.server.parsing.BODY_TIMEOUT", timedelta(seconds=0.05))
-
+async def test_a_body_that_does_not_arrive_is_not_waited_for(site: Site) -> None:
     async def stalled() -> AsyncIterator[bytes]:
         yield b"{"
         await asyncio.sleep(0.3)
 
-    async with site() as client:
+    async with site(body_timeout=timedelta(seconds=0.05)) as client:
         problem(await client.post(JOBS, content=stalled(), headers=JSON), 408)
 
 
@@ -171,11 +171,11 @@ async def test_a_fault_of_ours_is_logged_and_shows_nothing(site: Site, store: Sq
         async def page_of_jobs(self, **_query: object) -> None:
             raise RuntimeError("the inside")
 
-    async with site(record=Broken()) as client:
+    async with site(instead=Broken()) as client:
         answer = await client.get(JOBS)
     problem(answer, 500)
     assert "inside" not in answer.text
-    assert log.events("exception") == ["page failed"]
+    assert log.events("exception") == ["request failed with an internal error"]
 
 
 async def test_the_server_does_not_say_what_it_is(site: Site, store: SqlStore) -> None:

@@ -12,12 +12,14 @@ import pytest
 
 from tests.doubles import (
     START,
+    FaultyStore,
     ManualClock,
     RecordingLog,
     ScriptedNotifier,
     ScriptedSource,
     observation,
     runtime,
+    source_state,
     until,
 )
 from watcher.domain.conditions import STUCK_AFTER
@@ -30,10 +32,9 @@ from watcher.domain.transitions import detect, moved
 from watcher.engine.delivery.direct import DirectDelivery
 from watcher.engine.delivery.dispatcher import Dispatcher
 from watcher.engine.polling.poller import Poller
-from watcher.engine.polling.source_state import Lane
 from watcher.engine.ports import Change
 from watcher.engine.self_monitoring import SelfMonitoring
-from watcher.errors import StoreUnavailableError, TransientError
+from watcher.errors import StoreError, StoreUnavailableError, TransientError
 from watcher.service.bootstrap import Pipeline
 from watcher.service.heartbeat import Heartbeat
 from watcher.service.maintenance import Maintenance
@@ -42,6 +43,24 @@ from watcher.simulator.receiver import Receiver
 from watcher.store.sql import SqlStore
 
 FAILING = StoreUnavailableError("the disk is full")
+
+
+class FailingPoller(Poller):
+    """A poller whose store is out of reach when the test says so."""
+
+    error: StoreError | None = None
+    recoveries = 0
+
+    def store_error(self) -> StoreError | None:
+        return self.error
+
+    @property
+    def store_recoveries(self) -> int:
+        return self.recoveries
+
+    def recover(self) -> None:
+        self.error = None
+        self.recoveries += 1
 
 
 class World:
@@ -56,10 +75,11 @@ class World:
         deliver = Dispatcher(store, {"chat": self.notifier}, SERVICE_RETRY_POLICY, surroundings)
         self.source = ScriptedSource(self.clock, {"a": ["running", TransientError("HTTP 503")]})
         polling_policy = PollingPolicy(timedelta(seconds=30), timedelta(minutes=5))
-        self.poller = Poller(store, surroundings, routes=routes, wake_delivery=deliver.wake)
-        self.poller.add_lane(Lane("openai", self.source, polling_policy, 4))
+        self.faults = FaultyStore(store)
+        self.poller = FailingPoller(self.faults, surroundings, routes=routes, wake_delivery=deliver.wake)
+        self.poller.add_source(source_state(self.source, polling_policy, self.clock, 4))
         self_monitoring = SelfMonitoring(
-            store, surroundings, routes=routes, stuck_after=STUCK_AFTER, wake_delivery=deliver.wake
+            store, surroundings, routes=routes, stuck_after=STUCK_AFTER, wake_delivery=deliver.wake, watcher="w1"
         )
         self.pipeline = Pipeline(
             self.poller,
@@ -67,8 +87,9 @@ class World:
             self_monitoring,
             emergency=DirectDelivery({"chat": self.notifier}, routes, surroundings),
             heartbeat=heartbeat,
-            polling_policy=polling_policy,
+            service="w1",
             configured=[JobSpec(JobKey("openai", "a"))],
+            usual_source="openai",
             retention=SERVICE_RETRY_POLICY.give_up_after,
         )
         self.maintenance = Maintenance(self.pipeline, store, ServiceManager({}), surroundings)
@@ -86,29 +107,29 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
 async def test_a_record_that_cannot_be_written_is_told_once_at_each_outage(store: SqlStore) -> None:
     world = World(store)
     for error, seconds in ((FAILING, 0), (FAILING, 29), (None, 1), (FAILING, 0), (FAILING, 30), (FAILING, 60)):
-        world.poller._store_error = error
+        world.poller.error = error
         world.clock.move(seconds=seconds)
-        await world.maintenance.self_monitoring()
+        await world.maintenance.monitor()
     await until(lambda: len(world.told()) == 1)
     for error, seconds in ((None, 1), (FAILING, 1), (FAILING, 30)):
-        world.poller._store_error = error
+        world.poller.error = error
         world.clock.move(seconds=seconds)
         await asyncio.sleep(0.3)  # the first emergency comes to its end
-        await world.maintenance.self_monitoring()
+        await world.maintenance.monitor()
     await until(lambda: len(world.told()) == 2)
     await world.maintenance.close()
 
     assert world.told() == ["watcher.store.failing"] * 2
     envelope = json.loads(encode(world.notifier.received[0]))
     assert envelope["data"]["error"] == "the disk is full"
-    assert not world.maintenance.is_well()
+    assert not world.maintenance.health.snapshot().is_well
 
 
 async def test_the_switch_beats_while_all_is_well_and_fails_aloud_while_it_is_not(store: SqlStore) -> None:
     async with Receiver() as receiver, Heartbeat(receiver.url) as heartbeat:
         world = World(store, heartbeat)
         await world.maintenance.beat()
-        world.poller._store_error = FAILING
+        world.poller.error = FAILING
         await world.maintenance.beat()
         paths = [received.path for received in receiver.received]
 
@@ -136,7 +157,7 @@ async def test_it_says_how_things_stand(store: SqlStore, monkeypatch: pytest.Mon
     await until(lambda: world.poller.watched)
     await until(lambda: world.poller.last_answers()["openai"])
     assert await world.maintenance.status() == "1 jobs watched, 0 deliveries pending, last answer 0s ago"
-    health = world.maintenance.health()
+    health = world.maintenance.health.snapshot()
     assert (health.watched, health.stalled, health.rejections, list(health.notifiers)) == (1, [], {}, ["chat"])
 
     async def refuse() -> object:
@@ -148,15 +169,37 @@ async def test_it_says_how_things_stand(store: SqlStore, monkeypatch: pytest.Mon
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_what_cannot_be_recorded_makes_the_service_unwell_and_is_told(store: SqlStore) -> None:
+    """While all else is recorded, and sources and notifiers are looked after."""
+    world = World(store)
+    await store.upsert_jobs([JobSpec(JobKey("openai", "a"))], START)
+
+    async def breaks(_changes: object) -> None:
+        raise NotImplementedError
+
+    world.faults.before_record = breaks
+    running = asyncio.create_task(world.poller.run())
+    world.poller.wake()
+    await until(lambda: world.maintenance.health.snapshot().stuck)
+    assert world.maintenance.health.snapshot().store_error is None
+    assert not world.maintenance.health.snapshot().is_well
+    await world.maintenance.monitor()
+    world.clock.move(minutes=5)
+    await world.maintenance.monitor()
+    await until(world.told)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_outages_that_follow_each_other_are_not_taken_for_one(store: SqlStore) -> None:
     world = World(store)
     for _ in range(4):
-        world.poller._store_error = FAILING
-        await world.maintenance.self_monitoring()
-        world.poller._note_store(None)
+        world.poller.error = FAILING
+        await world.maintenance.monitor()
+        world.poller.recover()
         world.clock.move(seconds=10)
-    world.poller._store_error = FAILING
-    await world.maintenance.self_monitoring()
+    world.poller.error = FAILING
+    await world.maintenance.monitor()
     await asyncio.sleep(0.05)
 
     assert world.told() == []

@@ -2,49 +2,54 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
+from time import monotonic
 
 from watcher.domain.polling_policy import LONGEST_RETRY_AFTER, PROBE_INTERVAL
 
-_EVER = datetime.min.replace(tzinfo=UTC)
-_LONGEST = max(PROBE_INTERVAL, LONGEST_RETRY_AFTER)
-"""The longest time for which it is ever closed. What seems longer comes of a clock that was set back."""
-
 
 class CircuitBreaker:
-    """Open while the source deals with us; after a rejection it lets one poll through per probe interval."""
+    """Closed while the source deals with us; after a rejection it lets one poll through per probe interval.
 
-    def __init__(self) -> None:
+    It measures time by the steady clock: it makes no difference when the host's clock is set.
+    """
+
+    def __init__(self, steady: Callable[[], float] = monotonic) -> None:
         self.rejection: str | None = None
         """Why the source rejects us, in its own words; None while it does not."""
-        self._closed_until = _EVER
+        self._steady = steady
+        self._blocked_until = float("-inf")
 
-    def room(self, free: int, now: datetime) -> int:
+    def allowed(self, free: int) -> int:
         """Return how many of the `free` polls may be started now."""
-        if now < self._closed_until <= now + _LONGEST:
+        if self._steady() < self._blocked_until:
             return 0
         return min(free, 1) if self.rejection else free
 
-    def passed(self, now: datetime) -> None:
+    def note_started(self) -> None:
         """Note that polls were started: while the source rejects us, that was the probe."""
         if self.rejection:
-            self._closed_until = now + PROBE_INTERVAL
+            self._block(PROBE_INTERVAL)
 
-    def close(self, why: str, now: datetime) -> bool:
+    def trip(self, why: str) -> bool:
         """Note a rejection; return whether it is news."""
         is_news = self.rejection is None
         self.rejection = why
-        self._closed_until = now + PROBE_INTERVAL
+        self._block(PROBE_INTERVAL)
         return is_news
 
-    def pause(self, wait: timedelta, now: datetime) -> None:
-        """Leave the source alone for as long as it asks, which it asks of all jobs and not of one."""
-        self._closed_until = max(self._closed_until, now + min(wait, LONGEST_RETRY_AFTER))
+    def reset(self) -> bool:
+        """Note that the source deals with us; return whether it had rejected us before."""
+        was_tripped, self.rejection = self.rejection is not None, None
+        if was_tripped:
+            self._blocked_until = float("-inf")
+        return was_tripped
 
-    def open(self) -> bool:
-        """Note that the source deals with us; return whether it is news."""
-        if self.rejection is None:
-            return False
-        self.rejection = None
-        self._closed_until = _EVER
-        return True
+    def pause(self, wait: timedelta) -> None:
+        """Leave the source alone for as long as it asks, which it asks of all jobs and not of one."""
+        until = self._steady() + min(wait, LONGEST_RETRY_AFTER).total_seconds()
+        self._blocked_until = max(self._blocked_until, until)
+
+    def _block(self, wait: timedelta) -> None:
+        self._blocked_until = self._steady() + wait.total_seconds()

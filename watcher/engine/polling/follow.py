@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from watcher.domain.jobs import Job, JobKey, JobSpec, Status
+from watcher.domain.decision import PollContext, decide
+from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.polling_policy import (
     PollFailure,
     PollingPolicy,
     PollOutcome,
-    after_answer,
-    after_failure,
     is_reported_missing,
-    next_poll,
 )
-from watcher.domain.transitions import Transition, detect, has_reached, moved
+from watcher.domain.states import JobState
+from watcher.domain.transitions import Transition, has_reached
 from watcher.engine.polling.source_calls import poll
 from watcher.engine.ports import JobSource, Runtime
 
@@ -41,20 +40,20 @@ class Ending(StrEnum):
 class Bounds:
     """How often to ask, and how long to watch."""
 
-    polling_policy: PollingPolicy
+    policy: PollingPolicy
     until: str | None = None
     """A status to wait for; None: the end of the job."""
     timeout: timedelta | None = None
     give_up_after: timedelta = timedelta(minutes=15)
-    """How long nothing but failed polls is put up with."""
+    """How long nothing but failed polls is tolerated."""
 
 
 @dataclass(frozen=True, slots=True)
 class FollowListener:
-    """Who hears what, while it happens."""
+    """Called with what happens, while it happens."""
 
     transition: Callable[[Transition], None]
-    trouble: Callable[[Job, PollFailure, datetime | None], None]
+    poll_failed: Callable[[Job, PollFailure, datetime | None], None]
     """A poll failed; the job's next one is at the time given, or there is none."""
 
 
@@ -65,13 +64,13 @@ class Follow:
         self,
         sources: Mapping[str, JobSource],
         bounds: Bounds,
-        telling: FollowListener,
+        listener: FollowListener,
         runtime: Runtime,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._sources = sources
         self._bounds = bounds
-        self._telling = telling
+        self._listener = listener
         self._runtime = runtime
         self._sleep = sleep
 
@@ -98,45 +97,49 @@ class Follow:
 
     async def _follow(self, spec: JobSpec, endings: dict[JobKey, Ending]) -> None:
         job = Job(spec.key, spec.name, spec.labels)
-        failing_since: datetime | None = None
+        failing_since: float | None = None
         while True:
-            job, trouble = await self._look(job)
-            now = self._runtime.clock()
-            failing_since = (failing_since or now) if trouble else None
-            give_up_at = failing_since + self._bounds.give_up_after if failing_since else None
-            ending = self._ending(job, trouble, has_failed_too_long=give_up_at is not None and now >= give_up_at)
-            next_at = next_poll(job, self._bounds.polling_policy, now, self._runtime.jitter(), trouble) or now
-            if trouble:
-                self._telling.trouble(job, trouble, None if ending else next_at)
+            job, next_at, failure = await self._poll(job)
+            steady = self._runtime.steady()
+            failing_since = (steady if failing_since is None else failing_since) if failure else None
+            patience = self._patience_left(failing_since, steady)
+            ending = self._ending(job, failure, has_failed_too_long=patience is not None and patience <= 0)
+            if failure:
+                self._listener.poll_failed(job, failure, None if ending else next_at)
             if ending:
                 endings[job.key] = ending
                 return
-            await self._sleep((min(next_at, give_up_at or next_at) - now).total_seconds())
+            wait = (next_at - self._runtime.clock()).total_seconds()
+            await self._sleep(max(wait if patience is None else min(wait, patience), 0.0))
 
-    async def _look(self, job: Job) -> tuple[Job, PollFailure | None]:
+    async def _poll(self, job: Job) -> tuple[Job, datetime, PollFailure | None]:
+        """Poll once; return the job as it stands then, when to poll next, and the failure if there was one."""
         result = await poll(self._sources[job.key.source], job, self._runtime.log)
-        if isinstance(result, PollFailure):
-            return after_failure(job, result), result
-        transition = detect(job, result) if result else None
-        if transition is None:
-            return after_answer(job), None
-        self._telling.transition(transition)
-        return moved(after_answer(job), transition), None
+        now = self._runtime.clock()
+        context = PollContext(self._bounds.policy, self._runtime.jitter(), claimed_at=now)
+        decision = decide(replace(job, due_at=None), result, context, now)
+        if decision.transition:
+            self._listener.transition(decision.transition)
+        return decision.job, decision.due_at or now, result if isinstance(result, PollFailure) else None
 
-    def _ending(self, job: Job, trouble: PollFailure | None, *, has_failed_too_long: bool) -> Ending | None:
-        if trouble:
-            if trouble.outcome is PollOutcome.REJECTED:
+    def _patience_left(self, failing_since: float | None, steady: float) -> float | None:
+        """Return for how many seconds failed polls are still tolerated; None while none has failed."""
+        return None if failing_since is None else failing_since + self._bounds.give_up_after.total_seconds() - steady
+
+    def _ending(self, job: Job, failure: PollFailure | None, *, has_failed_too_long: bool) -> Ending | None:
+        if failure:
+            if failure.outcome is PollOutcome.REJECTED:
                 return Ending.REJECTED
             if is_reported_missing(job):
                 return Ending.NOT_FOUND
             return Ending.GAVE_UP if has_failed_too_long else None
-        if self._bounds.until and job.status and has_reached(job.status, self._bounds.until):
+        if self._bounds.until and has_reached(job, self._bounds.until):
             return Ending.REACHED
-        return _ENDINGS.get(job.status or "")
+        return _ENDINGS.get(job.state) if job.state else None
 
 
-_ENDINGS: Mapping[str, Ending] = {
-    Status.SUCCEEDED: Ending.SUCCEEDED,
-    Status.FAILED: Ending.FAILED,
-    Status.CANCELLED: Ending.CANCELLED,
+_ENDINGS: Mapping[JobState, Ending] = {
+    JobState.SUCCEEDED: Ending.SUCCEEDED,
+    JobState.FAILED: Ending.FAILED,
+    JobState.CANCELLED: Ending.CANCELLED,
 }

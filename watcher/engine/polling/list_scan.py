@@ -1,19 +1,56 @@
-"""Reading the list of a source's jobs: one page in place of a hundred retrieves."""
+"""The list of a source's jobs: when reading it pays, how it is read, and what may be concluded from it.
+
+One page tells of a hundred jobs, but a list may lag behind, hold only some of the jobs, or not exist. So it can only
+say that nothing is new: whatever else it says leads to a retrieve.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from time import monotonic
 
+from watcher.domain.jobs import Job, Page
+from watcher.domain.states import is_terminal
 from watcher.engine.ports import JobSource
 
-PAGES_AT_ONCE = 8
+CONCURRENT_PAGES = 8
 """Pages asked for side by side, once it is known where they begin."""
 WORTH_A_PAGE = 2
 """Jobs of ours that a page must hold for it to be asked for again: for fewer, retrieves are cheaper."""
-PATIENCE = 5
+BARREN_PAGES = 5
 """Pages without any job of ours after which the rest of the list is not read."""
+MOST_PAGES = 1_000
+"""Pages of one scan: a list without an end must not be read for ever."""
+LONGEST_SCAN = timedelta(minutes=2)
+"""How long one scan may take, for the same reason."""
+PAYS_FROM = 20
+"""Jobs due at once from which a list page is worth trying in place of as many retrieves."""
+LEAST_FOUND = 0.1
+"""The share of the jobs it was read for that a list must hold."""
+FIRST_PAUSE = timedelta(minutes=1)
+"""How long retrieves are used after the list did not hold what it was read for: doubled each time it happens again.
+
+At a cold start the first jobs to be looked for may all stand deep in the list.
+"""
+LONGEST_PAUSE = timedelta(minutes=30)
+VERIFY_INTERVAL = timedelta(minutes=30)
+"""How often a job is retrieved though the list tells its status."""
+
+
+class Strategy(StrEnum):
+    """How the statuses of many jobs are asked for."""
+
+    AUTO = "auto"
+    """By list pages where many jobs are due at once and the list holds them, else one by one."""
+    RETRIEVE = "retrieve"
+    """One by one."""
+    LIST = "list"
+    """By list pages, even for few jobs; one by one only what the list does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,30 +62,59 @@ class _Segment:
 
 
 class ListScan:
-    """Knows which parts of a source's list are worth reading.
+    """Knows whether the list of a source is worth reading, and which parts of it.
 
     The list is ordered by age, so a page begins after the same job as long as that job exists; new jobs come on top.
     Pages that were found to hold jobs of ours are read side by side the next time, the others not at all.
     """
 
-    def __init__(self, name: str, source: JobSource, verify_every: int) -> None:
-        """`name` is what logs call the source; each job is to be verified once in so many readings."""
-        self.name = name
-        self._source = source
-        self._verify_every = verify_every
-        self._readings = 0
+    def __init__(
+        self,
+        source: JobSource,
+        *,
+        strategy: Strategy = Strategy.AUTO,
+        interval: timedelta = timedelta(seconds=30),
+        steady: Callable[[], float] = monotonic,
+    ) -> None:
+        """`interval` is how often the list is read; each job is verified once in VERIFY_INTERVAL."""
+        self.strategy = strategy
+        self.is_running = False
+        """Whether a scan is under way."""
         self.pages = 0
-        """How many the last reading took."""
-        self._stretches = [_Segment(None, None)]
-        self._slots = asyncio.Semaphore(PAGES_AT_ONCE)
+        """How many the last scan took."""
+        self._source = source
+        self._verify_every = max(VERIFY_INTERVAL // interval, 1)
+        self._steady = steady
+        self._scans = 0
+        self._segments = [_Segment(None, None)]
+        self._slots = asyncio.Semaphore(CONCURRENT_PAGES)
+        self._pause = FIRST_PAUSE
+        self._paused_until = float("-inf")
+
+    def is_possible(self) -> bool:
+        """Tell whether the list may be read now."""
+        return self.strategy is not Strategy.RETRIEVE and not self.is_running and self._steady() >= self._paused_until
+
+    def pays(self, due: Sequence[Job], limit: int) -> bool:
+        """Tell whether to read the list for these due jobs, of which at most `limit` were claimed.
+
+        A job that was never seen has to be retrieved in any case.
+        """
+        if not self.is_possible():
+            return False
+        seen = sum(job.status is not None for job in due)
+        least = 1 if self.strategy is Strategy.LIST else max(PAYS_FROM, self.pages * WORTH_A_PAGE)
+        # When as many were due as could be claimed, there may be many more.
+        return seen >= min(least, max(limit, PAYS_FROM))
 
     async def read(self, wanted: frozenset[str]) -> dict[str, str]:
         """Return the statuses of the wanted jobs that the list tells of. Raises SourceError."""
-        self._readings += 1
-        if self._readings % self._verify_every == 0:
+        self._scans += 1
+        if self._scans % self._verify_every == 0:
             self._start_anew()
         self.pages, found = 0, dict[str, str]()
-        readings = [asyncio.create_task(self._read(stretch, wanted, found)) for stretch in self._stretches]
+        deadline = self._steady() + LONGEST_SCAN.total_seconds()
+        readings = [asyncio.create_task(self._read(segment, wanted, found, deadline)) for segment in self._segments]
         self._start_anew()  # unless all goes well
         try:
             done, _ = await asyncio.wait(readings, return_when=asyncio.FIRST_EXCEPTION)
@@ -58,36 +124,59 @@ class ListScan:
         finally:
             for reading in readings:
                 reading.cancel()
-        self._stretches = [stretch for part in parts for stretch in part]
+        self._segments = [segment for part in parts for segment in part]
+        self._judge(len(wanted), len(found))
         return found
 
-    def is_to_be_verified(self, job_id: str) -> bool:
-        """Tell whether it is the turn of this job to be retrieved, though the list has told of it.
+    def settles(self, job: Job, listed: Mapping[str, str]) -> bool:
+        """Tell whether what the list says of a job is enough, so that it need not be retrieved."""
+        status = listed.get(job.key.id)
+        if status is None or status != job.status or is_terminal(job.state):
+            return False
+        return not self._is_to_be_verified(job.key.id)
 
-        A list may lag behind, or be wrong.
-        """
-        return zlib.crc32(job_id.encode()) % self._verify_every == self._readings % self._verify_every
+    def give_up(self) -> None:
+        """Leave the list alone for a while: the source has none, or it does not hold the jobs it was read for."""
+        self._paused_until = self._steady() + self._pause.total_seconds()
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+
+    def _judge(self, wanted: int, found: int) -> None:
+        if found < wanted * LEAST_FOUND:
+            self.give_up()
+        else:
+            self._pause = FIRST_PAUSE
+
+    def _is_to_be_verified(self, job_id: str) -> bool:
+        """Tell whether it is the turn of this job to be retrieved, though the list has told of it."""
+        return zlib.crc32(job_id.encode()) % self._verify_every == self._scans % self._verify_every
 
     def _start_anew(self) -> None:
         """Read the list from its top the next time: what is known of it may no longer hold."""
-        self._stretches = [_Segment(None, None)]
+        self._segments = [_Segment(None, None)]
 
-    async def _read(self, stretch: _Segment, wanted: frozenset[str], found: dict[str, str]) -> list[_Segment]:
-        """Read a stretch page by page; return the parts of it that are worth reading again."""
+    async def _read(
+        self, segment: _Segment, wanted: frozenset[str], found: dict[str, str], deadline: float
+    ) -> list[_Segment]:
+        """Read a segment page by page; return the parts of it that are worth reading again."""
         worth: list[_Segment] = []
-        begin, barren = stretch.begin, 0
+        begin, barren = segment.begin, 0
         while True:
-            async with self._slots:
-                page = await self._source.page(begin)
-            self.pages += 1
+            page = await self._page(begin)
             hits = {job_id: status for job_id, status in page.statuses.items() if job_id in wanted}
             # A service that does not know `after` shows the same jobs again and again.
             barren = 0 if hits.keys() - found.keys() else barren + 1
             found |= hits
-            is_last = page.after is None or page.after == stretch.end or stretch.end in page.statuses
+            is_last = page.after is None or page.after == segment.end or segment.end in page.statuses
             # What is new comes on top: that is always read, as far as to where the next part begins.
             if begin is None or len(hits) >= WORTH_A_PAGE:
-                worth.append(_Segment(begin, stretch.end if is_last else page.after))
-            if is_last or barren == PATIENCE or len(found) == len(wanted):
+                worth.append(_Segment(begin, segment.end if is_last else page.after))
+            is_enough = barren == BARREN_PAGES or len(found) == len(wanted)
+            if is_last or is_enough or self.pages >= MOST_PAGES or self._steady() >= deadline:
                 return worth
             begin = page.after
+
+    async def _page(self, begin: str | None) -> Page:
+        async with self._slots:
+            page = await self._source.page(begin)
+        self.pages += 1
+        return page

@@ -1,62 +1,68 @@
-"""Due jobs → retrieve, or read the list → detect → record."""
+"""Due jobs → retrieve, or scan the list → decide → record."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
-from time import monotonic
 
-from watcher.domain.conditions import Health
-from watcher.domain.forecast import forecast_from
-from watcher.domain.jobs import Forecast, Job, JobKey, Observation, is_terminal
-from watcher.domain.polling_policy import PollFailure, PollOutcome, wants_look
+from watcher.domain.conditions import Condition, ConditionChange, Health
+from watcher.domain.decision import Decision, PollContext, PollResult, decide
+from watcher.domain.jobs import Job, JobKey, Observation, Progress
+from watcher.domain.notifications import plan
+from watcher.domain.polling_policy import MISSING_TOLERATED, PollFailure, PollOutcome, wants_look
 from watcher.domain.routing import Route
 from watcher.engine.liveness import Liveness
+from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
 from watcher.engine.polling.job_cache import JobCache
-from watcher.engine.polling.learn import Learn
-from watcher.engine.polling.source_calls import look, poll, read_list
-from watcher.engine.polling.source_state import LISTING_PAYS_FROM, Lane
-from watcher.engine.ports import ClaimRequest, JobStore, Runtime
-from watcher.errors import StoreError, StoreUnavailableError
+from watcher.engine.polling.source_calls import poll, read_list, read_progress
+from watcher.engine.polling.source_state import SourceState
+from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, Runtime
+from watcher.errors import StoreError
 
-STORE_PATIENCE_SECONDS = 1.0
-"""How long the record is waited for before polling goes on from memory."""
 STALE_WAITS = 4
 """A job not seen due for so many of the longest waits is watched by somebody else, or no more."""
+
+IDLE_INTERVAL = timedelta(seconds=30)
+"""Stands for the polling interval where there is no source."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a source said when it was asked for a job's progress; None when that cannot be said."""
+
+    progress: Progress | None
 
 
 class Poller:
     """Polls what is due, and records what it learns."""
 
     def __init__(
-        self, record: JobStore, runtime: Runtime, *, routes: Sequence[Route], wake_delivery: Callable[[], None]
+        self,
+        store: JobStore,
+        runtime: Runtime,
+        *,
+        routes: Sequence[Route],
+        wake_delivery: Callable[[], None],
+        store_patience: timedelta = STORE_PATIENCE,
     ) -> None:
-        """`wake_delivery` is called when a recorded transition is owed to somebody."""
-        self._store = record
+        """`wake_delivery` is called when a recorded event is owed to somebody."""
+        self._store = store
         self._runtime = runtime
         self._log = runtime.log
-        self._lanes: dict[str, Lane] = {}
-        self._job_cache = JobCache(record, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget_at_source)
-        self._learn = Learn(self._job_cache, runtime, routes)
-        self._wake = asyncio.Event()
-        self._store_error: StoreError | None = None
-        self._taking: asyncio.Future[Sequence[Job]] | None = None
-        self.recoveries = 0
-        """How often the record was out of reach, and came back."""
+        self._routes = routes
+        self._sources: dict[str, SourceState] = {}
+        self._cache = JobCache(store, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget_at_source)
+        self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
+        self._wake = self._due.on_late_answer
         self.liveness = Liveness()
-        self.first_tick = asyncio.Event()
+        self.first_turn = asyncio.Event()
         """Set once the due jobs were looked for."""
 
-    def add_lane(self, lane: Lane) -> None:
+    def add_source(self, state: SourceState) -> None:
         """Poll the jobs of a source."""
-        self._lanes[lane.name] = lane
-
-    def tell_missing(self, listener: Callable[[Job], None]) -> None:
-        """Have the listener called when a source has disowned a job too often for it to be just created."""
-        self._learn.on_missing = listener
+        self._sources[state.name] = state
 
     def wake(self) -> None:
         """Look for due jobs now."""
@@ -65,210 +71,219 @@ class Poller:
     @property
     def watched(self) -> int:
         """How many jobs are being polled here."""
-        return len(self._job_cache)
+        return len(self._cache)
 
     @property
     def longest_wait(self) -> timedelta:
         """The longest time for which a job may rightly not be due."""
-        return max((lane.longest_wait for lane in self._lanes.values()), default=timedelta())
+        return max((state.longest_wait for state in self._sources.values()), default=timedelta())
+
+    @property
+    def shortest_interval(self) -> timedelta:
+        """The shortest polling interval of all sources."""
+        return min((state.policy.interval for state in self._sources.values()), default=IDLE_INTERVAL)
+
+    @property
+    def longest_poll_interval(self) -> timedelta:
+        """The longest time between two answered polls of a job, whatever its source."""
+        return max((state.policy.longest for state in self._sources.values()), default=IDLE_INTERVAL)
+
+    @property
+    def store_recoveries(self) -> int:
+        """How often the store was out of reach, and came back."""
+        return self._due.recoveries
 
     def store_error(self) -> StoreError | None:
-        """Say why the record cannot be read or written; None while it can."""
-        return self._job_cache.refusal or self._store_error
+        """Say why the store cannot be read or written; None while it can."""
+        return self._cache.refusal or self._due.store_error
+
+    def stuck(self) -> StoreError | None:
+        """Say which changes cannot be recorded although the record can be written; None if there are none."""
+        return self._cache.stuck
 
     def health(self) -> list[Health]:
-        """Say how each source has been doing."""
-        return [
-            Health(lane.name, lane.last_answer, lane.failing_since, lane.error, lane.circuit_breaker.rejection)
-            for lane in self._lanes.values()
-        ]
+        """Say how each source has been answering."""
+        return [state.health() for state in self._sources.values()]
 
     def last_answers(self) -> Mapping[str, datetime | None]:
         """Say when each source last answered a poll."""
-        return {lane.name: lane.last_answer for lane in self._lanes.values()}
+        return {state.name: state.last_answer for state in self._sources.values()}
 
     async def run(self) -> None:
-        """Poll for ever; cancel to stop. What was observed is recorded first, polls under way are dropped."""
+        """Poll for ever; cancel to stop. What was observed is recorded first, polls in flight are dropped."""
         try:
-            async with self._job_cache, asyncio.TaskGroup() as work:
+            async with self._cache, asyncio.TaskGroup() as tasks:
                 while True:
                     await self._wake.wait()
                     self._wake.clear()
-                    now = self._runtime.clock()
-                    for lane in self._lanes.values():
-                        self._resume(lane, work, now)
-                    await self._begin(work, now)
+                    await self._turn(tasks, self._runtime.clock())
                     self.liveness.turned()
-                    self.first_tick.set()
+                    self.first_turn.set()
         finally:
-            if self._taking:
-                self._taking.cancel()
+            self._due.close()
 
     async def refresh_durations(self) -> None:
         """Look up how long earlier jobs were in each status, for forecasts."""
-        for lane in self._lanes.values():
-            if lane.polling_policy.is_adaptive:
+        for state in self._sources.values():
+            if state.policy.is_adaptive:
                 try:
-                    lane.durations = await self._store.durations(lane.name)
+                    state.durations = await self._store.durations(state.name)
                 except StoreError as error:
-                    self._log.debug("no durations of earlier jobs", source=lane.name, error=str(error))
+                    self._log.debug("no durations of earlier jobs", source=state.name, error=str(error))
 
     def forget_stale(self) -> None:
         """Forget jobs that have not been due here for long."""
-        self._job_cache.forget_before(self._runtime.clock() - STALE_WAITS * self.longest_wait)
+        self._cache.forget_before(self._runtime.clock() - STALE_WAITS * self.longest_wait)
 
-    def _resume(self, lane: Lane, work: asyncio.TaskGroup, now: datetime) -> None:
-        """Retrieve what was taken, as far as there is room."""
-        count = min(lane.room(now), len(lane.waiting))
-        for _ in range(count):
-            lane.asking += 1
-            work.create_task(self._poll(lane, *lane.waiting.popleft()))
-        if count:
-            lane.circuit_breaker.passed(now)
+    def clock_stepped(self, step: timedelta) -> None:
+        """Keep what was measured by the host's clock right after the clock was set by `step`."""
+        for state in self._sources.values():
+            state.clock_stepped(step)
 
-    async def _begin(self, work: asyncio.TaskGroup, now: datetime) -> None:
-        """Take what is due, and ask for it."""
-        wanted = {lane.name: take for lane in self._lanes.values() if (take := lane.wants(now))}
-        taken = await self._take(wanted, now)
-        many = [
-            lane
-            for name, jobs in taken.items()
-            if self._is_for_list(lane := self._lanes[name], jobs, wanted[name].room, now)
+    async def _turn(self, tasks: asyncio.TaskGroup, now: datetime) -> None:
+        """Start what may be started, claim what is due, and ask for it."""
+        for state in self._sources.values():
+            self._start_polls(state, tasks)
+        requests = {name: request for name, state in self._sources.items() if (request := state.claim_request(now))}
+        claimed = await self._claim(requests, now)
+        scans = [
+            state
+            for name, jobs in claimed.items()
+            if (state := self._sources[name]).scan.pays(jobs, requests[name].limit) and not state.breaker.rejection
         ]
-        more = await self._take({lane.name: lane.wants_for_list(now) for lane in many}, now)
-        for name, jobs in taken.items():
-            lane = self._lanes[name]
-            lane.is_behind = len(jobs) == wanted[name].room and lane not in many
-            if lane in many:
-                lane.is_sweeping = True
-                work.create_task(self._sweep(lane, [*jobs, *more[name]], now))
-            else:
-                lane.waiting.extend((job, now) for job in jobs)
-                self._resume(lane, work, now)
+        more = await self._claim({state.name: state.claim_request_for_scan(now) for state in scans}, now)
+        for state in scans:
+            state.note_claimed(0, 1)
+            state.scan.is_running = True
+            tasks.create_task(self._scan(state, [*claimed.pop(state.name), *more[state.name]], now))
+        for name, jobs in claimed.items():
+            state = self._sources[name]
+            state.note_claimed(len(jobs), requests[name].limit)
+            state.enqueue(jobs, now)
+            self._start_polls(state, tasks)
 
-    def _is_for_list(self, lane: Lane, due: Sequence[Job], room: int, now: datetime) -> bool:
-        """Tell whether to read the list; what was never seen has to be retrieved in any case."""
-        seen = sum(job.status is not None for job in due)
-        # When as many were due as there was room for, there may be many more.
-        enough = min(lane.listing_pays_from(), max(room, LISTING_PAYS_FROM))
-        return seen >= enough and lane.may_list(now)
-
-    async def _take(self, wanted: Mapping[str, ClaimRequest], now: datetime) -> dict[str, list[Job]]:
-        """Take due jobs of each source, those that are in hand aside."""
-        if not wanted:
-            return {}
-        taken: dict[str, list[Job]] = {name: [] for name in wanted}
-        try:
-            due = [self._job_cache.latest(job) for job in await self._due_from_store(wanted, now)]
-        except StoreError as error:
-            self._note_store(error)
-            due = self._due_from_cache(wanted, now)
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watching
-            self._log.exception("looking for due jobs broke", error=type(error).__name__)
-            return taken
-        else:
-            self._note_store(None)
-        for job in due:
-            lane = self._lanes[job.key.source]
-            if job.key in lane.in_hand:
+    async def _claim(self, requests: Mapping[str, ClaimRequest], now: datetime) -> dict[str, list[Job]]:
+        """Claim due jobs of each source, those whose polls are still under way aside."""
+        claimed: dict[str, list[Job]] = {name: [] for name in requests}
+        longest_waits = {name: self._sources[name].longest_wait for name in requests}
+        for job in await self._due.claim(requests, now, longest_waits):
+            state = self._sources[job.key.source]
+            if not state.claim(job):
                 continue
-            lane.in_hand.add(job.key)
-            self._job_cache.keep(job)
-            if lane.name in taken:
-                taken[lane.name].append(job)
-            else:  # it was asked for earlier, and comes only now
-                lane.waiting.append((job, now))
-        return taken
+            self._cache.keep(job)
+            if state.name in claimed:
+                claimed[state.name].append(job)
+            else:  # the store was asked for it earlier, and answers only now
+                state.enqueue([job], now)
+        return claimed
 
-    async def _due_from_store(self, wanted: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
-        """Take from the record; one that keeps us waiting is not waited for, and what it says is taken later."""
-        if self._taking is None:
-            self._taking = asyncio.ensure_future(self._store.claim_due(wanted, now))
-        await asyncio.wait([self._taking], timeout=STORE_PATIENCE_SECONDS)
-        if not self._taking.done():
-            self._taking.add_done_callback(lambda _: self._wake.set())
-            raise StoreUnavailableError(f"the record does not answer within {STORE_PATIENCE_SECONDS:g} s")
-        taking, self._taking = self._taking, None
-        return taking.result()
+    def _start_polls(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
+        for job, claimed_at in state.start():
+            tasks.create_task(self._poll(state, job, claimed_at))
 
-    def _due_from_cache(self, wanted: Mapping[str, ClaimRequest], now: datetime) -> list[Job]:
-        return [
-            replace(job, due_at=take.next_due)
-            for name, take in wanted.items()
-            for job in islice(self._job_cache.due(name, now, self._lanes[name].longest_wait), take.room)
-        ]
-
-    def _note_store(self, error: StoreError | None) -> None:
-        if error and not self._store_error:
-            self._log.error("record not readable, polling on from memory", error=str(error))
-        if self._store_error and not error:
-            self._log.info("record readable again")
-            self.recoveries += 1
-        self._store_error = error
-
-    async def _poll(self, lane: Lane, job: Job, taken_at: datetime) -> None:
+    async def _poll(self, state: SourceState, job: Job, claimed_at: datetime) -> None:
+        """Retrieve a job, decide what the answer means, and have that recorded."""
         self.liveness.begun(job.key)
-        begun = monotonic()
+        begun = self._runtime.steady()
         try:
-            result = await poll(lane.source, job, self._log)
+            result = await poll(state.source, job, self._log)
             outcome = result.outcome if isinstance(result, PollFailure) else PollOutcome.ANSWERED
-            self._runtime.telemetry.polled(lane.name, outcome, monotonic() - begun)
-            self._learn.of_source(lane, result)
-            if isinstance(result, PollFailure):
-                self._learn.of_trouble(lane, job, result)
-            else:
-                self._learn.of_job(lane, job, result, taken_at, await self._look(lane, job, result))
+            self._runtime.telemetry.polled(state.name, outcome, self._runtime.steady() - begun)
+            self._note_result(state, result)
+            look = None if isinstance(result, PollFailure) else await self._look(state, job, result)
+            self._apply(state, job, result, claimed_at, look)
         finally:
             self.liveness.ended(job.key)
-            lane.in_hand.discard(job.key)
-            lane.asking -= 1
-            if lane.is_short_of_work():
+            if state.finish(job):
                 self._wake.set()
 
-    async def _look(self, lane: Lane, job: Job, observation: Observation | None) -> Forecast | None:
-        """Look at the job's progress, if that is worth it; not before what is news is recorded."""
-        has_moved = observation is not None and observation.status != job.status
-        if has_moved or not wants_look(job, lane.polling_policy, self._runtime.clock()):
+    async def _look(self, state: SourceState, job: Job, observation: Observation | None) -> _Look | None:
+        """Ask for the job's progress, if that is worth it; not before what is news is recorded."""
+        has_changed = observation is not None and observation.status != job.status
+        if has_changed or not wants_look(job, state.policy, self._runtime.clock()):
             return None
-        progress = await look(lane.source, job, self._log)
-        return forecast_from(job, None if isinstance(progress, PollFailure) else progress, self._runtime.clock())
+        progress = await read_progress(state.source, job, self._log)
+        return _Look(None if isinstance(progress, PollFailure) else progress)
 
-    async def _sweep(self, lane: Lane, jobs: Sequence[Job], taken_at: datetime) -> None:
-        """Learn from the list what has not changed; have retrieved what may have, and what it does not hold."""
+    async def _scan(self, state: SourceState, jobs: Sequence[Job], claimed_at: datetime) -> None:
+        """Learn from the list what has not changed; retrieve what may have, and what the list does not hold."""
         try:
-            seen = frozenset(job.key.id for job in jobs if job.status is not None)
-            listed = await read_list(lane.sweep, seen, self._log)
-            if isinstance(listed, PollFailure):
-                listed = self._note_no_list(lane, listed)
-            else:
-                lane.judge_list(len(seen), len(listed), self._runtime.clock())
-                self._runtime.telemetry.listed(lane.name, len(listed))
-                self._learn.of_source(lane, None)
+            wanted = frozenset(job.key.id for job in jobs if job.status is not None)
+            listed = self._note_list(state, await read_list(state.scan, wanted, self._log))
+            now = self._runtime.clock()
             for job in jobs:
-                if self._is_settled(lane, job, listed.get(job.key.id)):
-                    self._learn.of_job(lane, job, None, taken_at)
-                    lane.in_hand.discard(job.key)
+                if state.scan.settles(job, listed) and not wants_look(job, state.policy, now):
+                    self._apply(state, job, None, claimed_at)
+                    state.release(job)
                 else:
-                    lane.waiting.append((job, taken_at))
+                    state.enqueue([job], claimed_at)
         finally:
-            lane.is_sweeping = False
+            state.scan.is_running = False
             self._wake.set()
 
-    def _is_settled(self, lane: Lane, job: Job, listed: str | None) -> bool:
-        """Tell whether what the list says of a job is enough."""
-        if listed is None or listed != job.status or is_terminal(listed):
-            return False
-        return not lane.sweep.is_to_be_verified(job.key.id) and not wants_look(
-            job, lane.polling_policy, self._runtime.clock()
-        )
+    def _apply(
+        self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: _Look | None = None
+    ) -> None:
+        """Decide what a result means, and have it recorded."""
+        decision = self._decide(state, job, result, claimed_at, look)
+        if decision.is_new:
+            findings = self._findings(decision.condition) if decision.condition else ()
+            self._cache.put(Change(job.seq, decision.job, decision.transition, decision.recipients, findings))
 
-    def _note_no_list(self, lane: Lane, trouble: PollFailure) -> dict[str, str]:
-        """Note that the list cannot be read. A service without one says so each time, which would be a request lost."""
-        self._log.info("list not read, asking for each job", source=lane.name, error=trouble.error)
-        self._learn.of_source(lane, trouble)
-        if trouble.outcome is not PollOutcome.FAILED:
-            lane.judge_list(wanted=1, found=0, now=self._runtime.clock())
+    def _decide(
+        self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: _Look | None
+    ) -> Decision:
+        jitter, now = self._runtime.jitter(), self._runtime.clock()
+        context = PollContext(
+            state.policy,
+            jitter,
+            claimed_at,
+            self._routes,
+            state.durations,
+            has_looked=look is not None,
+            progress=look.progress if look else None,
+        )
+        if isinstance(result, PollFailure):
+            self._log_failure(state, job, result)
+        try:
+            return decide(job, result, context, now)
+        except Exception as error:  # noqa: BLE001 - what a service says must never end more than its own poll
+            self._log.exception("poll failed with an internal error", job=str(job.key), error=type(error).__name__)
+            failure = PollFailure(PollOutcome.FAILED, f"internal error: {type(error).__name__}")
+            return decide(job, failure, context, now)
+
+    def _findings(self, condition: Condition) -> tuple[Finding, ...]:
+        now = self._runtime.clock()
+        return (Finding(condition, now, plan(ConditionChange(condition, 0, now), self._routes, now)),)
+
+    def _note_result(self, state: SourceState, result: PollResult) -> None:
+        if state.note_result(result, self._runtime.clock()):
+            self._log.info("the source accepts requests again", source=state.name)
+
+    def _note_list(self, state: SourceState, result: Mapping[str, str] | PollFailure) -> Mapping[str, str]:
+        """Note what reading the list came to; return the statuses that it told of."""
+        if not isinstance(result, PollFailure):
+            self._runtime.telemetry.listed(state.name, len(result))
+            self._note_result(state, None)
+            return result
+        self._log.info("the list cannot be read, retrieving each job", source=state.name, error=result.error)
+        self._note_result(state, result)
+        if result.outcome is not PollOutcome.FAILED:  # a service without a list says so each time: requests wasted
+            state.scan.give_up()
         return {}
 
+    def _log_failure(self, state: SourceState, job: Job, failure: PollFailure) -> None:
+        """Log each kind of failure once when it begins, and at debug while it lasts."""
+        log, event = self._log.debug, "poll failed"
+        if failure.outcome is PollOutcome.REJECTED:
+            event = "the source rejects our requests, trying once a minute"
+            if state.breaker.trip(failure.error):
+                log = self._log.error
+        elif failure.outcome is PollOutcome.MISSING and job.missing == MISSING_TOLERATED:
+            log, event = self._log.error, "the source does not know the job"
+        elif not job.failures:
+            log = self._log.warning
+        log(event, job=str(job.key), error=failure.error, failures=job.failures + 1, request_id=failure.request_id)
+
     def _forget_at_source(self, key: JobKey) -> None:
-        self._lanes[key.source].source.forget(key.id)
+        self._sources[key.source].source.forget(key.id)

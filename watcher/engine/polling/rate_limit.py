@@ -29,19 +29,19 @@ class RateLimit:
         self._waiting = 0
         self._turns = asyncio.Lock()
 
-    async def turn(self) -> None:
-        """Wait until one more request may be sent. Whoever asked first goes first."""
+    async def wait(self) -> None:
+        """Wait until one more request may be sent. First come, first served."""
         self._waiting += 1
         try:
             async with self._turns:
-                while (wait := self._free_at - self._clock()) > 0:
-                    await self._sleep(wait)
+                while (seconds := self._free_at - self._clock()) > 0:
+                    await self._sleep(seconds)
                 # From the moment it goes, and not from when it might have gone: late ones must not bunch up.
                 self._free_at = self._clock() + self._spacing
         finally:
             self._waiting -= 1
 
-    def room(self, within_seconds: float) -> int:
-        """Return how many more requests would get their turn within this time."""
+    def available(self, within_seconds: float) -> int:
+        """Return how many more requests could be sent within this time."""
         left = within_seconds - max(self._free_at - self._clock(), 0.0)
         return max(int(left // self._spacing) + 1 - self._waiting, 0) if left >= 0 else 0

@@ -15,17 +15,17 @@ T = TypeVar("T")
 
 
 async def poll(source: JobSource, job: Job, log: Log) -> Observation | PollFailure | None:
-    """Ask for a job: an observation, the trouble there was, or None when there is nothing new."""
+    """Ask for a job: an observation, the failure, or None when there is nothing new."""
     return await _answer_to(source.retrieve(job.key.id, job.status), log, job=str(job.key))
 
 
-async def read_list(sweep: ListScan, wanted: frozenset[str], log: Log) -> dict[str, str] | PollFailure:
-    """Read the list: the statuses of the wanted jobs that it holds, or the trouble there was."""
-    return await _answer_to(sweep.read(wanted), log, list=sweep.name)
+async def read_list(scan: ListScan, wanted: frozenset[str], log: Log) -> dict[str, str] | PollFailure:
+    """Read the list: the statuses of the wanted jobs that it holds, or the failure."""
+    return await _answer_to(scan.read(wanted), log)
 
 
-async def look(source: JobSource, job: Job, log: Log) -> Progress | PollFailure | None:
-    """Look at a job's progress: how far it is, the trouble there was, or None when that cannot be said."""
+async def read_progress(source: JobSource, job: Job, log: Log) -> Progress | PollFailure | None:
+    """Ask for a job's progress: how far it is, the failure, or None when that cannot be said."""
     return await _answer_to(source.progress(job.key.id), log, job=str(job.key))
 
 
@@ -33,13 +33,13 @@ async def _answer_to(request: Awaitable[T], log: Log, **of: object) -> T | PollF
     try:
         return await request
     except SourceError as error:
-        return _trouble(error)
+        return _failure(error)
     except Exception as error:  # a fault of ours must not end the watching of all other jobs
-        log.exception("poll broke", error=type(error).__name__, **of)
+        log.exception("poll failed with an internal error", error=type(error).__name__, **of)
         return PollFailure(PollOutcome.FAILED, f"internal error: {type(error).__name__}")
 
 
-def _trouble(error: SourceError) -> PollFailure:
+def _failure(error: SourceError) -> PollFailure:
     retry_after = error.retry_after if isinstance(error, TransientError) else None
     return PollFailure(_outcome(error), str(error), retry_after, error.request_id)
 

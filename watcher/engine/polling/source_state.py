@@ -1,14 +1,14 @@
-"""What goes on at one source."""
+"""How a source stands: what is claimed and in flight there, and how it has been answering."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import partial
 
+from watcher.domain.conditions import Health
 from watcher.domain.jobs import Job, JobKey, Observation
 from watcher.domain.polling_policy import (
     LONGEST_RETRY_AFTER,
@@ -19,129 +19,131 @@ from watcher.domain.polling_policy import (
     urgency,
 )
 from watcher.engine.polling.circuit_breaker import CircuitBreaker
-from watcher.engine.polling.list_scan import WORTH_A_PAGE, ListScan
+from watcher.engine.polling.list_scan import PAYS_FROM, ListScan, Strategy
 from watcher.engine.polling.rate_limit import RateLimit
 from watcher.engine.ports import ClaimRequest, JobSource
 
-LISTING_PAYS_FROM = 20
-"""Jobs due at once from which a list page is worth trying in place of as many retrieves."""
-LEAST_HELD = 0.1
-"""The share of the jobs it was read for that a list must hold."""
-LISTING_PAUSE = timedelta(minutes=30)
-"""How long retrieves are used after the list did not tell what it was read for."""
-VERIFY_INTERVAL = timedelta(minutes=30)
-"""How often a job is retrieved though the list tells its status."""
 MOST_LISTED = 50_000
-"""Jobs that one reading of the list may look after."""
-BUDGETED_AHEAD_SECONDS = 1.0
-"""How far ahead polls are started that still wait for their turn in a budget: about a tick."""
-
-
-class Strategy(StrEnum):
-    """How the statuses of many jobs are asked for."""
-
-    AUTO = "auto"
-    """By list pages where many jobs are due at once and the list holds them, else one by one."""
-    RETRIEVE = "retrieve"
-    """One by one."""
-    LIST = "list"
-    """By list pages, even for few jobs; one by one only what the list does not hold."""
+"""Jobs that one scan of the list may look after."""
+RATE_LIMITED_AHEAD_SECONDS = 1.0
+"""How far ahead polls are started that still wait for the rate limit: about a tick."""
 
 
 @dataclass(slots=True)
-class Lane:
-    """A source, how it is asked, and what is under way there."""
+class SourceState:
+    """A source, and what is under way there. Its methods are the only writers of its fields."""
 
     name: str
     source: JobSource
-    polling_policy: PollingPolicy
-    at_once: int
-    """Retrieves under way at most."""
-    strategy: Strategy = Strategy.AUTO
+    policy: PollingPolicy
+    concurrency: int
+    """Retrieves in flight at most."""
+    scan: ListScan
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     rate_limit: RateLimit | None = None
     durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
     """How long earlier jobs were in each status."""
 
-    circuit_breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
-    in_hand: set[JobKey] = field(default_factory=set)
-    """The jobs that were taken, and whose polls have not ended."""
-    asking: int = 0
-    """Retrieves under way."""
-    waiting: deque[tuple[Job, datetime]] = field(default_factory=deque)
-    """Jobs to be retrieved when there is room, and when they were taken."""
-    is_behind: bool = False
-    """Whether more jobs were due than there was room for."""
-    sweep: ListScan = field(init=False)
-    is_sweeping: bool = False
     last_answer: datetime | None = None
     failing_since: datetime | None = None
     """The first failed poll after the last one that reached the source."""
     error: str | None = None
-    _listing_pauses_at: datetime | None = None
-
-    def __post_init__(self) -> None:
-        """Make the reader of the list, whose rounds depend on the rhythm."""
-        self.sweep = ListScan(self.name, self.source, max(VERIFY_INTERVAL // self.polling_policy.interval, 1))
+    _claimed: set[JobKey] = field(default_factory=set)
+    """The jobs that were claimed, and whose polls have not finished."""
+    _waiting: deque[tuple[Job, datetime]] = field(default_factory=deque)
+    """Jobs to be retrieved when there is a free slot, and when they were claimed."""
+    _in_flight: int = 0
+    _is_behind: bool = False
+    """Whether more jobs were due than could be claimed."""
 
     @property
     def longest_wait(self) -> timedelta:
         """The longest time for which a job of this source may rightly not be due."""
-        return max(self.polling_policy.max_interval, LONGEST_RETRY_AFTER, PROBE_INTERVAL)
+        return max(self.policy.max_interval, LONGEST_RETRY_AFTER, PROBE_INTERVAL)
 
-    def note(self, result: Observation | PollFailure | None, now: datetime) -> None:
-        """Note what a request came to."""
-        if isinstance(result, PollFailure):
-            self.error = result.error
-            has_failed = result.outcome is PollOutcome.FAILED
-            self.failing_since = min(self.failing_since or now, now) if has_failed else None
-        else:
-            self.last_answer, self.failing_since, self.error = now, None, None
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is claimed, and no scan is under way."""
+        return not self._claimed and not self.scan.is_running
 
-    def room(self, now: datetime) -> int:
-        """Return how many retrieves may be started now."""
-        room = self.circuit_breaker.room(max(self.at_once - self.asking, 0), now)
-        return min(room, self.rate_limit.room(BUDGETED_AHEAD_SECONDS)) if self.rate_limit else room
+    def health(self) -> Health:
+        """Say how the source has been answering."""
+        return Health(self.name, self.last_answer, self.failing_since, self.error, self.breaker.rejection)
 
-    def wants(self, now: datetime) -> ClaimRequest | None:
+    def claim_request(self, now: datetime) -> ClaimRequest | None:
         """Say which due jobs are wanted now; None for none."""
-        room = self.room(now) - len(self.waiting)
-        if room <= 0:
+        limit = self._free_slots() - len(self._waiting)
+        if limit <= 0:
             return None
-        may_list = self.may_list(now)
-        if may_list and self.strategy is Strategy.LIST:
-            return self.wants_for_list(now)
+        may_scan = self.scan.is_possible() and not self.breaker.rejection
+        if may_scan and self.scan.strategy is Strategy.LIST:
+            return self.claim_request_for_scan(now)
         if self.rate_limit is None:
-            return ClaimRequest(room, now + self.polling_policy.interval)
+            return ClaimRequest(limit, now + self.policy.interval)
         # Where requests are scarce, it must still be seen that there are enough jobs for a list page.
-        room = max(room, LISTING_PAYS_FROM) if may_list else room
-        return ClaimRequest(
-            room,
-            now + self.polling_policy.interval,
-            urgency=partial(urgency, polling_policy=self.polling_policy, now=now),
-        )
+        limit = max(limit, PAYS_FROM) if may_scan else limit
+        return ClaimRequest(limit, now + self.policy.interval, urgency=partial(urgency, policy=self.policy, now=now))
 
-    def wants_for_list(self, now: datetime) -> ClaimRequest:
+    def claim_request_for_scan(self, now: datetime) -> ClaimRequest:
         """Say which jobs the list is read for: also what falls due before it is read again."""
-        return ClaimRequest(MOST_LISTED, now + self.polling_policy.interval, ahead=self.polling_policy.interval)
+        return ClaimRequest(MOST_LISTED, now + self.policy.interval, ahead=self.policy.interval)
 
-    def may_list(self, now: datetime) -> bool:
-        """Tell whether the list can be read now."""
-        if self.strategy is Strategy.RETRIEVE or self.circuit_breaker.rejection or self.is_sweeping:
+    def claim(self, job: Job) -> bool:
+        """Note that a job was claimed; return False when its poll is still under way."""
+        if job.key in self._claimed:
             return False
-        since = self._listing_pauses_at
-        return since is None or not timedelta() <= now - since < LISTING_PAUSE
+        self._claimed.add(job.key)
+        return True
 
-    def listing_pays_from(self) -> int:
-        """Return how many jobs must be due for it to pay to read the list."""
-        if self.strategy is Strategy.LIST:
-            return 1
-        return max(LISTING_PAYS_FROM, self.sweep.pages * WORTH_A_PAGE)
+    def release(self, job: Job) -> None:
+        """Note that a claimed job needs no retrieve, or that its poll has finished."""
+        self._claimed.discard(job.key)
 
-    def judge_list(self, wanted: int, found: int, now: datetime) -> None:
-        """Note how many of the wanted jobs the list told of; one that does not hold them is left alone for a while."""
-        if found < wanted * LEAST_HELD:
-            self._listing_pauses_at = now
+    def enqueue(self, jobs: Iterable[Job], claimed_at: datetime) -> None:
+        """Have claimed jobs retrieved when there is a free slot."""
+        self._waiting.extend((job, claimed_at) for job in jobs)
 
-    def is_short_of_work(self) -> bool:
-        """Tell whether there is room for more of what is known to be due."""
-        return (self.is_behind or bool(self.waiting)) and self.asking * 2 <= self.at_once
+    def note_claimed(self, count: int, limit: int) -> None:
+        """Note how many jobs a claim brought, of those it asked for."""
+        self._is_behind = count == limit
+
+    def start(self) -> list[tuple[Job, datetime]]:
+        """Take from the queue what may be retrieved now; each must be finished."""
+        count = min(self._free_slots(), len(self._waiting))
+        started = [self._waiting.popleft() for _ in range(count)]
+        self._in_flight += count
+        if count:
+            self.breaker.note_started()
+        return started
+
+    def finish(self, job: Job) -> bool:
+        """Note that a retrieve has ended; return whether more jobs could be started at once."""
+        self.release(job)
+        self._in_flight -= 1
+        return (self._is_behind or bool(self._waiting)) and self._in_flight * 2 <= self.concurrency
+
+    def note_result(self, result: Observation | PollFailure | None, now: datetime) -> bool:
+        """Note what a request came to; return whether the source deals with us again after it had rejected us."""
+        failure = result if isinstance(result, PollFailure) else None
+        if failure is None:
+            self.last_answer, self.failing_since, self.error = now, None, None
+        else:
+            self.error = failure.error
+            has_failed = failure.outcome is PollOutcome.FAILED
+            self.failing_since = min(self.failing_since or now, now) if has_failed else None
+            if failure.retry_after:
+                self.breaker.pause(failure.retry_after)
+        # An answer that a job is unknown is an answer of a source that accepts our credentials.
+        is_accepted = failure is None or failure.outcome is PollOutcome.MISSING
+        return is_accepted and self.breaker.reset()
+
+    def clock_stepped(self, step: timedelta) -> None:
+        """Keep what was measured by the host's clock right after the clock was set by `step`."""
+        if self.failing_since:
+            self.failing_since += step
+        if self.last_answer:
+            self.last_answer += step
+
+    def _free_slots(self) -> int:
+        free = self.breaker.allowed(max(self.concurrency - self._in_flight, 0))
+        return min(free, self.rate_limit.available(RATE_LIMITED_AHEAD_SECONDS)) if self.rate_limit else free

@@ -80,10 +80,7 @@ class SourceConfig:
         if self.api_key is None:
             if not _is_of_openai(self.base_url):
                 return None
-            return (
-                f"source {self.name}: no API key: set OPENAI_API_KEY, or api_key_file under [sources.{self.name}], "
-                "or pass --api-key-file"
-            )
+            return f"source {self.name}: no API key: set OPENAI_API_KEY, or api_key_file under [sources.{self.name}]"
         texts = (self.api_key, self.organization or "", self.project or "")
         if all(map(is_header_text, texts)):
             return None
@@ -113,7 +110,7 @@ def is_header_text(text: str) -> bool:
 
 def source_from_environment(env: Mapping[str, str], **overrides: str | None) -> SourceConfig:
     """Return the source `openai` as the `OPENAI_*` variables describe it, with the overrides that are given."""
-    given = {name: env.get(variable) for variable, name in OPENAI_VARIABLES.items()} | {
-        name: value for name, value in overrides.items() if value is not None
+    given = {name: env.get(variable, "").strip() for variable, name in OPENAI_VARIABLES.items()} | {
+        name: value.strip() for name, value in overrides.items() if value is not None
     }
-    return SourceConfig(**{name: value.strip() for name, value in given.items() if value})  # type: ignore[arg-type]
+    return SourceConfig(**{name: value for name, value in given.items() if value})  # type: ignore[arg-type]

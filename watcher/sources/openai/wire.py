@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation
+from watcher.domain.states import OPENAI_STATES
 from watcher.domain.text import printable
 from watcher.sources.decoding import malformed, read, text_of
 from watcher.sources.lenient import Count, Flag, Number, Part, Setting, Text, Texts, Timestamp, Tolerant
@@ -154,7 +155,8 @@ def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
         raise malformed("it is about another job", job.id)
     if complaint := complaint_about(job.status):
         raise malformed(complaint, document)
-    return Observation(key=key, status=job.status, at=at, facts=job.facts(), document=document)
+    state = OPENAI_STATES(job.status)
+    return Observation(key=key, status=job.status, state=state, at=at, facts=job.facts(), document=document)
 
 
 def complaint_about(status: str) -> str | None:

@@ -29,16 +29,16 @@ class World:
         self.clock = ManualClock()
         self.slept: list[float] = []
         self.told: list[Transition] = []
-        self.troubles: list[tuple[str, bool]] = []
+        self.failures: list[tuple[str, bool]] = []
         self.source = ScriptedSource(self.clock, script)
         self.log = RecordingLog()
         # The first wait in a status is not cut short then.
         surroundings = replace(runtime(self.clock, self.log), jitter=lambda: 1.0)
-        telling = FollowListener(self.told.append, self.trouble)
-        self.watch = Follow({"openai": self.source}, bounds or Bounds(RHYTHM), telling, surroundings, self.sleep)
+        listener = FollowListener(self.told.append, self.poll_failed)
+        self.watch = Follow({"openai": self.source}, bounds or Bounds(RHYTHM), listener, surroundings, self.sleep)
 
-    def trouble(self, _job: Job, trouble: PollFailure, next_at: datetime | None) -> None:
-        self.troubles.append((trouble.error, next_at is not None))
+    def poll_failed(self, _job: Job, failure: PollFailure, next_at: datetime | None) -> None:
+        self.failures.append((failure.error, next_at is not None))
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -78,7 +78,7 @@ async def test_nothing_but_failures_for_too_long_gives_up() -> None:
 
     assert await world.run() == [Ending.GAVE_UP]
     assert sum(world.slept) == 10 + 15 * 60  # fifteen minutes after the first failure, not some back-off later
-    assert world.troubles[-1] == ("HTTP 503: overloaded", False)
+    assert world.failures[-1] == ("HTTP 503: overloaded", False)
 
 
 async def test_a_404_is_tolerated_three_times() -> None:
@@ -125,4 +125,4 @@ async def test_a_fault_of_ours_is_a_failed_poll_not_the_end() -> None:
     world = World({"a": [ZeroDivisionError(), "succeeded"]})
 
     assert await world.run() == [Ending.SUCCEEDED]
-    assert world.log.events("exception") == ["poll broke"]
+    assert world.log.events("exception") == ["poll failed with an internal error"]

@@ -12,15 +12,21 @@ from typing import Any
 
 import pytest
 
-from tests.doubles import ManualClock, RecordingLog, ScriptedSource, runtime, until
+from tests.doubles import (
+    FaultyStore,
+    ManualClock,
+    RecordingLog,
+    ScriptedSource,
+    runtime,
+    source_state,
+    transition_of,
+    until,
+)
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import FirstSeen, Route
 from watcher.domain.transitions import Reason
-from watcher.engine import group_commit
-from watcher.engine.polling import poller as poller_module
 from watcher.engine.polling.poller import Poller
-from watcher.engine.polling.source_state import Lane
 from watcher.engine.ports import Change
 from watcher.errors import MissingError, RejectedError, StoreUnavailableError, TransientError
 from watcher.store.sql import SqlStore
@@ -31,25 +37,39 @@ REFUSED = RejectedError("HTTP 401: bad key")
 UNKNOWN = MissingError("HTTP 404: no such job")
 
 
+async def refuse(_changes: object) -> None:
+    raise StoreUnavailableError("the disk is full")
+
+
 class World:
     """An observing pipeline between a scripted source and a real store."""
 
     def __init__(
-        self, store: SqlStore, script: Mapping[str, Sequence[str | Exception]], at_once: int = 8, **how: Any
+        self,
+        store: SqlStore,
+        script: Mapping[str, Sequence[str | Exception]],
+        concurrency: int = 8,
+        patience: Mapping[str, Any] | None = None,
+        retry_seconds: float = 0.01,
+        **how: Any,
     ) -> None:
         self.clock = ManualClock()
         self.log = RecordingLog()
         self.store = store
         self.source = ScriptedSource(self.clock, script)
         self.recipients = 0
+        self.faults = FaultyStore(store)
         self.poller = Poller(
-            store,
-            runtime(self.clock, self.log),
+            self.faults,
+            runtime(self.clock, self.log, retry_seconds),
             routes=[Route("chat"), Route("all", first_seen=FirstSeen.ALWAYS)],
             wake_delivery=self._count,
+            **(patience or {}),
         )
-        self.lane = Lane("openai", self.source, PollingPolicy(INTERVAL, timedelta(minutes=5)), at_once, **how)
-        self.poller.add_lane(self.lane)
+        self.state = source_state(
+            self.source, PollingPolicy(INTERVAL, timedelta(minutes=5)), self.clock, concurrency, **how
+        )
+        self.poller.add_source(self.state)
 
     def _count(self) -> None:
         self.recipients += 1
@@ -100,7 +120,7 @@ async def test_a_life_is_recorded_and_owed(store: SqlStore) -> None:
 
     assert await world.statuses() == ["queued", "running", "succeeded"]
     assert (await world.job()).due_at is None
-    recipients = sorted((d.notifier, d.transition.status) for d in await store.deliveries(limit=99))
+    recipients = sorted((d.notifier, transition_of(d).status) for d in await store.deliveries(limit=99))
     assert recipients == [
         ("all", "queued"),
         ("all", "running"),
@@ -127,22 +147,14 @@ async def test_what_was_observed_is_recorded_before_the_end(store: SqlStore) -> 
 async def test_a_poll_that_finds_nothing_new_writes_nothing_by_itself(store: SqlStore) -> None:
     world = World(store, {name: ["running"] for name in "abcdefgh"})
     await world.watch(*"abcdefgh")
-    batches: list[int] = []
-    record = store.record
-
-    async def counting(changes: Sequence[object]) -> object:
-        batches.append(len(changes))
-        return await record(changes)  # type: ignore[arg-type]
-
-    world.poller._job_cache._changes._commit = counting
     async with world.running():
         await world.round(8, seconds=30)
-        first = sum(batches)
+        first = len(world.faults.recorded)
         await world.round(8, seconds=30)
         await world.round(8, seconds=30)
 
     assert first == 8
-    assert sum(batches) == 8
+    assert len(world.faults.recorded) == 8
 
 
 async def test_failures_move_the_next_poll_out_and_an_answer_brings_it_back(store: SqlStore) -> None:
@@ -178,14 +190,14 @@ async def test_a_missing_job_is_reported_at_the_fourth_404_and_polled_on(store: 
             await world.round(1, seconds=5)
         assert world.log.events("error") == []
         await world.round(1, seconds=5)
-        assert world.log.events("error") == ["job is unknown to its source"]
+        assert world.log.events("error") == ["the source does not know the job"]
         await world.round(1, seconds=300)
 
     assert await world.statuses() == ["running"]
 
 
 async def test_a_rejecting_source_is_probed_once_a_minute_by_one_job(store: SqlStore) -> None:
-    world = World(store, {"a": [REFUSED], "b": [REFUSED], "c": [REFUSED]}, at_once=3)
+    world = World(store, {"a": [REFUSED], "b": [REFUSED], "c": [REFUSED]}, concurrency=3)
     await world.watch("a", "b", "c")
     async with world.running():
         await world.round(3)
@@ -195,15 +207,15 @@ async def test_a_rejecting_source_is_probed_once_a_minute_by_one_job(store: SqlS
         world.source.script = {name: ["running"] for name in "abc"}
         await world.round(3, seconds=31)
 
-    assert world.log.events("error") == ["source rejects us, probing it once a minute"]
-    accepted = [facts for _, event, facts in world.log.lines if event == "source accepts us again"]
+    assert world.log.events("error") == ["the source rejects our requests, trying once a minute"]
+    accepted = [facts for _, event, facts in world.log.lines if event == "the source accepts requests again"]
     assert accepted == [{"source": "openai"}]
     assert (await world.job("a")).last_error is None
 
 
 async def test_more_jobs_than_there_is_room_for_are_all_polled(store: SqlStore) -> None:
     names = [f"ftjob-{n}" for n in range(50)]
-    world = World(store, {name: ["running"] for name in names}, at_once=4)
+    world = World(store, {name: ["running"] for name in names}, concurrency=4)
     await world.watch(*names)
     async with world.running():
         world.poller.wake()
@@ -240,44 +252,38 @@ async def test_two_watchers_record_a_transition_once(store: SqlStore, tmp_path: 
     assert await ours.statuses() == ["queued", "running"]
 
 
-async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(store: SqlStore) -> None:
     """Even a status that came and went meanwhile is recorded, and owed, in order."""
-    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
     world = World(store, {"a": ["queued", "running", "paused", "succeeded"], "b": [BUSY]})
     await world.watch("a")
-    claim_due, record, broken = store.claim_due, store.record, set[str]()
+    broken: set[str] = set()
 
-    async def take(*args: object) -> object:
-        if "take" in broken:
+    async def claim() -> None:
+        if "claim" in broken:
             raise StoreUnavailableError("the disk is full")
-        return await claim_due(*args)  # type: ignore[arg-type]
 
-    async def write(*args: object) -> object:
+    async def write(_changes: object) -> None:
         if "write" in broken:
             raise StoreUnavailableError("the disk is full")
-        return await record(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store, "claim_due", take)
-    world.poller._job_cache._changes._commit = write
+    world.faults.before_claim, world.faults.before_record = claim, write
     async with world.running():
         await world.round(1)
         await world.watch("b")
         await world.round(1)  # it fails, and waits for longer than the other one
-        broken |= {"take", "write"}
+        broken |= {"claim", "write"}
         await world.round(1, seconds=30)
         await world.round(2, seconds=30)
         assert await world.statuses() == ["queued"]
         assert str(world.poller.store_error()) == "the disk is full"
-        broken.remove("take")
+        broken.remove("claim")
         await world.round(2, seconds=30)  # the record does not know yet that the failing job should wait
         broken.clear()
         await until(lambda: world.log.events("info").count("transition") == 4)
 
     assert await world.statuses() == ["queued", "running", "paused", "succeeded"]
     assert world.log.events("error") == [
-        "record not readable, polling on from memory",
+        "the store cannot be read, polling goes on from memory",
         "record not written, keeping what it lacks",
     ]
 
@@ -317,90 +323,80 @@ async def test_an_observation_that_comes_too_late_is_dropped_and_the_job_read_an
         await world.round(1, seconds=30)
 
     assert await world.statuses() == ["queued", "running"]
-    assert "somebody else was first, observation dropped" in world.log.events("info")
+    assert "stale update dropped: another watcher recorded it first" in world.log.events("info")
 
 
-async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore) -> None:
     """It ended while the record was out of reach, and the hourly tidying came by."""
-    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
     world = World(store, {"a": ["running", "succeeded"]})
     await world.watch("a")
     async with world.running():
         await world.round(1)
-        commit = world.poller._job_cache._changes._commit
-
-        async def refuse(_changes: object) -> object:
-            raise StoreUnavailableError("the disk is full")
-
-        world.poller._job_cache._changes._commit = refuse
+        world.faults.before_record = refuse
         await world.round(1, seconds=30)
         world.poller.forget_stale()
         world.clock.move(seconds=60)
         world.poller.wake()
         await asyncio.sleep(0.02)
-        world.poller._job_cache._changes._commit = commit
+        world.faults.before_record = None
         await until(lambda: world.log.events("info").count("transition") == 2)
 
     assert await world.statuses() == ["running", "succeeded"]
 
 
-async def test_what_cannot_be_recorded_is_dropped_and_looked_at_anew(store: SqlStore) -> None:
-    world = World(store, {"a": ["running"], "b": ["queued"]})
+async def test_what_cannot_be_recorded_is_kept_with_all_that_follows_and_told_of(store: SqlStore) -> None:
+    world = World(store, {"a": ["running", BUSY, BUSY, "succeeded"], "b": ["queued"]})
     await world.watch("a", "b")
-    commit = world.poller._job_cache._changes._commit
 
-    async def poisoned(changes: Sequence[Change]) -> object:
+    async def poisoned(changes: Sequence[Change]) -> None:
         if any(change.job.key.id == "a" for change in changes):
             raise ValueError
-        return await commit(changes)
 
-    world.poller._job_cache._changes._commit = poisoned
+    world.faults.before_record = poisoned
     async with world.running():
         await world.round(2)
         assert await world.statuses("b") == ["queued"]
-        world.poller._job_cache._changes._commit = commit
-        await world.round(2, seconds=30)
+        for _ in range(3):
+            await world.round(2, seconds=400)
+        assert "openai/a (ValueError)" in str(world.poller.stuck())
+        assert world.poller.store_error() is None
+        assert await world.statuses("a") == []
+        world.faults.before_record = None
+        await until(lambda: world.poller.stuck() is None)
 
-    assert await world.statuses("a") == ["running"]
-    assert world.log.events("exception") == ["item cannot be recorded, dropped"]
+    assert await world.statuses("a") == ["running", "succeeded"]
+    assert world.log.events("exception") == ["item cannot be recorded, kept and tried again"]
 
 
-async def test_failures_do_not_pile_up_while_nothing_can_be_recorded(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 60)
-    world = World(store, {"a": ["running", BUSY]})
+async def test_failures_do_not_pile_up_while_nothing_can_be_recorded(store: SqlStore) -> None:
+    world = World(store, {"a": ["running", BUSY]}, retry_seconds=60)
     await world.watch("a")
     async with world.running():
         await world.round(1)
-        commit = world.poller._job_cache._changes._commit
-
-        async def refuse(_changes: object) -> object:
-            raise StoreUnavailableError("the disk is full")
-
-        world.poller._job_cache._changes._commit = refuse
+        world.faults.before_record = refuse
         for _ in range(4):
             await world.round(1, seconds=400)
-        assert len(world.poller._job_cache._changes._waiting) == 1
-        world.poller._job_cache._changes._commit = commit
+        before = len(world.faults.recorded)
+        world.faults.before_record = None
 
+    assert len(world.faults.recorded) == before + 1
     assert (await world.job()).failures == 4
 
 
-async def test_a_record_that_breaks_does_not_end_the_watching(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_breaks_does_not_end_the_watching(store: SqlStore) -> None:
     world = World(store, {"a": ["running"]})
     await world.watch("a")
 
-    async def broken(*_args: object) -> object:
+    async def broken() -> None:
         raise ZeroDivisionError
 
     async with world.running():
-        with monkeypatch.context() as patched:
-            patched.setattr(store, "claim_due", broken)
-            await world.round(0)
+        world.faults.before_claim = broken
+        await world.round(0)
+        world.faults.before_claim = None
         await world.round(1)
 
-    assert world.log.events("exception") == ["looking for due jobs broke"]
+    assert world.log.events("exception") == ["cannot look for due jobs: internal error"]
 
 
 async def test_a_source_that_asks_for_quiet_is_left_alone_by_every_job(store: SqlStore) -> None:
@@ -420,11 +416,11 @@ async def test_a_404_proves_that_the_key_is_accepted(store: SqlStore) -> None:
         await world.round(1)
         await world.round(1, seconds=61)
 
-    assert "source accepts us again" in world.log.events("info")
+    assert "the source accepts requests again" in world.log.events("info")
 
 
 async def test_a_probe_that_fails_otherwise_lets_no_other_poll_pass(store: SqlStore) -> None:
-    world = World(store, {"a": [REFUSED, BUSY], "b": [REFUSED, BUSY], "c": [REFUSED, BUSY]}, at_once=3)
+    world = World(store, {"a": [REFUSED, BUSY], "b": [REFUSED, BUSY], "c": [REFUSED, BUSY]}, concurrency=3)
     await world.watch("a", "b", "c")
     async with world.running():
         await world.round(3)
@@ -433,45 +429,33 @@ async def test_a_probe_that_fails_otherwise_lets_no_other_poll_pass(store: SqlSt
         await world.round(1, seconds=30)
 
 
-async def test_a_record_that_keeps_us_waiting_does_not_hold_up_polling(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A server that says nothing is not waited for; what it took for us is polled when it says so."""
-    world = World(store, {"a": ["running"], "b": ["running"]})
+async def test_a_store_that_does_not_answer_does_not_hold_up_polling(store: SqlStore) -> None:
+    """It is not waited for; what it claimed for us is polled when it answers."""
+    world = World(store, {"a": ["running"], "b": ["running"]}, patience={"store_patience": timedelta(seconds=0.01)})
     await world.watch("a")
-    claim_due, answer = store.claim_due, asyncio.Event()
+    answer = asyncio.Event()
 
-    async def slow(*args: Any) -> object:
-        taken = await claim_due(*args)
+    async def slow() -> None:
         await answer.wait()
-        return taken
 
     async with world.running():
         await world.round(1)
         await world.watch("b")
-        monkeypatch.setattr(poller_module, "STORE_PATIENCE_SECONDS", 0.01)
-        monkeypatch.setattr(store, "claim_due", slow)
+        world.faults.before_claim = slow
         await world.round(1, seconds=30)
-        assert "record not readable, polling on from memory" in world.log.events("error")
-        world.lane.at_once = 0  # nothing is wanted any more
-        monkeypatch.setattr(store, "claim_due", claim_due)
-        world.poller.add_lane(Lane("azure", ScriptedSource(world.clock, {}), world.lane.polling_policy, 1))
+        assert "the store cannot be read, polling goes on from memory" in world.log.events("error")
         answer.set()
-        world.poller.wake()
-        await until(lambda: "record readable again" in world.log.events("info"))
-        world.lane.at_once = 8
-        world.poller.wake()
+        await until(lambda: "the store can be read again" in world.log.events("info"))
         await until(lambda: "b" in world.source.asked)
 
 
-async def test_nothing_is_waited_for_at_the_end(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(poller_module, "STORE_PATIENCE_SECONDS", 0.01)
-    world = World(store, {"a": ["running"]})
+async def test_nothing_is_waited_for_at_the_end(store: SqlStore) -> None:
+    world = World(store, {"a": ["running"]}, patience={"store_patience": timedelta(seconds=0.01)})
 
-    async def silent(*_args: object) -> object:
-        return await asyncio.Event().wait()
+    async def silent() -> None:
+        await asyncio.Event().wait()
 
-    monkeypatch.setattr(store, "claim_due", silent)
+    world.faults.before_claim = silent
     async with world.running():
         world.poller.wake()
         await until(lambda: world.log.events("error"))

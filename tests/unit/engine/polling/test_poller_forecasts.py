@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, observation, runtime, until
+from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, observation, runtime, source_state, until
 from watcher.domain.jobs import Basis, Job, JobFacts, JobKey, JobSpec, Observation, Progress
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.engine.polling.poller import Poller
-from watcher.engine.polling.source_state import Lane
 from watcher.errors import StoreUnavailableError, TransientError
 from watcher.store.sql import SqlStore
 
@@ -42,8 +41,8 @@ class World:
         self.store = store
         self.source = source
         self.poller = Poller(store, runtime(self.clock, self.log), routes=[], wake_delivery=lambda: None)
-        self.lane = Lane("openai", source, polling_policy, 4)
-        self.poller.add_lane(self.lane)
+        self.state = source_state(source, polling_policy, self.clock, 4)
+        self.poller.add_source(self.state)
 
     async def poll(self) -> Job:
         """Let the job be due and polled; return what is recorded of it then."""
@@ -54,7 +53,7 @@ class World:
             self.clock.at = job.due_at
         task = asyncio.create_task(self.poller.run())
         self.poller.wake()
-        await until(lambda: len(self.source.asked) > asked and not self.lane.in_hand)
+        await until(lambda: len(self.source.asked) > asked and self.state.is_idle)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         job = await self.store.job(KEY)
@@ -152,5 +151,5 @@ async def test_without_the_record_nothing_is_known_of_earlier_jobs(
     monkeypatch.setattr(store, "durations", broken)
     await world.poller.refresh_durations()
 
-    assert world.lane.durations == {}
+    assert world.state.durations == {}
     assert world.log.events("debug") == ["no durations of earlier jobs"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -11,13 +12,13 @@ from typing import Self
 
 import pytest
 
-from tests.doubles import ManualClock, RecordingLog, ScriptedSource, observation, runtime, until
+from tests.doubles import ManualClock, RecordingLog, ScriptedSource, job_in, observation, runtime, source_state, until
 from watcher.domain.jobs import JobKey, JobSpec, Observation, Page
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import FirstSeen, Route
+from watcher.engine.polling.list_scan import FIRST_PAUSE, VERIFY_INTERVAL, Strategy
 from watcher.engine.polling.poller import Poller
 from watcher.engine.polling.rate_limit import RateLimit
-from watcher.engine.polling.source_state import LISTING_PAUSE, VERIFY_INTERVAL, Lane, Strategy
 from watcher.errors import MissingError, RejectedError, StoreUnavailableError, TransientError
 from watcher.store.sql import SqlStore
 
@@ -29,16 +30,21 @@ class World:
     """Jobs of one source, in a real store, asked for in one of the ways."""
 
     def __init__(
-        self, store: SqlStore, source: ScriptedSource, strategy: Strategy, rate_limit: RateLimit | None = None
+        self,
+        store: SqlStore,
+        source: ScriptedSource,
+        strategy: Strategy,
+        rate_limit: RateLimit | None = None,
+        clock: ManualClock | None = None,
     ) -> None:
-        self.clock = ManualClock()
+        self.clock = clock or ManualClock()
         self.log = RecordingLog()
         self.store = store
         self.source = source
         routes = [Route("all", first_seen=FirstSeen.ALWAYS)]
         self.poller = Poller(store, runtime(self.clock, self.log), routes=routes, wake_delivery=lambda: None)
-        self.lane = Lane("openai", source, RHYTHM, 500, strategy=strategy, rate_limit=rate_limit)
-        self.poller.add_lane(self.lane)
+        self.state = source_state(source, RHYTHM, self.clock, 500, strategy=strategy, rate_limit=rate_limit)
+        self.poller.add_source(self.state)
 
     async def __aenter__(self) -> Self:
         keys = [JobKey("openai", job_id) for job_id in self.source.script]
@@ -58,10 +64,10 @@ class World:
 
     async def settle(self) -> None:
         for _ in range(2):  # the first look may have begun before the clock was moved
-            self.poller.first_tick.clear()
+            self.poller.first_turn.clear()
             self.poller.wake()
-            await self.poller.first_tick.wait()
-            await until(lambda: not self.lane.in_hand and not self.lane.is_sweeping)
+            await self.poller.first_turn.wait()
+            await until(lambda: self.state.is_idle)
 
     def asked(self) -> tuple[int, int]:
         """Return how many pages and how many jobs were asked for since the last call."""
@@ -173,7 +179,7 @@ async def test_without_a_list_jobs_are_retrieved(store: SqlStore, trouble: Excep
         assert world.asked() == (pages, 40)
         assert world.log.events("error") == []
         source.list_trouble = None
-        await world.turn(seconds=LISTING_PAUSE.total_seconds())
+        await world.turn(seconds=FIRST_PAUSE.total_seconds())
         assert world.asked()[0] == 1
 
 
@@ -187,6 +193,11 @@ async def test_a_list_that_does_not_hold_our_jobs_is_left_alone(store: SqlStore)
         assert world.asked() == (0, 40)
 
 
+def _is_verified(world: World, job_id: str) -> bool:
+    job = replace(job_in("running"), key=JobKey("openai", job_id))
+    return not world.state.scan.settles(job, {job_id: "running"})
+
+
 async def test_few_due_jobs_of_many_pages_are_retrieved(store: SqlStore) -> None:
     """Reading a list of ten pages for them would take more requests."""
     source = running(950)
@@ -194,11 +205,14 @@ async def test_few_due_jobs_of_many_pages_are_retrieved(store: SqlStore) -> None
         await world.turn(seconds=30)
         assert world.asked() == (
             10,
-            950 + len([each for each in source.script if world.lane.sweep.is_to_be_verified(each)]),
+            950 + len([each for each in source.script if _is_verified(world, each)]),
         )
-        assert world.lane.listing_pays_from() == 20
-        world.lane.sweep.pages = 40
-        assert world.lane.listing_pays_from() == 80
+        due = [job_in("running")] * 20
+        assert not world.state.scan.pays(due[:19], 500)
+        assert world.state.scan.pays(due, 500)
+        world.state.scan.pages = 40
+        assert not world.state.scan.pays(due * 3, 500)
+        assert world.state.scan.pays(due * 4, 500)
 
 
 async def test_a_rejecting_source_is_not_asked_for_its_list(store: SqlStore) -> None:
@@ -273,9 +287,9 @@ async def test_the_transitions_are_the_same_whichever_way_is_used(tmp_path: Path
     histories = []
     for strategy in Strategy:
         async with SqlStore(f"sqlite:///{tmp_path}/{strategy}.db") as store:
-            world = World(store, running(0), strategy)
-            world.source = world.lane.source = source = Lives(world.clock, lives)
-            world.lane.__post_init__()
+            clock = ManualClock()
+            source = Lives(clock, lives)
+            world = World(store, source, strategy, clock=clock)
             async with world:
                 for _ in range(42):
                     await world.turn(seconds=30)

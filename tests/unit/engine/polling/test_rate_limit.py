@@ -31,7 +31,7 @@ async def turns(rate_limit: RateLimit, time: Time, count: int) -> list[float]:
     got: list[float] = []
 
     async def request() -> None:
-        await rate_limit.turn()
+        await rate_limit.wait()
         got.append(time())
 
     await asyncio.gather(*(request() for _ in range(count)))
@@ -57,11 +57,11 @@ async def test_a_process_that_has_just_started_waits_for_its_first_turn() -> Non
 async def test_who_asked_first_goes_first_and_who_gives_up_costs_nobody_a_turn() -> None:
     time = Time()
     rate_limit = RateLimit(60, time, time.sleep)
-    first, second = asyncio.create_task(rate_limit.turn()), asyncio.create_task(rate_limit.turn())
+    first, second = asyncio.create_task(rate_limit.wait()), asyncio.create_task(rate_limit.wait())
     await asyncio.sleep(0)
     second.cancel()
     await asyncio.wait([first, second])
-    await rate_limit.turn()
+    await rate_limit.wait()
 
     assert time() == 102
 
@@ -70,18 +70,18 @@ async def test_who_asked_first_goes_first_and_who_gives_up_costs_nobody_a_turn()
 async def test_there_is_room_for_what_gets_its_turn_in_time(within: float, room: int) -> None:
     time = Time()
 
-    assert RateLimit(60, time, time.sleep).room(within) == room
+    assert RateLimit(60, time, time.sleep).available(within) == room
 
 
 async def test_those_who_wait_take_room() -> None:
     time = Time()
     rate_limit = RateLimit(60, time)
-    waiting = [asyncio.create_task(rate_limit.turn()) for _ in range(4)]
+    waiting = [asyncio.create_task(rate_limit.wait()) for _ in range(4)]
     await asyncio.sleep(0)
 
-    assert rate_limit.room(10) == 6
-    assert rate_limit.room(3) == 0
+    assert rate_limit.available(10) == 6
+    assert rate_limit.available(3) == 0
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    assert rate_limit.room(10) == 10
+    assert rate_limit.available(10) == 10

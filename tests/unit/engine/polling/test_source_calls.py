@@ -47,4 +47,4 @@ async def test_a_fault_of_ours_is_trouble_and_logged() -> None:
     log = RecordingLog()
 
     assert await polled(KeyError("x"), log) == PollFailure(PollOutcome.FAILED, "internal error: KeyError")
-    assert log.events("exception") == ["poll broke"]
+    assert log.events("exception") == ["poll failed with an internal error"]

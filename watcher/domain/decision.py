@@ -1,0 +1,120 @@
+"""What a poll means for its job: the one place that decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from watcher.domain.conditions import Condition, missing_condition
+from watcher.domain.forecast import forecast, forecast_from
+from watcher.domain.jobs import Forecast, Job, Observation, Progress
+from watcher.domain.notifications import Planned, plan
+from watcher.domain.polling_policy import (
+    MISSING_TOLERATED,
+    PollFailure,
+    PollingPolicy,
+    PollOutcome,
+    after_answer,
+    after_failure,
+    wait_after_answer,
+    wait_after_failure,
+)
+from watcher.domain.routing import Route
+from watcher.domain.states import is_terminal
+from watcher.domain.transitions import Transition, detect, moved
+
+PollResult = Observation | PollFailure | None
+"""What a poll came to: an observation, a failure, or None for an answer that says nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollContext:
+    """What a decision depends on besides the job and the result."""
+
+    policy: PollingPolicy
+    jitter: float
+    """A random number between -1 and 1."""
+    claimed_at: datetime
+    """When the job was claimed for this poll. Its `due_at` was moved on by an interval then."""
+    routes: Sequence[Route] = ()
+    durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
+    """How long earlier jobs of the source were in each status."""
+    has_looked: bool = False
+    """Whether the source was asked for the job's progress."""
+    progress: Progress | None = None
+    """What it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a poll changes."""
+
+    job: Job
+    """The job as it stands after the poll; its `due_at` is that of the decision."""
+    transition: Transition | None
+    recipients: tuple[Planned, ...]
+    """Which notifiers get the transition, and when."""
+    due_at: datetime | None
+    """When to poll next; None for never again."""
+    is_new: bool
+    """Whether the store must be written. A quiet poll at a fixed interval changes nothing: claiming the job has
+    already moved its due time to where this decision would put it."""
+    condition: Condition | None = None
+    """Set by the poll that has shown that the source does not know the job."""
+
+
+def decide(job: Job, result: PollResult, context: PollContext, now: datetime) -> Decision:
+    """Decide what the result of a poll means. Pure: the same arguments give the same decision."""
+    if isinstance(result, PollFailure):
+        return _after_failure(job, result, context, now)
+    return _after_answer(job, result, context, now)
+
+
+def _after_failure(job: Job, failure: PollFailure, context: PollContext, now: datetime) -> Decision:
+    after = after_failure(job, failure)
+    if (
+        failure.outcome is not PollOutcome.REJECTED
+    ):  # a rejection is the source's: its circuit breaker waits, not the job
+        after = replace(after, due_at=now + wait_after_failure(after, failure, context.policy, context.jitter))
+    is_found_missing = failure.outcome is PollOutcome.MISSING and job.missing == MISSING_TOLERATED
+    condition = missing_condition(after, now) if is_found_missing else None
+    return Decision(after, None, (), after.due_at, after != job, condition)
+
+
+def _after_answer(job: Job, observation: Observation | None, context: PollContext, now: datetime) -> Decision:
+    transition = detect(job, observation) if observation else None
+    after = after_answer(job)
+    if transition:
+        after = moved(after, transition)
+    if observation and observation.facts != after.facts:
+        after = replace(after, facts=observation.facts)
+    if is_terminal(after.state):
+        due_at = None
+    else:
+        after = _with_forecast(after, observation, context, now)
+        due_at = _due_after_answer(after, context, now, has_changed=transition is not None)
+    if due_at != after.due_at:
+        after = replace(after, due_at=due_at)
+    wanted = plan(transition, context.routes, now) if transition else ()
+    return Decision(after, transition, wanted, due_at, is_new=after is not job and after != job)
+
+
+def _due_after_answer(job: Job, context: PollContext, now: datetime, *, has_changed: bool) -> datetime:
+    # What has changed goes on from now, the rest from when it was claimed, so that it keeps its phase.
+    begin = now if has_changed else context.claimed_at
+    wait = wait_after_answer(job, context.policy, begin, context.jitter)
+    is_as_claimed = not has_changed and wait == context.policy.interval
+    return job.due_at if is_as_claimed and job.due_at else begin + wait
+
+
+def _with_forecast(job: Job, observation: Observation | None, context: PollContext, now: datetime) -> Job:
+    if not context.policy.is_adaptive:
+        return job
+    estimate = observation.facts.estimated_finish if observation else None
+    durations = context.durations.get(job.status or "", ())
+    if context.has_looked:
+        found: Forecast | None = forecast_from(job, context.progress, now)
+    else:
+        found = forecast(job, estimate, durations, now)
+    return job if found == job.forecast else replace(job, forecast=found)

@@ -1,0 +1,105 @@
+"""What the program makes of a service's status: nine states, whatever words the service uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """How a job stands. Every rule reads the state; people also see the service's own status."""
+
+    PENDING = "pending"
+    """Accepted by the service, not yet validated or queued."""
+    VALIDATING = "validating"
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    """The service uses a word that its plugin does not know. The job goes on being watched."""
+
+
+class Status(StrEnum):
+    """The six statuses that OpenAI documents. A service may use others: a status is any string."""
+
+    VALIDATING_FILES = "validating_files"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+"""The states after which nothing is expected to happen."""
+DEAD_ENDS = frozenset({JobState.FAILED, JobState.CANCELLED})
+"""A job gets there from any state, so these prove nothing about the way."""
+PATH = (JobState.VALIDATING, JobState.QUEUED, JobState.RUNNING)
+"""The states that a job passes in order before it ends."""
+RANK: Mapping[JobState, int] = {
+    JobState.PENDING: -1,
+    **{state: rank for rank, state in enumerate(PATH)},
+    **dict.fromkeys(TERMINAL, len(PATH)),
+}
+"""The order of the states that have one."""
+
+_DOCUMENTED: Mapping[JobState, str] = {
+    JobState.PENDING: Status.QUEUED,
+    JobState.VALIDATING: Status.VALIDATING_FILES,
+}
+
+
+class StateMap:
+    """The statuses of a service, and the state that each of them means."""
+
+    def __init__(self, states: Mapping[str, JobState]) -> None:
+        self._states = dict(states)
+
+    def __call__(self, status: str) -> JobState:
+        """Return the state that the status means; UNKNOWN for a word that the map does not hold."""
+        return self._states.get(status, JobState.UNKNOWN)
+
+    def statuses(self) -> frozenset[str]:
+        """Return the statuses that the map holds."""
+        return frozenset(self._states)
+
+
+OPENAI_STATES = StateMap(
+    {
+        Status.VALIDATING_FILES: JobState.VALIDATING,
+        Status.QUEUED: JobState.QUEUED,
+        Status.RUNNING: JobState.RUNNING,
+        "pausing": JobState.PAUSED,
+        "paused": JobState.PAUSED,
+        "resuming": JobState.PAUSED,
+        Status.SUCCEEDED: JobState.SUCCEEDED,
+        Status.FAILED: JobState.FAILED,
+        Status.CANCELLED: JobState.CANCELLED,
+    }
+)
+"""OpenAI's statuses: the six documented ones, and those of a job that is paused."""
+
+
+def is_terminal(state: JobState | None) -> bool:
+    """Tell whether a job in this state has ended. A job in an unknown state never has."""
+    return state in TERMINAL
+
+
+def documented_word(state: JobState) -> str:
+    """Return the word for a state that receivers know: OpenAI's, where it has one."""
+    return _DOCUMENTED.get(state, state.value)
+
+
+def named_state(word: str) -> JobState | None:
+    """Return the state that a word of a setting or an option names, OpenAI's words among them; None for no state."""
+    if word == Status.VALIDATING_FILES:
+        return JobState.VALIDATING
+    return JobState(word) if word in set(JobState) else None
+
+
+def is_meant(word: str, status: str, state: JobState) -> bool:
+    """Tell whether a word of a setting or an option means a job with this status in this state."""
+    return word == status or named_state(word) is state

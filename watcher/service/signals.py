@@ -1,0 +1,51 @@
+"""The signals of the service: stop, which overtakes everything, and reload, of which one may be pending."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class SignalRequests:
+    """What the signals that came ask for."""
+
+    def __init__(self) -> None:
+        self._stop: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
+        self._reload = asyncio.Event()
+
+    def on_stop(self, number: signal.Signals) -> None:
+        """Have the service stop; the second such signal ends the process at once."""
+        if self._stop.done():
+            os._exit(128 + number)  # what was sent and not settled is sent again, with the same id
+        self._stop.set_result(number)
+
+    def on_reload(self) -> None:
+        """Have the configuration reloaded once, however often this is asked for meanwhile."""
+        self._reload.set()
+
+    async def stop(self) -> signal.Signals:
+        """Wait for a signal to stop, and return it."""
+        return await asyncio.shield(self._stop)
+
+    async def reload(self) -> None:
+        """Wait for a signal to reload."""
+        await self._reload.wait()
+        self._reload.clear()
+
+
+@contextmanager
+def handled_signals() -> Iterator[SignalRequests]:
+    """Handle SIGTERM, SIGINT and SIGHUP: they become requests."""
+    loop = asyncio.get_running_loop()
+    requests = SignalRequests()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, requests.on_stop, number)
+    loop.add_signal_handler(signal.SIGHUP, requests.on_reload)
+    try:
+        yield requests
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
