@@ -25,7 +25,6 @@ DEPLOY = "/srv/deploy"
 SERVICE = "finetune-watcher.service"
 USER = "finetune-watcher"
 WATCHER = "/opt/finetune-watcher/current/bin/watcher"
-PYTHON = "/opt/finetune-watcher/current/bin/python"
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS}
 """The variables that make pip install from the local wheels."""
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "LANG": "C.UTF-8"}
