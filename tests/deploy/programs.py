@@ -12,7 +12,7 @@ from tests.deploy.machine import REPOSITORY
 LIMIT_SECONDS = 300
 """How long a program may run before the test fails; building and installing from a cold cache takes its time."""
 BILL_OF_MATERIALS = "uv export --locked --no-dev --all-extras --quiet --format cyclonedx1.5 --output-file sbom.cdx.json"
-"""What CONTRIBUTING says, and the release does, to say what the watcher is made of."""
+"""The command of CONTRIBUTING and of the release workflow that writes the bill of materials."""
 
 
 def needed(program: str, package: str) -> str:

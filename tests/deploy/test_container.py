@@ -13,7 +13,7 @@ import pytest
 
 from tests.availability import unavailable
 from tests.deploy.image import Builder, Image
-from tests.deploy.machine import LackingError, debian_archive
+from tests.deploy.machine import UnavailableError, debian_archive
 from tests.deploy.programs import needed, succeed
 from watcher import __version__
 
@@ -35,7 +35,7 @@ def base(builder: Builder) -> Path:
     """The files of the base image: a small Debian, which is made once and kept outside of the repository."""
     try:
         archive = debian_archive(platformdirs.user_cache_path("finetune-watcher-tests", appauthor=False))
-    except LackingError as error:
+    except UnavailableError as error:
         unavailable(str(error))
     return builder.base(archive)
 

@@ -18,8 +18,8 @@ from tests.deploy.machine import (
     USER,
     WATCHER,
     WHEELS,
-    LackingError,
     Machine,
+    UnavailableError,
     boot,
 )
 
@@ -43,7 +43,7 @@ def machine(prepared: Path) -> Iterator[Machine]:
     try:
         with boot(prepared) as machine:
             yield machine
-    except LackingError as error:
+    except UnavailableError as error:
         unavailable(str(error))
 
 

@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 
 from tests.availability import unavailable
-from tests.deploy.machine import DEPLOY, OFFLINE, SERVICE, WATCHER, WHEELS, Entry, LackingError, Machine, boot
+from tests.deploy.machine import (
+    DEPLOY,
+    OFFLINE,
+    SERVICE,
+    WATCHER,
+    WHEELS,
+    Entry,
+    Machine,
+    UnavailableError,
+    boot,
+)
 
 CONFIG = "/etc/watcher/watcher.toml"
 CREDENTIALS = "/etc/watcher/credentials"
@@ -57,7 +67,7 @@ def machine(debian: Path, wheel: Path) -> Iterator[Machine]:
         with boot(debian) as machine:
             machine.run(f"{DEPLOY}/systemd/install.sh", "--from", f"{WHEELS}/{wheel.name}", env=OFFLINE)
             yield machine
-    except LackingError as error:
+    except UnavailableError as error:
         unavailable(str(error))
 
 

@@ -105,11 +105,13 @@ def current_conditions(url: str) -> Mapping[str, str]:
 
 def expire_claims(url: str) -> int:
     """Expire the claims of deliveries, as half a minute does after a crash; return how many there were."""
+    # A watcher may be killed before it has created the file or the table.
     if not url.startswith("sqlite:///"):
         with psycopg.connect(url) as server:
-            return server.execute(_EXPIRE_CLAIMS.encode()).rowcount
+            has_table = server.execute("SELECT to_regclass('delivery')").fetchone() != (None,)
+            return server.execute(_EXPIRE_CLAIMS.encode()).rowcount if has_table else 0
     if not Path(url.removeprefix("sqlite:///")).exists():
-        return 0  # every watcher so far was killed before it created the file
+        return 0
     with closing(_sqlite(url, "rw")) as connection, connection:
         has_table = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'delivery'").fetchone()
         return connection.execute(_EXPIRE_CLAIMS).rowcount if has_table else 0

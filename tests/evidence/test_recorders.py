@@ -16,8 +16,9 @@ import pytest
 
 from tests.doubles import KEY, START, job_in, observation, planned
 from tests.evidence.accepted import RecordingReceiver
-from tests.evidence.database import pending_count, read_database
+from tests.evidence.database import expire_claims, pending_count, read_database
 from tests.evidence.expected import RecordingApi, StatusPeriod, expected_periods
+from tests.evidence.postgresql import postgresql
 from tests.evidence.random_jobs import random_jobs
 from watcher.domain.jobs import JobSpec
 from watcher.domain.transitions import detect, moved
@@ -159,3 +160,9 @@ async def test_the_database_is_read_as_the_store_wrote_it(tmp_path: Path) -> Non
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE delivery SET state = 'dead'")
     assert pending_count(f"sqlite:///{path}") == 0
+
+
+@pytest.mark.postgresql
+def test_a_database_without_tables_has_no_claims() -> None:
+    with postgresql() as server:
+        assert expire_claims(server.new_database()) == 0
