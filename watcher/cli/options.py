@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from watcher.domain.durations import parse_duration
-from watcher.domain.jobs import ID_RULE, JobKey, is_job_id
+from watcher.domain.jobs import JobKey, split_reference
 from watcher.errors import ConfigurationError
 from watcher.logs import Format, Level, LogOptions, WatcherLog
+from watcher.plugins.secret_file import read_secret
 from watcher.settings.locations import find_config
 
 if TYPE_CHECKING:
     from watcher.settings.model import Settings
 
-
-SECRET_LIMIT = 64 * 1024
-"""Bytes of a file that are read for a secret."""
 
 T = TypeVar("T")
 
@@ -36,10 +34,10 @@ def _or_usage_error(parse: Callable[[str], T]) -> Callable[[str], T]:
 
 
 def _parse_reference(text: str) -> JobReference:
-    source, slash, job_id = text.rpartition("/")
-    if not is_job_id(job_id) or (slash and not source):
-        raise ValueError(f"a job: expected ID or SOURCE/ID, where an ID has {ID_RULE}")
-    return JobReference(source or None, job_id)
+    try:
+        return JobReference(*split_reference(text))
+    except ValueError as error:
+        raise ValueError(f"a job: expected {error}") from None
 
 
 class JobReference:
@@ -114,11 +112,6 @@ def open_log(settings: Settings) -> WatcherLog:
 def read_secret_file(path: Path) -> str:
     """Return what a file holds, without the white space around it. Raises ConfigurationError."""
     try:
-        with path.open("rb") as file:
-            secret = file.read(SECRET_LIMIT).decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigurationError(f"cannot read {path}: {why}") from None
-    if not secret:
-        raise ConfigurationError(f"{path} is empty")
-    return secret
+        return read_secret(path, str(path))
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None

@@ -22,7 +22,7 @@ from watcher.domain.states import Status
 from watcher.domain.transitions import Transition
 from watcher.engine.polling.follow import Bounds, Ending, Follow, FollowListener
 from watcher.errors import ConfigurationError
-from watcher.service.bootstrap import open_source, real_runtime
+from watcher.service.bootstrap import real_runtime
 
 if TYPE_CHECKING:
     from watcher.engine.delivery.direct import DirectDelivery
@@ -99,8 +99,7 @@ async def _watch(chosen: SelectedJobs, bounds: Bounds, notify: list[str], *, as_
     runtime = real_runtime(chosen.log)
     async with AsyncExitStack() as stack:
         sources = {
-            name: await stack.enter_async_context(open_source(config, runtime))
-            for name, config in chosen.sources.items()
+            name: await stack.enter_async_context(open_source(runtime)) for name, open_source in chosen.sources.items()
         }
         direct = await _open_direct_delivery(chosen, notify, runtime, stack) if notify else None
         with open_screen(as_json=as_json) as screen:
