@@ -54,11 +54,8 @@ def test_a_reference_without_an_id_is_refused(text: str) -> None:
         split_reference(text)
 
 
-@pytest.mark.parametrize(
-    ("key", "other"), [(JobKey("a", "b/c"), JobKey("a-b", "c")), (JobKey("a", "B"), JobKey("a", "b"))]
-)
-def test_two_jobs_never_look_like_one(key: JobKey, other: JobKey) -> None:
-    assert str(key) != str(other)
+@pytest.mark.parametrize("key", [JobKey("a", "b/c"), JobKey("a-b", "c"), JobKey("a", "B"), JobKey("a", "/")])
+def test_what_shows_a_job_leads_back_to_it(key: JobKey) -> None:
     assert split_reference(str(key)) == (key.source, key.id)
 
 
