@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from watcher.domain.deliveries import Delivered, Outcome
+from watcher.domain.deliveries import Delivered, Delivery, Outcome
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.messages import Message
+from watcher.domain.notifications import Planned
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.states import OPENAI_STATES, JobState
 from watcher.domain.transitions import Reason, Transition
@@ -124,12 +125,15 @@ class ScriptedSource:
 class ScriptedNotifier:
     """Answers each message with the next outcome of its script; after that everything is delivered."""
 
-    def __init__(self, outcomes: Iterable[Outcome | BaseException] = (), at_once: int = 16) -> None:
-        self.at_once = at_once
+    def __init__(self, outcomes: Iterable[Outcome | BaseException] = (), concurrency: int = 16) -> None:
+        self.concurrency = concurrency
         self.outcomes = list(outcomes)
         self.received: list[Message] = []
+        self.receipts: list[str | None] = []
+        """The receipts that came with them."""
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:
+        self.receipts.append(previous_receipt)
         self.received.append(message)
         await asyncio.sleep(0)
         outcome = self.outcomes.pop(0) if self.outcomes else Delivered()
@@ -141,12 +145,15 @@ class ScriptedNotifier:
 class HangingNotifier:
     """Never comes to an end, until it is let go."""
 
-    def __init__(self, at_once: int = 16) -> None:
-        self.at_once = at_once
+    def __init__(self, concurrency: int = 16) -> None:
+        self.concurrency = concurrency
         self.received: list[Message] = []
+        self.receipts: list[str | None] = []
+        """The receipts that came with them."""
         self.let_go = asyncio.Event()
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:
+        self.receipts.append(previous_receipt)
         self.received.append(message)
         await self.let_go.wait()
         return Delivered()
@@ -218,6 +225,17 @@ async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+def transition_of(delivery: Delivery) -> Transition:
+    """Return the event of a delivery, which is a transition."""
+    assert isinstance(delivery.event, Transition)
+    return delivery.event
+
+
+def planned(*notifiers: str) -> tuple[Planned, ...]:
+    """Plan an event for these notifiers, at once."""
+    return tuple(map(Planned, notifiers))
 
 
 def a_transition(**changes: Any) -> Transition:

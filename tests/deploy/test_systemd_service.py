@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.conftest import give_up
-from tests.deploy.machine import DEPLOY, OFFLINE, PYTHON, SERVICE, WATCHER, WHEELS, Entry, LackingError, Machine, boot
+from tests.deploy.machine import DEPLOY, OFFLINE, SERVICE, WATCHER, WHEELS, Entry, LackingError, Machine, boot
 
 CONFIG = "/etc/watcher/watcher.toml"
 CREDENTIALS = "/etc/watcher/credentials"
@@ -346,8 +346,7 @@ def test_a_backup_taken_while_it_runs_can_be_put_back(service: Service) -> None:
     service.start()
     service.wait_for_alert("running")
     recorded = service.history()
-    copy = f"import sqlite3; sqlite3.connect('{RECORD}').execute(\"VACUUM INTO '{BACKUP}'\")"
-    service.machine.run_as_user(PYTHON, "-c", copy)
+    service.machine.run_as_user(WATCHER, "backup", BACKUP, "-c", CONFIG)
     service.machine.run("systemctl", "stop", SERVICE)
     service.machine.run("sh", "-c", f"rm {RECORD}*")
     service.machine.run(

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import tomli_w
 
-from tests.doubles import START, ManualClock, RecordingLog, runtime
+from tests.doubles import START, ManualClock, RecordingLog, runtime, transition_of
 from tests.e2e.settings import API_KEY, WEBHOOK_SECRET, jobs, settings, statuses, webhook
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import JobKey
-from watcher.domain.messages import event_id
+from watcher.domain.transitions import event_id
 from watcher.service.bootstrap import Pipeline, ServicePlan
 from watcher.settings.validation import load
 from watcher.simulator.api import FineTuningApi
@@ -79,7 +79,7 @@ class MovedService:
 async def foremost(store: SqlStore) -> list[Delivery]:
     """Return the first pending delivery of each job: those behind it wait for it."""
     pending = await store.deliveries(states=[DeliveryState.PENDING])
-    return list({each.transition.key: each for each in pending}.values())  # the newest come first, the oldest stay
+    return list({transition_of(each).key: each for each in pending}.values())  # the newest come first, the oldest stay
 
 
 async def test_after_eight_hours_of_outage_and_restarts_all_arrives_once_and_in_order(
@@ -113,7 +113,7 @@ async def test_after_eight_hours_of_outage_and_restarts_all_arrives_once_and_in_
     async with service.started() as (store, _):
         recorded = [each for job_id in LIVES for each in await store.history(JobKey("openai", job_id))]
         settled = await store.deliveries()
-    assert {event_id(each.key, each.seq) for each in recorded} == {body["id"] for body in bodies}
+    assert {event_id(each.key.source, each.key.id, each.seq) for each in recorded} == {body["id"] for body in bodies}
     assert {each.state for each in settled} == {DeliveryState.DELIVERED}
     assert max(each.attempts for each in settled) > 8
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import tomli_w
 
-from tests.doubles import START, ManualClock, RecordingLog, runtime
+from tests.doubles import START, ManualClock, RecordingLog, runtime, transition_of
 from tests.e2e.processes import LIMIT
 from tests.e2e.settings import API_KEY, WEBHOOK_SECRET, jobs, settings, slack, webhook
 from tests.e2e.test_outage import MovedService
@@ -174,9 +174,9 @@ class MovedStage:
 
     def _quiet_until(self, notifier: str) -> datetime:
         """Say until when a receiver has asked to be left alone, by all messages."""
-        return self._pipeline.deliver._lanes[notifier].quiet_until or START
+        return self.clock.at + self._pipeline.deliver.pause_left(notifier)
 
     async def _foremost(self) -> Collection[Delivery]:
         """Return the first pending delivery of each job to each notifier: those behind it wait for it."""
         newest_first = await self.store.deliveries(states=[DeliveryState.PENDING], limit=10_000)
-        return {(each.notifier, each.transition.key): each for each in newest_first}.values()
+        return {(each.notifier, transition_of(each).key): each for each in newest_first}.values()

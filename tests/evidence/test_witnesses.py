@@ -14,7 +14,7 @@ from random import Random
 import httpx
 import pytest
 
-from tests.doubles import KEY, START, job_in, observation
+from tests.doubles import KEY, START, job_in, observation, planned
 from tests.evidence.accepted import AcceptingReceiver
 from tests.evidence.reconcile import passages_of
 from tests.evidence.record import pending, read_record
@@ -146,7 +146,7 @@ async def test_the_record_is_read_as_it_was_written(tmp_path: Path) -> None:
         before = job_in(None)
         transition = detect(before, observation("running"))
         assert transition
-        await store.record([Change(0, moved(before, transition), transition, ("pager",))])
+        await store.record([Change(0, moved(before, transition), transition, planned("pager"))])
         record = read_record(f"sqlite:///{path}")
     (entry,) = record.transitions
     assert (entry.job, entry.seq, entry.previous_status, entry.status) == (KEY.id, transition.seq, None, "running")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from watcher.cli import config, deliveries, demo, explain, jobs, notify, retrieve, run, simulate, watch
+from watcher.cli import backup, config, deliveries, demo, explain, jobs, notify, retrieve, run, simulate, watch
 
 app = typer.Typer(
     name="watcher",
@@ -22,6 +22,7 @@ app.command()(retrieve.retrieve)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(deliveries.app, name="deliveries")
 app.command()(explain.explain)
+app.command()(backup.backup)
 app.add_typer(notify.app, name="notify")
 app.add_typer(config.app, name="config")
 app.command()(demo.demo)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from secrets import token_hex
+from socket import gethostname
 
 from watcher.cli.options import ConfigOption, LogFormatOption, LogLevelOption, log_options, read_settings
 from watcher.logs import WatcherLog
@@ -24,6 +27,7 @@ def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_forma
 
     def reread() -> ServicePlan:
         settings = read_settings(config, log_level, log_format)
-        return ServicePlan(settings, runtime, adopt=lambda: log.change(log_options(settings)))
+        return ServicePlan(settings, runtime, lambda: log.change(log_options(settings)), service=service)
 
-    asyncio.run(serve(ServicePlan(settings, runtime), reread, runtime))
+    service = f"{gethostname()}-{os.getpid()}-{token_hex(4)}"
+    asyncio.run(serve(ServicePlan(settings, runtime, service=service), reread, runtime))

@@ -110,7 +110,7 @@ async def _watch(chosen: SelectedJobs, bounds: Bounds, notify: list[str], *, as_
         chosen.log.warning("timed out", jobs=timed_out)
     for delivery in direct.undelivered() if direct else ():
         chosen.log.error(
-            "not delivered", notifier=delivery.notifier, status=delivery.transition.status, error=delivery.last_error
+            "not delivered", notifier=delivery.notifier, type=delivery.event.type, error=delivery.last_error
         )
     return next((code for ending in endings.values() if (code := CODES[ending])), Exit.OK)
 

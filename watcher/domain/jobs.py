@@ -105,6 +105,10 @@ class JobFacts:
     estimated_finish: datetime | None = None
     trained_tokens: int | None = None
     error: JobError | None = None
+    suffix: str | None = None
+    """What the user wanted the result's name to end with: a name for the job where people gave none."""
+    page_url: str | None = None
+    """The job's page at its service, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,8 @@ class Observation:
     facts: JobFacts
     document: str
     """The job object exactly as the API gave it: JSON text."""
+    event_word: str | None = None
+    """The word for the type of an event, where it is not the status: see `Transition.type`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,16 +185,20 @@ class Job:
     """The number of the last recorded transition, and so the version of this state."""
     status_since: datetime | None = None
     """When the present status was first observed."""
+    is_since_exact: bool = True
+    """Whether the status was seen to begin. It was not if the job was first seen in it."""
     due_at: datetime | None = None
     """When to poll next; None for a job that is polled no more."""
     failures: int = 0
     """Failed polls since the last answer."""
     missing: int = 0
-    """404 answers in a row."""
+    """404 answers since the last answer that knew the job."""
     last_error: str | None = None
     """What the last poll complained of; None after an answer."""
     forecast: Forecast | None = None
     """When the present status is expected to end; None while nobody knows."""
+    facts: JobFacts | None = None
+    """What the last observation said; None before the first sight."""
 
     @property
     def title(self) -> str:

@@ -10,7 +10,6 @@ from typing import Any, cast
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobFacts, Observation
-from watcher.domain.messages import event_id
 from watcher.domain.polling_policy import PollingPolicy, is_reported_missing, reason
 from watcher.domain.routing import Route, RouteMatch, match_route
 from watcher.domain.states import OPENAI_STATES, Status, is_terminal
@@ -49,7 +48,7 @@ def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
                 "reason": str(transition.reason),
                 "skipped": list(transition.skipped),
                 "lasted": format_duration(end - transition.observed_at) if end else None,
-                "event_id": event_id(transition.key, transition.seq),
+                "event_id": transition.id,
             }
         )
     return rows
@@ -103,21 +102,23 @@ def _transition_to(job: Job, status: str, now: datetime) -> Transition:
 
 def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) -> Row:
     """Show how a delivery stands; `notifiers` are those that are configured."""
-    transition = delivery.transition
+    event = delivery.event
     is_pending = delivery.state is DeliveryState.PENDING
     next_attempt = _until(delivery.next_at, now) if delivery.notifier in notifiers else ORPHANED
+    if isinstance(event, Transition):
+        what: Row = {"source": event.key.source, "job": event.key.id, "status": event.status}
+    else:
+        what = {"source": None, "job": event.subject, "status": event.type}
     return {
         "id": delivery.id,
         "notifier": delivery.notifier,
-        "source": transition.key.source,
-        "job": transition.key.id,
-        "status": transition.status,
+        **what,
         "state": str(delivery.state),
         "attempts": delivery.attempts,
         "next_attempt": next_attempt if is_pending else None,
         "last_error": delivery.last_error,
-        "observed_at": _at(transition.observed_at),
-        "event_id": event_id(transition.key, transition.seq),
+        "observed_at": _at(event.at),
+        "event_id": event.id,
     }
 
 

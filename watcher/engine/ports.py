@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Protocol
 
+from watcher.domain.conditions import Condition
 from watcher.domain.deliveries import Delivery, Settlement
 from watcher.domain.jobs import Job, JobKey
+from watcher.domain.notifications import Planned
 from watcher.domain.polling_policy import PollOutcome
 from watcher.domain.transitions import Transition
 from watcher.plugins import context, notifier, source
@@ -29,16 +31,28 @@ Log = context.Log
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """A condition as it was found, which is an event if it differs from what the store holds."""
+
+    condition: Condition
+    at: datetime
+    recipients: tuple[Planned, ...]
+    """Which notifiers get the event."""
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """What a poll changes in the record: the job's new state and, if it moved, the transition and who is owed it."""
+    """What a poll changes in the store: the job, its transition, and who is told."""
 
     seen: int
     """The `seq` that the change is based on; the record refuses it when somebody else has moved on."""
     job: Job
     """The job as it stands now."""
     transition: Transition | None = None
-    recipients: tuple[str, ...] = ()
-    """The notifiers that get the transition."""
+    recipients: tuple[Planned, ...] = ()
+    """Which notifiers get the transition."""
+    conditions: tuple[Finding, ...] = ()
+    """Conditions of the job that the poll has found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,14 @@ class Notifier(Protocol):
     """A named destination."""
 
     @property
-    def at_once(self) -> int:
+    def concurrency(self) -> int:
         """How many messages may be on their way at the same time."""
         ...
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:
         """Make one attempt, and say what it came to. Never raises for what a receiver does.
+
+        `previous_receipt` is the receipt of the last message about the same subject, for notifiers that update it.
 
         The one exception: OutputClosedError, when the notifier writes to our own standard output and nobody reads it.
         """

@@ -130,6 +130,8 @@ class Pipeline:
     emergency: DirectDelivery
     """Tells of a record that cannot be written, without it."""
     heartbeat: Heartbeat | None
+    service: str
+    """What this process is called among replicas."""
     configured: Sequence[JobSpec]
     """The jobs that the configuration names."""
     retention: timedelta
@@ -139,14 +141,17 @@ class Pipeline:
 class ServicePlan:
     """How a service is put together from settings. A reload makes a new one, for the same record."""
 
-    def __init__(self, settings: Settings, runtime: Runtime, adopt: Callable[[], None] = lambda: None) -> None:
-        """`adopt` is called when the settings take effect.
+    def __init__(
+        self, settings: Settings, runtime: Runtime, adopt: Callable[[], None] = lambda: None, *, service: str = ""
+    ) -> None:
+        """`adopt` is called when the settings take effect; `service` names this process among replicas.
 
         Raises ConfigurationError for settings that no service can be made of.
         """
         self.settings = settings
         self.adopt = adopt
         self._runtime = runtime
+        self._service = service
         self._sources = sources_used(settings)
         for name, source in self._sources.items():
             open_source(name, source, runtime)  # refuses now what it would refuse later
@@ -195,10 +200,9 @@ class ServicePlan:
                 routes=wanted,
                 stuck_after=settings.supervision.stuck_after,
                 wake_delivery=deliver.wake,
+                watcher=self._service,
             )
-            poller = Poller(
-                store, runtime, routes=wanted, wake_delivery=deliver.wake, on_missing=self_monitoring.note_missing
-            )
+            poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake)
             for name, source in self._sources.items():
                 poller.add_source(await self._open_source_state(name, source, stack))
             beat = settings.heartbeat.url
@@ -208,6 +212,7 @@ class ServicePlan:
                 self_monitoring,
                 emergency=DirectDelivery(notifiers, wanted, runtime),
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
+                service=self._service,
                 configured=[job_spec(job) for job in settings.jobs],
                 retention=settings.store.retention,
             )
@@ -270,6 +275,7 @@ def listen_of(settings: Settings) -> Listen | None:
 async def check_settings(settings: Settings, runtime: Runtime) -> None:
     """Refuse what the service would refuse at start, without touching the record. Raises ConfigurationError."""
     listen_of(settings)
+    open_store(settings)
     async with AsyncExitStack() as stack:
         for name, source in sources_used(settings).items():
             await stack.enter_async_context(open_source(name, source, runtime))

@@ -7,11 +7,11 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from watcher.domain.conditions import observation_of, store_condition
+from watcher import __version__
+from watcher.domain.conditions import ConditionChange, store_condition
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
-from watcher.domain.jobs import Job
 from watcher.domain.overview import status_line
-from watcher.domain.transitions import detect
+from watcher.domain.transitions import next_seq
 from watcher.engine.delivery.dispatcher import CLAIM
 from watcher.engine.ports import LongestWaits, Runtime
 from watcher.errors import StoreError
@@ -64,16 +64,19 @@ class Maintenance:
     async def clock_stepped(self, step: timedelta) -> None:
         """Keep what was measured by the host's clock right, and what is due at a time of day, after it was set."""
         self._pipeline.poller.clock_stepped(step)
+        self._pipeline.deliver.clock_stepped(step)
+        self._pipeline.self_monitoring.clock_stepped(step)
         await self.undo_clock_step(timedelta())
 
     async def monitor(self) -> None:
         """Tell of what the watcher cannot see, and of whom it cannot reach."""
-        error, now = self.store_error(), self._runtime.clock()
+        error, now = self.store_error() or self.stuck(), self._runtime.clock()
         recoveries = self._pipeline.poller.store_recoveries
         if error is None or recoveries != self._recoveries:  # each outage has its own grace
             self._recoveries, self._store_failing_since, self._is_store_failure_told = recoveries, None, False
-        if error is None:
+        if self.store_error() is None:
             await self._pipeline.self_monitoring.look(self._pipeline.poller.health(), self._pipeline.deliver.health())
+        if error is None:
             return
         self._store_failing_since = min(self._store_failing_since or now, now)
         if not self._is_store_failure_told and now - self._store_failing_since >= STORE_GRACE:
@@ -113,8 +116,10 @@ class Maintenance:
             self._manager.alive()
 
     async def report(self) -> None:
-        """Tell the service manager how things stand."""
+        """Tell the service manager how things stand, and the store that this service is alive."""
         self._manager.status(await self.status())
+        with suppress(StoreError):  # the next time will do
+            await self._store.note_service(self._pipeline.service, __version__, self._runtime.clock())
 
     async def beat(self) -> None:
         """Keep the dead man's switch from going off, or set it off."""
@@ -156,10 +161,14 @@ class Maintenance:
         """Say why the record cannot be read or written; None while it can."""
         return self._pipeline.poller.store_error() or self._pipeline.deliver.store_error()
 
+    def stuck(self) -> StoreError | None:
+        """Say what cannot be recorded although the record can be written; None if there is nothing."""
+        return self._pipeline.poller.stuck() or self._pipeline.deliver.stuck()
+
     def is_well(self) -> bool:
         """Tell whether the watcher sees, records and can speak."""
-        trouble = self.stalled() or self.store_error()
-        return not trouble and not self._pipeline.self_monitoring.is_anything_wrong()
+        trouble = self.stalled() or self.store_error() or self.stuck()
+        return not trouble and not self._pipeline.self_monitoring.is_anything_failing()
 
     async def close(self) -> None:
         """Give up what is still under way."""
@@ -169,8 +178,7 @@ class Maintenance:
 
     async def _deliver_without_store(self, error: StoreError) -> None:
         """Send straight to the notifiers what the record cannot hold."""
-        condition = store_condition(self._store.name, str(error))
-        transition = detect(Job(condition.subject), observation_of(condition, self._runtime.clock()))
+        now = self._runtime.clock()
+        event = ConditionChange(store_condition(self._store.name, str(error)), next_seq(0, now), now)
         async with self._pipeline.emergency as direct:
-            if transition:
-                direct.tell(transition)
+            direct.tell(event)

@@ -86,12 +86,16 @@ def merged(path: Path | None, overrides: Mapping[str, Any]) -> tuple[dict[str, A
     return given, Origin(given, [(layer(), layer.place) for layer in layers])
 
 
+_NO_SETTINGS = frozenset({CONFIG_VARIABLE, "WATCHER_HTTP_TRANSPORT"})
+"""Variables that bear our prefix and are read elsewhere."""
+
+
 def unknown_variables() -> list[str]:
     """Find misspelt variables; those that look like somebody else's are let be."""
     return [
         f"environment: {printable(name)}: unknown; {hint}"
         for name in sorted(os.environ)
-        if name.startswith(ENVIRONMENT_PREFIX) and name != CONFIG_VARIABLE and (hint := _hint(name))
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in _NO_SETTINGS and (hint := _hint(name))
     ]
 
 

@@ -39,6 +39,7 @@ from watcher.settings.values import (
     StoreUrl,
     Timeout,
 )
+from watcher.store.address import sqlite_url
 
 
 class PollingMode(StrEnum):
@@ -105,7 +106,8 @@ class StoreSettings(Section):
     """Where jobs, transitions and deliveries are recorded."""
 
     url: StoreUrl | None = None
-    """`sqlite:////absolute/path.db` or `postgresql://user@host/database`. Default: a SQLite file in
+    """`sqlite:////absolute/path.db` (with %3F for a ? in the path) or `postgresql://user@host/database`, with what
+    libpq takes: several hosts, `sslmode`, `target_session_attrs`. Default: a SQLite file in
     `$STATE_DIRECTORY` (systemd), else in the user's state directory."""
     retention: Duration = Field(default="90d", validate_default=True)
     """How long the record keeps jobs that have ended, and deliveries that are settled."""
@@ -114,9 +116,11 @@ class StoreSettings(Section):
         """Return the URL, or the default one."""
         if self.url:
             return self.url.get_secret_value()
-        given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+        given = os.environ.get("STATE_DIRECTORY", "")
+        if not Path(given).is_dir():  # systemd names several directories with colons between them
+            given = given.split(":")[0]
         directory = Path(given) if given else platformdirs.user_state_path("watcher", appauthor=False)
-        return f"sqlite:///{directory / 'watcher.db'}"
+        return sqlite_url(directory / "watcher.db")
 
 
 class JobSettings(Section):

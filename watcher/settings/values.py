@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from watcher.domain.addresses import is_base_url
 from watcher.domain.durations import write_duration
@@ -14,9 +14,9 @@ from watcher.domain.jobs import ID_RULE, SOURCE_NAME_RULE, TEXT_RULE, is_job_id,
 from watcher.domain.states import Status
 from watcher.plugins.section import Duration, expected
 from watcher.settings.error_text import nearest
+from watcher.store.address import DriverMissingError, UrlError, parse_url
 
 LONGEST_TIMEOUT = timedelta(minutes=1)
-_STORE_URL = re.compile(r"sqlite:///(?!:memory:).+|postgresql://.+")
 
 
 def _check_name(name: str) -> str:
@@ -32,8 +32,12 @@ def _check_job_id(job_id: str) -> str:
 
 
 def _check_store_url(url: SecretStr) -> SecretStr:
-    if not _STORE_URL.fullmatch(url.get_secret_value()):
-        raise expected("sqlite:////path/of/file.db or postgresql://user:password@host/database")
+    try:
+        parse_url(url.get_secret_value())
+    except DriverMissingError:
+        pass  # whoever opens the store is told; `watch` needs none
+    except UrlError as error:
+        raise PydanticCustomError("mistake", "{why}", {"why": str(error)}) from None
     return url
 
 

@@ -39,7 +39,7 @@ async def test_an_installed_package_is_delivered_to(site: Path, receiver: Loopba
     async with asyncio.timeout(30):
         output, _ = await process.communicate()
     outcome, kinds, module = output.decode().splitlines()
-    assert outcome == "Delivered(answer='200 OK: ok')"
+    assert outcome == "Delivered(answer='200 OK: ok', receipt=None)"
     assert kinds == "['bulletin', 'slack', 'stdout', 'webhook']"
     assert str(site) in module
     [request] = receiver.requests

@@ -208,10 +208,10 @@ def test_a_missing_job_is_asked_for_soon_three_times_then_seldom() -> None:
     assert waits == [(False, 5), (False, 5), (False, 5), (True, 300)]
 
 
-def test_another_failure_between_is_no_404_in_a_row() -> None:
+def test_another_failure_does_not_show_that_the_source_knows_the_job() -> None:
     job = after_failure(after_failure(after_failure(job_in(None), MISSING), MISSING), FAILED)
 
-    assert (job.missing, job.failures, job.last_error) == (0, 3, "HTTP 503")
+    assert (job.missing, job.failures, job.last_error) == (2, 3, "HTTP 503")
 
 
 def test_an_answer_forgives_everything() -> None:

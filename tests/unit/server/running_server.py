@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import httpx
 
-from tests.doubles import START, observation
+from tests.doubles import START, observation, planned
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition, detect, moved
@@ -52,6 +52,6 @@ async def see(store: SqlStore, job_id: str, *statuses: str, recipients: tuple[st
         assert transition is not None
         after = moved(job, transition)
         after = replace(after, due_at=None) if is_terminal(after.state) else after
-        assert not await store.record([Change(job.seq, after, transition, recipients)])
+        assert not await store.record([Change(job.seq, after, transition, planned(*recipients))])
         transitions.append(transition)
     return transitions

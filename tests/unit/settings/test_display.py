@@ -91,7 +91,7 @@ def test_the_store_is_shown_even_if_nobody_chose_it(monkeypatch: pytest.MonkeyPa
     ("url", "shown"),
     [
         ("postgresql://db/watcher?user=ann&password=sesame", "postgresql://db/watcher?user=ann&password=********"),
-        ("postgresql://ann:a/b@c@db/watcher", "postgresql://********@db/watcher"),
+        ("postgresql://ann:a%2Fb%40c@db/watcher", "postgresql://********@db/watcher"),
         ("postgresql://ann@db/watcher", "postgresql://********@db/watcher"),
         ("sqlite:////srv/w.db", "sqlite:////srv/w.db"),
     ],

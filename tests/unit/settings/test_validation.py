@@ -15,6 +15,7 @@ from watcher.domain.routing import FirstSeen
 from watcher.errors import ConfigurationError
 from watcher.notifiers import slack, stdout, webhook
 from watcher.settings.validation import load
+from watcher.store.sql import SqlStore
 
 KEY = "whsec_c2VjcmV0LWtleS1vZi10aGUtaG9vay1mb3ItdGVzdHM="
 EXAMPLE = """
@@ -79,6 +80,57 @@ def test_nothing_given_means_the_defaults(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_state_directory_of_systemd_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/watcher:/var/lib/other")
     assert load(None).store.resolved_url() == "sqlite:////var/lib/watcher/watcher.db"
+
+
+@pytest.mark.parametrize("name", ["what? #1", "100%", "a%3Fb", "a%20b", "at@host:1", "ünï"], ids=repr)
+async def test_a_state_directory_may_have_any_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Characters that mean something in a URL must not lead elsewhere."""
+    (tmp_path / name).mkdir()
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / name))
+    async with SqlStore(load(None).store.resolved_url()):
+        pass
+    assert (tmp_path / name / "watcher.db").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+STORE_URLS = [
+    "watcher.db", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://host/w.db", "sqlite:////data/a?b=/w.db",
+    "mysql://db/w", "postgres://db/w", "postgresql://", "postgresql+asyncpg://db/w",
+    "postgresql://ann:half@pw@db/w", "postgresql://ann:ha@lf/pw@db/w", "postgresql://ann:p%zz@db/w",
+    "postgresql://db:port/w", "postgresql://db:0/w", "postgresql://one,two:5432/w", "postgresql:///w?host=a&host=b",
+    "postgresql://db/w?ssl=true", "postgresql://db/w?sslmode=full", "postgresql://db/w?target_session_attrs=master",
+    "postgresql://db/w?connect_timeout=4s",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", STORE_URLS)
+def test_what_no_store_can_be_opened_at_is_refused_in_the_words_of_the_store(url: str, configure: Configure) -> None:
+    with pytest.raises(ConfigurationError) as by_store:
+        SqlStore(url)
+    with pytest.raises(ConfigurationError) as by_settings:
+        configure(f'[store]\nurl = "{url}"')
+    assert str(by_settings.value).endswith(str(by_store.value))
+    assert "pw" not in str(by_store.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///relative.db",
+        "sqlite:////srv/100% of it/a#b.db",
+        "postgresql:///watcher",
+        "postgresql://ann@one:5432,two:5433/w?target_session_attrs=read-write&sslmode=verify-full&sslrootcert=system",
+    ],
+)
+def test_what_a_store_can_be_opened_at_is_taken(url: str, configure: Configure) -> None:
+    assert configure(f'[store]\nurl = "{url}"').store.resolved_url() == url
+    SqlStore(url)
+
+
+def test_who_opens_no_store_needs_no_driver_for_it(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`watch` reads the same configuration as the service."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    assert configure('[store]\nurl = "postgresql://db/w"').store.resolved_url() == "postgresql://db/w"
 
 
 def test_settings_are_frozen(configure: Configure) -> None:

@@ -22,14 +22,14 @@ class Config(Section):
 class Bulletin:
     """Pins messages to a board."""
 
-    at_once = 2
+    concurrency = 2
 
     def __init__(self, config: Config, context: Context) -> None:
         token = config.token.get_secret_value()
         self._headers = {"content-type": "text/plain; charset=utf-8", "authorization": f"Bearer {token}"}
         self._receiver = Receiver(context, config.board, secrets=[token])
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - posts anew
         """Make one attempt."""
         return await self._receiver.post(f"{printable(message.title)} [{message.id}]", self._headers)
 

@@ -55,6 +55,7 @@ def _number(text: str | None) -> float | None:
 def _seconds_until(date: str | None, now: datetime) -> float:
     try:
         at = parsedate_to_datetime(date or "")
-    except ValueError:
+        # Numbers that no calendar holds overflow in the parser, and offsets at its edges in the subtraction.
+        return (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
+    except (ValueError, OverflowError):
         return 0.0
-    return (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()

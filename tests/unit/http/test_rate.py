@@ -39,6 +39,10 @@ async def test_messages_to_one_address_are_spaced_out_and_others_are_not() -> No
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),
         ({"retry-after": "1e300"}, timedelta(days=365)),
+        ({"retry-after": "Sun, 01 Mar 99999999999999999999 12:00:00 GMT"}, None),
+        ({"retry-after": "Mon, 01 Jan 0001 00:00:00 +2359"}, None),
+        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 -2359"}, timedelta(days=365)),
+        ({"retry-after": "Sun, 01 Mar 2026 12:01:00 +99999999999999"}, None),
         ({"retry-after-ms": "x", "retry-after": "7"}, timedelta(seconds=7)),
     ],
 )
