@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from watcher.domain.deliveries import Delivered, Delivery, Outcome
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Page, Progress
@@ -20,6 +20,7 @@ from watcher.engine.polling.list_scan import ListScan, Strategy
 from watcher.engine.polling.rate_limit import RateLimit
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import Change, ClaimRequest, JobSource, JobStore, Runtime
+from watcher.plugins.source import Capabilities, ListOrder
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY = JobKey("openai", "ftjob-1")
@@ -81,6 +82,13 @@ class ScriptedSource:
         self.pages_asked: list[str | None] = []
         self.looked_at: list[str] = []
         self.forgotten: list[str] = []
+        self.capabilities = Capabilities(order=ListOrder.NEWEST_FIRST, progress=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        pass
 
     async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
         self.asked.append(job_id)
@@ -91,13 +99,13 @@ class ScriptedSource:
             raise entry
         return None if entry == known else observation(entry, self._clock(), JobKey("openai", job_id))
 
-    async def page(self, after: str | None = None) -> Page:
+    async def page(self, cursor: str | None = None, /) -> Page:
         """Give the page of the list after an id: each job with the status that its next retrieve says."""
-        self.pages_asked.append(after)
+        self.pages_asked.append(cursor)
         await asyncio.sleep(0)
         if self.list_trouble:
             raise self.list_trouble
-        begin = self.listed.index(after) + 1 if after else 0
+        begin = self.listed.index(cursor) + 1 if cursor else 0
         ids = self.listed[begin : begin + self.page_size]
         statuses = {job_id: entries[0] for job_id in ids if isinstance((entries := self.script[job_id])[0], str)}
         is_last = begin + self.page_size >= len(self.listed)

@@ -11,10 +11,14 @@ from enum import StrEnum
 from watcher.domain.states import JobState
 from watcher.domain.text import UNSAFE, is_printable
 
-_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+LONGEST_ID = 1024
+_ID = re.compile(rf"(?!(.*[/\\])?\.{{1,2}}([/\\]|$))[!-~]{{1,{LONGEST_ID}}}")
+_SOURCE_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
-ID_RULE = "1 to 128 of the characters A-Z a-z 0-9 _ . : - (and not '.' or '..')"
+ID_RULE = f"1 to {LONGEST_ID:,} printable ASCII characters without spaces (and no part of it '.' or '..')"
 """What `is_job_id` accepts, for error messages."""
+SOURCE_NAME_RULE = "a name of 1 to 64 of the characters a-z 0-9 _ -"
+"""What `is_source_name` accepts, for error messages."""
 
 
 LONGEST_TEXT = 200
@@ -25,8 +29,29 @@ TEXT_PATTERN = f"^[^{UNSAFE}]*$"
 
 
 def is_job_id(text: str) -> bool:
-    """Tell whether `text` can be a job's id, and so can never change a request's path."""
-    return _ID.fullmatch(text) is not None and text not in {".", ".."}
+    """Tell whether `text` can be a job's id: opaque text of a service, such as a word, base64 or a resource name.
+
+    Quoted, it is one segment of a path, and even a service that unquotes too early finds no way up in it.
+    """
+    return _ID.fullmatch(text) is not None
+
+
+def is_source_name(text: str) -> bool:
+    """Tell whether `text` can name a source; variables of the environment know no capitals."""
+    return _SOURCE_NAME.fullmatch(text) is not None
+
+
+def split_reference(text: str) -> tuple[str | None, str]:
+    """Split `SOURCE/ID` at its first slash; what stands before it in `ID` alone, such as an ARN, can name no source.
+
+    Raises ValueError that says what is expected.
+    """
+    source, slash, job_id = text.partition("/")
+    if not slash or not is_source_name(source):
+        source, job_id = "", text
+    if not is_job_id(job_id):
+        raise ValueError(f"ID or SOURCE/ID, where an ID has {ID_RULE}, and a SOURCE is {SOURCE_NAME_RULE}")
+    return source or None, job_id
 
 
 def is_plain(text: str) -> bool:
@@ -107,12 +132,13 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of the list of a source's jobs, the newest first."""
+    """One page of the list of a source's jobs."""
 
     statuses: Mapping[str, str]
     """The status of each job, by its id."""
     after: str | None
-    """What to ask for the next page with: the last id of this one. None when this was the last page."""
+    """What to ask for the next page with: the last id of this one, a token or whatever else the service goes by. None
+    when this was the last page."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,59 +9,25 @@ from time import monotonic
 from typing import Protocol
 
 from watcher.domain.conditions import Condition
-from watcher.domain.deliveries import Delivery, Outcome, Settlement
-from watcher.domain.jobs import Job, JobKey, Observation, Page, Progress
-from watcher.domain.messages import Message
+from watcher.domain.deliveries import Delivery, Settlement
+from watcher.domain.jobs import Job, JobKey
 from watcher.domain.notifications import Planned
 from watcher.domain.polling_policy import PollOutcome
 from watcher.domain.transitions import Transition
+from watcher.plugins import context, notifier, source
 
-Clock = Callable[[], datetime]
+Clock = context.Clock
 """Tells the time: aware, UTC."""
 Jitter = Callable[[], float]
 """Tells a random number between -1 and 1."""
 
 
-class JobSource(Protocol):
-    """Where jobs live."""
-
-    async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
-        """Ask for the job.
-
-        Returns None when the answer is, to the byte, the last one for this job, and that one said the status
-        `known`: there is nothing new. Raises SourceError.
-        """
-        ...
-
-    async def page(self, after: str | None = None) -> Page:
-        """Ask for a page of the list of jobs: the newest ones, or those that come after an id. Raises SourceError."""
-        ...
-
-    async def progress(self, job_id: str) -> Progress | None:
-        """Ask how far the job has come; None when its newest events do not say. Raises SourceError."""
-        ...
-
-    def forget(self, job_id: str) -> None:
-        """Drop what is remembered of a job that is polled no more."""
-        ...
-
-
-class Notifier(Protocol):
-    """A named destination."""
-
-    @property
-    def concurrency(self) -> int:
-        """How many messages may be on their way at the same time."""
-        ...
-
-    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:
-        """Make one attempt, and say what it came to. Never raises for what a receiver does.
-
-        `previous_receipt` is the receipt of the last message about the same subject, for notifiers that update it.
-
-        The one exception: OutputClosedError, when the notifier writes to our own standard output and nobody reads it.
-        """
-        ...
+JobSource = source.Source
+"""A service that runs jobs."""
+Notifier = notifier.Notifier
+"""A named destination."""
+Log = context.Log
+"""A structured log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,30 +116,6 @@ class DeliveryStore(Protocol):
 
         A settlement whose claim has expired and was taken over by somebody else is dropped.
         """
-        ...
-
-
-class Log(Protocol):
-    """A structured log: an event in a few words, and its facts as keywords."""
-
-    def debug(self, event: str, **facts: object) -> object:
-        """Write what only a person looking for a fault wants to see."""
-        ...
-
-    def info(self, event: str, **facts: object) -> object:
-        """Write what happened."""
-        ...
-
-    def warning(self, event: str, **facts: object) -> object:
-        """Write what went wrong and mends itself, or may."""
-        ...
-
-    def error(self, event: str, **facts: object) -> object:
-        """Write what needs a person."""
-        ...
-
-    def exception(self, event: str, **facts: object) -> object:
-        """Write a fault of the watcher itself, with the traceback of the exception in hand."""
         ...
 
 

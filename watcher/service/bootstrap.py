@@ -5,16 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.domain.jobs import JobSpec
 from watcher.engine.ports import Log, NoTelemetry, Runtime, Telemetry
 from watcher.errors import ConfigurationError
-from watcher.settings.conversion import job_spec, polling_policy, routes, source_configs, usual_source
-from watcher.sources.openai.config import SourceConfig
+from watcher.plugins.source import CONCURRENT_REQUESTS, DEFAULT_SOURCE, SourceContext
+from watcher.settings.conversion import job_spec, polling_policy, routes, sources_used, usual_source
 
 if TYPE_CHECKING:
     # Loaded where they are used: `watch` without a configuration needs none of them.
@@ -25,14 +26,12 @@ if TYPE_CHECKING:
     from watcher.engine.polling.source_state import SourceState
     from watcher.engine.ports import Notifier
     from watcher.engine.self_monitoring import SelfMonitoring
+    from watcher.plugins.source import Source
     from watcher.server.listening import Listen
     from watcher.service.heartbeat import Heartbeat
-    from watcher.settings.model import Settings
-    from watcher.sources.openai.source import OpenAISource
+    from watcher.settings.model import Settings, SourceSettings
     from watcher.store.sql import SqlStore
 
-CONCURRENT_POLLS = 128
-"""Polls under way at one source. At an API that takes 100 ms, this is about what one core can do."""
 NOTIFIER_TIMEOUT = timedelta(seconds=15)
 """How long a receiver may take over a message."""
 NOTIFIER_CONNECTIONS = 16
@@ -61,12 +60,35 @@ def open_telemetry(settings: Settings) -> Telemetry:
 
 
 def open_source(
-    config: SourceConfig, runtime: Runtime, turn: Callable[[], Awaitable[None]] | None = None
-) -> OpenAISource:
-    """Make the source that a configuration describes; it waits for its turn before each request."""
-    from watcher.sources.openai.source import OpenAISource
+    name: str, settings: SourceSettings, runtime: Runtime, turn: Callable[[], Awaitable[None]] | None = None
+) -> Source:
+    """Make the source that the settings describe; it waits for its turn before each request.
 
-    return OpenAISource(config, runtime.clock, runtime.log, at_once=CONCURRENT_POLLS, turn=turn)
+    Raises ConfigurationError.
+    """
+    from watcher.plugins.registry import sources
+
+    context = SourceContext(name, runtime.clock, runtime.log, settings.timeout, turn=turn)
+    return sources.plugin(settings.kind).build(settings, context)
+
+
+def default_source(
+    environment: Mapping[str, str], *, base_url: str | None, key_file: Path | None
+) -> Callable[[Runtime], Source]:
+    """Return what makes the default source as the environment alone describes it, without what only settings need.
+
+    `key_file` is where the key in the environment was read from, if it was. Raises ConfigurationError.
+    """
+    from watcher.sources.http_source import HttpSource
+    from watcher.sources.openai.dialect import OpenAIDialect
+    from watcher.sources.openai.endpoint import access_from_environment
+
+    endpoint = access_from_environment(environment, base_url=base_url, key_file=key_file).endpoint(DEFAULT_SOURCE)
+
+    def make(runtime: Runtime) -> Source:
+        return HttpSource(endpoint, OpenAIDialect(), SourceContext(DEFAULT_SOURCE, runtime.clock, runtime.log))
+
+    return make
 
 
 async def open_notifiers(
@@ -75,7 +97,7 @@ async def open_notifiers(
     """Build notifiers, each with a client of its own, so that none can hold up another one."""
     from watcher.http import Bounds, HttpClient, Pacer, tls_context
     from watcher.plugins.notifier import Context
-    from watcher.plugins.registry import plugin
+    from watcher.plugins.registry import notifiers as kinds
 
     pacer, tls = Pacer(), tls_context()
     bounds = Bounds(NOTIFIER_TIMEOUT, NOTIFIER_CONNECTIONS, NOTIFIER_ANSWER_LIMIT, keeps_connections=False)
@@ -85,7 +107,7 @@ async def open_notifiers(
             known = ", ".join(sorted(settings.notifiers)) or "none"
             raise ConfigurationError(f"no notifier is named {name!r}; the configuration has: {known}")
         chosen = settings.notifiers[name]
-        kind = plugin(chosen.kind)
+        kind = kinds.plugin(chosen.kind)
         http = await stack.enter_async_context(HttpClient(bounds, tls=tls))
         notifiers[name] = kind.build(chosen, Context(name, http, pacer, runtime.clock))
     return notifiers
@@ -132,7 +154,9 @@ class ServicePlan:
         self.adopt = adopt
         self._runtime = runtime
         self._service = service
-        self._sources = source_configs(settings)
+        self._sources = sources_used(settings)
+        for name, source in self._sources.items():
+            open_source(name, source, runtime)  # refuses now what it would refuse later
         self._listen = listen_of(settings)
 
     def open_store(self) -> SqlStore:
@@ -183,8 +207,8 @@ class ServicePlan:
                 watcher=self._service,
             )
             poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake)
-            for config in self._sources.values():
-                poller.add_source(await self._open_source_state(config, stack))
+            for name, source in self._sources.items():
+                poller.add_source(await self._open_source_state(name, source, stack))
             beat = settings.heartbeat.url
             yield Pipeline(
                 poller,
@@ -198,18 +222,19 @@ class ServicePlan:
                 retention=settings.store.retention,
             )
 
-    async def _open_source_state(self, config: SourceConfig, stack: AsyncExitStack) -> SourceState:
-        from watcher.engine.polling.list_scan import ListScan
+    async def _open_source_state(self, name: str, chosen: SourceSettings, stack: AsyncExitStack) -> SourceState:
+        from watcher.engine.polling.list_scan import ListScan, Strategy
         from watcher.engine.polling.rate_limit import RateLimit
         from watcher.engine.polling.source_state import SourceState
 
-        chosen = self.settings.sources[config.name]
         rate_limit = RateLimit(chosen.max_requests_per_minute) if chosen.max_requests_per_minute else None
         wait = rate_limit.wait if rate_limit else None
-        source = await stack.enter_async_context(open_source(config, self._runtime, wait))
-        policy = polling_policy(self.settings, config.name)
-        scan = ListScan(source, strategy=chosen.strategy, interval=policy.interval)
-        return SourceState(config.name, source, policy, CONCURRENT_POLLS, scan, rate_limit=rate_limit)
+        source = await stack.enter_async_context(open_source(name, chosen, self._runtime, wait))
+        can = source.capabilities
+        policy = polling_policy(self.settings, name)
+        policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.progress)
+        scan = ListScan(source, strategy=chosen.strategy if can.lists else Strategy.RETRIEVE, interval=policy.interval)
+        return SourceState(name, source, policy, CONCURRENT_REQUESTS, scan, rate_limit=rate_limit)
 
     async def watch_jobs(self, store: SqlStore, before: ServicePlan | None = None) -> None:
         """Watch the configured jobs; no longer those that only the configuration before named."""
@@ -257,6 +282,6 @@ async def check_settings(settings: Settings, runtime: Runtime) -> None:
     listen_of(settings)
     open_store(settings)
     async with AsyncExitStack() as stack:
-        for config in source_configs(settings).values():
-            await stack.enter_async_context(open_source(config, runtime))
+        for name, source in sources_used(settings).items():
+            await stack.enter_async_context(open_source(name, source, runtime))
         await open_notifiers(settings, settings.notifiers, runtime, stack)

@@ -107,7 +107,7 @@ def make(
     monkeypatch.syspath_prepend(str(site))
 
     def build(trial: Trial, given: Context = context) -> Notifier:
-        plugin = registry.plugin(trial.kind)
+        plugin = registry.notifiers.plugin(trial.kind)
         return plugin.build(plugin.config.model_validate(trial.settings(receiver.url)), given)
 
     return build

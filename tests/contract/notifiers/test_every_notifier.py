@@ -44,7 +44,7 @@ def expected_of(status: int) -> type[Outcome]:
 
 @pytest.mark.usefixtures("make")
 def test_every_installed_kind_keeps_this_contract() -> None:
-    assert registry.kinds() == sorted(trial.kind for trial in TRIALS)
+    assert registry.notifiers.kinds() == sorted(trial.kind for trial in TRIALS)
 
 
 @every_kind
@@ -221,7 +221,7 @@ async def test_nothing_logged_or_shown_holds_a_secret(
     receiver.replies = [Reply(reply.status, instead=reply.instead, headers={"x-echo": "".join(trial.secrets)})]
     notifier = make(trial)
     outcome = await notifier.send(MESSAGE)
-    config = registry.plugin(trial.kind).config.model_validate(trial.settings(receiver.url))
+    config = registry.notifiers.plugin(trial.kind).config.model_validate(trial.settings(receiver.url))
     shown = [repr(outcome), repr(notifier), repr(config), str(config), config.model_dump_json(), written()]
     assert not _leaks(trial, "\n".join(shown))
 
@@ -229,7 +229,7 @@ async def test_nothing_logged_or_shown_holds_a_secret(
 @every_kind
 def test_settings_that_are_wrong_are_refused_without_being_repeated(trial: Trial, make: Make) -> None:
     make(trial)
-    config = registry.plugin(trial.kind).config
+    config = registry.notifiers.plugin(trial.kind).config
     settings = trial.settings("nonsense://127.0.0.1") | {"surplus": "".join(trial.secrets)}
     with pytest.raises(ValidationError) as caught:
         config.model_validate(settings)

@@ -19,13 +19,13 @@ from watcher.plugins import registry
 from watcher.plugins.notifier import Context
 
 async def main(board):
-    plugin = registry.plugin("bulletin")
+    plugin = registry.notifiers.plugin("bulletin")
     config = plugin.config(board=board, token="pA55-of-the-board")
     now = datetime.now(UTC)
     async with HttpClient(Bounds(timedelta(seconds=5), at_once=1, size_limit=1000)) as http:
         notifier = plugin.build(config, Context("board", http, Pacer(), lambda: now))
         print(await notifier.send(message_of_test("board", now)))
-    print(sorted(registry.load_plugins()))
+    print(sorted(registry.notifiers.kinds()))
     print(sys.modules[plugin.config.__module__].__file__)
 
 asyncio.run(main(sys.argv[1]))

@@ -57,7 +57,7 @@ def test_what_is_in_force_is_shown_without_secrets(configure: Configure) -> None
         "openai": {
             "base_url": "http://h/v1",
             "api_key": "********",
-            "auth": "bearer",
+            "kind": "openai",
             "timeout": "15s",
             "strategy": "auto",
             "progress": False,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from tests.unit.settings.conftest import Complain, Configure
+from tests.unit.settings.conftest import Complain, Configure, openai
 from watcher.domain.routing import FirstSeen
 from watcher.errors import ConfigurationError
 from watcher.notifiers import slack, stdout, webhook
@@ -48,7 +48,7 @@ def test_the_usual_shape_is_read_as_written(configure: Configure, tmp_path: Path
     (tmp_path / "pager").write_text(KEY + "\n")
     (tmp_path / "slack").write_text("https://hooks.slack.com/services/T0/B0/x\n")
     settings = configure(EXAMPLE.replace("/run/secrets", str(tmp_path)))
-    assert settings.sources["openai"].base_url == "https://api.openai.com/v1"
+    assert openai(settings).base_url == "https://api.openai.com/v1"
     assert settings.polling.interval == timedelta(seconds=30)
     assert settings.store.resolved_url() == "sqlite:////var/lib/watcher/watcher.db"
     [job] = settings.jobs
@@ -68,13 +68,9 @@ def test_nothing_given_means_the_defaults(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("HOME", "/home/ann")
     settings = load(None)
     assert list(settings.sources) == ["openai"]
-    openai = settings.sources["openai"]
-    assert (openai.base_url, openai.auth, openai.timeout) == (
-        "https://api.openai.com/v1",
-        "bearer",
-        timedelta(seconds=15),
-    )
-    assert openai.api_key is None
+    assert openai(settings).base_url == "https://api.openai.com/v1"
+    assert settings.sources["openai"].timeout == timedelta(seconds=15)
+    assert openai(settings).api_key is None
     assert (settings.polling.interval, settings.store.retention) == (timedelta(seconds=30), timedelta(days=90))
     assert settings.store.resolved_url() == "sqlite:////home/ann/.local/state/watcher/watcher.db"
     assert (settings.jobs, settings.notifiers) == ((), {})
@@ -148,7 +144,8 @@ def test_a_notifier_wants_everything_by_default(configure: Configure) -> None:
 
 
 def test_the_slash_at_the_end_of_a_base_url_is_dropped(configure: Configure) -> None:
-    assert configure('[sources.a]\nbase_url = "http://h:8000/v1/"').sources["a"].base_url == "http://h:8000/v1"
+    settings = configure('[sources.a]\nbase_url = "http://h:8000/v1/"')
+    assert openai(settings, "a").base_url == "http://h:8000/v1"
 
 
 def test_a_name_may_have_64_characters(configure: Configure) -> None:
@@ -203,7 +200,10 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
             "log.level: got 'inof', expected 'debug', 'info', 'warning' or 'error'; did you mean",
         ),
         ("[log]\nlevel = 3", "log.level: got 3, expected 'debug', 'info', 'warning' or 'error'"),
-        ("[sources.a]\nauth = 'basic'", "sources.a.auth: got 'basic', expected 'bearer' or 'api-key'"),
+        (
+            "[sources.a]\nstrategy = 'lists'",
+            "sources.a.strategy: got 'lists', expected 'auto', 'retrieve'",
+        ),
         ("[sources.a]\norganization = 'a b'", "sources.a.organization: got 'a b', expected printable ASCII without"),
         ("[sources.a]\nproject = ''", "sources.a.project: got '', expected printable ASCII without spaces"),
         ("[sources.a]\nclient_cert_file = 5", "sources.a.client_cert_file: got 5, expected the path of a file"),
@@ -225,7 +225,7 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
         ("[sources.A]", "sources.A: expected a name of 1 to 64 of the characters a-z 0-9 _ -"),
         ("[notifiers.'a/b']\nkind = 'stdout'", "notifiers.'a/b': expected a name of 1 to 64 of the characters a-z 0-9"),
         # Jobs.
-        ("[[jobs]]\nid = '../x'", "jobs[0].id: got '../x', expected a job id: 1 to 128 of the characters"),
+        ("[[jobs]]\nid = '../x'", "jobs[0].id: got '../x', expected a job id: 1 to 1,024 printable ASCII"),
         ("[[jobs]]\nid = 5", "jobs[0].id: got 5, expected text"),
         ("[[jobs]]\nname = 'x'", "jobs[0].id: missing"),
         ("[[jobs]]\nid = 'a'\n[[jobs]]\nid = 'a'", "jobs[1].id: openai/a is listed twice"),
@@ -354,7 +354,7 @@ def test_a_long_value_is_cut(complain: Complain) -> None:
 
 
 def test_what_could_drive_a_terminal_is_escaped(complain: Complain) -> None:
-    [told] = complain('[sources.a]\nauth = "\\u001b[2J\\u202e"')
+    [told] = complain('[sources.a]\nstrategy = "\\u001b[2J\\u202e"')
     assert "\x1b" not in told
     assert "\u202e" not in told
 
