@@ -54,6 +54,11 @@ class Change:
     conditions: tuple[Finding, ...] = ()
     """Conditions of the job that the poll has found."""
 
+    @property
+    def has_events(self) -> bool:
+        """Whether it holds anything that may be told."""
+        return self.transition is not None or bool(self.conditions)
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:

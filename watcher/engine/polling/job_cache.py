@@ -83,9 +83,9 @@ class JobCache:
     def put(self, change: Change) -> None:
         """Have a change recorded soon, in order."""
         key = change.job.key
-        if change.transition is None and (self._changes.refusal or self._changes.stuck):
+        if not change.has_events and (self._changes.refusal or self._changes.stuck):
             # While it cannot be written, the last word on a job's failures is enough.
-            self._settle(self._changes.take_back(lambda each: each.job.key == key and each.transition is None))
+            self._settle(self._changes.take_back(lambda each: each.job.key == key and not each.has_events))
         self._jobs[key] = change.job
         self._unrecorded[key] += 1
         self._changes.put(change)
