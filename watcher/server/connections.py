@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from watcher.engine.ports import Log
@@ -23,6 +24,14 @@ READ_SIZE = 8 * 1024
 """Bytes that are taken from a connection before others have their turn."""
 LONGEST_HEAD = 16 * 1024
 """Bytes of a request line and its headers."""
+READING_SHARE = 0.2
+"""The part of the time that may go into reading requests while other work waits."""
+LONGEST_DEBT_SECONDS = 0.05
+"""How far reading may run ahead of its share: ordinary requests never come to it."""
+UNREADABLE = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\n\r\n"
+    b"This is no HTTP/1.1 request, or its first lines are longer than %d bytes.\n" % LONGEST_HEAD
+)
 REPORT_SECONDS = 60.0
 """How often at most the log is told that connections are dropped."""
 
@@ -44,9 +53,10 @@ class Bounds:
     """How long answers under way may go on when the service stops."""
 
 
-def affordable_bounds() -> Bounds:
-    """Return the bounds that this process can afford, by its limit of file descriptors."""
-    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+def affordable_bounds(descriptors: int | None = None) -> Bounds:
+    """Return the bounds that a process with so many file descriptors can afford; by default, this process."""
+    if descriptors is None:
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:
         return Bounds()
     return Bounds(connections=max(1, min(MOST_CONNECTIONS, descriptors // DESCRIPTOR_SHARE)))
@@ -63,6 +73,8 @@ class Connections:
         self._log = log
         self._open: dict[BoundedProtocol, None] = {}
         """In the order in which they fell silent."""
+        self._paid_until = 0.0
+        """When the time that reading has taken is paid for."""
         self._dropped = 0
         self._reported_at: float | None = None
 
@@ -81,6 +93,15 @@ class Connections:
         if connection in self._open:
             del self._open[connection]
             self._open[connection] = None
+
+    def charge(self, seconds: float, now: float) -> float:
+        """Charge the time that reading took; return how long whoever took it shall rest, for all to keep to the share.
+
+        Requests can be made that take long to read: of thousands of headers, or of chunks of a single byte.
+        """
+        self._paid_until = max(self._paid_until, now) + seconds / READING_SHARE
+        debt = self._paid_until - now
+        return debt if debt > LONGEST_DEBT_SECONDS else 0
 
     def remove(self, connection: BoundedProtocol) -> None:
         """Note that a connection has ended."""
@@ -104,6 +125,8 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
         self._connections = connections
         self._buffer = bytearray(READ_SIZE)
         self._deadline: asyncio.TimerHandle | None = None
+        self._rest: asyncio.TimerHandle | None = None
+        self._is_refused = False
         self.origin: bytes | None = None
         """Where it comes from; None for a socket file."""
         self.is_dropped = False
@@ -127,10 +150,25 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Read a piece."""
-        was_answering = self.is_answering
+        if self._is_refused:
+            return
+        was_answering, begun = self.is_answering, self.loop.time()
         self.data_received(bytes(self._buffer[:nbytes]))
         if self.is_answering and not was_answering:
             self._set_deadline()
+        now = self.loop.time()
+        if rest := self._connections.charge(now - begun, now):
+            self.transport.pause_reading()
+            self._rest = self.loop.call_later(rest, self._read_on)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words say less
+        """Refuse what cannot be read. What follows passes unread: closing now would discard the answer as well."""
+        if self.conn.our_state is not h11.IDLE:
+            self.drop()
+            return
+        self._is_refused = True
+        self.transport.write(UNREADABLE)
+        self.transport.write_eof()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, and for the other side to take the answer."""
@@ -140,8 +178,8 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        if self._deadline:
-            self._deadline.cancel()
+        for timer in filter(None, (self._deadline, self._rest)):
+            timer.cancel()
         self._connections.remove(self)
         super().connection_lost(exc)
 
@@ -149,6 +187,10 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
         """Close the connection at once, whatever is under way."""
         self.is_dropped = True
         self.transport.abort()
+
+    def _read_on(self) -> None:
+        if not self.flow.read_paused:  # else uvicorn has enough for now, and reads on itself
+            self.transport.resume_reading()
 
     def _set_deadline(self) -> None:
         bounds = self._connections.bounds

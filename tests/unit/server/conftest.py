@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -99,11 +99,12 @@ def site(
         token: str | None = TOKEN,
         health: HealthSnapshot | None = None,
         instead: Store | None = None,
+        hosts: Collection[str] | None = (),
         **patience: timedelta,
     ) -> AsyncIterator[httpx.AsyncClient]:
         stands = health or a_health_snapshot()
         context = ServerContext(instead or store, clock, log, "1.2.3", lambda: stands, **patience)
-        served.app = make_app(context, telemetry, Access(token, hosts=()))
+        served.app = make_app(context, telemetry, Access(token, hosts))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         transport = httpx.AsyncHTTPTransport(verify=_NO_TLS)
         async with httpx.AsyncClient(base_url=served.url, headers=headers, transport=transport) as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -67,3 +68,20 @@ async def test_a_store_that_does_not_answer_in_time_is_not_waited_for(site: Site
     async with site(store_patience=timedelta(0)) as client:
         answer = await client.get("/readyz")
     assert answer.json()["checks"]["store"] == "the store does not answer in time"
+
+
+async def test_a_store_that_hangs_is_asked_once_for_all_probes(site: Site) -> None:
+    class Hanging:
+        asked = 0
+
+        async def page_of_jobs(self, *, limit: int) -> None:
+            self.asked += limit
+            await asyncio.Event().wait()
+
+    store = Hanging()
+    async with site(instead=store, store_patience=timedelta(seconds=0.01)) as client:
+        answers = await asyncio.gather(*(client.get("/readyz") for _ in range(5)))
+        alive = await client.get("/livez")
+    assert {answer.status_code for answer in answers} == {503}
+    assert alive.status_code == 200
+    assert store.asked == 1

@@ -94,6 +94,10 @@ async def test_every_mistake_of_a_query_is_told(site: Site, path: str, query: st
         ({"id": "x", "source": None}, {"/source"}),
         ({"id": "x", "source": "@watcher"}, {"/source"}),
         ({"id": "x", "name": "a\nb"}, {"/name"}),
+        ({"id": "x", "name": ""}, {"/name"}),
+        ({"id": "x", "name": "\u202etob"}, {"/name"}),
+        ({"id": "x", "labels": {"team": ""}}, {"/labels/team"}),
+        ({"id": "x", "labels": {"team": "\u2066a"}}, {"/labels/team"}),
         ({"id": "x", "name": "\ud800"}, {"/name"}),
         ({"id": "x", "name": "n" * 201}, {"/name"}),
         (
@@ -110,6 +114,21 @@ async def test_every_mistake_of_a_new_job_is_told(
         answer = await client.post(JOBS, content=json.dumps(document), headers=JSON)
     assert set(mistakes(answer)) == wrong
     assert await store.jobs() == []
+
+
+async def test_a_query_of_more_parameters_than_there_can_be_is_refused_as_a_whole(site: Site) -> None:
+    async with site() as client:
+        answer = await client.get(f"{JOBS}?{'&'.join(f'a{number}' for number in range(33))}")
+    assert problem(answer, 422)["detail"] == "The query has more than 32 parameters."
+
+
+async def test_of_thousands_of_mistakes_the_first_are_told(site: Site) -> None:
+    document = {"id": "x", "labels": {"n" * 300 + str(number): 1 for number in range(200)}}
+    async with site() as client:
+        answer = await client.post(JOBS, json=document)
+    assert problem(answer, 422)["detail"] == "The request has 200 mistakes; the first 32 are named."
+    assert len(answer.json()["mistakes"]) == 32
+    assert len(answer.content) < 10_000
 
 
 async def test_the_sources_that_there_are_are_named(site: Site) -> None:
