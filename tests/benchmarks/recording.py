@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from tests.benchmarks.results import Table, Target, spread
 from tests.benchmarks.server import BODY
+from tests.doubles import planned
 from tests.evidence.postgresql import postgresql
 from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation
 from watcher.domain.states import OPENAI_STATES
@@ -103,4 +104,4 @@ def _moved(job: Job, number: int) -> Change:
     status, at = ("running", "paused")[number % 2], NOON + timedelta(minutes=number)
     transition = detect(job, Observation(job.key, status, OPENAI_STATES(status), at, JobFacts(), BODY.decode()))
     assert transition is not None
-    return Change(job.seq, replace(moved(job, transition), due_at=at), transition, NOTIFIERS)
+    return Change(job.seq, replace(moved(job, transition), due_at=at), transition, planned(*NOTIFIERS))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.programs import give_up
+from tests.availability import unavailable
 from tests.e2e.processes import Command, Running
 from tests.e2e.settings import jobs, settings, statuses, webhook
 from watcher.simulator.api import FineTuningApi
@@ -68,7 +68,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     try:
         subprocess.run(mounting, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        give_up(f"a disk can be filled only where one can be mounted: {error}")
+        unavailable(f"a disk can be filled only where one can be mounted: {error}")
     yield place
     subprocess.run(["umount", str(place)], check=True)
 

@@ -249,3 +249,13 @@ async def test_commands_on_the_record_need_none_of_the_services_secrets(watcher:
         assert (await watcher.run("jobs", *arguments)).code == 0
     assert (await watcher.run("deliveries", "list")).code == 0
     assert (await watcher.run("explain", SECOND)).code == 0
+
+
+async def test_a_backup_of_the_running_service_is_a_store_of_its_own(command: Command, service: Running) -> None:
+    copy = command.database.with_name("copy.db")
+    made = await command.run("backup", str(copy), "--json")
+    assert (made.code, json.loads(made.out)["transitions"]) == (0, 1)
+    again = await command.run("backup", str(copy))
+    assert again.out.startswith(f"{command.database} copied to {copy}: 1 jobs, 1 transitions, ")
+    refused = await command.run("backup", str(command.database))
+    assert (refused.code, "is the store itself" in refused.err) == (2, True)

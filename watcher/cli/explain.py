@@ -28,10 +28,10 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
     found, history = with_store(config, lambda store: _find(store, job))
     now = utc_now()
     next_poll = explain_next_poll(found, polling_policy(settings, found.key.source), now)
-    facts = history[-1].facts if history else JobFacts()
+    facts = found.facts or JobFacts()
     if as_json:
         document = {
-            "job": job_row(found, now, facts),
+            "job": job_row(found, now),
             "history": history_rows(history, now),
             "next_poll": next_poll,
             "notifiers": wishes(found, routes(settings), now),

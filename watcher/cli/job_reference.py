@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from watcher.domain.jobs import ID_RULE, JobKey, is_job_id
+from watcher.domain.jobs import JobKey, split_reference
 
 _ID_IN_ADDRESS = re.compile(r"[/=](ft(?:job)?-[A-Za-z0-9_-]+)(?=$|[/?#&])")
 """An id of OpenAI's and of services like it, as a part of a path or as a value in a query."""
@@ -33,7 +33,7 @@ def parse_reference(text: str) -> JobReference:
         if len(set(found)) != 1:
             raise ValueError("a job: it is an address without a job's id that is plain to see; give the id alone")
         return JobReference(None, found[0])
-    source, slash, job_id = text.rpartition("/")
-    if not is_job_id(job_id) or (slash and not source):
-        raise ValueError(f"a job: expected ID or SOURCE/ID, where an ID has {ID_RULE}")
-    return JobReference(source or None, job_id)
+    try:
+        return JobReference(*split_reference(text))
+    except ValueError as error:
+        raise ValueError(f"a job: expected {error}") from None

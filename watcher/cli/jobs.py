@@ -99,16 +99,16 @@ def list_jobs(
     wanted = _Filter(state or (), status or (), dict(map(_label, label or [])), source, name)
     now = utc_now()
 
-    async def read(store: SqlStore) -> tuple[Sequence[Job], Mapping[JobKey, JobFacts]]:
+    async def read(store: SqlStore) -> Sequence[Job]:
         await tell_if_unattended(store, now)
-        return await store.jobs(), await store.last_facts()
+        return await store.jobs()
 
-    jobs, facts = with_store(config, read)
-    shown = [(job, facts.get(job.key, JobFacts())) for job in jobs if wanted.lets_through(job)]
+    jobs = with_store(config, read)
+    shown = [job for job in jobs if wanted.lets_through(job)]
     if as_json:
-        write_json([job_row(job, now, said) for job, said in shown])
+        write_json([job_row(job, now) for job in shown])
         return
-    rows = [job_row(job, now) | {"result": result_of(said)} for job, said in shown]
+    rows = [job_row(job, now) | {"result": result_of(job.facts or JobFacts())} for job in shown]
     write_table(COLUMNS, IMPORTANT, rows, "no such jobs are watched" if jobs else "no jobs are watched")
 
 

@@ -78,12 +78,12 @@ async def _test(settings: Settings, name: str, runtime: Runtime, *, as_json: boo
 
 def _tell_of_fault(settings: Settings, name: str, error: Exception) -> bool:
     """Say which plugin broke and where; False for a plugin that is part of the watcher."""
-    from watcher.plugins.registry import origin_of
+    from watcher.plugins.registry import notifiers as kinds
     from watcher.redaction import Redactor
     from watcher.settings.display import secrets_of
 
     kind = settings.notifiers[name].kind
-    origin = origin_of(kind)
+    origin = kinds.origin_of(kind)
     if origin.module.split(".")[0] == "watcher":
         return False
     frames = traceback.extract_tb(error.__traceback__)

@@ -20,7 +20,7 @@ from watcher.domain.messages import facts_of
 from watcher.domain.text import printable
 from watcher.domain.transitions import detect
 from watcher.errors import MissingError, RejectedError, SourceError
-from watcher.service.bootstrap import open_source, real_runtime
+from watcher.service.bootstrap import real_runtime
 
 
 class Format(StrEnum):
@@ -79,7 +79,7 @@ def retrieve(
 
 async def _retrieve(chosen: SelectedJobs, output: Format) -> int:
     key = chosen.specs[0].key
-    async with open_source(chosen.sources[key.source], real_runtime(chosen.log)) as source:
+    async with chosen.sources[key.source](real_runtime(chosen.log)) as source:
         try:
             observation = await source.retrieve(key.id)
         except SourceError as error:

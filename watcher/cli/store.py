@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from watcher.cli.job_reference import JobReference
 from watcher.cli.options import read_settings_for_store
@@ -23,14 +23,6 @@ T = TypeVar("T")
 
 SIGN_OF_LIFE_HOLDS = timedelta(minutes=1)
 """How long after its last sign of life in the store a service is taken for alive; it leaves one every ten seconds."""
-
-
-class ServiceSigns(Protocol):
-    """A store in which a running service leaves signs of life."""
-
-    async def service_seen(self) -> datetime | None:
-        """Return when a service last left one; None if none ever did."""
-        ...
 
 
 def with_store(config: Path | None, work: Callable[[SqlStore], Awaitable[T]]) -> T:
@@ -58,12 +50,9 @@ async def find_key(store: SqlStore, reference: JobReference) -> JobKey:
 
 async def tell_if_unattended(store: SqlStore, now: datetime) -> bool:
     """Say on standard error when no service works on the store; tell whether that is so."""
-    signs: ServiceSigns | None = store if hasattr(store, "service_seen") else None
-    if signs is None:
-        return False
-    seen = await signs.service_seen()
+    seen = await store.service_seen()
     if seen is not None and now - seen <= SIGN_OF_LIFE_HOLDS:
         return False
-    last = f"none since {format_duration(now - seen)} ago" if seen else "none ever did"
+    last = f"the last sign of one is {format_duration(now - seen)} old" if seen else "none has left a sign"
     tell(f"no service works on this store ({last}): nothing is polled until `watcher run` is started on it")
     return True

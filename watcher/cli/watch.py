@@ -35,7 +35,7 @@ from watcher.domain.transitions import Transition
 from watcher.engine.polling.follow import Bounds, Ending, Follow, FollowListener
 from watcher.errors import ConfigurationError
 from watcher.logs import WatcherLog
-from watcher.service.bootstrap import open_source, real_runtime
+from watcher.service.bootstrap import real_runtime
 from watcher.settings.locations import places
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ async def _watch(chosen: SelectedJobs, bounds: Bounds, wishes: _Wishes) -> int:
         if ending is Ending.TIMED_OUT:
             chosen.log.warning("timed out", job=str(key))
     for delivery in undelivered:
-        status = delivery.transition.status
+        status = delivery.event.type.rpartition(".")[2]
         chosen.log.error("not delivered", notifier=delivery.notifier, status=status, error=delivery.last_error)
     code = next((code for ending in endings.values() if (code := CODES[ending])), Exit.OK)
     return Exit.UNDELIVERED if undelivered and wishes.is_notice_required and code is Exit.OK else code
@@ -175,8 +175,7 @@ async def _follow(
     """Follow the jobs; return how each ended, and what could not be delivered."""
     async with AsyncExitStack() as stack:
         sources = {
-            name: await stack.enter_async_context(open_source(config, runtime))
-            for name, config in chosen.sources.items()
+            name: await stack.enter_async_context(open_source(runtime)) for name, open_source in chosen.sources.items()
         }
         direct = await _open_direct_delivery(chosen, notify, runtime, stack) if notify else None
         listener.direct = direct

@@ -10,7 +10,6 @@ from typing import Any, cast
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobFacts, Observation
-from watcher.domain.messages import event_id
 from watcher.domain.polling_policy import PollingPolicy, is_reported_missing, reason
 from watcher.domain.routing import Route, RouteMatch, match_route
 from watcher.domain.states import OPENAI_STATES, Status, is_terminal
@@ -22,10 +21,10 @@ UNSEEN = "not seen yet"
 """The status of a job that no poll was answered for, as it is shown."""
 
 
-def job_row(job: Job, now: datetime, facts: JobFacts | None = None) -> Row:
-    """Show how a watched job stands; `facts` are those of its last transition, for whoever has read them."""
+def job_row(job: Job, now: datetime) -> Row:
+    """Show how a watched job stands, and what was last said of it."""
     age = now - job.status_since if job.status_since else None
-    row = {
+    return {
         "source": job.key.source,
         "id": job.key.id,
         "name": job.name,
@@ -38,8 +37,8 @@ def job_row(job: Job, now: datetime, facts: JobFacts | None = None) -> Row:
         "next_poll": _until(job.due_at, now),
         "next_poll_at": _at(job.due_at),
         "trouble": _trouble(job),
+        **fact_row(job.facts or JobFacts()),
     }
-    return row | fact_row(facts) if facts else row
 
 
 def fact_row(facts: JobFacts) -> Row:
@@ -74,7 +73,7 @@ def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
                 "skipped": list(transition.skipped),
                 "lasted": format_duration(lasted) if lasted is not None else None,
                 "lasted_seconds": _seconds(lasted),
-                "event_id": event_id(transition.key, transition.seq),
+                "event_id": transition.id,
                 **fact_row(transition.facts),
             }
         )
@@ -145,23 +144,25 @@ def _transition_to(job: Job, status: str, now: datetime) -> Transition:
 
 def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) -> Row:
     """Show how a delivery stands; `notifiers` are those that are configured."""
-    transition = delivery.transition
+    event = delivery.event
     is_pending = delivery.state is DeliveryState.PENDING
     next_attempt = _until(delivery.next_at, now) if delivery.notifier in notifiers else ORPHANED
+    if isinstance(event, Transition):
+        what: Row = {"source": event.key.source, "job": event.key.id, "status": event.status}
+    else:
+        what = {"source": None, "job": event.subject, "status": event.type}
     return {
         "id": delivery.id,
         "notifier": delivery.notifier,
-        "source": transition.key.source,
-        "job": transition.key.id,
-        "status": transition.status,
+        **what,
         "state": str(delivery.state),
         "attempts": delivery.attempts,
         "next_attempt": next_attempt if is_pending else None,
         "next_attempt_at": _at(delivery.next_at) if is_pending else None,
         "last_error": delivery.last_error,
         "settled_at": _at(delivery.settled_at),
-        "observed_at": _at(transition.observed_at),
-        "event_id": event_id(transition.key, transition.seq),
+        "observed_at": _at(event.at),
+        "event_id": event.id,
     }
 
 

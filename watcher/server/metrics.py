@@ -19,11 +19,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from watcher.domain.deliveries import Settlement, SettlementReason
+from watcher.domain.health import HealthSnapshot
 from watcher.domain.polling_policy import PollOutcome
 from watcher.domain.states import Status, is_terminal
 from watcher.domain.transitions import Reason, Transition
 from watcher.errors import StoreError
-from watcher.server.context import HealthSnapshot, ServerContext
+from watcher.server.context import ServerContext
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -114,7 +115,7 @@ class PrometheusTelemetry:
 
     def attempted(self, settlement: Settlement, at: datetime) -> None:
         """See `Telemetry`."""
-        notifier, observed_at = settlement.delivery.notifier, settlement.delivery.transition.observed_at
+        notifier, observed_at = settlement.delivery.notifier, settlement.delivery.event.at
         self._deliveries.labels(notifier, _OUTCOMES[settlement.why]).inc()
         if settlement.why is SettlementReason.ACCEPTED:
             self._delivery_seconds.labels(notifier).observe(max((at - observed_at).total_seconds(), 0))
@@ -184,10 +185,10 @@ def _of_pipeline(version: str, health: HealthSnapshot, now: datetime) -> Iterato
 
 async def _of_record(context: ServerContext, health: HealthSnapshot, now: datetime) -> list[Metric]:
     counts: dict[tuple[str, str], int] = {}
-    for (source, status), count in (await context.record.job_counts()).items():
+    for (source, status), count in (await context.store.job_counts()).items():
         key = (source, status_label(status))
         counts[key] = counts.get(key, 0) + count
-    recipients = await context.record.pending_deliveries()
+    recipients = await context.store.pending_deliveries()
     jobs = GaugeMetricFamily(_PREFIX + "jobs", "Watched jobs, by their status.", labels=["source", "status"])
     for key, count in counts.items():
         jobs.add_metric(key, count)

@@ -106,7 +106,7 @@ def _list_jobs(reading: Sequence[Json]) -> Json:
             _LIMIT,
             _parameter("after", "query", {"type": "string", "pattern": JOB_CURSOR_PATTERN}, _CURSOR),
             _parameter("source", "query", {"type": "string", "pattern": NAME_PATTERN}, "Only jobs of this source."),
-            _parameter("status", "query", plain_text(1), "Only jobs in this status, written as in the answer."),
+            _parameter("status", "query", plain_text(), "Only jobs in this status, written as in the answer."),
         ],
         "responses": {"200": _answer("A page.", "JobPage"), **_refusals(401, 422, 500, 503)},
     }

@@ -1,4 +1,4 @@
-"""What the service does besides polling and delivering: supervise, prune, and say how it stands."""
+"""What the service does besides polling and delivering: monitor itself, prune, and report how it stands."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from watcher.domain.conditions import observation_of, store_condition
+from watcher import __version__
+from watcher.domain.conditions import ConditionChange, store_condition
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
-from watcher.domain.jobs import Job
 from watcher.domain.overview import status_line
-from watcher.domain.transitions import detect
+from watcher.domain.transitions import next_seq
 from watcher.engine.delivery.dispatcher import CLAIM
 from watcher.engine.ports import LongestWaits, Runtime
 from watcher.errors import StoreError
-from watcher.server.context import HealthSnapshot
 from watcher.service.bootstrap import Pipeline
+from watcher.service.health import Health
 from watcher.service.scheduler import PeriodicTask
 from watcher.service.systemd import ServiceManager
 
@@ -42,7 +42,7 @@ class Maintenance:
         self._store = store
         self._manager = manager
         self._runtime = runtime
-        self._since = runtime.clock()
+        self.health = Health(pipeline, runtime.clock)
         self._emergency: asyncio.Task[None] | None = None
         self._store_failing_since: datetime | None = None
         self._is_store_failure_told = False
@@ -64,16 +64,20 @@ class Maintenance:
     async def clock_stepped(self, step: timedelta) -> None:
         """Keep what was measured by the host's clock right, and what is due at a time of day, after it was set."""
         self._pipeline.poller.clock_stepped(step)
+        self._pipeline.deliver.clock_stepped(step)
+        self._pipeline.self_monitoring.clock_stepped(step)
         await self.undo_clock_step(timedelta())
 
     async def monitor(self) -> None:
         """Tell of what the watcher cannot see, and of whom it cannot reach."""
-        error, now = self.store_error(), self._runtime.clock()
+        health, now = self.health.snapshot(), self._runtime.clock()
+        error = health.store_error or health.stuck
         recoveries = self._pipeline.poller.store_recoveries
         if error is None or recoveries != self._recoveries:  # each outage has its own grace
             self._recoveries, self._store_failing_since, self._is_store_failure_told = recoveries, None, False
-        if error is None:
+        if health.store_error is None:
             await self._pipeline.self_monitoring.look(self._pipeline.poller.health(), self._pipeline.deliver.health())
+        if error is None:
             return
         self._store_failing_since = min(self._store_failing_since or now, now)
         if not self._is_store_failure_told and now - self._store_failing_since >= STORE_GRACE:
@@ -109,18 +113,20 @@ class Maintenance:
 
     async def sign_of_life(self) -> None:
         """Let the service manager know that we make progress; it restarts us when we do not."""
-        if not self.stalled():
+        if not self.health.snapshot().stalled:
             self._manager.alive()
 
     async def report(self) -> None:
-        """Tell the service manager how things stand."""
+        """Tell the service manager how things stand, and the store that this service is alive."""
         self._manager.status(await self.status())
+        with suppress(StoreError):  # the next time will do
+            await self._store.note_service(self._pipeline.service, __version__, self._runtime.clock())
 
     async def beat(self) -> None:
         """Keep the dead man's switch from going off, or set it off."""
         if self._pipeline.heartbeat is None:
             return
-        error = await self._pipeline.heartbeat.beat(is_well=self.is_well())
+        error = await self._pipeline.heartbeat.beat(is_well=self.health.snapshot().is_well)
         if error and not self._is_beat_missed:
             self._runtime.log.warning("heartbeat did not arrive", error=error)
         self._is_beat_missed = error is not None
@@ -131,35 +137,8 @@ class Maintenance:
             pending = await self._store.pending_deliveries()
         except StoreError as error:
             return f"the record cannot be read: {error}"
-        poller, recipients = self._pipeline.poller, sum(each.count for each in pending.values())
-        return status_line(poller.watched, recipients, poller.last_answers(), self._runtime.clock())
-
-    def health(self) -> HealthSnapshot:
-        """Say how the pipeline stands, for the pages."""
-        poller = self._pipeline.poller
-        return HealthSnapshot(
-            since=self._since,
-            longest_wait=self._pipeline.poller.longest_poll_interval,
-            stalled=self.stalled(),
-            watched=poller.watched,
-            last_answers=poller.last_answers(),
-            rejections={health.name: health.rejection for health in poller.health() if health.rejection},
-            notifiers=[health.name for health in self._pipeline.deliver.health()],
-        )
-
-    def stalled(self) -> list[str]:
-        """Name the loops that make no progress."""
-        loops = {"observe": self._pipeline.poller.liveness, "deliver": self._pipeline.deliver.liveness}
-        return [name for name, liveness in loops.items() if not liveness.is_steady()]
-
-    def store_error(self) -> StoreError | None:
-        """Say why the record cannot be read or written; None while it can."""
-        return self._pipeline.poller.store_error() or self._pipeline.deliver.store_error()
-
-    def is_well(self) -> bool:
-        """Tell whether the watcher sees, records and can speak."""
-        trouble = self.stalled() or self.store_error()
-        return not trouble and not self._pipeline.self_monitoring.is_anything_wrong()
+        health, owed = self.health.snapshot(), sum(each.count for each in pending.values())
+        return status_line(health.watched, owed, health.last_answers, self._runtime.clock())
 
     async def close(self) -> None:
         """Give up what is still under way."""
@@ -167,10 +146,9 @@ class Maintenance:
             self._emergency.cancel()
             await asyncio.gather(self._emergency, return_exceptions=True)
 
-    async def _deliver_without_store(self, error: StoreError) -> None:
+    async def _deliver_without_store(self, error: str) -> None:
         """Send straight to the notifiers what the record cannot hold."""
-        condition = store_condition(self._store.name, str(error))
-        transition = detect(Job(condition.subject), observation_of(condition, self._runtime.clock()))
+        now = self._runtime.clock()
+        event = ConditionChange(store_condition(self._store.name, error), next_seq(0, now), now)
         async with self._pipeline.emergency as direct:
-            if transition:
-                direct.tell(transition)
+            direct.tell(event)

@@ -18,7 +18,7 @@ MASK = "********"
 _LONGEST_GIVEN = 60
 _LONGEST_KEY = 200
 _SECRET = re.compile(
-    r"(^|[_-]|api)(keys?|tokens?|secrets?|passw(or)?d|passphrase|credentials?|webhook_url)$", re.IGNORECASE
+    r"(^|[_-]|api|ssl)(keys?|tokens?|secrets?|passw(or)?d|passphrase|credentials?|webhook_url)$", re.IGNORECASE
 )
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _BEFORE_THE_RULE = re.compile(r"^(input should be|must be) ", re.IGNORECASE)
@@ -103,7 +103,7 @@ def looks_secret(key: int | str) -> bool:
 def masked_url(text: str) -> str:
     """Return a URL without user and password, and without what looks secret in its query; other text as it is."""
     scheme, separator, rest = text.partition("://")
-    if not separator:
+    if not separator or scheme == "sqlite":  # an @ in the path of a file is no mark of a password
         return text
     _, at, rest = rest.rpartition("@")
     target, question, query = rest.partition("?")

@@ -6,7 +6,6 @@ Beside the record runs a model of it, which says what must be there.
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
@@ -41,7 +40,7 @@ NOTIFIERS = ("pager", "chat")
 STATUSES = ("queued", "running", "paused", "succeeded", "failed")
 HOUR = timedelta(hours=1)
 CLAIM = MINUTE
-IN_CI = "CI" in os.environ
+EXPLORES = settings.get_current_profile_name() == "explore"
 
 T = TypeVar("T")
 watchers = st.integers(0, 1)
@@ -269,9 +268,8 @@ def explore(new_record: Callable[[], str], examples: int) -> None:
             max_examples=examples,
             stateful_step_count=40,
             deadline=None,
-            derandomize=IN_CI,
             # What takes seconds to find may take minutes to shrink.
-            phases=[phase for phase in Phase if phase is not Phase.shrink or not IN_CI],
+            phases=[phase for phase in Phase if phase is not Phase.shrink or EXPLORES],
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -11,7 +11,6 @@ from tests.contract.store.scenes import NOON, key, move, owe, watch
 from watcher.domain.jobs import JobKey
 from watcher.store.sql import SqlStore
 
-OWN = JobKey("@watcher", "notifier/pager")
 MIXED = [
     JobKey("azure", "z"),
     JobKey("openai", "B"),
@@ -22,7 +21,7 @@ MIXED = [
 
 
 async def test_pages_hold_every_watched_job_once(store: SqlStore) -> None:
-    await watch(store, *MIXED, OWN, key(9))
+    await watch(store, *MIXED, key(9))
     await store.remove_job(key(9), NOON)
     paged: list[JobKey] = []
     after: JobKey | None = None
@@ -53,7 +52,7 @@ async def test_a_page_can_be_narrowed(store: SqlStore, choice: Mapping[str, Any]
 
 
 async def test_jobs_are_counted_by_source_and_status(store: SqlStore) -> None:
-    first, second, *_ = await watch(store, key(1), key(2), key(3), key(4), key(5, "azure"), OWN)
+    first, second, *_ = await watch(store, key(1), key(2), key(3), key(4), key(5, "azure"))
     await store.record([move(first, "running"), move(second, "running")])
     await store.remove_job(key(4), NOON)
     assert await store.job_counts() == {("openai", "running"): 2, ("openai", None): 1, ("azure", None): 1}

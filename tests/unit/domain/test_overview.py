@@ -51,16 +51,19 @@ def test_a_job_is_shown_as_it_stands() -> None:
         "next_poll": "in 12s",
         "next_poll_at": "2026-11-24T12:10:12+00:00",
         "trouble": "HTTP 503",
+        "model": None,
+        "fine_tuned_model": None,
+        "error": None,
     }
 
 
 def test_a_job_is_shown_with_what_its_last_answer_said() -> None:
     facts = JobFacts(model="gpt-4o-mini", fine_tuned_model="ft:gpt-4o-mini:x", error=JobError("bad", "no", None))
-    row = job_row(job_in("failed"), NOW, facts)
+    row = job_row(job_in("failed", facts=facts), NOW)
 
     assert (row["model"], row["fine_tuned_model"]) == ("gpt-4o-mini", "ft:gpt-4o-mini:x")
     assert row["error"] == {"code": "bad", "message": "no", "param": None}
-    assert "model" not in job_row(job_in("failed"), NOW)
+    assert job_row(job_in("failed"), NOW)["model"] is None
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 
 from tests.doubles import (
     START,
+    FaultyStore,
     ManualClock,
     RecordingLog,
     ScriptedNotifier,
@@ -74,10 +75,11 @@ class World:
         deliver = Dispatcher(store, {"chat": self.notifier}, SERVICE_RETRY_POLICY, surroundings)
         self.source = ScriptedSource(self.clock, {"a": ["running", TransientError("HTTP 503")]})
         polling_policy = PollingPolicy(timedelta(seconds=30), timedelta(minutes=5))
-        self.poller = FailingPoller(store, surroundings, routes=routes, wake_delivery=deliver.wake)
+        self.faults = FaultyStore(store)
+        self.poller = FailingPoller(self.faults, surroundings, routes=routes, wake_delivery=deliver.wake)
         self.poller.add_source(source_state(self.source, polling_policy, self.clock, 4))
         self_monitoring = SelfMonitoring(
-            store, surroundings, routes=routes, stuck_after=STUCK_AFTER, wake_delivery=deliver.wake
+            store, surroundings, routes=routes, stuck_after=STUCK_AFTER, wake_delivery=deliver.wake, watcher="w1"
         )
         self.pipeline = Pipeline(
             self.poller,
@@ -85,7 +87,9 @@ class World:
             self_monitoring,
             emergency=DirectDelivery({"chat": self.notifier}, routes, surroundings),
             heartbeat=heartbeat,
+            service="w1",
             configured=[JobSpec(JobKey("openai", "a"))],
+            usual_source="openai",
             retention=SERVICE_RETRY_POLICY.give_up_after,
         )
         self.maintenance = Maintenance(self.pipeline, store, ServiceManager({}), surroundings)
@@ -118,7 +122,7 @@ async def test_a_record_that_cannot_be_written_is_told_once_at_each_outage(store
     assert world.told() == ["watcher.store.failing"] * 2
     envelope = json.loads(encode(world.notifier.received[0]))
     assert envelope["data"]["error"] == "the disk is full"
-    assert not world.maintenance.is_well()
+    assert not world.maintenance.health.snapshot().is_well
 
 
 async def test_the_switch_beats_while_all_is_well_and_fails_aloud_while_it_is_not(store: SqlStore) -> None:
@@ -153,7 +157,7 @@ async def test_it_says_how_things_stand(store: SqlStore, monkeypatch: pytest.Mon
     await until(lambda: world.poller.watched)
     await until(lambda: world.poller.last_answers()["openai"])
     assert await world.maintenance.status() == "1 jobs watched, 0 deliveries pending, last answer 0s ago"
-    health = world.maintenance.health()
+    health = world.maintenance.health.snapshot()
     assert (health.watched, health.stalled, health.rejections, list(health.notifiers)) == (1, [], {}, ["chat"])
 
     async def refuse() -> object:
@@ -161,6 +165,28 @@ async def test_it_says_how_things_stand(store: SqlStore, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(store, "pending_deliveries", refuse)
     assert await world.maintenance.status() == "the record cannot be read: the disk is full"
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_cannot_be_recorded_makes_the_service_unwell_and_is_told(store: SqlStore) -> None:
+    """While all else is recorded, and sources and notifiers are looked after."""
+    world = World(store)
+    await store.upsert_jobs([JobSpec(JobKey("openai", "a"))], START)
+
+    async def breaks(_changes: object) -> None:
+        raise NotImplementedError
+
+    world.faults.before_record = breaks
+    running = asyncio.create_task(world.poller.run())
+    world.poller.wake()
+    await until(lambda: world.maintenance.health.snapshot().stuck)
+    assert world.maintenance.health.snapshot().store_error is None
+    assert not world.maintenance.health.snapshot().is_well
+    await world.maintenance.monitor()
+    world.clock.move(minutes=5)
+    await world.maintenance.monitor()
+    await until(world.told)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
