@@ -80,15 +80,14 @@ async def test_jobs_are_listed_by_source_and_id(store: SqlStore) -> None:
     assert keys(await store.jobs()) == [key(3, "azure"), key(1), key(2)]
 
 
-async def test_the_facts_of_each_watched_job_are_those_of_its_last_transition(store: SqlStore) -> None:
-    first, _, third = await watch(store, KEY, key(2), key(3))
-    assert await store.last_facts() == {}
+async def test_a_job_holds_the_facts_of_its_last_observation(store: SqlStore) -> None:
+    first, _ = await watch(store, KEY, key(2))
+    assert first.facts is None
     running = move(first, "running", facts=JobFacts(model="base"))
     ended = move(running.job, "succeeded", NOON + MINUTE, facts=JobFacts(model="base", fine_tuned_model="ft:base"))
-    for changes in ([running, move(third, "running")], [ended]):
-        await store.record(changes)
-    await store.remove_job(key(3), NOON)
-    assert await store.last_facts() == {KEY: JobFacts(model="base", fine_tuned_model="ft:base")}
+    for change in (running, ended):
+        await store.record([change])
+    assert [job.facts for job in await store.jobs()] == [JobFacts(model="base", fine_tuned_model="ft:base"), None]
 
 
 async def test_an_id_is_found_at_every_source(store: SqlStore) -> None:
