@@ -29,7 +29,7 @@ from tests.contract.store.scenes import (
     the_job,
     watch,
 )
-from watcher.domain.jobs import Job, JobFacts, JobSpec
+from watcher.domain.jobs import Job, JobSpec
 from watcher.engine.ports import Change, ClaimRequest
 from watcher.store.sql import SqlStore, UpsertResult
 
@@ -78,17 +78,6 @@ async def test_more_jobs_than_a_statement_takes_parameters(store: SqlStore) -> N
 async def test_jobs_are_listed_by_source_and_id(store: SqlStore) -> None:
     await watch(store, key(2), key(1), key(3, "azure"))
     assert keys(await store.jobs()) == [key(3, "azure"), key(1), key(2)]
-
-
-async def test_the_facts_of_each_watched_job_are_those_of_its_last_transition(store: SqlStore) -> None:
-    first, _, third = await watch(store, KEY, key(2), key(3))
-    assert await store.last_facts() == {}
-    running = move(first, "running", facts=JobFacts(model="base"))
-    ended = move(running.job, "succeeded", NOON + MINUTE, facts=JobFacts(model="base", fine_tuned_model="ft:base"))
-    for changes in ([running, move(third, "running")], [ended]):
-        await store.record(changes)
-    await store.remove_job(key(3), NOON)
-    assert await store.last_facts() == {KEY: JobFacts(model="base", fine_tuned_model="ft:base")}
 
 
 async def test_an_id_is_found_at_every_source(store: SqlStore) -> None:
