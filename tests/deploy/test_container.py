@@ -138,7 +138,7 @@ print(psycopg.pq.__impl__)
 
 
 def test_the_image_runs_by_itself_until_it_is_stopped(image: Image, tmp_path: Path) -> None:
-    """Its health check passes, it keeps its record in its volume, and it ends well when asked to."""
+    """Its health check passes, it keeps its store in its volume, and it ends well when asked to."""
     check = image.config["Healthcheck"]["Test"][1:]
     with image.running(tmp_path / "state", OPENAI_API_KEY="sk-of-a-test") as container:
         until = time.monotonic() + HEALTH_LIMIT_SECONDS

@@ -187,7 +187,7 @@ def test_the_secret_that_is_told_to_be_made_has_the_keys() -> None:
 
 
 def test_sqlite_has_one_watcher_at_a_time() -> None:
-    """With its record on a volume that outlives it."""
+    """With its store on a volume that outlives it."""
     made = objects(BASE)
     assert made["Deployment"]["spec"]["replicas"] == 1
     assert made["Deployment"]["spec"]["strategy"] == {"type": "Recreate"}

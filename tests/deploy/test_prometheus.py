@@ -107,7 +107,7 @@ async def exposition_after_one_of_each() -> str:
     telemetry.stored("record", seconds=0.01)
     telemetry.store_failed("record")
     health = HealthSnapshot(
-        START, timedelta(seconds=30), (), 1, {"openai": START}, {}, ("chat",), "openai", None, None, has_condition=False
+        START, timedelta(seconds=30), (), 1, {"openai": START}, {}, ("chat",), "openai", None, has_condition=False
     )
     record = cast("Store", EventfulRecord())
     return (

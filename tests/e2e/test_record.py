@@ -1,4 +1,4 @@
-"""Commands that change the record while the service runs."""
+"""Commands that change the store while the service runs."""
 
 from __future__ import annotations
 

@@ -32,10 +32,10 @@ class HealthSnapshot:
     """The source of a job that is named without one."""
     store_error: str | None
     """Why the store could not be read or written the last time; None while it can."""
-    stuck: str | None
-    """What cannot be recorded although the store can be written; None if there is nothing."""
     has_condition: bool
     """Whether a source, a notifier or a job is in a condition that the watcher tells of."""
+    stuck: str | None = None
+    """What cannot be recorded although the store can be written; None if there is nothing."""
 
     @property
     def is_well(self) -> bool:

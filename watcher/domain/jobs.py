@@ -49,7 +49,7 @@ def split_reference(text: str) -> tuple[str | None, str]:
     source, slash, job_id = text.partition("/")
     if not slash or not is_source_name(source):
         source, job_id = "", text
-    if not is_job_id(job_id):
+    if not is_job_id(job_id) or text.startswith("/"):
         raise ValueError(f"ID or SOURCE/ID, where an ID has {ID_RULE}, and a SOURCE is {SOURCE_NAME_RULE}")
     return source or None, job_id
 

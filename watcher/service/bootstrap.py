@@ -114,7 +114,7 @@ async def open_notifiers(
 
 
 def open_store(settings: Settings, telemetry: Telemetry | None = None) -> SqlStore:
-    """Make the record that the settings name; enter it to open it."""
+    """Make the store that the settings name; enter it to open it."""
     from watcher.store.sql import SqlStore
 
     return SqlStore(settings.store.resolved_url(), telemetry)
@@ -122,13 +122,13 @@ def open_store(settings: Settings, telemetry: Telemetry | None = None) -> SqlSto
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The running parts between the sources, the record and the notifiers."""
+    """The running parts between the sources, the store and the notifiers."""
 
     poller: Poller
     deliver: Dispatcher
     self_monitoring: SelfMonitoring
     emergency: DirectDelivery
-    """Tells of a record that cannot be written, without it."""
+    """Tells of a store that cannot be written, without it."""
     heartbeat: Heartbeat | None
     service: str
     """What this process is called among replicas."""
@@ -137,11 +137,11 @@ class Pipeline:
     usual_source: str
     """The source of a job that is named without one."""
     retention: timedelta
-    """How long the record keeps what is over."""
+    """How long the store keeps what is over."""
 
 
 class ServicePlan:
-    """How a service is put together from settings. A reload makes a new one, for the same record."""
+    """How a service is put together from settings. A reload makes a new one, for the same store."""
 
     def __init__(
         self, settings: Settings, runtime: Runtime, adopt: Callable[[], None] = lambda: None, *, service: str = ""
@@ -160,7 +160,7 @@ class ServicePlan:
         self._listen = listen_of(settings)
 
     def open_store(self) -> SqlStore:
-        """Make the record; enter it to open it."""
+        """Make the store; enter it to open it."""
         return open_store(self.settings, self._runtime.telemetry)
 
     @asynccontextmanager
@@ -278,7 +278,7 @@ def listen_of(settings: Settings) -> Listen | None:
 
 
 async def check_settings(settings: Settings, runtime: Runtime) -> None:
-    """Refuse what the service would refuse at start, without touching the record. Raises ConfigurationError."""
+    """Refuse what the service would refuse at start, without touching the store. Raises ConfigurationError."""
     listen_of(settings)
     open_store(settings)
     async with AsyncExitStack() as stack:

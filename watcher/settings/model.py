@@ -112,7 +112,7 @@ class StoreSettings(Section):
     libpq takes: several hosts, `sslmode`, `target_session_attrs`. Default: a SQLite file in
     `$STATE_DIRECTORY` (systemd), else in the user's state directory."""
     retention: Duration = Field(default="90d", validate_default=True)
-    """How long the record keeps jobs that have ended, and deliveries that are settled."""
+    """How long the store keeps jobs that have ended, and deliveries that are settled."""
 
     def resolved_url(self) -> str:
         """Return the URL, or the default one. Raises ConfigurationError where there is no place for a default."""

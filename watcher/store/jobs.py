@@ -39,7 +39,7 @@ class UpsertResult:
     """How many jobs an upsert changed."""
 
     added: int
-    """Those that the record had not held."""
+    """Those that the store had not held."""
     updated: int
     """Those whose name or labels are others now."""
     revived: int
@@ -162,7 +162,7 @@ def upsert_jobs(
 
 
 def rows_by_key(connection: Connection, keys: Collection[JobKey], *columns: Column[Any]) -> dict[JobKey, Row[Any]]:
-    """Look up the `id` and the columns given of every job that the record holds."""
+    """Look up the `id` and the columns given of every job that the store holds."""
     found: dict[JobKey, Row[Any]] = {}
     for is_meant in _have_keys(keys):
         rows = connection.execute(select(job.c.source, job.c.job_id, job.c.id, *columns).where(is_meant))

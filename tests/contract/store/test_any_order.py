@@ -1,6 +1,6 @@
-"""Two watchers on one record, in any order: hypothesis looks for one in which something is lost, doubled or mixed up.
+"""Two watchers on one store, in any order: hypothesis looks for one in which something is lost, doubled or mixed up.
 
-Beside the record runs a model of it, which says what must be there.
+Beside the store runs a model of it, which says what must be there.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Watcher:
 
 
 class TwoWatchers(RuleBasedStateMachine):
-    """The rules by which two watchers and a person work on one record."""
+    """The rules by which two watchers and a person work on one store."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -244,7 +244,7 @@ class TwoWatchers(RuleBasedStateMachine):
         assert recipients == self.model.deliveries
 
     def recorded(self) -> tuple[dict[JobKey, Job], dict[JobKey, list[Transition]], dict[Owed, Delivery]]:
-        """Return all that is in the record."""
+        """Return all that is in the store."""
 
         def read(connection: Connection) -> tuple[list[Job], dict[JobKey, list[Transition]], list[Delivery]]:
             found = list_jobs(connection, include_removed=True)

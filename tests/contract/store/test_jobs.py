@@ -1,4 +1,4 @@
-"""The record of jobs, on both databases."""
+"""The store of jobs, on both databases."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class Dispatcher:
         return self._settlements.refusal or self._store_error
 
     def stuck(self) -> StoreError | None:
-        """Say which outcomes cannot be recorded although the record can be written; None if there are none."""
+        """Say which outcomes cannot be recorded although the store can be written; None if there are none."""
         return self._settlements.stuck
 
     def health(self) -> list[Health]:

@@ -60,7 +60,7 @@ class JobCache:
 
     @property
     def stuck(self) -> StoreError | None:
-        """Which changes cannot be recorded although the record can be written; None if there are none."""
+        """Which changes cannot be recorded although the store can be written; None if there are none."""
         return self._changes.stuck
 
     def keep(self, job: Job) -> None:

@@ -41,7 +41,7 @@ def transition(status: str, job_id: str = "ftjob-1", seq: int = 1) -> Transition
 
 
 class World:
-    """A delivering pipeline with a record in memory and a clock that is moved."""
+    """A delivering pipeline with a store in memory and a clock that is moved."""
 
     def __init__(self, notifiers: Mapping[str, Notifier], **options: Any) -> None:
         self.clock = ManualClock()

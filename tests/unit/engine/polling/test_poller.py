@@ -277,14 +277,14 @@ async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(s
         assert await world.statuses() == ["queued"]
         assert str(world.poller.store_error()) == "the disk is full"
         broken.remove("claim")
-        await world.round(2, seconds=30)  # the record does not know yet that the failing job should wait
+        await world.round(2, seconds=30)  # the store does not know yet that the failing job should wait
         broken.clear()
         await until(lambda: world.log.events("info").count("transition") == 4)
 
     assert await world.statuses() == ["queued", "running", "paused", "succeeded"]
     assert world.log.events("error") == [
         "the store cannot be read, polling goes on from memory",
-        "record not written, keeping what it lacks",
+        "the store cannot be written, keeping what it lacks",
     ]
 
 
@@ -327,7 +327,7 @@ async def test_an_observation_that_comes_too_late_is_dropped_and_the_job_read_an
 
 
 async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore) -> None:
-    """It ended while the record was out of reach, and the hourly tidying came by."""
+    """It ended while the store was out of reach, and the hourly tidying came by."""
     world = World(store, {"a": ["running", "succeeded"]})
     await world.watch("a")
     async with world.running():
