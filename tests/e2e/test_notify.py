@@ -58,11 +58,12 @@ async def test_slack_and_stdout_are_tried_in_the_same_way(command: Command, rece
             "not accepted, may be later: 500 Internal Server Error: database is down",
         ),
         (Reply(429, {"retry-after": "90"}), "not accepted, may be later: 429 Too Many Requests (asks to wait 1m 30s)"),
-        (Reply(404, body=b"no_service"), "rejected for good: 404 Not Found: no_service"),
+        (Reply(404, body=b"no_service"), "not accepted, may be later: 404 Not Found: no_service"),
+        (Reply(410, body=b"no_service"), "rejected for good: 410 Gone: no_service"),
         (Reply(302, {"location": "/x"}), "not accepted, may be later: 302 Found (redirects are not followed)"),
         (Reply(manner=Manner.RESET), "not accepted, may be later: "),
     ],
-    ids=["500", "429", "404", "302", "reset"],
+    ids=["500", "429", "404", "410", "302", "reset"],
 )
 async def test_a_message_that_is_not_accepted_is_1(
     command: Command, receiver: Receiver, reply: Reply, words: str

@@ -87,15 +87,15 @@ async def test_removing_a_configured_job_warns_that_it_comes_back(command: Comma
 async def test_a_dead_delivery_is_sent_again_on_request(
     command: Command, service: Running, api: FineTuningApi, receiver: Receiver
 ) -> None:
-    receiver.answers = [Reply(400, body=b"no such channel"), ACCEPTED]
+    receiver.answers = [Reply(410, body=b"no such channel"), ACCEPTED]
     api.set_status(FIRST, "succeeded")
     await service.until_logged("delivery rejected")
     delivery = await dead(command)
-    assert delivery["last_error"] == "400 Bad Request: no such channel"
+    assert delivery["last_error"] == "410 Gone: no such channel"
 
     retried = await command.run("deliveries", "retry", delivery["id"])
     assert (retried.code, retried.out) == (0, "1 to be sent again\n")
-    accepted = await service.until_logged("delivery accepted", status="succeeded")
+    accepted = await service.until_logged("delivery accepted", type="fine_tuning.job.succeeded")
     first, second = receiver.received[1:]
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == accepted["event_id"] == delivery["event_id"]
     assert (await command.run("deliveries", "list")).out == "no deliveries are pending or dead\n"
@@ -120,7 +120,7 @@ async def test_a_job_that_was_reopened_is_found_when_somebody_asks_again(
     command: Command, service: Running, api: FineTuningApi, receiver: Receiver
 ) -> None:
     api.set_status(FIRST, "failed")
-    await service.until_logged("delivery accepted", status="failed")
+    await service.until_logged("delivery accepted", type="fine_tuning.job.failed")
     api.set_status(FIRST, "running")
     await command.run("jobs", "add", FIRST)
     await receiver.wait_for(3, LIMIT)
@@ -147,7 +147,7 @@ async def test_what_came_of_a_job_is_shown_wherever_it_is_shown(
     command: Command, service: Running, api: FineTuningApi
 ) -> None:
     api.set_status(FIRST, "succeeded")
-    await service.until_logged("delivery accepted", status="succeeded")
+    await service.until_logged("delivery accepted", type="fine_tuning.job.succeeded")
     (listed,) = json.loads((await command.run("jobs", "list", "--json")).out)
     *_, last = json.loads((await command.run("jobs", "history", FIRST, "--json")).out)
     explained = json.loads((await command.run("explain", FIRST, "--json")).out)

@@ -27,7 +27,6 @@ def test_an_id_is_taken_as_it_stands_or_out_of_an_address(text: str, reference: 
         ("https://example.com/finetune", "give the id alone"),
         ("https://example.com/ftjob-1/compare/ftjob-2", "give the id alone"),
         ("a b", "expected ID or SOURCE/ID"),
-        ("/ftjob-1", "expected ID or SOURCE/ID"),
         ("..", "expected ID or SOURCE/ID"),
     ],
 )

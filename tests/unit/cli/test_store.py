@@ -26,8 +26,8 @@ class Seen:
     [
         (START - timedelta(seconds=20), None),
         (START + timedelta(seconds=5), None),
-        (START - timedelta(hours=2), "none since 2h ago"),
-        (None, "none ever did"),
+        (START - timedelta(hours=2), "the last sign of one is 2h old"),
+        (None, "none has left a sign"),
     ],
     ids=["just now", "ahead of us", "long ago", "never"],
 )
