@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import tomllib
 
 import pytest
@@ -83,6 +84,7 @@ async def test_what_would_be_watched_or_told_to_nobody_is_said(watcher: Command)
     async with watcher.start("run") as running:
         await running.until_logged("no notifier is configured: nobody would be told")
         await running.until_logged("no job is configured: nothing is watched but what `watcher jobs add` adds")
+        await running.until_logged("watching")
         assert (await running.stop()).code == 0
 
 
@@ -155,6 +157,17 @@ async def test_an_address_of_a_store_that_cannot_be_one_is_refused(watcher: Comm
         {"sources": {"x": {"base_url": "http://127.0.0.1:9/v1"}}, "store": {"url": "postgresql://u:p@h:port/db"}}
     )
     assert (await watcher.run("config", "check")).code == 2
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user that nobody knows")
+@pytest.mark.parametrize("command", [("jobs", "list"), ("config", "check"), ("run",)], ids=" ".join)
+async def test_a_user_without_a_home_is_told_what_to_set(watcher: Command, command: tuple[str, ...]) -> None:
+    watcher.home.chmod(0o755)
+    stranger = ("env", "-u", "HOME", "setpriv", "--reuid", "54321", "--clear-groups")
+    env = {"OPENAI_API_KEY": API_KEY}
+    refused = await watcher.run(*command, prefix=stranger, env=env)
+    assert (refused.code, refused.out) == (2, "")
+    assert "there is no home directory to put a database into: set store.url, or HOME" in refused.err
 
 
 async def test_show_masks_secrets_wherever_they_come_from(watcher: Command) -> None:
