@@ -112,7 +112,9 @@ class Pruning:
         """Return the next rows of a table; the walk goes on to the next table after the last ones."""
         statement = select(*order).where(*conditions).order_by(*order).limit(self._batch)
         if self._passed:
-            statement = statement.where(tuple_(*order) > tuple_(*self._passed))
+            # With the types of the columns: a tuple does not hand them on, and SQLite compares moments as text.
+            passed = [literal(value, column.type) for column, value in zip(order, self._passed, strict=True)]
+            statement = statement.where(tuple_(*order) > tuple_(*passed))
         rows = connection.execute(statement).all()
         self._passed = tuple(rows[-1]) if len(rows) == self._batch else None
         if self._passed is None:
