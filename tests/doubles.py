@@ -185,9 +185,15 @@ class FaultyStore:
         return await self._store.record(changes)
 
 
-def runtime(clock: Callable[[], datetime], log: RecordingLog | None = None) -> Runtime:
+def runtime(clock: Callable[[], datetime], log: RecordingLog | None = None, retry_seconds: float = 0.01) -> Runtime:
     """Return a runtime without chance, whose steady clock follows the clock given."""
-    return Runtime(clock, lambda: 0.0, log or RecordingLog(), steady=lambda: clock().timestamp())
+    return Runtime(
+        clock,
+        lambda: 0.0,
+        log or RecordingLog(),
+        commit_retry_seconds=retry_seconds,
+        steady=lambda: clock().timestamp(),
+    )
 
 
 def source_state(

@@ -11,8 +11,18 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.conftest import give_up
-from tests.deploy.machine import DEPLOY, OFFLINE, SERVICE, WATCHER, WHEELS, Entry, LackingError, Machine, boot
+from tests.availability import unavailable
+from tests.deploy.machine import (
+    DEPLOY,
+    OFFLINE,
+    SERVICE,
+    WATCHER,
+    WHEELS,
+    Entry,
+    Machine,
+    UnavailableError,
+    boot,
+)
 
 CONFIG = "/etc/watcher/watcher.toml"
 CREDENTIALS = "/etc/watcher/credentials"
@@ -57,8 +67,8 @@ def machine(debian: Path, wheel: Path) -> Iterator[Machine]:
         with boot(debian) as machine:
             machine.run(f"{DEPLOY}/systemd/install.sh", "--from", f"{WHEELS}/{wheel.name}", env=OFFLINE)
             yield machine
-    except LackingError as error:
-        give_up(str(error))
+    except UnavailableError as error:
+        unavailable(str(error))
 
 
 @dataclass

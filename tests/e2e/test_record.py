@@ -1,11 +1,11 @@
-"""Commands that change the record while the service runs."""
+"""Commands that change the store while the service runs."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -81,7 +81,7 @@ async def test_a_removed_job_is_polled_no_more(command: Command, service: Runnin
 
 async def test_removing_a_configured_job_warns_that_it_comes_back(command: Command, service: Running) -> None:
     removed = await command.run("jobs", "remove", FIRST)
-    assert removed.out.endswith("it is in the configuration, and comes back at the next start\n")
+    assert removed.out.endswith("it is in the configuration, and comes back at the next start or reload\n")
 
 
 async def test_a_dead_delivery_is_sent_again_on_request(
@@ -134,13 +134,84 @@ async def test_what_the_record_holds_is_shown_as_tables_and_as_json(
 ) -> None:
     history = await command.run("jobs", "history", FIRST)
     heading, row = history.lines
-    assert heading.split() == ["OBSERVED", "AT", "STATUS", "REASON", "SKIPPED", "LASTED", "EVENT", "ID"]
+    assert heading.split() == ["OBSERVED", "AT", "STATUS", "REASON", "SKIPPED", "LASTED", "RESULT", "EVENT", "ID"]
     assert row.split()[1:4] == ["running", "first_seen", "-"]
     (listed,) = json.loads((await command.run("jobs", "list", "--json")).out)
     assert (listed["source"], listed["id"], listed["status"], listed["trouble"]) == ("openai", FIRST, "running", None)
     unknown = await command.run("jobs", "history", "ftjob-nobody")
     assert unknown.code == 2
-    assert unknown.err == "watcher: ftjob-nobody is not watched; `watcher jobs list` shows what is\n"
+    assert unknown.err.splitlines()[-1] == "watcher: ftjob-nobody is not watched; `watcher jobs list` shows what is"
+
+
+async def test_what_came_of_a_job_is_shown_wherever_it_is_shown(
+    command: Command, service: Running, api: FineTuningApi
+) -> None:
+    api.set_status(FIRST, "succeeded")
+    await service.until_logged("delivery accepted", status="succeeded")
+    (listed,) = json.loads((await command.run("jobs", "list", "--json")).out)
+    *_, last = json.loads((await command.run("jobs", "history", FIRST, "--json")).out)
+    explained = json.loads((await command.run("explain", FIRST, "--json")).out)
+    model = listed["fine_tuned_model"]
+    assert model.startswith("ft:")
+    assert {last["fine_tuned_model"], explained["job"]["fine_tuned_model"]} == {model}
+    assert listed["error"] is None
+    assert explained["notifiers"][0]["wants"]["failed"] is True
+    for arguments in (("jobs", "list"), ("jobs", "history", FIRST), ("explain", FIRST)):
+        assert model in (await command.run(*arguments)).out
+
+
+async def test_times_are_there_for_programs(command: Command, service: Running) -> None:
+    (listed,) = json.loads((await command.run("jobs", "list", "--json")).out)
+    assert datetime.fromisoformat(listed["next_poll_at"]).tzinfo
+    assert datetime.fromisoformat(listed["status_since"]).tzinfo
+    assert isinstance(listed["for_seconds"], float)
+
+
+FILTERS = {
+    ("--state", "pending"): set(),
+    ("--status", "not seen yet"): {FIRST, SECOND},
+    ("--label", "team=nlp"): {SECOND},
+    ("--label", "team=nlp", "--label", "tier=1"): set(),
+    ("--source", "openai"): {FIRST, SECOND},
+    ("--source", "elsewhere"): set(),
+    ("--name", "BOT"): {SECOND},
+}
+
+
+async def test_the_list_is_filtered(watcher: Command, api: FineTuningApi) -> None:
+    watcher.configure(settings(api.base_url, watcher.database))
+    await watcher.run("jobs", "add", FIRST)
+    await watcher.run("jobs", "add", SECOND, "--name", "second bot", "--label", "team=nlp")
+    for arguments, found in FILTERS.items():
+        listed = await watcher.run("jobs", "list", "--json", *arguments)
+        assert (arguments, {each["id"] for each in json.loads(listed.out)}) == (arguments, found)
+
+
+async def test_every_command_on_the_store_says_which_one_it_is(watcher: Command, api: FineTuningApi) -> None:
+    watcher.configure(settings(api.base_url, watcher.database))
+    for arguments in (
+        ("jobs", "add", FIRST),
+        ("jobs", "list"),
+        ("jobs", "history", FIRST),
+        ("jobs", "remove", FIRST),
+        ("explain", FIRST),
+        ("deliveries", "list"),
+        ("deliveries", "retry", "--since", "1h"),
+        ("deliveries", "discard", "--since", "1h"),
+    ):
+        ended = await watcher.run(*arguments)
+        assert (arguments, ended.code) == (arguments, 0)
+        assert f"watcher: store: {watcher.database}\n" in ended.err
+
+
+@pytest.mark.parametrize("verb", ["retry", "discard"])
+async def test_a_delivery_that_is_not_there_is_1(watcher: Command, api: FineTuningApi, verb: str) -> None:
+    watcher.configure(settings(api.base_url, watcher.database))
+    ended = await watcher.run("deliveries", verb, "9999")
+    assert (ended.code, ended.out) == (1, "")
+    assert "delivery 9999 is not there, or neither pending nor dead" in ended.err
+    as_json = await watcher.run("deliveries", verb, "9999", "--json")
+    assert (as_json.code, json.loads(as_json.out)) == (1, {"count": 0, "asked_for": 1})
 
 
 async def test_asking_again_keeps_the_name_and_the_labels(watcher: Command, api: FineTuningApi) -> None:

@@ -1,4 +1,4 @@
-"""What tests of several rooms need."""
+"""Fixtures that tests of several packages use."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Install = Callable[[str, str, str], None]
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Install a package of one module that brings one kind of notifier, until the test is over."""
+    """Install a package of one module with one kind of notifier, for the duration of the test."""
     yield from _install("watcher.notifiers", tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def install_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Install a package of one module that brings one kind of source, until the test is over."""
+    """Install a package of one module with one kind of source, for the duration of the test."""
     yield from _install("watcher.sources", tmp_path, monkeypatch)
 
 

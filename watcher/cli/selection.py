@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.options import (
-    JobReference,
-    has_configuration,
-    log_options,
-    read_secret_file,
-    read_settings,
-)
+from watcher.cli.job_reference import JobReference
+from watcher.cli.options import has_configuration, log_options, read_settings
+from watcher.cli.secret_file import read_secret_file
+from watcher.cli.word_log import WordLog
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.errors import ConfigurationError
 from watcher.logs import Format, Level, LogOptions, WatcherLog
 from watcher.plugins.source import DEFAULT_SOURCE
 from watcher.service.bootstrap import default_source, open_source
+from watcher.settings.locations import places
 
 if TYPE_CHECKING:
     from watcher.engine.ports import Runtime
@@ -30,15 +28,18 @@ if TYPE_CHECKING:
     from watcher.settings.model import Settings
 
 BaseUrlOption = Annotated[
-    str | None, typer.Option(help="Where the API is, for the source 'openai'.", show_default="$OPENAI_BASE_URL")
+    str | None,
+    typer.Option(metavar="URL", help="Where the API is, for the source 'openai'.", show_default="$OPENAI_BASE_URL"),
 ]
 ApiKeyFileOption = Annotated[
-    Path | None, typer.Option(help="A file with the API key of the source 'openai'.", show_default="$OPENAI_API_KEY")
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="A file with the API key of the source 'openai'.", show_default="$OPENAI_API_KEY"
+    ),
 ]
 
-
 QUIET: Level = "warning"
-"""How much these commands log unless told otherwise: their results say what happened."""
+"""How much these commands tell of trouble unless told otherwise: their results say what happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class CommandOptions:
     log_format: Format | None
     base_url: str | None
     api_key_file: Path | None
+    api_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +61,71 @@ class SelectedJobs:
     specs: Sequence[JobSpec]
     sources: Mapping[str, Callable[[Runtime], Source]]
     """What makes each source that is needed."""
-    log: WatcherLog
+    log: WatcherLog | WordLog
+    """Words for people, unless records were asked for."""
     settings: Settings | None
     """None when there is no configuration: the `OPENAI_*` variables were enough, and reading settings takes time."""
+    key_origin: str | None
+    """What gave the API key of the source `openai`, if that was not the configuration."""
+
+    def hint(self, source: str, error: str) -> str | None:
+        """Say what to do about an error of a source, where that is known."""
+        if not error.startswith("HTTP 401"):
+            return None
+        origin = self.key_origin if source == DEFAULT_SOURCE else None
+        return f"is {origin or f'the api_key of [sources.{source}]'} the right one?"
 
 
 def select_jobs(references: Sequence[JobReference], options: CommandOptions) -> SelectedJobs:
     """Find out what is meant. Raises ConfigurationError."""
-    key = read_secret_file(options.api_key_file) if options.api_key_file else None
+    key, origin = _api_key(options)
     named = {reference.source for reference in references} - {None, DEFAULT_SOURCE}
-    if named or has_configuration(options.config):
-        return _from_settings(references, options, key)
+    try:
+        if named or has_configuration(options.config):
+            return _from_settings(references, options, key, origin)
+        return _from_environment(references, options, key, origin)
+    except ConfigurationError as error:
+        if origin is None and any("no API key" in mistake for mistake in error.mistakes):
+            raise ConfigurationError(*error.mistakes, "this command also takes --api-key-file") from None
+        if named and not has_configuration(options.config):
+            raise ConfigurationError(*error.mistakes, f"there is no configuration (looked for {places()})") from None
+        raise
+
+
+def _from_environment(
+    references: Sequence[JobReference], options: CommandOptions, key: str | None, origin: str | None
+) -> SelectedJobs:
     environment = {**os.environ, "OPENAI_API_KEY": key} if key else os.environ
     source = default_source(environment, base_url=options.base_url, key_file=options.api_key_file)
     secrets = frozenset(filter(None, [environment.get("OPENAI_API_KEY", "").strip()]))
-    log = WatcherLog(LogOptions(options.level or QUIET, options.log_format or "auto", secrets))
+    log = _log(options, LogOptions(options.level or QUIET, options.log_format or "auto", secrets))
     specs = _distinct([JobSpec(reference.key(DEFAULT_SOURCE)) for reference in references])
-    return SelectedJobs(specs, {DEFAULT_SOURCE: source}, log, None)
+    return SelectedJobs(specs, {DEFAULT_SOURCE: source}, log, None, origin)
 
 
-def _from_settings(references: Sequence[JobReference], options: CommandOptions, key: str | None) -> SelectedJobs:
+def _api_key(options: CommandOptions) -> tuple[str | None, str | None]:
+    """Return the key that the command line gives, and what gives the key that counts."""
+    if options.api_key is not None and options.api_key_file:
+        raise ConfigurationError("give either --api-key or --api-key-file, not both")
+    if options.api_key is not None:
+        if not options.api_key.strip():
+            raise ConfigurationError("--api-key: expected a key, got nothing")
+        return options.api_key, "--api-key"
+    if options.api_key_file:
+        return read_secret_file(options.api_key_file), f"the key in {options.api_key_file}"
+    return None, "OPENAI_API_KEY" if os.environ.get("OPENAI_API_KEY", "").strip() else None
+
+
+def _from_settings(
+    references: Sequence[JobReference], options: CommandOptions, key: str | None, origin: str | None
+) -> SelectedJobs:
     from watcher.plugins.registry import sources as kinds
 
-    given = {"base_url": options.base_url, "api_key_file": str(options.api_key_file) if key else None}
+    given = {
+        "base_url": options.base_url,
+        "api_key": key if key and not options.api_key_file else None,
+        "api_key_file": str(options.api_key_file) if options.api_key_file else None,
+    }
     # A source that is named by its kind needs no settings.
     implied = {reference.source for reference in references}.intersection(kinds.kinds())
     overrides = {
@@ -92,7 +136,15 @@ def _from_settings(references: Sequence[JobReference], options: CommandOptions, 
     specs = _distinct([spec_of(reference, settings) for reference in references])
     sources = {name: partial(open_source, name, settings.sources[name]) for name in {spec.key.source for spec in specs}}
     level = settings.log.level if "level" in settings.log.model_fields_set else QUIET
-    return SelectedJobs(specs, sources, WatcherLog(replace(log_options(settings), level=level)), settings)
+    log = _log(options, replace(log_options(settings), level=level))
+    return SelectedJobs(specs, sources, log, settings, origin)
+
+
+def _log(options: CommandOptions, log: LogOptions) -> WatcherLog | WordLog:
+    """Return a log of records if the command line asks for one: that of the configuration is the service's."""
+    if options.log_format:
+        return WatcherLog(log)
+    return WordLog(options.level or QUIET, log.secrets, DEFAULT_SOURCE)
 
 
 def spec_of(reference: JobReference, settings: Settings) -> JobSpec:

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from watcher.domain.states import JobState
-from watcher.domain.text import printable
+from watcher.domain.text import UNSAFE, is_printable
 
 LONGEST_ID = 1024
 _ID = re.compile(rf"(?!(.*[/\\])?\.{{1,2}}([/\\]|$))[!-~]{{1,{LONGEST_ID}}}")
@@ -24,6 +24,8 @@ SOURCE_NAME_RULE = "a name of 1 to 64 of the characters a-z 0-9 _ -"
 LONGEST_TEXT = 200
 TEXT_RULE = f"1 to {LONGEST_TEXT} characters, none of them a control character"
 """What `is_plain` accepts, for error messages."""
+TEXT_PATTERN = f"^[^{UNSAFE}]*$"
+"""The same as a regular expression, besides the length: no character that drives a terminal, reorders or hides text."""
 
 
 def is_job_id(text: str) -> bool:
@@ -47,14 +49,14 @@ def split_reference(text: str) -> tuple[str | None, str]:
     source, slash, job_id = text.partition("/")
     if not slash or not is_source_name(source):
         source, job_id = "", text
-    if not is_job_id(job_id):
+    if not is_job_id(job_id) or text.startswith("/"):
         raise ValueError(f"ID or SOURCE/ID, where an ID has {ID_RULE}, and a SOURCE is {SOURCE_NAME_RULE}")
     return source or None, job_id
 
 
 def is_plain(text: str) -> bool:
     """Tell whether `text` can be a job's name, or the name or value of a label."""
-    return 0 < len(text) <= LONGEST_TEXT and printable(text) == text
+    return 0 < len(text) <= LONGEST_TEXT and is_printable(text)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from watcher.domain.deliveries import Delivery, DeliveryState
@@ -22,17 +22,40 @@ UNSEEN = "not seen yet"
 
 
 def job_row(job: Job, now: datetime) -> Row:
-    """Show how a watched job stands."""
+    """Show how a watched job stands, and what was last said of it."""
+    age = now - job.status_since if job.status_since else None
     return {
         "source": job.key.source,
         "id": job.key.id,
         "name": job.name,
         "labels": dict(job.labels),
         "status": job.status or UNSEEN,
-        "for": format_duration(now - job.status_since) if job.status_since else None,
+        "state": str(job.state) if job.state else None,
+        "for": format_duration(age) if age is not None else None,
+        "for_seconds": _seconds(age),
+        "status_since": _at(job.status_since),
         "next_poll": _until(job.due_at, now),
+        "next_poll_at": _at(job.due_at),
         "trouble": _trouble(job),
+        **fact_row(job.facts or JobFacts()),
     }
+
+
+def fact_row(facts: JobFacts) -> Row:
+    """Show what the job object said: the models, and why the job failed."""
+    error = facts.error
+    return {
+        "model": facts.model,
+        "fine_tuned_model": facts.fine_tuned_model,
+        "error": {"code": error.code, "message": error.message, "param": error.param} if error else None,
+    }
+
+
+def result_of(facts: JobFacts) -> str | None:
+    """Say in a few words what came of a job: the model's name, or why it failed; None while neither is known."""
+    if facts.fine_tuned_model:
+        return facts.fine_tuned_model
+    return (facts.error.message or facts.error.code) if facts.error else None
 
 
 def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
@@ -40,6 +63,7 @@ def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
     rows = []
     for transition, following in zip(history, [*history[1:], None], strict=False):
         end = following.observed_at if following else None if is_terminal(transition.state) else now
+        lasted = end - transition.observed_at if end else None
         rows.append(
             {
                 "observed_at": _at(transition.observed_at),
@@ -47,8 +71,10 @@ def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
                 "previous_status": transition.previous_status,
                 "reason": str(transition.reason),
                 "skipped": list(transition.skipped),
-                "lasted": format_duration(end - transition.observed_at) if end else None,
+                "lasted": format_duration(lasted) if lasted is not None else None,
+                "lasted_seconds": _seconds(lasted),
                 "event_id": transition.id,
+                **fact_row(transition.facts),
             }
         )
     return rows
@@ -78,9 +104,21 @@ def explain_next_poll(job: Job, polling_policy: PollingPolicy, now: datetime) ->
 def routing_rows(job: Job, routes: Sequence[Route], now: datetime) -> list[Row]:
     """Show which notifiers would hear of which status of the job, and why not of the others."""
     return [
-        {"notifier": route.notifier}
-        | {status: _WHY[match_route(route, _transition_to(job, status, now))] for status in Status}
+        {"notifier": route.notifier} | {status: _WHY[match] for status, match in _matches(job, route, now).items()}
         for route in routes
+    ]
+
+
+def wishes(job: Job, routes: Sequence[Route], now: datetime) -> list[Row]:
+    """Show the same for programs: whether a notifier wants a status, and the reason if it does not."""
+    found = [(route.notifier, _matches(job, route, now)) for route in routes]
+    return [
+        {
+            "notifier": notifier,
+            "wants": {status: match is RouteMatch.WANTED for status, match in matches.items()},
+            "why_not": {status: str(match) for status, match in matches.items() if match is not RouteMatch.WANTED},
+        }
+        for notifier, matches in found
     ]
 
 
@@ -91,6 +129,10 @@ _WHY = {
     RouteMatch.OTHER_LABELS: "no: other labels",
     RouteMatch.OTHER_EVENTS: "no: other events",
 }
+
+
+def _matches(job: Job, route: Route, now: datetime) -> Mapping[str, RouteMatch]:
+    return {str(status): match_route(route, _transition_to(job, status, now)) for status in Status}
 
 
 def _transition_to(job: Job, status: str, now: datetime) -> Transition:
@@ -116,7 +158,9 @@ def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) 
         "state": str(delivery.state),
         "attempts": delivery.attempts,
         "next_attempt": next_attempt if is_pending else None,
+        "next_attempt_at": _at(delivery.next_at) if is_pending else None,
         "last_error": delivery.last_error,
+        "settled_at": _at(delivery.settled_at),
         "observed_at": _at(event.at),
         "event_id": event.id,
     }
@@ -129,8 +173,12 @@ def status_line(watched: int, recipients: int, last_answers: Mapping[str, dateti
     return f"{watched} jobs watched, {recipients} deliveries pending, {answer}"
 
 
-def _at(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")
+def _at(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
+
+
+def _seconds(duration: timedelta | None) -> float | None:
+    return round(duration.total_seconds(), 1) if duration is not None else None
 
 
 def _until(moment: datetime | None, now: datetime) -> str | None:

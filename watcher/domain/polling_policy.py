@@ -93,8 +93,10 @@ def after_failure(job: Job, failure: PollFailure) -> Job:
     """Return the job after a poll without an observation. A rejection is the source's failure, not the job's."""
     if failure.outcome is PollOutcome.REJECTED:
         return replace(job, last_error=failure.error)
-    # Only an answer shows that the source knows the job: a 503 between two 404s says nothing of it.
-    missing = job.missing + (failure.outcome is PollOutcome.MISSING)
+    if failure.outcome is PollOutcome.MISSING:
+        missing = job.missing + 1
+    else:  # 404s count in a row; but only an answer shows that the source knows again a job that was told as missing
+        missing = job.missing if is_reported_missing(job) else 0
     return replace(job, failures=job.failures + 1, missing=missing, last_error=failure.error)
 
 

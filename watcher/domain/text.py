@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 
-_UNSAFE_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Controls, invisible formatting (bidirectional overrides among it), surrogates, line and paragraph ends."""
+UNSAFE = (
+    "\\u0000-\\u001f\\u007f-\\u009f"  # controls: they drive terminals and end lines
+    "\\u2028\\u2029"  # ends of lines and paragraphs
+    "\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069"  # bidirectional marks, overrides and isolates: they reorder
+    "\\u00ad\\u180e\\u200b\\u2060-\\u2065\\u206a-\\u206f\\ufeff\\ufff9-\\ufffb"  # seen by nobody
+    "\\ud800-\\udfff"  # halves of characters
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"  # seen by nobody either
+)
+"""The characters that are escaped, as they stand between the brackets of a regular expression.
+
+The joiners U+200C and U+200D are not among them: Persian, the scripts of India and emoji are written with them.
+"""
+_UNSAFE = re.compile(f"[{UNSAFE}]")
 
 
 def printable(text: str) -> str:
     r"""Return the text with everything that could drive a terminal or forge a line written as `\x1b`, `\n`, …."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_escape(character) if _is_unsafe(character) else character for character in text)
+    return _UNSAFE.sub(_escape, text)
+
+
+def is_printable(text: str) -> bool:
+    """Tell whether nothing in the text needs to be escaped."""
+    return _UNSAFE.search(text) is None
 
 
 def excerpt(text: str, limit: int) -> str:
@@ -22,9 +38,5 @@ def excerpt(text: str, limit: int) -> str:
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 
-def _is_unsafe(character: str) -> bool:
-    return unicodedata.category(character) in _UNSAFE_CATEGORIES
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape", "surrogatepass").decode("ascii")

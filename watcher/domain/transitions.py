@@ -121,6 +121,7 @@ def moved(job: Job, transition: Transition) -> Job:
         status_since=transition.observed_at,
         is_since_exact=transition.reason is not Reason.FIRST_SEEN,
         forecast=None,
+        facts=transition.facts,
     )
 
 

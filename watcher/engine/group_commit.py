@@ -26,7 +26,7 @@ class Owner(Protocol[T_contra]):
     """Who puts items into the queue, and wants to know what became of them."""
 
     def committed(self, items: Sequence[T_contra], result: object) -> None:
-        """Hear that these are in the record; `result` is what the commit returned."""
+        """Hear that these are in the store; `result` is what the commit returned."""
         ...
 
     def key_of(self, item: T_contra) -> Hashable:
@@ -47,9 +47,9 @@ class _SetAside(Generic[T]):
 
 
 class GroupCommit(Generic[T]):
-    """A queue in front of the record: while one transaction commits, the next one gathers.
+    """A queue in front of the store: while one transaction commits, the next one gathers.
 
-    No item is ever dropped. When the record refuses a batch, all of it is kept and tried again. When a commit breaks
+    No item is ever dropped. When the store refuses a batch, all of it is kept and tried again. When a commit breaks
     in any other way, the items are committed singly; one that breaks its own commit is set aside together with all
     that is about the same thing, tried again at growing intervals, and told of by `stuck`, while the others go on.
 
@@ -62,24 +62,24 @@ class GroupCommit(Generic[T]):
         commit: Callable[[Sequence[T]], Awaitable[object]],
         owner: Owner[T],
         log: Log,
-        retry_seconds: float | None = None,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         """`what` names the items in the log."""
         self._what = what
         self._commit = commit
         self._owner = owner
         self._log = log
-        self._retry_seconds = RETRY_SECONDS if retry_seconds is None else retry_seconds
+        self._retry_seconds = retry_seconds
         self._waiting: list[T] = []
         self._set_aside: dict[Hashable, _SetAside[T]] = {}
         self._trying: Hashable | None = None
-        """Whose first item is on its way into the record again."""
+        """Whose first item is on its way into the store again."""
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self.refusal: StoreError | None = None
-        """Why the record cannot be written; None while it can."""
+        """Why the store cannot be written; None while it can."""
 
     async def __aenter__(self) -> Self:
         """Start committing."""
@@ -101,7 +101,7 @@ class GroupCommit(Generic[T]):
 
     @property
     def stuck(self) -> StoreError | None:
-        """Say what cannot be recorded although the record can be written; None if there is nothing."""
+        """Say what cannot be recorded although the store can be written; None if there is nothing."""
         if not self._set_aside:
             return None
         key, first = next(iter(self._set_aside.items()))
@@ -121,7 +121,7 @@ class GroupCommit(Generic[T]):
         self._wake.set()
 
     def take_back(self, is_meant: Callable[[T], bool]) -> list[T]:
-        """Take back items that are not on their way into the record yet, and return them."""
+        """Take back items that are not on their way into the store yet, and return them."""
         meant = [item for item in self._waiting if is_meant(item)]
         if meant:
             self._waiting = [item for item in self._waiting if not is_meant(item)]
@@ -161,7 +161,7 @@ class GroupCommit(Generic[T]):
         self._wake.clear()
 
     async def _left_of(self, batch: list[T]) -> list[T]:
-        """Commit a batch, or set aside what breaks the commit; return what the record refused."""
+        """Commit a batch, or set aside what breaks the commit; return what the store refused."""
         if not batch:
             return []
         try:
@@ -231,12 +231,12 @@ class GroupCommit(Generic[T]):
     def _refuse(self, error: StoreError) -> None:
         is_news, self.refusal = self.refusal is None, error
         if is_news:
-            self._log.error("record not written, keeping what it lacks", what=self._what, error=str(error))
+            self._log.error("the store cannot be written, keeping what it lacks", what=self._what, error=str(error))
 
     def _accept(self, batch: Sequence[T], result: object) -> None:
         is_news, self.refusal = self.refusal is not None, None
         if is_news:
-            self._log.info("record written again", what=self._what, items=len(batch))
+            self._log.info("the store can be written again", what=self._what, items=len(batch))
         try:
             self._owner.committed(batch, result)
         except Exception as error:  # noqa: BLE001 - what is recorded is recorded: it must not be tried again

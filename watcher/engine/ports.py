@@ -45,7 +45,7 @@ class Change:
     """What a poll changes in the store: the job, its transition, and who is told."""
 
     seen: int
-    """The `seq` that the change is based on; the record refuses it when somebody else has moved on."""
+    """The `seq` that the change is based on; the store refuses it when somebody else has moved on."""
     job: Job
     """The job as it stands now."""
     transition: Transition | None = None
@@ -53,6 +53,11 @@ class Change:
     """Which notifiers get the transition."""
     conditions: tuple[Finding, ...] = ()
     """Conditions of the job that the poll has found."""
+
+    @property
+    def has_events(self) -> bool:
+        """Whether it holds anything that may be told."""
+        return self.transition is not None or bool(self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class LongestWaits:
 
 
 class JobStore(Protocol):
-    """The record of jobs, as `observe` needs it. Every method may raise StoreError."""
+    """The store of jobs, as `observe` needs it. Every method may raise StoreError."""
 
     async def claim_due(self, requests: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
         """Claim due jobs of each source.
@@ -101,7 +106,7 @@ class JobStore(Protocol):
 
 
 class DeliveryStore(Protocol):
-    """The record of deliveries, as `deliver` needs it. Every method may raise StoreError."""
+    """The store of deliveries, as `deliver` needs it. Every method may raise StoreError."""
 
     async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
         """Claim up to `capacity[notifier]` due deliveries of each notifier until the time given.
@@ -139,11 +144,11 @@ class Telemetry(Protocol):
         ...
 
     def stored(self, operation: str, seconds: float) -> None:
-        """Note a transaction of the record that was committed."""
+        """Note a transaction of the store that was committed."""
         ...
 
     def store_failed(self, operation: str) -> None:
-        """Note a transaction of the record that failed."""
+        """Note a transaction of the store that failed."""
         ...
 
 
@@ -177,5 +182,7 @@ class Runtime:
     jitter: Jitter
     log: Log
     telemetry: Telemetry = field(default_factory=NoTelemetry)
+    commit_retry_seconds: float = 1.0
+    """How soon a commit that the store refused is tried again. The store itself has already waited when it was busy."""
     steady: Callable[[], float] = monotonic
     """Tells seconds that pass evenly, whatever the host's clock is set to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeGuard, TypeVar
@@ -10,6 +11,15 @@ from watcher.errors import ConfigurationError
 from watcher.plugins import notifier, source
 
 P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True)
+class PluginOrigin:
+    """Where an installed plugin comes from."""
+
+    module: str
+    package: str
+    """The package that brings it, and its version, in words."""
 
 
 class Registry(Generic[P]):
@@ -34,6 +44,11 @@ class Registry(Generic[P]):
         if kind not in installed:
             raise ConfigurationError(self._unknown(kind, sorted(installed)))
         return self._load(kind, installed[kind])
+
+    def origin_of(self, kind: str) -> PluginOrigin:
+        """Say where the plugin of an installed kind comes from."""
+        entry = self._installed()[kind][0]
+        return PluginOrigin(entry.module, _package(entry))
 
     def _installed(self) -> dict[str, list[EntryPoint]]:
         installed: dict[str, list[EntryPoint]] = {}

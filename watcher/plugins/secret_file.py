@@ -16,7 +16,7 @@ def read_secret(path: Path, shown: str) -> str:
     try:
         with path.open("rb") as file:
             secret = file.read(SECRET_FILE_LIMIT + 1)
-        text = secret.decode("utf-8").strip()
+        text = secret.decode("utf-8-sig").strip()  # some editors of Windows begin a file with a mark
     except UnicodeDecodeError:
         raise ValueError(f"cannot read {shown}: it is not UTF-8 text") from None
     except OSError as error:

@@ -1,10 +1,13 @@
-"""The application: which page answers what, who may ask, and how faults are told."""
+"""The application: which resource answers at which path, who may ask, and how faults are told."""
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,34 +15,50 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
+from watcher.engine.ports import Log
 from watcher.errors import StoreError
-from watcher.server.api import Deliveries, Jobs, Probes
+from watcher.server.api import Deliveries, Jobs
+from watcher.server.auth import PROBES, TokenGuard
 from watcher.server.context import ServerContext
+from watcher.server.hosts import HostGuard
 from watcher.server.metrics import CONTENT_TYPE, PrometheusTelemetry
 from watcher.server.openapi import document
-from watcher.server.problems import CHALLENGE, Problem, of_routing, problem_response
+from watcher.server.probes import Probes
+from watcher.server.problems import Problem, of_routing, problem_response
 
-PROBES = frozenset({"/livez", "/readyz"})
-"""What anybody may ask for."""
 _CHANGES = frozenset({"POST", "DELETE"})
 
-Page = Callable[[Request], Awaitable[Response]]
+ANSWERS_AT_ONCE = 4
+"""Requests that are worked on at once, besides the probes: the store has one thread, and polling needs it too."""
+
+Answer = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(context: ServerContext, telemetry: PrometheusTelemetry, token: str | None) -> Starlette:
-    """Make the application. Without a token anybody who can connect may read, and nobody may change anything."""
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may ask for more than the probes."""
+
+    token: str | None = None
+    """Without one, whoever can connect may read, and nobody may change anything."""
+    hosts: Collection[str] | None = None
+    """The names that requests may call this host by, besides `localhost` and addresses; None: any."""
+
+
+def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Access) -> Starlette:
+    """Make the application."""
     probes, jobs, deliveries = Probes(context), Jobs(context), Deliveries(context)
+    has_token, turns = access.token is not None, asyncio.Semaphore(ANSWERS_AT_ONCE)
 
     async def metrics(_request: Request) -> Response:
         return Response(await telemetry.exposition(context), headers={"content-type": CONTENT_TYPE})
 
     async def description(_request: Request) -> Response:
-        return JSONResponse(document(context.version, context.health().last_answers, has_token=token is not None))
+        return JSONResponse(document(context.version, context.health().last_answers, has_token=has_token))
 
-    def at(path: str, **pages: Page) -> Route:
-        return Route(path, _Resource(context, pages, may_change=token is not None).answer, methods=list(pages))
+    def at(path: str, **answers: Answer) -> Route:
+        turn = nullcontext() if path in PROBES else turns
+        return Route(path, _Resource(context.log, answers, turn, may_change=has_token).answer, methods=list(answers))
 
     app = Starlette(
         routes=[
@@ -48,64 +67,48 @@ def make_app(context: ServerContext, telemetry: PrometheusTelemetry, token: str 
             at("/metrics", GET=metrics),
             at("/openapi.json", GET=description),
             at("/api/v1/jobs", GET=jobs.page, POST=jobs.add),
-            at("/api/v1/jobs/{source}/{id}", GET=jobs.one, DELETE=jobs.remove),
+            at("/api/v1/jobs/{source}/{id:path}", GET=jobs.one, DELETE=jobs.remove),
             at("/api/v1/deliveries", GET=deliveries.page),
         ],
-        middleware=[Middleware(_Guard, token=token)],
+        middleware=_guards(access),
         exception_handlers={HTTPException: of_routing},
     )
     app.router.redirect_slashes = False  # a redirect would repeat whatever name of a host was asked for
     return app
 
 
-class _Resource:
-    """The pages of one path, by method."""
+def _guards(access: Access) -> list[Middleware]:
+    token = Middleware(TokenGuard, token=access.token)
+    return [token] if access.hosts is None else [Middleware(HostGuard, names=access.hosts), token]
 
-    def __init__(self, context: ServerContext, pages: dict[str, Page], *, may_change: bool) -> None:
-        self._log = context.log
-        self._pages = pages
+
+class _Resource:
+    """What answers at one path, by method."""
+
+    def __init__(
+        self, log: Log, answers: dict[str, Answer], turn: AbstractAsyncContextManager[Any], *, may_change: bool
+    ) -> None:
+        self._log = log
+        self._answers = answers
+        self._turn = turn
         self._may_change = may_change
 
     async def answer(self, request: Request) -> Response:
-        """Let the page answer; whatever goes wrong is told as a problem."""
+        """Answer the request; whatever goes wrong is told as a problem."""
         try:
-            return await self._page(request)(request)
+            async with self._turn:
+                return await self._answer(request)(request)
         except Problem as problem:
             return problem_response(problem)
         except StoreError as error:
             return problem_response(Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
         except Exception:  # noqa: BLE001 - a fault of ours must not show its inside to who asked; the log has it
-            self._log.exception("page failed", path=request.url.path)
+            self._log.exception("request failed with an internal error", path=request.url.path)
             return problem_response(
-                Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The watcher made a mistake; its log says more.")
+                Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The watcher failed with an internal error; see its log.")
             )
 
-    def _page(self, request: Request) -> Page:
+    def _answer(self, request: Request) -> Answer:
         if request.method in _CHANGES and not self._may_change:
             raise Problem(HTTPStatus.FORBIDDEN, "Changes need a token, and none is configured: see http.token.")
-        return self._pages["GET" if request.method == "HEAD" else request.method]
-
-
-class _Guard:
-    """Lets in who has the token, and anybody to the probes."""
-
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
-        self._app = app
-        self._expected = token.encode() if token is not None else None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
-        if scope["type"] != "http" or scope["path"] in PROBES or self._is_admitted(scope):
-            await self._app(scope, receive, send)
-            return
-        problem = Problem(HTTPStatus.UNAUTHORIZED, "Send the token: Authorization: Bearer …", headers=CHALLENGE)
-        await problem_response(problem)(scope, receive, send)
-
-    def _is_admitted(self, scope: Scope) -> bool:
-        if self._expected is None:
-            return True
-        given = [value for name, value in scope["headers"] if name == b"authorization"]
-        if len(given) != 1:
-            return False
-        scheme, _, token = given[0].partition(b" ")
-        return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(b" "), self._expected)
+        return self._answers["GET" if request.method == "HEAD" else request.method]

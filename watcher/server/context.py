@@ -1,4 +1,4 @@
-"""What the pages read: the record, and how the running pipeline stands."""
+"""What the server reads and changes: the store, and how the running pipeline stands."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from watcher.domain.deliveries import Delivery, DeliveryState
+from watcher.domain.health import HealthSnapshot
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Clock, Log
 
 
 class Upserted(Protocol):
-    """What bringing a job into the record came to."""
+    """What adding jobs to the store came to."""
 
     @property
     def added(self) -> int:
-        """How many jobs the record had not held."""
+        """How many jobs the store had not held."""
         ...
 
 
@@ -36,8 +37,8 @@ class Owed(Protocol):
         ...
 
 
-class Record(Protocol):
-    """The record, as the pages need it. Every method may raise StoreError."""
+class Store(Protocol):
+    """The store, as the server needs it. Every method may raise StoreError."""
 
     async def page_of_jobs(
         self, *, after: JobKey | None = None, limit: int = 100, source: str | None = None, status: str | None = None
@@ -82,32 +83,16 @@ class Record(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class HealthSnapshot:
-    """How the running pipeline stands at one moment."""
-
-    since: datetime
-    """When it began: at the start, or at the last reload."""
-    longest_wait: timedelta
-    """The longest time between two polls of a job."""
-    stalled: Sequence[str]
-    """The loops that make no progress."""
-    watched: int
-    """How many jobs are being polled."""
-    last_answers: Mapping[str, datetime | None]
-    """When each configured source last answered a poll."""
-    rejections: Mapping[str, str | None]
-    """Why a source refuses us, for those that do."""
-    notifiers: Collection[str]
-    """Those that are configured."""
-
-
-@dataclass(frozen=True, slots=True)
 class ServerContext:
-    """Everything the pages can see and do."""
+    """Everything the server can see and do, and how long it waits."""
 
-    record: Record
+    store: Store
     clock: Clock
     log: Log
     version: str
     health: Callable[[], HealthSnapshot]
     """Asked at each request: a reload exchanges the pipeline."""
+    store_patience: timedelta = timedelta(seconds=3)
+    """How long the store may take to answer a probe; what asks for probes often waits no longer than some seconds."""
+    body_timeout: timedelta = timedelta(seconds=10)
+    """How long the body of a request may take to arrive."""

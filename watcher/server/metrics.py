@@ -19,11 +19,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from watcher.domain.deliveries import Settlement, SettlementReason
+from watcher.domain.health import HealthSnapshot
 from watcher.domain.polling_policy import PollOutcome
 from watcher.domain.states import Status, is_terminal
 from watcher.domain.transitions import Reason, Transition
 from watcher.errors import StoreError
-from watcher.server.context import HealthSnapshot, ServerContext
+from watcher.server.context import ServerContext
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -85,13 +86,13 @@ class PrometheusTelemetry:
         )
         self._store_seconds = Histogram(
             _PREFIX + "store_transaction_seconds",
-            "How long committed transactions of the record took.",
+            "How long committed transactions of the store took.",
             ["operation"],
             buckets=_WITHIN_A_TRANSACTION,
             registry=registry,
         )
         self._store_errors = Counter(
-            _PREFIX + "store_errors", "Transactions of the record that failed.", ["operation"], registry=registry
+            _PREFIX + "store_errors", "Transactions of the store that failed.", ["operation"], registry=registry
         )
 
     def polled(self, source: str, outcome: PollOutcome, seconds: float) -> None:
@@ -128,13 +129,13 @@ class PrometheusTelemetry:
         self._store_errors.labels(operation).inc()
 
     async def exposition(self, context: ServerContext) -> bytes:
-        """Return all metrics as Prometheus reads them. While the record cannot be read, what it knows is left out."""
+        """Return all metrics as Prometheus reads them. While the store cannot be read, what it knows is left out."""
         health, now = context.health(), context.clock()
         families = list(_of_pipeline(context.version, health, now))
         try:
             families += await _of_record(context, health, now)
         except StoreError as error:
-            context.log.debug("metrics without the record", error=str(error))
+            context.log.debug("metrics without the store", error=str(error))
         return generate_latest(_Exposition(self._registry, families))
 
 
@@ -184,10 +185,10 @@ def _of_pipeline(version: str, health: HealthSnapshot, now: datetime) -> Iterato
 
 async def _of_record(context: ServerContext, health: HealthSnapshot, now: datetime) -> list[Metric]:
     counts: dict[tuple[str, str], int] = {}
-    for (source, status), count in (await context.record.job_counts()).items():
+    for (source, status), count in (await context.store.job_counts()).items():
         key = (source, status_label(status))
         counts[key] = counts.get(key, 0) + count
-    recipients = await context.record.pending_deliveries()
+    recipients = await context.store.pending_deliveries()
     jobs = GaugeMetricFamily(_PREFIX + "jobs", "Watched jobs, by their status.", labels=["source", "status"])
     for key, count in counts.items():
         jobs.add_metric(key, count)

@@ -5,32 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
 from watcher.domain.deliveries import DeliveryState
-from watcher.domain.jobs import ID_RULE, JobKey, JobSpec, is_job_id
-from watcher.domain.text import printable
+from watcher.domain.health import HealthSnapshot
+from watcher.domain.jobs import ID_RULE, TEXT_RULE, JobKey, JobSpec, is_job_id, is_plain
+from watcher.domain.text import excerpt
 from watcher.server.problems import Mistake, Problem, refuse
 
 LONGEST_PAGE = 1000
 USUAL_PAGE = 100
-LONGEST_TEXT = 200
-"""Characters of a status, a job's name, or a label's name or value."""
+MOST_PARAMETERS = 32
+"""Parameters of one query; no resource knows more than a handful."""
+LONGEST_ECHO = 60
+"""Characters of what was given that an answer repeats."""
 BODY_LIMIT = 64 * 1024
 """Bytes of a request's body."""
-BODY_TIMEOUT = timedelta(seconds=10)
-"""How long a body may take to arrive."""
-USUAL_SOURCE = "openai"
-"""The source of a job that is added without one, as everywhere else, unless another one is the only one."""
 
-TEXT_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]*$"
-"""What a text may hold: no control characters."""
 NAME_PATTERN = "^[a-z0-9_-]{1,64}$"
 """What sources and notifiers can be called."""
 JOB_CURSOR_PATTERN = "^[a-z0-9_-]{1,64}/[A-Za-z0-9_.:-]{1,128}$"
@@ -48,8 +47,8 @@ def _name(text: str) -> str:
 
 
 def _status(text: str) -> str:
-    if not text or not _is_plain(text):
-        raise ValueError(f"expected a status of 1 to {LONGEST_TEXT} characters, none of them controls")
+    if not is_plain(text):
+        raise ValueError(f"expected a status: {TEXT_RULE}")
     return text
 
 
@@ -85,18 +84,24 @@ DELIVERIES_QUERY: Mapping[str, Callable[[str], Any]] = {
 
 def read_query(request: Request, known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
     """Read the parameters of a query; `limit` always has a value. Raises Problem."""
+    given = _parameters(request)
+    how_often = Counter(name for name, _ in given)
     values: dict[str, Any] = {"limit": USUAL_PAGE}
     mistakes: list[Mistake] = []
-    for name in dict.fromkeys(request.query_params):
-        given = request.query_params.getlist(name)
+    for name, text in dict(given).items():
         if name not in known:
-            mistakes.append(Mistake(printable(name), f"unknown; there are: {', '.join(known)}"))
-        elif len(given) > 1:
+            mistakes.append(Mistake(excerpt(name, LONGEST_ECHO), f"unknown; there are: {', '.join(known) or 'none'}"))
+        elif how_often[name] > 1:
             mistakes.append(Mistake(name, "given more than once"))
         else:
-            _read(mistakes, values, name, partial(known[name], given[0]))
+            _read(mistakes, values, name, partial(known[name], text))
     refuse(mistakes)
     return values
+
+
+def no_query(request: Request) -> None:
+    """Refuse any parameter. Raises Problem."""
+    read_query(request, {})
 
 
 def read_key(request: Request) -> JobKey:
@@ -109,21 +114,16 @@ def read_key(request: Request) -> JobKey:
 
 def not_watched(key: JobKey) -> Problem:
     """Return the problem of a job that is not there."""
-    return Problem(HTTPStatus.NOT_FOUND, f"{printable(str(key))} is not watched.")
+    return Problem(HTTPStatus.NOT_FOUND, f"{excerpt(str(key), LONGEST_ECHO)} is not watched.")
 
 
-def no_query(request: Request) -> None:
-    """Refuse any parameter. Raises Problem."""
-    refuse([Mistake(printable(name), "unknown; there are none here") for name in dict.fromkeys(request.query_params)])
-
-
-async def read_json(request: Request) -> object:
-    """Read a body that is JSON. Raises Problem."""
+async def read_json(request: Request, timeout: timedelta) -> object:  # noqa: ASYNC109 - it becomes an answer
+    """Read a body that is JSON and arrives in time. Raises Problem."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json.")
     try:
-        async with asyncio.timeout(BODY_TIMEOUT.total_seconds()):
+        async with asyncio.timeout(timeout.total_seconds()):
             body = await _read_body(request)
     except (TimeoutError, ClientDisconnect):
         raise Problem(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.") from None
@@ -133,20 +133,30 @@ async def read_json(request: Request) -> object:
         raise Problem(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
 
 
-def read_spec(document: object, sources: Collection[str]) -> JobSpec:
-    """Read what job to watch. Raises Problem."""
+def read_spec(document: object, health: HealthSnapshot) -> JobSpec:
+    """Read what job to watch, at one of the sources that are polled. Raises Problem."""
     if not isinstance(document, dict):
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The body must be an object.")
     known = ("id", "source", "name", "labels")
     why = f"unknown; there are: {', '.join(known)}"
-    mistakes = [Mistake(f"/{printable(key)}", why) for key in document if key not in known]
+    mistakes = [Mistake(f"/{excerpt(key, LONGEST_ECHO)}", why) for key in document if key not in known]
     values: dict[str, Any] = {}
     _read(mistakes, values, "/id", lambda: _job_id(document.get("id")))
-    _read(mistakes, values, "/source", lambda: _source(document.get("source", _usual(sources)), sources))
+    _read(mistakes, values, "/source", lambda: _source(document.get("source", health.usual_source), health))
     _read(mistakes, values, "/name", lambda: _job_name(document.get("name")))
     labels = _labels(mistakes, document.get("labels", {}))
     refuse(mistakes)
     return JobSpec(JobKey(values["/source"], values["/id"]), values["/name"], labels)
+
+
+def _parameters(request: Request) -> Sequence[tuple[str, str]]:
+    query = request.scope["query_string"].decode("latin-1")
+    try:
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+    except ValueError:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, f"The query has more than {MOST_PARAMETERS} parameters."
+        ) from None
 
 
 def _read(mistakes: list[Mistake], values: dict[str, Any], where: str, reader: Callable[[], object]) -> None:
@@ -162,33 +172,23 @@ def _matching(pattern: str, text: str, rule: str) -> str:
     return text
 
 
-def _is_plain(text: str) -> bool:
-    """Tell whether a text is short, without control characters, and can be written as UTF-8."""
-    if len(text) > LONGEST_TEXT or not re.fullmatch(TEXT_PATTERN, text):
-        return False
-    return not any(0xD800 <= ord(character) <= 0xDFFF for character in text)  # noqa: PLR2004 - lone surrogates
-
-
 def _job_id(value: object) -> str:
     if not isinstance(value, str) or not is_job_id(value):
         raise ValueError(f"expected a job id: {ID_RULE}")
     return value
 
 
-def _source(value: object, sources: Collection[str]) -> str:
-    if not isinstance(value, str) or value not in sources:
-        raise ValueError(f"expected the name of a source; there are: {', '.join(sorted(sources)) or 'none'}")
+def _source(value: object, health: HealthSnapshot) -> str:
+    if not isinstance(value, str) or value not in health.last_answers:
+        there_are = ", ".join(sorted(health.last_answers)) or "none"
+        raise ValueError(f"expected the name of a source; there are: {there_are}")
     return value
 
 
-def _usual(sources: Collection[str]) -> str:
-    return next(iter(sources)) if len(sources) == 1 else USUAL_SOURCE
-
-
 def _job_name(value: object) -> str | None:
-    if value is not None and not (isinstance(value, str) and _is_plain(value)):
-        raise ValueError(f"expected up to {LONGEST_TEXT} characters, none of them controls, or null")
-    return value or None
+    if value is not None and not (isinstance(value, str) and is_plain(value)):
+        raise ValueError(f"expected {TEXT_RULE}, or null")
+    return value
 
 
 def _labels(mistakes: list[Mistake], value: object) -> Mapping[str, str]:
@@ -196,9 +196,9 @@ def _labels(mistakes: list[Mistake], value: object) -> Mapping[str, str]:
         mistakes.append(Mistake("/labels", "expected an object of texts"))
         return {}
     for name, text in value.items():
-        if not name or not _is_plain(name) or not isinstance(text, str) or not _is_plain(text):
-            why = f"expected a name and a text of up to {LONGEST_TEXT} characters each, none of them controls"
-            mistakes.append(Mistake(f"/labels/{printable(name[:LONGEST_TEXT])}", why))
+        if not is_plain(name) or not isinstance(text, str) or not is_plain(text):
+            where = f"/labels/{excerpt(name, LONGEST_ECHO)}"
+            mistakes.append(Mistake(where, f"expected a name and a text, each of {TEXT_RULE}"))
     return value
 
 

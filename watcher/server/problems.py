@@ -1,4 +1,4 @@
-"""What cannot be done, told as RFC 9457 says: `application/problem+json`."""
+"""Errors as RFC 9457 has them: `application/problem+json`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 MEDIA_TYPE = "application/problem+json"
+MOST_MISTAKES = 32
+"""Mistakes that one answer names: a body may hold thousands."""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="finetune-watcher"'}
 
 
@@ -54,9 +56,23 @@ def problem_response(problem: Problem) -> Response:
 
 
 def refuse(mistakes: Sequence[Mistake]) -> None:
-    """Raise a problem that names all mistakes, if there are any."""
+    """Raise a problem that names the mistakes, if there are any."""
+    if len(mistakes) > MOST_MISTAKES:
+        text = f"The request has {len(mistakes):,} mistakes; the first {MOST_MISTAKES} are named."
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, text, mistakes[:MOST_MISTAKES])
     if mistakes:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request has mistakes.", mistakes)
+
+
+def unauthorized() -> Problem:
+    """Return the problem of a request without the right token."""
+    return Problem(HTTPStatus.UNAUTHORIZED, "Send the token: Authorization: Bearer …", headers=CHALLENGE)
+
+
+def misdirected() -> Problem:
+    """Return the problem of a request that calls this host by a name that is not its own."""
+    text = "The Host header of the request is no name of this server; http.allowed_hosts lists those that are."
+    return Problem(HTTPStatus.MISDIRECTED_REQUEST, text)
 
 
 async def of_routing(_request: Request, error: Exception) -> Response:

@@ -6,18 +6,18 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from watcher.domain.deliveries import DeliveryState
+from watcher.domain.jobs import LONGEST_TEXT, TEXT_PATTERN
 from watcher.domain.overview import UNSEEN
 from watcher.domain.transitions import Reason
-from watcher.server.parsing import LONGEST_TEXT, TEXT_PATTERN
 
 Json = dict[str, Any]
 
 JOB_ID_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}$"
 
 
-def plain_text(shortest: int = 0) -> Json:
-    """Describe a text that may be given."""
-    return {"type": "string", "minLength": shortest, "maxLength": LONGEST_TEXT, "pattern": TEXT_PATTERN}
+def plain_text() -> Json:
+    """Describe a text that may be given, as `is_plain` accepts it."""
+    return {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT, "pattern": TEXT_PATTERN}
 
 
 def new_job(sources: Collection[str]) -> Json:
@@ -29,12 +29,12 @@ def new_job(sources: Collection[str]) -> Json:
             "id": {"type": "string", "pattern": JOB_ID_PATTERN, "description": "The job's id at its source."},
             "source": {
                 **(chosen or {"type": "string"}),
-                "description": "A configured source. Default: the only one, else `openai`.",
+                "description": "A configured source. Default: the only one that was configured, else `openai`.",
             },
             "name": {**plain_text(), "type": ["string", "null"], "description": "What people call it."},
             "labels": {
                 "type": "object",
-                "propertyNames": plain_text(1),
+                "propertyNames": plain_text(),
                 "additionalProperties": plain_text(),
                 "description": "For notifiers to choose by, and for receivers to see.",
             },
@@ -59,6 +59,10 @@ def _page(schema: str) -> Json:
 
 _TIME: Json = {"type": "string", "format": "date-time"}
 _OPTIONAL_TIME = _optional("string", format="date-time")
+_ERROR: Json = _object({"code": _optional("string"), "message": _optional("string"), "param": _optional("string")}) | {
+    "type": ["object", "null"],
+    "description": "Why the job failed, in the words of its service.",
+}
 _LABELS: Json = {"type": "object", "additionalProperties": {"type": "string"}}
 
 _JOB: Mapping[str, Json] = {
@@ -72,6 +76,9 @@ _JOB: Mapping[str, Json] = {
     "trouble": _optional("string", description="What the last poll complained of."),
     "status_since": _OPTIONAL_TIME,
     "next_poll_at": _OPTIONAL_TIME,
+    "model": _optional("string", description="The model that is fine-tuned."),
+    "fine_tuned_model": _optional("string", description="The model that came of it."),
+    "error": _ERROR,
 }
 
 SCHEMAS: Mapping[str, Json] = {

@@ -15,10 +15,11 @@ from watcher.domain.jobs import JobSpec
 from watcher.engine.ports import Log, NoTelemetry, Runtime, Telemetry
 from watcher.errors import ConfigurationError
 from watcher.plugins.source import CONCURRENT_REQUESTS, DEFAULT_SOURCE, SourceContext
-from watcher.settings.conversion import job_spec, polling_policy, routes, sources_used
+from watcher.settings.conversion import job_spec, polling_policy, routes, sources_used, usual_source
 
 if TYPE_CHECKING:
     # Loaded where they are used: `watch` without a configuration needs none of them.
+    from watcher.domain.health import HealthSnapshot
     from watcher.engine.delivery.direct import DirectDelivery
     from watcher.engine.delivery.dispatcher import Dispatcher
     from watcher.engine.polling.poller import Poller
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from watcher.engine.ports import Notifier
     from watcher.engine.self_monitoring import SelfMonitoring
     from watcher.plugins.source import Source
-    from watcher.server.context import HealthSnapshot
-    from watcher.server.serving import Listen
+    from watcher.server.listening import Listen
     from watcher.service.heartbeat import Heartbeat
     from watcher.settings.model import Settings, SourceSettings
     from watcher.store.sql import SqlStore
@@ -68,8 +68,11 @@ def open_source(
     """
     from watcher.plugins.registry import sources
 
-    context = SourceContext(name, runtime.clock, runtime.log, settings.timeout, turn=turn)
-    return sources.plugin(settings.kind).build(settings, context)
+    plugin = sources.plugin(settings.kind)
+    context = SourceContext(
+        name, runtime.clock, runtime.log, settings.timeout, turn=turn, event_word=plugin.event_word
+    )
+    return plugin.build(settings, context)
 
 
 def default_source(
@@ -114,7 +117,7 @@ async def open_notifiers(
 
 
 def open_store(settings: Settings, telemetry: Telemetry | None = None) -> SqlStore:
-    """Make the record that the settings name; enter it to open it."""
+    """Make the store that the settings name; enter it to open it."""
     from watcher.store.sql import SqlStore
 
     return SqlStore(settings.store.resolved_url(), telemetry)
@@ -122,24 +125,26 @@ def open_store(settings: Settings, telemetry: Telemetry | None = None) -> SqlSto
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The running parts between the sources, the record and the notifiers."""
+    """The running parts between the sources, the store and the notifiers."""
 
     poller: Poller
     deliver: Dispatcher
     self_monitoring: SelfMonitoring
     emergency: DirectDelivery
-    """Tells of a record that cannot be written, without it."""
+    """Tells of a store that cannot be written, without it."""
     heartbeat: Heartbeat | None
     service: str
     """What this process is called among replicas."""
     configured: Sequence[JobSpec]
     """The jobs that the configuration names."""
+    usual_source: str
+    """The source of a job that is named without one."""
     retention: timedelta
-    """How long the record keeps what is over."""
+    """How long the store keeps what is over."""
 
 
 class ServicePlan:
-    """How a service is put together from settings. A reload makes a new one, for the same record."""
+    """How a service is put together from settings. A reload makes a new one, for the same store."""
 
     def __init__(
         self, settings: Settings, runtime: Runtime, adopt: Callable[[], None] = lambda: None, *, service: str = ""
@@ -158,25 +163,27 @@ class ServicePlan:
         self._listen = listen_of(settings)
 
     def open_store(self) -> SqlStore:
-        """Make the record; enter it to open it."""
+        """Make the store; enter it to open it."""
         return open_store(self.settings, self._runtime.telemetry)
 
     @asynccontextmanager
-    async def open_pages(self, store: SqlStore, health: Callable[[], HealthSnapshot]) -> AsyncIterator[None]:
-        """Serve the pages, if they are wanted. Raises ConfigurationError when they cannot be."""
+    async def open_server(self, store: SqlStore, health: Callable[[], HealthSnapshot]) -> AsyncIterator[None]:
+        """Serve probes, metrics and the API, if that is wanted. Raises ConfigurationError when it cannot be done."""
         if self._listen is None:
             yield
             return
         from watcher import __version__
-        from watcher.server.app import make_app
+        from watcher.server.app import Access, make_app
         from watcher.server.context import ServerContext
         from watcher.server.metrics import PrometheusTelemetry
         from watcher.server.serving import serving
 
-        runtime, token = self._runtime, self.settings.http.token
+        runtime, http = self._runtime, self.settings.http
         telemetry = runtime.telemetry if isinstance(runtime.telemetry, PrometheusTelemetry) else PrometheusTelemetry()
         context = ServerContext(store, runtime.clock, runtime.log, __version__, health)
-        app = make_app(context, telemetry, token.get_secret_value() if token else None)
+        token = http.token.get_secret_value() if http.token else None
+        hosts = None if self._listen.path else (self._listen.host, *http.allowed_hosts)
+        app = make_app(context, telemetry, Access(token, hosts))
         async with serving(app, self._listen, runtime.log):
             yield
 
@@ -214,6 +221,7 @@ class ServicePlan:
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
                 service=self._service,
                 configured=[job_spec(job) for job in settings.jobs],
+                usual_source=usual_source(settings),
                 retention=settings.store.retention,
             )
 
@@ -262,10 +270,10 @@ class ServicePlan:
 
 
 def listen_of(settings: Settings) -> Listen | None:
-    """Take from the settings where to serve pages; None for nowhere. Raises ConfigurationError."""
+    """Take from the settings where to serve HTTP; None for nowhere. Raises ConfigurationError."""
     if settings.http.listen is None:
         return None
-    from watcher.server.serving import check_exposure, parse_listen
+    from watcher.server.listening import check_exposure, parse_listen
 
     listen = parse_listen(settings.http.listen)
     check_exposure(listen, has_token=settings.http.token is not None)
@@ -273,7 +281,7 @@ def listen_of(settings: Settings) -> Listen | None:
 
 
 async def check_settings(settings: Settings, runtime: Runtime) -> None:
-    """Refuse what the service would refuse at start, without touching the record. Raises ConfigurationError."""
+    """Refuse what the service would refuse at start, without touching the store. Raises ConfigurationError."""
     listen_of(settings)
     open_store(settings)
     async with AsyncExitStack() as stack:

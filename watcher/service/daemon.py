@@ -18,7 +18,7 @@ from watcher.service.signals import SignalRequests, handled_signals
 from watcher.service.systemd import ServiceManager
 
 if TYPE_CHECKING:
-    from watcher.server.context import HealthSnapshot
+    from watcher.domain.health import HealthSnapshot
     from watcher.store.sql import SqlStore
 
 LONGEST_TICK = timedelta(seconds=1)
@@ -76,7 +76,7 @@ class Daemon:
         generation: _Generation | None = first
         try:
             await plan.watch_jobs(self._store)
-            async with plan.open_pages(self._store, self._health):
+            async with plan.open_server(self._store, self._health):
                 while generation:
                     generation = await self._run(generation)
         finally:
@@ -91,7 +91,7 @@ class Daemon:
         return _Generation(plan, pipeline, Maintenance(pipeline, self._store, self._manager, self._runtime), stack)
 
     def _health(self) -> HealthSnapshot:
-        return self._maintenance.health()
+        return self._maintenance.health.snapshot()
 
     async def _run(self, generation: _Generation) -> _Generation | None:
         """Let the pipeline run until a stop or a reload; return what shall run next."""
@@ -161,8 +161,8 @@ class Daemon:
 
     async def _successor(self, generation: _Generation) -> _Generation | None:
         """Prepare what comes after a reload, while the present pipeline still runs; None when it cannot be had."""
-        if out_of_reach := generation.maintenance.store_error():
-            self._log.error("configuration not reloaded while the store is out of reach", error=str(out_of_reach))
+        if out_of_reach := generation.maintenance.health.snapshot().store_error:
+            self._log.error("configuration not reloaded while the store is out of reach", error=out_of_reach)
             return None
         try:
             plan = self._read_plan()

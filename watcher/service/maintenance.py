@@ -1,4 +1,4 @@
-"""What the service does besides polling and delivering: supervise, prune, and say how it stands."""
+"""What the service does besides polling and delivering: monitor itself, prune, and report how it stands."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from watcher.domain.transitions import next_seq
 from watcher.engine.delivery.dispatcher import CLAIM
 from watcher.engine.ports import LongestWaits, Runtime
 from watcher.errors import StoreError
-from watcher.server.context import HealthSnapshot
 from watcher.service.bootstrap import Pipeline
+from watcher.service.health import Health
 from watcher.service.scheduler import PeriodicTask
 from watcher.service.systemd import ServiceManager
 
@@ -31,7 +31,7 @@ PRUNE_INTERVAL = timedelta(hours=1)
 REFRESH_DURATIONS_INTERVAL = timedelta(minutes=10)
 REFRESH_CONFIGURED_INTERVAL = timedelta(hours=12)
 STORE_GRACE = timedelta(seconds=30)
-"""How long the record may be out of reach before that is told: another program may lock it for a while."""
+"""How long the store may be out of reach before that is told: another program may lock it for a while."""
 
 
 class Maintenance:
@@ -42,7 +42,7 @@ class Maintenance:
         self._store = store
         self._manager = manager
         self._runtime = runtime
-        self._since = runtime.clock()
+        self.health = Health(pipeline, runtime.clock)
         self._emergency: asyncio.Task[None] | None = None
         self._store_failing_since: datetime | None = None
         self._is_store_failure_told = False
@@ -70,11 +70,12 @@ class Maintenance:
 
     async def monitor(self) -> None:
         """Tell of what the watcher cannot see, and of whom it cannot reach."""
-        error, now = self.store_error() or self.stuck(), self._runtime.clock()
+        health, now = self.health.snapshot(), self._runtime.clock()
+        error = health.store_error or health.stuck
         recoveries = self._pipeline.poller.store_recoveries
         if error is None or recoveries != self._recoveries:  # each outage has its own grace
             self._recoveries, self._store_failing_since, self._is_store_failure_told = recoveries, None, False
-        if self.store_error() is None:
+        if health.store_error is None:
             await self._pipeline.self_monitoring.look(self._pipeline.poller.health(), self._pipeline.deliver.health())
         if error is None:
             return
@@ -100,7 +101,7 @@ class Maintenance:
             await self._store.cap_waits(self._runtime.clock(), LongestWaits(job, delivery, CLAIM))
 
     async def refresh_configured_jobs(self) -> None:
-        """Have the record keep what the configuration names, also when it has ended long ago: see `prune`."""
+        """Have the store keep what the configuration names, also when it has ended long ago: see `prune`."""
         with suppress(StoreError):  # the next time will do
             watched = {job.key for job in await self._store.jobs()}
             specs = [spec for spec in self._pipeline.configured if spec.key in watched]
@@ -112,7 +113,7 @@ class Maintenance:
 
     async def sign_of_life(self) -> None:
         """Let the service manager know that we make progress; it restarts us when we do not."""
-        if not self.stalled():
+        if not self.health.snapshot().stalled:
             self._manager.alive()
 
     async def report(self) -> None:
@@ -125,7 +126,7 @@ class Maintenance:
         """Keep the dead man's switch from going off, or set it off."""
         if self._pipeline.heartbeat is None:
             return
-        error = await self._pipeline.heartbeat.beat(is_well=self.is_well())
+        error = await self._pipeline.heartbeat.beat(is_well=self.health.snapshot().is_well)
         if error and not self._is_beat_missed:
             self._runtime.log.warning("heartbeat did not arrive", error=error)
         self._is_beat_missed = error is not None
@@ -135,40 +136,9 @@ class Maintenance:
         try:
             pending = await self._store.pending_deliveries()
         except StoreError as error:
-            return f"the record cannot be read: {error}"
-        poller, recipients = self._pipeline.poller, sum(each.count for each in pending.values())
-        return status_line(poller.watched, recipients, poller.last_answers(), self._runtime.clock())
-
-    def health(self) -> HealthSnapshot:
-        """Say how the pipeline stands, for the pages."""
-        poller = self._pipeline.poller
-        return HealthSnapshot(
-            since=self._since,
-            longest_wait=self._pipeline.poller.longest_poll_interval,
-            stalled=self.stalled(),
-            watched=poller.watched,
-            last_answers=poller.last_answers(),
-            rejections={health.name: health.rejection for health in poller.health() if health.rejection},
-            notifiers=[health.name for health in self._pipeline.deliver.health()],
-        )
-
-    def stalled(self) -> list[str]:
-        """Name the loops that make no progress."""
-        loops = {"observe": self._pipeline.poller.liveness, "deliver": self._pipeline.deliver.liveness}
-        return [name for name, liveness in loops.items() if not liveness.is_steady()]
-
-    def store_error(self) -> StoreError | None:
-        """Say why the record cannot be read or written; None while it can."""
-        return self._pipeline.poller.store_error() or self._pipeline.deliver.store_error()
-
-    def stuck(self) -> StoreError | None:
-        """Say what cannot be recorded although the record can be written; None if there is nothing."""
-        return self._pipeline.poller.stuck() or self._pipeline.deliver.stuck()
-
-    def is_well(self) -> bool:
-        """Tell whether the watcher sees, records and can speak."""
-        trouble = self.stalled() or self.store_error() or self.stuck()
-        return not trouble and not self._pipeline.self_monitoring.is_anything_failing()
+            return f"the store cannot be read: {error}"
+        health, owed = self.health.snapshot(), sum(each.count for each in pending.values())
+        return status_line(health.watched, owed, health.last_answers, self._runtime.clock())
 
     async def close(self) -> None:
         """Give up what is still under way."""
@@ -176,9 +146,9 @@ class Maintenance:
             self._emergency.cancel()
             await asyncio.gather(self._emergency, return_exceptions=True)
 
-    async def _deliver_without_store(self, error: StoreError) -> None:
-        """Send straight to the notifiers what the record cannot hold."""
+    async def _deliver_without_store(self, error: str) -> None:
+        """Send straight to the notifiers what the store cannot hold."""
         now = self._runtime.clock()
-        event = ConditionChange(store_condition(self._store.name, str(error)), next_seq(0, now), now)
+        event = ConditionChange(store_condition(self._store.name, error), next_seq(0, now), now)
         async with self._pipeline.emergency as direct:
             direct.tell(event)

@@ -24,12 +24,14 @@ from watcher.domain.conditions import STUCK_AFTER
 from watcher.domain.jobs import is_job_id
 from watcher.domain.routing import Events, FirstSeen
 from watcher.engine.polling.list_scan import Strategy
+from watcher.errors import ConfigurationError
 from watcher.logs import Format, Level
 from watcher.plugins.section import Duration, Mistake, Section
 from watcher.plugins.source import DEFAULT_KIND, DEFAULT_SOURCE, DEFAULT_TIMEOUT
 from watcher.plugins.values import Key
 from watcher.settings.values import (
     HeartbeatUrl,
+    HostName,
     JobId,
     JobName,
     Labels,
@@ -110,17 +112,27 @@ class StoreSettings(Section):
     libpq takes: several hosts, `sslmode`, `target_session_attrs`. Default: a SQLite file in
     `$STATE_DIRECTORY` (systemd), else in the user's state directory."""
     retention: Duration = Field(default="90d", validate_default=True)
-    """How long the record keeps jobs that have ended, and deliveries that are settled."""
+    """How long the store keeps jobs that have ended, and deliveries that are settled."""
 
     def resolved_url(self) -> str:
-        """Return the URL, or the default one."""
+        """Return the URL, or the default one. Raises ConfigurationError where there is no place for a default."""
         if self.url:
             return self.url.get_secret_value()
-        given = os.environ.get("STATE_DIRECTORY", "")
-        if not Path(given).is_dir():  # systemd names several directories with colons between them
-            given = given.split(":")[0]
-        directory = Path(given) if given else platformdirs.user_state_path("watcher", appauthor=False)
-        return sqlite_url(directory / "watcher.db")
+        return sqlite_url(_state_directory() / "watcher.db")
+
+
+def _state_directory() -> Path:
+    given = os.environ.get("STATE_DIRECTORY", "")
+    if given and not Path(given).is_dir():  # systemd names several directories with colons between them
+        given = given.split(":")[0]
+    if given:
+        return Path(given)
+    try:
+        return platformdirs.user_state_path("watcher", appauthor=False)
+    except RuntimeError:  # no HOME, and nobody knows the user
+        raise ConfigurationError(
+            "store.url: missing, and there is no home directory to put a database into: set store.url, or HOME"
+        ) from None
 
 
 class JobSettings(Section):
@@ -168,6 +180,9 @@ class HttpSettings(Section):
     """`127.0.0.1:8321`, or `unix:/run/watcher/http.sock`. Anything but loopback or a socket file needs a token."""
     token: Key | None = None
     """Guards everything but `/livez` and `/readyz`; changing what is watched always needs it."""
+    allowed_hosts: tuple[HostName, ...] = ()
+    """The names that requests may call this host by, such as `watcher.example.com`, besides `localhost`, addresses and
+    the host of `listen`. Any other name is refused: it may be that of a web page, pointed at this host by its owner."""
 
 
 class HeartbeatSettings(Section):

@@ -44,9 +44,9 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Setti
 
 
 def load_for_store(path: Path | None) -> Settings:
-    """Read what a command on the record needs, and no secret but that of the record itself.
+    """Read what a command on the store needs, and no secret but that of the store itself.
 
-    Whoever looks at the record often may not read the service's secrets. Raises ConfigurationError.
+    Whoever looks at the store often may not read the service's secrets. Raises ConfigurationError.
     """
     given, origin = merged(path, {})
     for section, name in (("http", "token"), ("heartbeat", "url")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated
 
@@ -13,10 +14,10 @@ from watcher.domain.durations import write_duration
 from watcher.domain.jobs import ID_RULE, SOURCE_NAME_RULE, TEXT_RULE, is_job_id, is_plain, is_source_name
 from watcher.domain.states import Status
 from watcher.plugins.section import Duration, expected
-from watcher.settings.error_text import nearest
 from watcher.store.address import DriverMissingError, UrlError, parse_url
 
 LONGEST_TIMEOUT = timedelta(minutes=1)
+_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,126}")
 
 
 def _check_name(name: str) -> str:
@@ -47,12 +48,14 @@ def _check_heartbeat(url: SecretStr) -> SecretStr:
     return url
 
 
+def _check_host(name: str) -> str:
+    if not _HOST.fullmatch(name):
+        raise expected("the name of a host such as watcher.example.com, without a port")
+    return name.lower()
+
+
 def _check_status(status: str) -> str:
-    # Any status may come from some service, but one that is nearly one of the six is a typing error.
-    if status in set(Status):
-        return status
-    if near := nearest(status, Status):
-        raise expected(f"a status; did you mean {near!r}?")
+    # Any word may come from some service: that one is not known is for `config check` to note.
     if not status:
         raise expected("a status")
     return status
@@ -83,6 +86,7 @@ Timeout = Annotated[Duration, AfterValidator(_check_timeout)]
 JobName = Annotated[str, AfterValidator(_check_text)]
 Labels = dict[JobName, JobName]
 HeartbeatUrl = Annotated[SecretStr, AfterValidator(_check_heartbeat)]
+HostName = Annotated[str, AfterValidator(_check_host)]
 StoreUrl = Annotated[SecretStr, AfterValidator(_check_store_url)]
 StatusName = Annotated[
     str, AfterValidator(_check_status), WithJsonSchema({"anyOf": [{"enum": list(Status)}, {"type": "string"}]})

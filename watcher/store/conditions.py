@@ -48,10 +48,10 @@ def note_good(connection: Connection, subjects: Sequence[str], watcher: str, now
 def absorb_conditions_of_older_versions(connection: Connection) -> int:
     """Turn what older versions keep as jobs of the source `@watcher` into conditions; return how many.
 
-    They may go on to write such rows while they run beside this one.
+    They may go on to write such rows while they run beside this one; one without an event yet is about to get it.
     """
     rows = connection.execute(
-        select(job.c.id, job.c.job_id, job.c.status, job.c.seq).where(job.c.source == OWN_SOURCE)
+        select(job.c.id, job.c.job_id, job.c.status, job.c.seq).where(job.c.source == OWN_SOURCE, job.c.seq > 0)
     ).all()
     for number, subject, state, seq in rows:
         known = connection.execute(

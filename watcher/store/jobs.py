@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,7 +39,7 @@ class UpsertResult:
     """How many jobs an upsert changed."""
 
     added: int
-    """Those that the record had not held."""
+    """Those that the store had not held."""
     updated: int
     """Those whose name or labels are others now."""
     revived: int
@@ -162,17 +162,22 @@ def upsert_jobs(
 
 
 def rows_by_key(connection: Connection, keys: Collection[JobKey], *columns: Column[Any]) -> dict[JobKey, Row[Any]]:
-    """Look up the `id` and the columns given of every job that the record holds."""
+    """Look up the `id` and the columns given of every job that the store holds."""
+    found: dict[JobKey, Row[Any]] = {}
+    for is_meant in _have_keys(keys):
+        rows = connection.execute(select(job.c.source, job.c.job_id, job.c.id, *columns).where(is_meant))
+        found |= {JobKey(row.source, row.job_id): row for row in rows}
+    return found
+
+
+def _have_keys(keys: Collection[JobKey]) -> Iterator[ColumnElement[bool]]:
+    """Return conditions that together choose the jobs of these keys, each with as many as a statement may look up."""
     by_source: dict[str, list[str]] = {}
     for key in keys:
         by_source.setdefault(key.source, []).append(key.id)
-    found: dict[JobKey, Row[Any]] = {}
     for source, ids in by_source.items():
         for start in range(0, len(ids), KEYS_AT_ONCE):
-            is_meant = and_(job.c.source == source, job.c.job_id.in_(ids[start : start + KEYS_AT_ONCE]))
-            rows = connection.execute(select(job.c.job_id, job.c.id, *columns).where(is_meant))
-            found |= {JobKey(source, row.job_id): row for row in rows}
-    return found
+            yield and_(job.c.source == source, job.c.job_id.in_(ids[start : start + KEYS_AT_ONCE]))
 
 
 def _has_ended(row: Row[Any]) -> bool:

@@ -251,7 +251,7 @@ def _labels_of(text: str) -> Mapping[str, str]:
 
 def _forecast_of(columns: Sequence[Any], since: datetime | None) -> Forecast | None:
     at, basis, made_at = columns
-    # An older watcher on the same record moves a job and leaves the forecast of its former status; a newer one may
+    # An older watcher on the same store moves a job and leaves the forecast of its former status; a newer one may
     # know bases that this one does not.
     if basis not in set(Basis) or (since and made_at < since):
         return None
@@ -292,5 +292,5 @@ def _state_of(state: str | None, status: str | None) -> JobState | None:
 
 
 def _reason(text: str) -> Reason:
-    # A newer watcher on the same record may know reasons that this one does not.
+    # A newer watcher on the same store may know reasons that this one does not.
     return Reason(text) if text in set(Reason) else Reason.UNRECOGNISED

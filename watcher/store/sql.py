@@ -1,4 +1,4 @@
-"""The record in SQLite or PostgreSQL, as the pipeline and the commands use it."""
+"""The store in SQLite or PostgreSQL, as the pipeline and the commands use it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 
 class SqlStore:
-    """The record: implements JobStore and DeliveryStore. Enter it to open it.
+    """The store: implements JobStore and DeliveryStore. Enter it to open it.
 
     Every method may raise StoreError, after ten seconds or so at the latest. They run one after the other on threads
     of the store's own, which is faster than a driver that speaks asyncio: on one what polling and delivering need, on

@@ -207,7 +207,9 @@ def make(site: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Make:
     def build(trial: Trial, **settings: Any) -> Source:
         plugin = registry.sources.plugin(trial.kind)
         config = plugin.config.model_validate({**trial.settings(world.server.url), **settings})
-        context = SourceContext("lab", world.clock, world.log, TIMEOUT, concurrency=8, sleep=sleep)
+        context = SourceContext(
+            "lab", world.clock, world.log, TIMEOUT, concurrency=8, sleep=sleep, event_word=plugin.event_word
+        )
         return plugin.build(config, context)
 
     return build

@@ -15,7 +15,9 @@ from pydantic import ValidationError
 
 from tests.contract.sources.conftest import JOB, KEY, SAMPLES, TRIALS, Make, Trial, World, every_kind
 from tests.loopback import Reply
+from watcher.domain.jobs import Job
 from watcher.domain.states import JobState, documented_word
+from watcher.domain.transitions import detect
 from watcher.errors import (
     ConfigurationError,
     MalformedResponseError,
@@ -77,15 +79,17 @@ def test_each_status_means_what_the_facts_say(trial: Trial, make: Make) -> None:
 
 
 @every_kind
-def test_an_event_is_named_by_a_word_that_receivers_know(trial: Trial, make: Make) -> None:
+async def test_an_event_is_named_by_a_word_that_receivers_know(trial: Trial, make: Make, world: World) -> None:
     """The native one at OpenAI and Azure, whose users know it; elsewhere one of the documented words."""
-    make(trial)
-    plugin = registry.sources.plugin(trial.kind)
-    words = {word: plugin.event_word(word, state) for word, state in trial.states.items()}
-    if trial.kind in {"openai", "azure"}:
-        assert words == {word: word for word in trial.states}
-    else:
-        assert words == {word: documented_word(state) for word, state in trial.states.items()}
+    world.answer(*(trial.job(JOB, status) for status in trial.states))
+    async with make(trial) as source:
+        for status, state in trial.states.items():
+            observation = await source.retrieve(JOB)
+            transition = observation and detect(Job(observation.key), observation)
+            assert transition is not None
+            word = status if trial.kind in {"openai", "azure"} else documented_word(state)
+            assert transition.type == f"fine_tuning.job.{word}"
+            assert transition.status == status
 
 
 @every_kind

@@ -1,4 +1,4 @@
-"""A model of the record: a few dictionaries that say what must be in it."""
+"""A model of the store: a few dictionaries that say what must be in it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def name(delivery: Delivery) -> Owed:
 
 @dataclass
 class Model:
-    """What must be in the record."""
+    """What must be in the store."""
 
     jobs: dict[JobKey, Job] = field(default_factory=dict)
     removed: set[JobKey] = field(default_factory=set)

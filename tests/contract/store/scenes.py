@@ -1,4 +1,4 @@
-"""What happens to a record, in a few words for the tests."""
+"""What happens to a store, in a few words for the tests."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def watch(store: SqlStore, *keys: JobKey, now: datetime = NOON) -> list[Jo
 
 
 async def the_job(store: SqlStore, wanted: JobKey = KEY) -> Job:
-    """Return a job that the record must hold."""
+    """Return a job that the store must hold."""
     job = await store.job(wanted)
     assert job is not None
     return job

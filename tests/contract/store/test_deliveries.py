@@ -1,4 +1,4 @@
-"""The record of deliveries, on both databases."""
+"""The store of deliveries, on both databases."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _runs = count()
 
 
 class Play:
-    """A watcher's life over two jobs and two notifiers of its own, in one record with those of other plays."""
+    """A watcher's life over two jobs and two notifiers of its own, in one store with those of other plays."""
 
     def __init__(self, store: SqlStore, jobs: Sequence[Job]) -> None:
         self.store = store

@@ -21,7 +21,7 @@ from watcher.store.waits import Waits
 
 @pytest.fixture
 async def sqlite_store(sqlite_path: Path) -> AsyncIterator[SqlStore]:
-    """A record in a file."""
+    """A store in a file."""
     async with SqlStore(f"sqlite:///{sqlite_path}") as store:
         yield store
 

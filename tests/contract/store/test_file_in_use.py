@@ -20,7 +20,7 @@ from watcher.store.waits import Waits
 
 @pytest.fixture
 async def open_store(sqlite_path: Path) -> AsyncIterator[SqlStore]:
-    """A record in a file, with a job that runs."""
+    """A store in a file, with a job that runs."""
     async with SqlStore(f"sqlite:///{sqlite_path}") as store:
         await owe(store, ["running"])
         yield store

@@ -1,4 +1,4 @@
-"""Opening a record: created, migrated, or refused and left as it is."""
+"""Opening a store: created, migrated, or refused and left as it is."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ REFUSING(mmap64)
 
 
 async def refused(url: str) -> str:
-    """Return with what words the record at the URL is refused for good."""
+    """Return with what words the store at the URL is refused for good."""
     with pytest.raises(StoreUnusableError) as refusal:
         async with SqlStore(url):
             pass
@@ -87,7 +87,7 @@ async def refused(url: str) -> str:
 
 
 async def unavailable(url: str) -> str:
-    """Return with what words the record at the URL cannot be reached now."""
+    """Return with what words the store at the URL cannot be reached now."""
     with pytest.raises(StoreUnavailableError) as refusal:
         async with SqlStore(url):
             pass

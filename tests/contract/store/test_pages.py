@@ -1,4 +1,4 @@
-"""What the record shows a page at a time, and what it counts."""
+"""What the store shows a page at a time, and what it counts."""
 
 from __future__ import annotations
 

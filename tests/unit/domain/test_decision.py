@@ -101,6 +101,16 @@ def test_only_the_fourth_404_in_a_row_finds_a_job_missing() -> None:
     assert found == [False, False, False, True, False, False]
 
 
+def test_a_503_between_two_404s_tells_a_missing_job_once() -> None:
+    job, found = claimed("running"), 0
+    for outcome in [PollOutcome.MISSING] * 4 + [PollOutcome.FAILED] * 3 + [PollOutcome.MISSING] * 5:
+        decision = decide(job, failure(outcome), context(), LATER)
+        job = decision.job
+        found += decision.condition is not None
+
+    assert found == 1
+
+
 @pytest.mark.parametrize(
     ("progress", "estimate", "basis"),
     [

@@ -70,12 +70,12 @@ def test_a_job_is_called_by_its_name_else_by_its_id() -> None:
     assert str(KEY) == "openai/ftjob-1"
 
 
-@pytest.mark.parametrize("text", ["support-bot v3", "x" * 200, "機械学習", "a=b"])
+@pytest.mark.parametrize("text", ["support-bot v3", "x" * 200, "機械学習", "a=b", "\u0645\u06cc\u200c\u062f"])
 def test_names_and_labels_are_plain_text(text: str) -> None:
     assert is_plain(text)
 
 
-@pytest.mark.parametrize("text", ["", "x" * 201, "a\nb", "\x1b[31m", "\u202e", "\udcff"])
+@pytest.mark.parametrize("text", ["", "x" * 201, "a\nb", "\x1b[31m", "\u202e", "\u2067", "\u200b", "\udcff"])
 def test_what_could_drive_a_terminal_or_fill_a_message_is_no_name(text: str) -> None:
     assert not is_plain(text)
 

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watcher.domain.text import excerpt, printable
+from watcher.domain.text import excerpt, is_printable, printable
 
 
-@pytest.mark.parametrize("text", ["", "plain ASCII ~", "Größe → 東京 😀", r"a \n that is text"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "plain ASCII ~",
+        "Größe → 東京 😀",
+        r"a \n that is text",
+        pytest.param("\u0646\u0645\u06cc\u200c\u062f\u0627\u0646\u0645", id="Persian with its half-space"),
+        pytest.param("\u0915\u094d\u200d\u0937", id="Devanagari with a joiner"),
+        pytest.param("\U0001f469\u200d\U0001f4bb", id="an emoji with a joiner"),
+        pytest.param("\u0600\u06dd", id="Arabic signs that are seen"),
+    ],
+)
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert printable(text) == text
 
@@ -31,6 +45,16 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
 )
 def test_what_could_drive_a_terminal_is_written_out(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+def test_whatever_unicode_calls_a_control_is_written_out_but_for_what_scripts_are_written_with() -> None:
+    written_out = {character for character in map(chr, range(0x110000)) if not is_printable(character)}
+    controls = {c for c in map(chr, range(0x110000)) if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"}}
+    formats = {c for c in map(chr, range(0x110000)) if unicodedata.category(c) == "Cf"}
+    assert controls <= written_out
+    # The joiners, the signs of Arabic, Syriac and Kaithi that stand below or above numbers, and those of hieroglyphs.
+    signs = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x13430, 0x13440)}
+    assert formats - written_out <= set(map(chr, signs | {0x200C, 0x200D}))
 
 
 @settings(deadline=None)

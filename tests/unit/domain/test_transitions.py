@@ -89,7 +89,7 @@ def test_the_transition_carries_what_was_known_of_the_job() -> None:
 
 
 def test_a_number_is_never_given_twice_even_when_the_record_was_lost() -> None:
-    """A record that begins anew numbers on from the time, so no old id can hide a new transition."""
+    """A store that begins anew numbers on from the time, so no old id can hide a new transition."""
     first = detect(job_in(None), observation("running", START))
     later = detect(job_in(None), observation("succeeded", START + timedelta(seconds=1)))
 

@@ -11,7 +11,7 @@ from watcher.errors import StoreUnavailableError
 
 
 class Record:
-    """A record that can be held up, and can refuse."""
+    """A store that can be held up, and can refuse."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
@@ -69,8 +69,8 @@ async def test_a_refused_batch_is_kept_in_order_and_told_of_once() -> None:
         await until(lambda: record.batches)
 
     assert [item for batch in record.batches for item in batch] == ["a", "b"]
-    assert log.events("error") == ["record not written, keeping what it lacks"]
-    assert log.events("info") == ["record written again"]
+    assert log.events("error") == ["the store cannot be written, keeping what it lacks"]
+    assert log.events("info") == ["the store can be written again"]
 
 
 async def test_leaving_does_not_wait_for_a_record_that_refuses() -> None:
@@ -84,7 +84,7 @@ async def test_leaving_does_not_wait_for_a_record_that_refuses() -> None:
 
 
 class Poison:
-    """A record whose commits break while they hold certain items."""
+    """A store whose commits break while they hold certain items."""
 
     def __init__(self, *poison: str) -> None:
         self.poison = set(poison)
@@ -172,7 +172,7 @@ async def test_a_refusal_while_trying_again_keeps_what_was_set_aside() -> None:
         await until(lambda: record.batches)
 
     assert record.heard == ["b1"]
-    assert log.events("error") == ["record not written, keeping what it lacks"]
+    assert log.events("error") == ["the store cannot be written, keeping what it lacks"]
 
 
 async def test_what_was_set_aside_can_be_taken_back() -> None:
@@ -199,7 +199,7 @@ async def test_leaving_tries_once_more_what_was_refused() -> None:
 
 
 async def test_a_refusal_between_single_items_keeps_the_rest_in_order() -> None:
-    """One item poisons the batch; trying the others one by one, the record refuses the second of them."""
+    """One item poisons the batch; trying the others one by one, the store refuses the second of them."""
     record, answers = (
         Record(),
         iter([ValueError(), None, StoreUnavailableError("locked"), ValueError(), None, ValueError()]),

@@ -1,23 +1,32 @@
-"""The real server on loopback, before a real record."""
+"""The real server on loopback, once for each module, before a real store of each test."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.doubles import ManualClock, RecordingLog
 from tests.unit.server.running_server import TOKEN, Site, a_health_snapshot
-from watcher.server.app import make_app
-from watcher.server.context import HealthSnapshot, Record, ServerContext
+from watcher.domain.health import HealthSnapshot
+from watcher.server.app import Access, make_app
+from watcher.server.context import ServerContext, Store
+from watcher.server.listening import Listen
 from watcher.server.metrics import PrometheusTelemetry
-from watcher.server.serving import Listen, serving
+from watcher.server.serving import serving
 from watcher.store.sql import SqlStore
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Given to each client, which would make one of its own and take long over it."""
 
 
 @pytest.fixture
@@ -37,7 +46,7 @@ def telemetry() -> PrometheusTelemetry:
 
 @pytest.fixture(scope="session")
 def ready_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A record with its tables, to copy."""
+    """A store with its tables, to copy."""
     path = tmp_path_factory.mktemp("ready") / "watcher.db"
 
     async def open_once() -> None:
@@ -48,29 +57,58 @@ def ready_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def store(ready_file: Path, tmp_path: Path, telemetry: PrometheusTelemetry) -> AsyncIterator[SqlStore]:
-    """An empty record."""
+    """An empty store."""
     shutil.copyfile(ready_file, tmp_path / "watcher.db")
     async with SqlStore(f"sqlite:///{tmp_path}/watcher.db", telemetry) as opened:
         yield opened
 
 
+class Served:
+    """What is served at the moment: starting and stopping a server for each test would take most of their time."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application of the running test answer."""
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served() -> AsyncIterator[Served]:
+    """Serve on loopback."""
+    switch = Served()
+    async with serving(switch, Listen("127.0.0.1", 0), RecordingLog()) as listen:
+        switch.url = f"http://{listen}"
+        yield switch
+
+
 @pytest.fixture
-def site(store: SqlStore, telemetry: PrometheusTelemetry, clock: ManualClock, log: RecordingLog) -> Site:
-    """Serve the application on loopback, and give a client of it that sends the token."""
+def site(
+    served: Served, store: SqlStore, telemetry: PrometheusTelemetry, clock: ManualClock, log: RecordingLog
+) -> Site:
+    """Serve the application, and give a client of it that sends the token."""
 
     @asynccontextmanager
     async def serve(
-        *, token: str | None = TOKEN, health: HealthSnapshot | None = None, record: Record | None = None
+        *,
+        token: str | None = TOKEN,
+        health: HealthSnapshot | None = None,
+        instead: Store | None = None,
+        hosts: Collection[str] | None = (),
+        **patience: timedelta,
     ) -> AsyncIterator[httpx.AsyncClient]:
         stands = health or a_health_snapshot()
-        context = ServerContext(record or store, clock, log, "1.2.3", lambda: stands)
+        context = ServerContext(instead or store, clock, log, "1.2.3", lambda: stands, **patience)
+        served.app = make_app(context, telemetry, Access(token, hosts))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        async with (
-            serving(make_app(context, telemetry, token), Listen("127.0.0.1", 0), log) as listen,
-            httpx.AsyncClient(base_url=f"http://{listen}", headers=headers, verify=False, trust_env=False) as client,
-        ):
+        transport = httpx.AsyncHTTPTransport(verify=_NO_TLS)
+        async with httpx.AsyncClient(base_url=served.url, headers=headers, transport=transport) as client:
             yield client
+        served.app = None
 
     return serve

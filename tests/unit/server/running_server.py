@@ -10,11 +10,11 @@ from datetime import timedelta
 import httpx
 
 from tests.doubles import START, observation, planned
-from watcher.domain.jobs import JobKey, JobSpec
+from watcher.domain.health import HealthSnapshot
+from watcher.domain.jobs import JobFacts, JobKey, JobSpec
 from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition, detect, moved
 from watcher.engine.ports import Change
-from watcher.server.context import HealthSnapshot
 from watcher.store.sql import SqlStore
 
 TOKEN = "a-token-of-the-tests"
@@ -32,6 +32,9 @@ def a_health_snapshot(**changes: object) -> HealthSnapshot:
         "last_answers": {"openai": None},
         "rejections": {},
         "notifiers": ("pager",),
+        "usual_source": "openai",
+        "store_error": None,
+        "has_condition": False,
     }
     return HealthSnapshot(**(usual | changes))  # type: ignore[arg-type]
 
@@ -41,14 +44,19 @@ async def watch(store: SqlStore, *ids: str, source: str = "openai") -> None:
     await store.upsert_jobs([JobSpec(JobKey(source, each)) for each in ids], START)
 
 
-async def see(store: SqlStore, job_id: str, *statuses: str, recipients: tuple[str, ...] = ()) -> list[Transition]:
-    """Record that a watched job passed through statuses, a minute each, and who is owed that."""
+async def see(
+    store: SqlStore, job_id: str, *statuses: str, recipients: tuple[str, ...] = (), facts: JobFacts | None = None
+) -> list[Transition]:
+    """Record that a watched job passed through statuses, a minute each, and who is owed that; `facts` come last."""
     transitions = []
     for minute, status in enumerate(statuses):
         key = JobKey("openai", job_id)
         job = await store.job(key)
         assert job is not None
-        transition = detect(job, observation(status, START + timedelta(minutes=minute), key))
+        seen = observation(status, START + timedelta(minutes=minute), key)
+        if facts and minute == len(statuses) - 1:
+            seen = replace(seen, facts=facts)
+        transition = detect(job, seen)
         assert transition is not None
         after = moved(job, transition)
         after = replace(after, due_at=None) if is_terminal(after.state) else after

@@ -8,6 +8,8 @@ from tests.unit.server.running_server import TOKEN, Site, watch
 from watcher.domain.jobs import JobKey
 from watcher.store.sql import SqlStore
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 READS = ("/metrics", "/openapi.json", "/api/v1/jobs", "/api/v1/jobs/openai/ftjob-1", "/api/v1/deliveries")
 CHANGES = (("POST", "/api/v1/jobs", {"id": "ftjob-2"}), ("DELETE", "/api/v1/jobs/openai/ftjob-1", None))
 

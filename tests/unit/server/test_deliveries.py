@@ -10,6 +10,8 @@ from watcher.domain.deliveries import Delivered, Rejected, after_attempt
 from watcher.domain.overview import ORPHANED, delivery_row
 from watcher.store.sql import SqlStore
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 DELIVERIES = "/api/v1/deliveries"
 
 

@@ -9,9 +9,11 @@ import pytest
 
 from tests.doubles import ManualClock
 from tests.unit.server.running_server import Site, a_health_snapshot, see, watch
-from watcher.domain.jobs import JobKey
+from watcher.domain.jobs import JobError, JobFacts, JobKey
 from watcher.domain.overview import job_row
 from watcher.store.sql import SqlStore
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 JOBS = "/api/v1/jobs"
 
@@ -32,7 +34,7 @@ async def test_a_row_is_what_the_commands_show_with_times_for_programs(
     async with site() as client:
         (row,) = (await client.get(JOBS)).json()["data"]
     times = {"status_since": "2026-11-24T12:00:00+00:00", "next_poll_at": "2026-11-24T12:00:00+00:00"}
-    assert row == job_row(job, now) | times
+    assert row == job_row(job, now) | times | {"model": None, "fine_tuned_model": None, "error": None}
     assert (row["status"], row["for"], row["next_poll"]) == ("queued", "1m 30s", "now")
 
 
@@ -96,6 +98,28 @@ async def test_a_job_is_shown_with_its_history(site: Site, store: SqlStore, cloc
     ]
 
 
+async def test_why_a_job_failed_and_what_its_model_is_called_is_shown(site: Site, store: SqlStore) -> None:
+    await watch(store, "done", "failed", "new")
+    await see(store, "done", "running", "succeeded", facts=JobFacts("gpt-4.1", fine_tuned_model="ft:gpt-4.1:acme::x"))
+    error = JobError("invalid_training_file", "Line 7 is no JSON.", "training_file")
+    await see(store, "failed", "running", "failed", facts=JobFacts("gpt-4.1", error=error))
+    shown = ("model", "fine_tuned_model", "error")
+    async with site() as client:
+        rows = {row["id"]: row for row in (await client.get(JOBS)).json()["data"]}
+        ones = {each: (await client.get(f"{JOBS}/openai/{each}")).json() for each in rows}
+        added = (await client.post(JOBS, json={"id": "failed"})).json()
+    told = {"code": "invalid_training_file", "message": "Line 7 is no JSON.", "param": "training_file"}
+    assert {each: tuple(rows[each][name] for name in shown) for each in rows} == {
+        "done": ("gpt-4.1", "ft:gpt-4.1:acme::x", None),
+        "failed": ("gpt-4.1", None, told),
+        "new": (None, None, None),
+    }
+    assert {each: [ones[each][name] for name in shown] for each in ones} == {
+        each: [rows[each][name] for name in shown] for each in rows
+    }
+    assert added["error"] == told
+
+
 async def test_a_job_is_added_with_its_name_and_labels(site: Site, store: SqlStore) -> None:
     async with site() as client:
         answer = await client.post(JOBS, json={"id": "ftjob-1", "name": "bot v3", "labels": {"team": "nlp"}})
@@ -105,6 +129,20 @@ async def test_a_job_is_added_with_its_name_and_labels(site: Site, store: SqlSto
     job = await store.job(JobKey("openai", "ftjob-1"))
     assert job is not None
     assert (job.name, job.labels) == ("bot v3", {"team": "nlp"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("\u0646\u0645\u06cc\u200c\u062f\u0627\u0646\u0645", id="Persian with its half-space"),
+        pytest.param("\U0001f469\u200d\U0001f4bb bot", id="an emoji with a joiner"),
+    ],
+)
+async def test_letters_that_need_joiners_are_letters(site: Site, name: str) -> None:
+    async with site() as client:
+        answer = await client.post(JOBS, json={"id": "ftjob-1", "name": name, "labels": {name: name}})
+    assert answer.status_code == 201
+    assert (answer.json()["name"], answer.json()["labels"]) == (name, {name: name})
 
 
 async def test_a_known_job_gets_the_new_name_and_is_asked_for_once_more(
@@ -119,8 +157,9 @@ async def test_a_known_job_gets_the_new_name_and_is_asked_for_once_more(
     assert (answer.json()["name"], answer.json()["next_poll_at"]) == ("renamed", "2026-11-24T13:00:00+00:00")
 
 
-async def test_a_job_without_a_source_goes_to_the_only_one(site: Site, store: SqlStore) -> None:
-    async with site(health=a_health_snapshot(last_answers={"azure": None})) as client:
+async def test_a_job_without_a_source_goes_to_the_usual_one(site: Site) -> None:
+    health = a_health_snapshot(last_answers={"openai": None, "azure": None}, usual_source="azure")
+    async with site(health=health) as client:
         answer = await client.post(JOBS, json={"id": "ftjob-1"})
     assert answer.headers["location"] == "/api/v1/jobs/azure/ftjob-1"
 

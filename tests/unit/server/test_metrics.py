@@ -24,6 +24,8 @@ from watcher.errors import StoreError, StoreUnavailableError
 from watcher.server.metrics import PrometheusTelemetry
 from watcher.store.sql import SqlStore
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PREFIX = "finetune_watcher_"
 MINUTE = timedelta(minutes=1)
 
@@ -219,7 +221,7 @@ async def test_without_the_record_the_rest_is_still_shown(site: Site, telemetry:
             raise StoreUnavailableError("busy")
 
     use_everything(telemetry)
-    samples = await scrape(site, record=Unavailable())
+    samples = await scrape(site, instead=Unavailable())
     assert samples["store_errors_total", "record"] == 1
     assert not any(name in {"jobs", "pending_deliveries"} for name, *_ in samples)
 

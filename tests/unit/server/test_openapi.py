@@ -18,18 +18,19 @@ from schemathesis import Case
 from tests.doubles import ManualClock, RecordingLog
 from tests.unit.server.running_server import TOKEN, a_health_snapshot, see, watch
 from watcher.domain.deliveries import DeliveryState
-from watcher.server.app import make_app
+from watcher.server.app import Access, make_app
 from watcher.server.context import ServerContext
+from watcher.server.listening import Listen
 from watcher.server.metrics import PrometheusTelemetry
 from watcher.server.openapi import document
-from watcher.server.serving import Listen, serving
+from watcher.server.serving import serving
 from watcher.store.sql import SqlStore
 
 AUTHORISED = {"Authorization": f"Bearer {TOKEN}"}
 
 
 class _Service(threading.Thread):
-    """Serves a record with some jobs on a thread of its own: schemathesis does not speak asyncio."""
+    """Serves a store with some jobs on a thread of its own: schemathesis does not speak asyncio."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(daemon=True)
@@ -59,7 +60,7 @@ class _Service(threading.Thread):
             await watch(store, *(f"ftjob-{number}" for number in range(3)))
             await see(store, "ftjob-1", "queued", "paused", "succeeded", recipients=("pager", "chat"))
             context = ServerContext(store, ManualClock(), self.log, "1.2.3", a_health_snapshot)
-            async with serving(make_app(context, telemetry, TOKEN), Listen("127.0.0.1", 0), self.log) as listen:
+            async with serving(make_app(context, telemetry, Access(TOKEN)), Listen("127.0.0.1", 0), self.log) as listen:
                 self.url = f"http://{listen}"
                 self._is_ready.set()
                 await self._over.wait()

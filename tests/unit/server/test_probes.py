@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 from tests.doubles import ManualClock
 from tests.unit.server.running_server import Site, a_health_snapshot
-from watcher.store.sql import SqlStore
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECOND = timedelta(seconds=1)
 SILENT = "no source has answered within 1m 30s"
@@ -57,15 +59,29 @@ async def test_it_is_not_ready_without_its_record(site: Site, tmp_path: Path) ->
         answer = await client.get("/readyz")
         page = await client.get("/api/v1/jobs")
     assert answer.status_code == 503
-    assert answer.json()["checks"] == {"store": "the record cannot be read", "sources": "ok"}
+    assert answer.json()["checks"] == {"store": "the store cannot be read", "sources": "ok"}
     assert page.status_code == 503
     assert page.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_record_that_does_not_answer_in_time_is_not_waited_for(
-    site: Site, monkeypatch: pytest.MonkeyPatch, store: SqlStore
-) -> None:
-    monkeypatch.setattr("watcher.server.api.STORE_PATIENCE", timedelta(0))
-    async with site(record=store) as client:
+async def test_a_store_that_does_not_answer_in_time_is_not_waited_for(site: Site) -> None:
+    async with site(store_patience=timedelta(0)) as client:
         answer = await client.get("/readyz")
-    assert answer.json()["checks"]["store"] == "the record does not answer in time"
+    assert answer.json()["checks"]["store"] == "the store does not answer in time"
+
+
+async def test_a_store_that_hangs_is_asked_once_for_all_probes(site: Site) -> None:
+    class Hanging:
+        asked = 0
+
+        async def page_of_jobs(self, *, limit: int) -> None:
+            self.asked += limit
+            await asyncio.Event().wait()
+
+    store = Hanging()
+    async with site(instead=store, store_patience=timedelta(seconds=0.01)) as client:
+        answers = await asyncio.gather(*(client.get("/readyz") for _ in range(5)))
+        alive = await client.get("/livez")
+    assert {answer.status_code for answer in answers} == {503}
+    assert alive.status_code == 200
+    assert store.asked == 1

@@ -15,6 +15,8 @@ from tests.doubles import RecordingLog
 from tests.unit.server.running_server import Site, watch
 from watcher.store.sql import SqlStore
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 JOBS = "/api/v1/jobs"
 JSON = {"Content-Type": "application/json"}
 
@@ -92,6 +94,10 @@ async def test_every_mistake_of_a_query_is_told(site: Site, path: str, query: st
         ({"id": "x", "source": None}, {"/source"}),
         ({"id": "x", "source": "@watcher"}, {"/source"}),
         ({"id": "x", "name": "a\nb"}, {"/name"}),
+        ({"id": "x", "name": ""}, {"/name"}),
+        ({"id": "x", "name": "\u202etob"}, {"/name"}),
+        ({"id": "x", "labels": {"team": ""}}, {"/labels/team"}),
+        ({"id": "x", "labels": {"team": "\u2066a"}}, {"/labels/team"}),
         ({"id": "x", "name": "\ud800"}, {"/name"}),
         ({"id": "x", "name": "n" * 201}, {"/name"}),
         (
@@ -108,6 +114,21 @@ async def test_every_mistake_of_a_new_job_is_told(
         answer = await client.post(JOBS, content=json.dumps(document), headers=JSON)
     assert set(mistakes(answer)) == wrong
     assert await store.jobs() == []
+
+
+async def test_a_query_of_more_parameters_than_there_can_be_is_refused_as_a_whole(site: Site) -> None:
+    async with site() as client:
+        answer = await client.get(f"{JOBS}?{'&'.join(f'a{number}' for number in range(33))}")
+    assert problem(answer, 422)["detail"] == "The query has more than 32 parameters."
+
+
+async def test_of_thousands_of_mistakes_the_first_are_told(site: Site) -> None:
+    document = {"id": "x", "labels": {"n" * 300 + str(number): 1 for number in range(200)}}
+    async with site() as client:
+        answer = await client.post(JOBS, json=document)
+    assert problem(answer, 422)["detail"] == "The request has 200 mistakes; the first 32 are named."
+    assert len(answer.json()["mistakes"]) == 32
+    assert len(answer.content) < 10_000
 
 
 async def test_the_sources_that_there_are_are_named(site: Site) -> None:
@@ -155,14 +176,12 @@ async def test_a_body_of_unknown_length_is_cut_off(site: Site) -> None:
         problem(await client.post(JOBS, content=endless(), headers=JSON), 413)
 
 
-async def test_a_body_that_does_not_arrive_is_not_waited_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watcher.server.parsing.BODY_TIMEOUT", timedelta(seconds=0.05))
-
+async def test_a_body_that_does_not_arrive_is_not_waited_for(site: Site) -> None:
     async def stalled() -> AsyncIterator[bytes]:
         yield b"{"
         await asyncio.sleep(0.3)
 
-    async with site() as client:
+    async with site(body_timeout=timedelta(seconds=0.05)) as client:
         problem(await client.post(JOBS, content=stalled(), headers=JSON), 408)
 
 
@@ -171,11 +190,11 @@ async def test_a_fault_of_ours_is_logged_and_shows_nothing(site: Site, store: Sq
         async def page_of_jobs(self, **_query: object) -> None:
             raise RuntimeError("the inside")
 
-    async with site(record=Broken()) as client:
+    async with site(instead=Broken()) as client:
         answer = await client.get(JOBS)
     problem(answer, 500)
     assert "inside" not in answer.text
-    assert log.events("exception") == ["page failed"]
+    assert log.events("exception") == ["request failed with an internal error"]
 
 
 async def test_the_server_does_not_say_what_it_is(site: Site, store: SqlStore) -> None:

@@ -20,7 +20,9 @@ from starlette.routing import Route
 
 from tests.doubles import RecordingLog
 from watcher.errors import ConfigurationError
-from watcher.server.serving import Listen, check_exposure, parse_listen, serving
+from watcher.server.connections import Bounds
+from watcher.server.listening import Listen
+from watcher.server.serving import serving
 
 ANYWHERE = Listen("127.0.0.1", 0)
 
@@ -41,61 +43,6 @@ def an_app() -> Starlette:
         return PlainTextResponse("done")
 
     return Starlette(routes=[Route("/", hello), Route("/endless", endless), Route("/slow", slow)])
-
-
-@pytest.mark.parametrize(
-    ("text", "listen", "is_private"),
-    [
-        ("127.0.0.1:8321", Listen("127.0.0.1", 8321), True),
-        ("127.8.8.8:1", Listen("127.8.8.8", 1), True),
-        ("localhost:8321", Listen("localhost", 8321), True),
-        ("[::1]:8321", Listen("::1", 8321), True),
-        ("unix:/run/watcher/http.sock", Listen(path=Path("/run/watcher/http.sock")), True),
-        ("0.0.0.0:8321", Listen("0.0.0.0", 8321), False),
-        ("[::]:8321", Listen("::", 8321), False),
-        ("10.0.0.1:65535", Listen("10.0.0.1", 65535), False),
-        ("watcher.example.com:80", Listen("watcher.example.com", 80), False),
-        ("localhost.example.com:80", Listen("localhost.example.com", 80), False),
-    ],
-)
-def test_an_address_is_read_and_judged(text: str, listen: Listen, is_private: bool) -> None:
-    assert parse_listen(text) == listen
-    assert str(listen) == text
-    assert listen.is_private == is_private
-    check_exposure(listen, has_token=True)
-    if is_private:
-        check_exposure(listen, has_token=False)
-    else:
-        with pytest.raises(ConfigurationError, match=r"http\.token"):
-            check_exposure(listen, has_token=False)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "8321",
-        ":8321",
-        "127.0.0.1",
-        "127.0.0.1:",
-        "127.0.0.1:http",
-        "127.0.0.1:65536",
-        "127.0.0.1:-1",
-        "127.0.0.1:²",
-        "::1:8321",
-        "[127.0.0.1]:8321",
-        "[]:8321",
-        "a b:8321",
-        "unix:",
-        "unix:http.sock",
-        "http://127.0.0.1:8321",
-        "127.0.0.1\n:8321",
-        "unix:/run/\0",
-    ],
-)
-def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"http\.listen: expected HOST:PORT"):
-        parse_listen(text)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
@@ -191,10 +138,9 @@ async def test_an_answer_under_way_is_finished() -> None:
             await client.get(f"http://{bound}/")
 
 
-async def test_an_answer_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watcher.server.serving.STOP_SECONDS", 1)
+async def test_an_answer_without_an_end_is_given_up() -> None:
     async with httpx.AsyncClient(verify=False, trust_env=False) as client:
-        async with serving(an_app(), ANYWHERE, RecordingLog()) as bound:
+        async with serving(an_app(), ANYWHERE, RecordingLog(), Bounds(stop_seconds=1)) as bound:
             response = await client.send(client.build_request("GET", f"http://{bound}/endless"), stream=True)
             begun = monotonic()
         assert monotonic() - begun < 2.5

@@ -89,6 +89,7 @@ class World:
             heartbeat=heartbeat,
             service="w1",
             configured=[JobSpec(JobKey("openai", "a"))],
+            usual_source="openai",
             retention=SERVICE_RETRY_POLICY.give_up_after,
         )
         self.maintenance = Maintenance(self.pipeline, store, ServiceManager({}), surroundings)
@@ -121,7 +122,7 @@ async def test_a_record_that_cannot_be_written_is_told_once_at_each_outage(store
     assert world.told() == ["watcher.store.failing"] * 2
     envelope = json.loads(encode(world.notifier.received[0]))
     assert envelope["data"]["error"] == "the disk is full"
-    assert not world.maintenance.is_well()
+    assert not world.maintenance.health.snapshot().is_well
 
 
 async def test_the_switch_beats_while_all_is_well_and_fails_aloud_while_it_is_not(store: SqlStore) -> None:
@@ -156,14 +157,14 @@ async def test_it_says_how_things_stand(store: SqlStore, monkeypatch: pytest.Mon
     await until(lambda: world.poller.watched)
     await until(lambda: world.poller.last_answers()["openai"])
     assert await world.maintenance.status() == "1 jobs watched, 0 deliveries pending, last answer 0s ago"
-    health = world.maintenance.health()
+    health = world.maintenance.health.snapshot()
     assert (health.watched, health.stalled, health.rejections, list(health.notifiers)) == (1, [], {}, ["chat"])
 
     async def refuse() -> object:
         raise FAILING
 
     monkeypatch.setattr(store, "pending_deliveries", refuse)
-    assert await world.maintenance.status() == "the record cannot be read: the disk is full"
+    assert await world.maintenance.status() == "the store cannot be read: the disk is full"
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
@@ -179,9 +180,9 @@ async def test_what_cannot_be_recorded_makes_the_service_unwell_and_is_told(stor
     world.faults.before_record = breaks
     running = asyncio.create_task(world.poller.run())
     world.poller.wake()
-    await until(world.maintenance.stuck)
-    assert world.maintenance.store_error() is None
-    assert not world.maintenance.is_well()
+    await until(lambda: world.maintenance.health.snapshot().stuck)
+    assert world.maintenance.health.snapshot().store_error is None
+    assert not world.maintenance.health.snapshot().is_well
     await world.maintenance.monitor()
     world.clock.move(minutes=5)
     await world.maintenance.monitor()

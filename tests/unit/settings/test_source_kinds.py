@@ -39,11 +39,13 @@ def shown(settings: Any, source: str) -> dict[str, Any]:
 def test_a_source_is_validated_by_the_settings_of_its_kind(complain: Complain) -> None:
     assert complain('[sources.europe]\nkind = "azure"\nendpoint = "nowhere"\nbase_url = "https://h"') == [
         (
-            "sources.europe.endpoint: got 'nowhere', expected an https:// URL such as https://example.openai.azure.com, "
+            "sources.europe.endpoint: got 'nowhere', expected an https:// URL such as "
+            "https://example.openai.azure.com, "
             "without user, query or fragment"
         ),
         (
-            "sources.europe.base_url: unknown key; expected one of: api_key, api_key_file, api_version, client_cert_file, "
+            "sources.europe.base_url: unknown key; expected one of: api_key, api_key_file, api_version, "
+            "client_cert_file, "
             "client_key_file, endpoint, interval, kind, max_interval, max_requests_per_minute, progress, strategy, "
             "timeout, token, token_command, token_file"
         ),

@@ -86,7 +86,9 @@ class Dispatcher:
         self._runtime = runtime
         self._log = runtime.log
         self._attempt_limit = attempt_limit
-        self._settlements = GroupCommit("outcomes of deliveries", store.settle, self, runtime.log)
+        self._settlements = GroupCommit(
+            "outcomes of deliveries", store.settle, self, runtime.log, runtime.commit_retry_seconds
+        )
         self._wake = asyncio.Event()
         self._is_stopping = False
         self.liveness = Liveness()
@@ -102,7 +104,7 @@ class Dispatcher:
         return self._settlements.refusal or self._store_error
 
     def stuck(self) -> StoreError | None:
-        """Say which outcomes cannot be recorded although the record can be written; None if there are none."""
+        """Say which outcomes cannot be recorded although the store can be written; None if there are none."""
         return self._settlements.stuck
 
     def health(self) -> list[Health]:

@@ -38,7 +38,7 @@ class JobCache:
         self._jobs: dict[JobKey, Job] = {}
         """Every job as last known."""
         self._unrecorded: Counter[JobKey] = Counter()
-        self._changes = GroupCommit("changes of jobs", record.record, self, runtime.log)
+        self._changes = GroupCommit("changes of jobs", record.record, self, runtime.log, runtime.commit_retry_seconds)
 
     async def __aenter__(self) -> Self:
         """Start recording."""
@@ -60,7 +60,7 @@ class JobCache:
 
     @property
     def stuck(self) -> StoreError | None:
-        """Which changes cannot be recorded although the record can be written; None if there are none."""
+        """Which changes cannot be recorded although the store can be written; None if there are none."""
         return self._changes.stuck
 
     def keep(self, job: Job) -> None:
@@ -83,9 +83,9 @@ class JobCache:
     def put(self, change: Change) -> None:
         """Have a change recorded soon, in order."""
         key = change.job.key
-        if change.transition is None and (self._changes.refusal or self._changes.stuck):
+        if not change.has_events and (self._changes.refusal or self._changes.stuck):
             # While it cannot be written, the last word on a job's failures is enough.
-            self._settle(self._changes.take_back(lambda each: each.job.key == key and each.transition is None))
+            self._settle(self._changes.take_back(lambda each: each.job.key == key and not each.has_events))
         self._jobs[key] = change.job
         self._unrecorded[key] += 1
         self._changes.put(change)

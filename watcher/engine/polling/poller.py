@@ -98,7 +98,7 @@ class Poller:
         return self._cache.refusal or self._due.store_error
 
     def stuck(self) -> StoreError | None:
-        """Say which changes cannot be recorded although the record can be written; None if there are none."""
+        """Say which changes cannot be recorded although the store can be written; None if there are none."""
         return self._cache.stuck
 
     def health(self) -> list[Health]:

@@ -44,8 +44,7 @@ class Access:
         """
         if self.credential is None and _is_of_openai(self.base_url):
             raise ConfigurationError(
-                f"source {name}: no API key: set OPENAI_API_KEY, or api_key_file under [sources.{name}], "
-                "or pass --api-key-file"
+                f"source {name}: no API key: set OPENAI_API_KEY, or api_key_file under [sources.{name}]"
             )
         given = {"OpenAI-Organization": self.organization, "OpenAI-Project": self.project}
         return Endpoint(

@@ -27,7 +27,6 @@ from tests.doubles import (
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Delivered, DeliveryState, Failed, Outcome, Rejected
 from watcher.domain.jobs import JobKey
 from watcher.domain.transitions import Transition, detect, event_id
-from watcher.engine import group_commit
 from watcher.engine.delivery import dispatcher as deliver_module
 from watcher.engine.delivery.dispatcher import Dispatcher
 from watcher.engine.delivery.memory import MemoryDeliveries
@@ -42,7 +41,7 @@ def transition(status: str, job_id: str = "ftjob-1", seq: int = 1) -> Transition
 
 
 class World:
-    """A delivering pipeline with a record in memory and a clock that is moved."""
+    """A delivering pipeline with a store in memory and a clock that is moved."""
 
     def __init__(self, notifiers: Mapping[str, Notifier], **options: Any) -> None:
         self.clock = ManualClock()
@@ -247,9 +246,8 @@ async def test_it_knows_how_each_notifier_has_been_doing() -> None:
     assert seen[2].last_success == START
 
 
-async def test_nothing_is_claimed_while_outcomes_cannot_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_is_claimed_while_outcomes_cannot_be_recorded() -> None:
     """A claim anew would take the token that the waiting outcome must show: the message would go out twice."""
-    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
     notifier = ScriptedNotifier()
     world = World({"chat": notifier})
     settle, refused = world.record.settle, 0

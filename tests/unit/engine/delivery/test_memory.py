@@ -1,4 +1,4 @@
-"""The record of a `watch` keeps the contract of the real one, as far as one process can see it."""
+"""The store of a `watch` keeps the contract of the real one, as far as one process can see it."""
 
 from __future__ import annotations
 

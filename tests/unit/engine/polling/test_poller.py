@@ -26,7 +26,6 @@ from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import FirstSeen, Route
 from watcher.domain.transitions import Reason
-from watcher.engine import group_commit
 from watcher.engine.polling.poller import Poller
 from watcher.engine.ports import Change
 from watcher.errors import MissingError, RejectedError, StoreUnavailableError, TransientError
@@ -51,6 +50,7 @@ class World:
         script: Mapping[str, Sequence[str | Exception]],
         concurrency: int = 8,
         patience: Mapping[str, Any] | None = None,
+        retry_seconds: float = 0.01,
         **how: Any,
     ) -> None:
         self.clock = ManualClock()
@@ -61,7 +61,7 @@ class World:
         self.faults = FaultyStore(store)
         self.poller = Poller(
             self.faults,
-            runtime(self.clock, self.log),
+            runtime(self.clock, self.log, retry_seconds),
             routes=[Route("chat"), Route("all", first_seen=FirstSeen.ALWAYS)],
             wake_delivery=self._count,
             **(patience or {}),
@@ -252,11 +252,8 @@ async def test_two_watchers_record_a_transition_once(store: SqlStore, tmp_path: 
     assert await ours.statuses() == ["queued", "running"]
 
 
-async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(store: SqlStore) -> None:
     """Even a status that came and went meanwhile is recorded, and owed, in order."""
-    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
     world = World(store, {"a": ["queued", "running", "paused", "succeeded"], "b": [BUSY]})
     await world.watch("a")
     broken: set[str] = set()
@@ -280,14 +277,14 @@ async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
         assert await world.statuses() == ["queued"]
         assert str(world.poller.store_error()) == "the disk is full"
         broken.remove("claim")
-        await world.round(2, seconds=30)  # the record does not know yet that the failing job should wait
+        await world.round(2, seconds=30)  # the store does not know yet that the failing job should wait
         broken.clear()
         await until(lambda: world.log.events("info").count("transition") == 4)
 
     assert await world.statuses() == ["queued", "running", "paused", "succeeded"]
     assert world.log.events("error") == [
         "the store cannot be read, polling goes on from memory",
-        "record not written, keeping what it lacks",
+        "the store cannot be written, keeping what it lacks",
     ]
 
 
@@ -329,9 +326,8 @@ async def test_an_observation_that_comes_too_late_is_dropped_and_the_job_read_an
     assert "stale update dropped: another watcher recorded it first" in world.log.events("info")
 
 
-async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ended while the record was out of reach, and the hourly tidying came by."""
-    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
+async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore) -> None:
+    """It ended while the store was out of reach, and the hourly tidying came by."""
     world = World(store, {"a": ["running", "succeeded"]})
     await world.watch("a")
     async with world.running():
@@ -348,10 +344,7 @@ async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore, monkey
     assert await world.statuses() == ["running", "succeeded"]
 
 
-async def test_what_cannot_be_recorded_is_kept_with_all_that_follows_and_told_of(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
+async def test_what_cannot_be_recorded_is_kept_with_all_that_follows_and_told_of(store: SqlStore) -> None:
     world = World(store, {"a": ["running", BUSY, BUSY, "succeeded"], "b": ["queued"]})
     await world.watch("a", "b")
 
@@ -375,11 +368,8 @@ async def test_what_cannot_be_recorded_is_kept_with_all_that_follows_and_told_of
     assert world.log.events("exception") == ["item cannot be recorded, kept and tried again"]
 
 
-async def test_failures_do_not_pile_up_while_nothing_can_be_recorded(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 60)
-    world = World(store, {"a": ["running", BUSY]})
+async def test_failures_do_not_pile_up_while_nothing_can_be_recorded(store: SqlStore) -> None:
+    world = World(store, {"a": ["running", BUSY]}, retry_seconds=60)
     await world.watch("a")
     async with world.running():
         await world.round(1)

@@ -1,4 +1,4 @@
-"""A receiver that is not always in the mood."""
+"""A receiver that refuses some of the messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from watcher.simulator.receiver import ACCEPTED
 from watcher.simulator.server import Manner, Received, Reply
 
 SHARE_REFUSED = 0.04
-"""More of it, and messages that are refused time and again would decide how long a run takes."""
+"""With a greater share, the retries of messages that are refused repeatedly would decide how long a run takes."""
 REFUSALS = (
     Reply(500),
     Reply(503),
@@ -19,6 +19,6 @@ REFUSALS = (
 )
 
 
-def moody(random: Random) -> Callable[[Received], Reply]:
-    """Return answers that accept nearly everything, and refuse the rest in ways that may pass."""
+def unreliable_answers(random: Random) -> Callable[[Received], Reply]:
+    """Return answers that accept nearly everything, and refuse the rest with errors that permit a retry."""
     return lambda _: random.choice(REFUSALS) if random.random() < SHARE_REFUSED else ACCEPTED

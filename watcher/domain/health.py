@@ -1,0 +1,53 @@
+"""How the running service stands at one moment: what probes, metrics, the service manager and the heartbeat read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+SILENT_WAITS = 3
+"""A service that polls and had no answer for this many of its longest waits sees nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSnapshot:
+    """How the running pipeline stands, and what it is configured to reach."""
+
+    since: datetime
+    """When it began: at the start, or at the last reload."""
+    longest_wait: timedelta
+    """The longest time between two polls of a job."""
+    stalled: Sequence[str]
+    """The loops that make no progress."""
+    watched: int
+    """How many jobs are being polled."""
+    last_answers: Mapping[str, datetime | None]
+    """When each configured source last answered a poll."""
+    rejections: Mapping[str, str | None]
+    """Why a source refuses the watcher, for those that do."""
+    notifiers: Collection[str]
+    """The configured notifiers."""
+    usual_source: str
+    """The source of a job that is named without one."""
+    store_error: str | None
+    """Why the store could not be read or written the last time; None while it can."""
+    has_condition: bool
+    """Whether a source, a notifier or a job is in a condition that the watcher tells of."""
+    stuck: str | None = None
+    """What cannot be recorded although the store can be written; None if there is nothing."""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the watcher sees, records and can speak."""
+        return not (self.stalled or self.store_error or self.stuck or self.has_condition)
+
+    @property
+    def silence_limit(self) -> timedelta:
+        """How long all sources together may give no answer before the watcher counts as blind."""
+        return SILENT_WAITS * self.longest_wait
+
+    def is_blind(self, now: datetime) -> bool:
+        """Tell whether jobs are polled and no source has answered within the limit."""
+        signs = [self.since, *(answer for answer in self.last_answers.values() if answer)]
+        return self.watched > 0 and max(signs) < now - self.silence_limit
