@@ -16,6 +16,7 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 from watcher.http.client import (  # noqa: E402 - after the line above
     USER_AGENT_NAME,
     Bounds,
+    Headers,
     HttpClient,
     Request,
     user_agent,
@@ -29,6 +30,7 @@ __all__ = [
     "Answer",
     "AnswerTooLargeError",
     "Bounds",
+    "Headers",
     "HttpClient",
     "HttpError",
     "Pacer",

@@ -18,6 +18,8 @@ from watcher.http.tls import TlsContext, tls_context
 
 Request = httpx.Request
 """A request, which may be sent any number of times."""
+Headers = httpx.Headers
+"""The headers of a request or of an answer."""
 
 USER_AGENT_NAME = "finetune-watcher"
 

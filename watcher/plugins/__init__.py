@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     )
     from watcher.plugins.values import BaseUrl, HeaderText, Key
     from watcher.sources.access import CertificateSettings, Command, KeySettings, credential_of
+    from watcher.sources.credentials import Credential, FixedCredential
     from watcher.sources.decoding import complaint_about, malformed, read, text_of
     from watcher.sources.endpoint import Endpoint
     from watcher.sources.errors import Complaint, ErrorRules
@@ -67,6 +68,7 @@ _HOMES = {
     ),
     "watcher.plugins.values": "BaseUrl HeaderText Key",
     "watcher.sources.access": "CertificateSettings Command KeySettings credential_of",
+    "watcher.sources.credentials": "Credential FixedCredential",
     "watcher.sources.decoding": "complaint_about malformed read text_of",
     "watcher.sources.endpoint": "Endpoint",
     "watcher.sources.errors": "Complaint ErrorRules",
@@ -94,6 +96,7 @@ __all__ = [
     "Complaint",
     "ConfigurationError",
     "Count",
+    "Credential",
     "Delivered",
     "Detail",
     "Dialect",
@@ -101,6 +104,7 @@ __all__ = [
     "Endpoint",
     "ErrorRules",
     "Failed",
+    "FixedCredential",
     "Flag",
     "HeaderText",
     "HttpSource",

@@ -35,6 +35,9 @@ CONCURRENT_REQUESTS = 128
 
 C = TypeVar("C", bound="Section")
 
+EventWord = Callable[[str, JobState], str]
+"""Returns the word that a status in a state gives to the type of its event, `fine_tuning.job.<word>`."""
+
 
 class ListOrder(StrEnum):
     """In which order a service lists its jobs."""
@@ -105,6 +108,16 @@ class Source(Protocol):
         ...
 
 
+def own_words(status: str, state: JobState) -> str:  # noqa: ARG001 - a rule for the type of an event
+    """Name an event by the status as it stands: for services that speak OpenAI's words."""
+    return status
+
+
+def documented_words(status: str, state: JobState) -> str:  # noqa: ARG001 - a rule for the type of an event
+    """Name an event by the state, in the words that OpenAI documents: a receiver needs to know no others."""
+    return documented_word(state)
+
+
 @dataclass(frozen=True, slots=True)
 class SourceContext:
     """What the watcher gives a source to work with."""
@@ -121,16 +134,8 @@ class SourceContext:
     """To be awaited before each request: keeps to the rate limit. None: a request may always be sent."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Waits so many seconds before another attempt."""
-
-
-def own_words(status: str, state: JobState) -> str:  # noqa: ARG001 - a rule for the type of an event
-    """Name an event by the status as it stands: for services that speak OpenAI's words."""
-    return status
-
-
-def documented_words(status: str, state: JobState) -> str:  # noqa: ARG001 - a rule for the type of an event
-    """Name an event by the state, in the words that OpenAI documents: a receiver needs to know no others."""
-    return documented_word(state)
+    event_word: EventWord = own_words
+    """The rule of its kind: see `SourcePlugin.event_word`. Observations say the word where it is not the status."""
 
 
 def any_id(job_id: str) -> str:
@@ -153,7 +158,7 @@ class SourcePlugin(Generic[C]):
     variables: Mapping[str, str] = field(default_factory=dict)
     """The variables of the environment that users of the service have already, and the settings that they give. They
     apply to the source that is named by its kind. Of two that give the same setting, the first prevails."""
-    event_word: Callable[[str, JobState], str] = documented_words
+    event_word: EventWord = documented_words
     """Which word a status in a state gives to the type of its event, `fine_tuning.job.<word>`."""
     read_id: Callable[[str], str] = any_id
     """Checks an id as people give it, and shortens one that says more than is needed, such as a resource name. Raises

@@ -68,8 +68,11 @@ def open_source(
     """
     from watcher.plugins.registry import sources
 
-    context = SourceContext(name, runtime.clock, runtime.log, settings.timeout, turn=turn)
-    return sources.plugin(settings.kind).build(settings, context)
+    plugin = sources.plugin(settings.kind)
+    context = SourceContext(
+        name, runtime.clock, runtime.log, settings.timeout, turn=turn, event_word=plugin.event_word
+    )
+    return plugin.build(settings, context)
 
 
 def default_source(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from watcher.errors import ConfigurationError
@@ -100,6 +99,5 @@ def _variables(kind: str) -> Mapping[str, str]:
         return {}  # a kind that cannot be used is told when the settings of the source are read
 
 
-@cache
 def _installed() -> frozenset[str]:
     return frozenset(sources.kinds())

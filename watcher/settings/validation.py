@@ -109,7 +109,9 @@ class Kinds(Generic[M]):
             return entries
         built = {name: self.model.model_validate(self._common(values)) for name, values in entries.items()}
         for name, entry in built.items():
-            entry.model_fields_set.update(entries[name])  # what is left out here has been set all the same
+            # What is left out here has been set all the same.
+            entry.model_fields_set.clear()
+            entry.model_fields_set.update(entries[name])
         return built
 
     def _model_for(self, values: Mapping[str, Any]) -> type[M]:

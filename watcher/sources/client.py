@@ -13,7 +13,7 @@ import tenacity
 from tenacity import RetryCallState
 
 from watcher.errors import ConfigurationError, SourceError, TransientError
-from watcher.http import Answer, Bounds, HttpClient, HttpError, Request, tls_context
+from watcher.http import Answer, Bounds, Headers, HttpClient, HttpError, Request, tls_context
 from watcher.plugins.source import SourceContext
 from watcher.redaction import MASK, Redactor
 from watcher.sources.endpoint import Endpoint
@@ -45,6 +45,8 @@ class SourceClient:
         self._endpoint = endpoint
         self._context = context
         self._rules = rules or ErrorRules()
+        self._headers: Headers | None = None
+        """With the last secret that was used."""
         self._secrets: list[str] = []
         self._client = HttpClient(
             Bounds(context.timeout, context.concurrency, SIZE_LIMIT),
@@ -132,12 +134,12 @@ class SourceClient:
             raise TransientError(str(error)) from None
 
     def _use(self, request: Request, secret: str) -> None:
-        name, value = self._endpoint.key_header, self._endpoint.key_prefix + secret
-        # The requests to a server share their headers: a new key comes into all of them at once.
-        if request.headers.get(name) != value:
-            request.headers[name] = value
-        if secret not in self._secrets and len(secret) >= SHORTEST_SECRET:
+        """Put the secret into the headers, which all requests share: ten thousand copies would take 8 MB."""
+        if self._headers is None or secret != self._secrets[-1]:
+            self._headers = request.headers.copy()
+            self._headers[self._endpoint.key_header] = self._endpoint.key_prefix + secret
             self._secrets = [*self._secrets[1 - SECRETS_KEPT :], secret]
+        request.headers = self._headers
 
     def _log_retry(self, about: Mapping[str, object], state: RetryCallState) -> None:
         error = _error_of(state)
@@ -153,15 +155,19 @@ class SourceClient:
 
     def _without_secrets(self, answer: Answer) -> Answer:
         """Take the keys out of an answer that tells of a failure, for services that repeat them."""
-        if not self._secrets:
+        if not (secrets := self._telling_secrets()):
             return answer
-        text = Redactor(self._secrets).hide(answer.body.decode("utf-8", "surrogateescape"))
+        text = Redactor(secrets).hide(answer.body.decode("utf-8", "surrogateescape"))
         return replace(answer, body=text.encode("utf-8", "surrogateescape"))
+
+    def _telling_secrets(self) -> list[str]:
+        return [secret for secret in self._secrets if len(secret) >= SHORTEST_SECRET]
 
     def _masked(self, text: str) -> str:
         """Take the keys out of a text, also where the text was cut in the middle of one."""
-        text = Redactor(self._secrets).hide(text)
-        for secret in self._secrets:
+        secrets = self._telling_secrets()
+        text = Redactor(secrets).hide(text)
+        for secret in secrets:
             telling = secret[:SHORTEST_SECRET]
             if telling in text[-len(secret) - 1 :]:
                 text = text[: text.rindex(telling)] + MASK

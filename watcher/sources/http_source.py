@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, Self
 from urllib.parse import quote
@@ -156,6 +156,9 @@ class HttpSource:
             self._note("poll answered, nothing new", answer, job=job_id)
             return None
         observation = self._dialect.read_job(answer, JobKey(self.name, job_id), self._context)
+        word = self._context.event_word(observation.status, observation.state)
+        if word != observation.status:
+            observation = replace(observation, event_word=word)
         self._note("poll answered", answer, job=job_id, status=observation.status)
         self._last[job_id] = mark, sys.intern(observation.status)
         return observation
