@@ -86,13 +86,13 @@ class PrometheusTelemetry:
         )
         self._store_seconds = Histogram(
             _PREFIX + "store_transaction_seconds",
-            "How long committed transactions of the record took.",
+            "How long committed transactions of the store took.",
             ["operation"],
             buckets=_WITHIN_A_TRANSACTION,
             registry=registry,
         )
         self._store_errors = Counter(
-            _PREFIX + "store_errors", "Transactions of the record that failed.", ["operation"], registry=registry
+            _PREFIX + "store_errors", "Transactions of the store that failed.", ["operation"], registry=registry
         )
 
     def polled(self, source: str, outcome: PollOutcome, seconds: float) -> None:
@@ -129,13 +129,13 @@ class PrometheusTelemetry:
         self._store_errors.labels(operation).inc()
 
     async def exposition(self, context: ServerContext) -> bytes:
-        """Return all metrics as Prometheus reads them. While the record cannot be read, what it knows is left out."""
+        """Return all metrics as Prometheus reads them. While the store cannot be read, what it knows is left out."""
         health, now = context.health(), context.clock()
         families = list(_of_pipeline(context.version, health, now))
         try:
             families += await _of_record(context, health, now)
         except StoreError as error:
-            context.log.debug("metrics without the record", error=str(error))
+            context.log.debug("metrics without the store", error=str(error))
         return generate_latest(_Exposition(self._registry, families))
 
 

@@ -31,9 +31,7 @@ def document(version: str, sources: Collection[str], *, has_token: bool) -> Json
         "paths": {
             "/livez": {"get": _probe("live", "Whether the loops turn.", "Liveness")},
             "/readyz": {
-                "get": _probe(
-                    "ready", "Whether the record can be reached, and whether any source answers.", "Readiness"
-                )
+                "get": _probe("ready", "Whether the store can be reached, and whether any source answers.", "Readiness")
             },
             "/metrics": {"get": _metrics(reading)},
             "/openapi.json": {"get": _description(reading)},
@@ -212,5 +210,5 @@ _PROBLEMS: Mapping[int, str] = {
     415: "The body is not said to be JSON.",
     422: "The request has mistakes; all of them are named.",
     500: "A fault of the watcher itself.",
-    503: "The record cannot be reached.",
+    503: "The store cannot be reached.",
 }

@@ -31,7 +31,7 @@ PRUNE_INTERVAL = timedelta(hours=1)
 REFRESH_DURATIONS_INTERVAL = timedelta(minutes=10)
 REFRESH_CONFIGURED_INTERVAL = timedelta(hours=12)
 STORE_GRACE = timedelta(seconds=30)
-"""How long the record may be out of reach before that is told: another program may lock it for a while."""
+"""How long the store may be out of reach before that is told: another program may lock it for a while."""
 
 
 class Maintenance:
@@ -97,7 +97,7 @@ class Maintenance:
             await self._store.cap_waits(self._runtime.clock(), LongestWaits(job, delivery, CLAIM))
 
     async def refresh_configured_jobs(self) -> None:
-        """Have the record keep what the configuration names, also when it has ended long ago: see `prune`."""
+        """Have the store keep what the configuration names, also when it has ended long ago: see `prune`."""
         with suppress(StoreError):  # the next time will do
             watched = {job.key for job in await self._store.jobs()}
             specs = [spec for spec in self._pipeline.configured if spec.key in watched]
@@ -130,7 +130,7 @@ class Maintenance:
         try:
             pending = await self._store.pending_deliveries()
         except StoreError as error:
-            return f"the record cannot be read: {error}"
+            return f"the store cannot be read: {error}"
         health, owed = self.health.snapshot(), sum(each.count for each in pending.values())
         return status_line(health.watched, owed, health.last_answers, self._runtime.clock())
 
@@ -141,7 +141,7 @@ class Maintenance:
             await asyncio.gather(self._emergency, return_exceptions=True)
 
     async def _deliver_without_store(self, error: str) -> None:
-        """Send straight to the notifiers what the record cannot hold."""
+        """Send straight to the notifiers what the store cannot hold."""
         condition = store_condition(self._store.name, error)
         transition = detect(Job(condition.subject), observation_of(condition, self._runtime.clock()))
         async with self._pipeline.emergency as direct:

@@ -54,9 +54,8 @@ def polling_policy(settings: Settings, source: str) -> PollingPolicy:
 
 def usual_source(settings: Settings) -> str:
     """Name the source of a job that is named without one: the only one that was configured, else the default."""
-    configured = [name for name in settings.sources if name != DEFAULT_SOURCE]
-    is_default_untouched = not settings.sources[DEFAULT_SOURCE].model_fields_set
-    return configured[0] if len(configured) == 1 and is_default_untouched else DEFAULT_SOURCE
+    named = settings.named_sources
+    return next(iter(named)) if len(named) == 1 else DEFAULT_SOURCE
 
 
 def job_spec(settings: JobSettings) -> JobSpec:

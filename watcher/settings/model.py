@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import platformdirs
 from pydantic import (
     Field,
+    ModelWrapValidatorHandler,
     PlainSerializer,
     SerializeAsAny,
     ValidationInfo,
@@ -215,15 +216,24 @@ class Settings(Section):
     heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
-    @model_validator(mode="before")
+    _named_sources: frozenset[str] = frozenset()
+
+    @property
+    def named_sources(self) -> frozenset[str]:
+        """The sources that the configuration or a variable names, and not those that are always there."""
+        return self._named_sources
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _complete(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _complete(cls, given: Mapping[str, Any], handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Add the default source, and mark jobs that are listed twice or live nowhere."""
-        sources, jobs = given.get("sources", {}), given.get("jobs", ())
+        sources, jobs, named = given.get("sources", {}), given.get("jobs", ()), frozenset[str]()
         if isinstance(sources, Mapping):
-            sources = {DEFAULT_SOURCE: {}, **sources}
+            named, sources = frozenset(sources), {DEFAULT_SOURCE: {}, **sources}
             jobs = _marked(jobs, list(sources)) if isinstance(jobs, list | tuple) else jobs
-        return {**given, "sources": sources, "jobs": jobs}
+        settings = handler({**given, "sources": sources, "jobs": jobs})
+        settings._named_sources = named  # noqa: SLF001 - its own
+        return settings
 
 
 def _marked(jobs: Sequence[Any], sources: Sequence[str]) -> list[Any]:

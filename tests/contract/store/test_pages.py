@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.store.scenes import NOON, key, move, owe, watch
-from watcher.domain.jobs import JobKey
+from tests.contract.store.scenes import NOON, key, move, owe, the_job, watch
+from watcher.domain.jobs import JobFacts, JobKey
 from watcher.store.sql import SqlStore
 
 OWN = JobKey("@watcher", "notifier/pager")
@@ -50,6 +50,18 @@ async def test_a_page_can_be_narrowed(store: SqlStore, choice: Mapping[str, Any]
     seen, _ = await watch(store, key(1), key(2))
     await store.record([move(seen, "running")])
     assert [job.key for job in await store.page_of_jobs(**choice)] == expected
+
+
+async def test_the_last_transition_says_what_came_of_a_job(store: SqlStore) -> None:
+    first, second, *_ = await watch(store, key(1), key(2), key(3), OWN)
+    early, late = JobFacts("gpt-4.1"), JobFacts("gpt-4.1", fine_tuned_model="ft:x", finished_at=NOON)
+    await store.record([move(first, "running", facts=early), move(second, "running", facts=early)])
+    await store.record([move(await the_job(store, key(1)), "succeeded", facts=late)])
+    assert await store.last_facts([key(1), key(3), key(9), OWN]) == {key(1): late}
+    await store.remove_job(key(2), NOON)
+    assert await store.last_facts([key(2)]) == {key(2): early}
+    assert await store.last_facts() == {key(1): late}
+    assert await store.last_facts([]) == {}
 
 
 async def test_jobs_are_counted_by_source_and_status(store: SqlStore) -> None:

@@ -161,7 +161,7 @@ async def test_it_says_how_things_stand(store: SqlStore, monkeypatch: pytest.Mon
         raise FAILING
 
     monkeypatch.setattr(store, "pending_deliveries", refuse)
-    assert await world.maintenance.status() == "the record cannot be read: the disk is full"
+    assert await world.maintenance.status() == "the store cannot be read: the disk is full"
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
