@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import socket
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, closing
 from signal import SIGHUP
 
 import httpx
 import pytest
 
 from tests.e2e.processes import Command
-from tests.e2e.settings import jobs, settings, webhook
+from tests.e2e.settings import API_KEY, jobs, settings, webhook
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.receiver import Receiver
 from watcher.simulator.script import JobScript, Step
@@ -53,6 +56,65 @@ async def test_the_pages_show_the_service_through_a_reload(
     assert 'finetune_watcher_polls_total{outcome="answered",source="openai"}' in metrics
     assert 'finetune_watcher_store_transaction_seconds_count{operation="record"}' in metrics
     assert JOB not in metrics
+
+
+async def test_idle_connections_hold_up_neither_polls_nor_messages_nor_probes(
+    watcher: Command, api: FineTuningApi, receiver: Receiver
+) -> None:
+    """More of them than the process has file descriptors."""
+    api.add_job(JobScript(JOB, (Step("running", polls=20), Step("succeeded"))))
+    watcher.configure(
+        settings(
+            api.base_url,
+            watcher.database,
+            jobs=jobs(JOB),
+            notifiers={"hook": webhook(receiver.url)},
+            http={"listen": "127.0.0.1:0", "token": TOKEN},
+        )
+    )
+    async with watcher.start("run", prefix=("prlimit", "--nofile=128")) as running, AsyncExitStack() as idle:
+        host, port = (await running.until_logged("serving HTTP"))["listen"].split(":")
+        for _ in range(300):
+            idle.enter_context(closing(socket.create_connection((host, int(port)))))
+        async with httpx.AsyncClient(base_url=f"http://{host}:{port}") as anybody:
+            assert (await anybody.get("/livez")).status_code == 200
+        await receiver.wait_for(2)
+        await running.until_logged("HTTP connections dropped: too many at once")
+        ended = await running.stop()
+
+    assert ended.code == 0
+    assert ended.events("error") == []
+
+
+@pytest.mark.parametrize(
+    ("sources", "variables", "named"),
+    [
+        pytest.param(("azure",), {}, "azure", id="the only one that was configured"),
+        pytest.param(("openai", "azure"), {}, "openai", id="openai, when it was configured too"),
+        pytest.param(("azure",), {"OPENAI_API_KEY": API_KEY}, "openai", id="openai, when a variable has its key"),
+    ],
+)
+async def test_a_job_without_a_source_goes_to_the_same_one_by_every_way(
+    watcher: Command, api: FineTuningApi, sources: Sequence[str], variables: Mapping[str, str], named: str
+) -> None:
+    source = {"base_url": api.base_url, "api_key": API_KEY}
+    configured = settings(
+        api.base_url,
+        watcher.database,
+        sources=dict.fromkeys(sources, source),
+        http={"listen": "127.0.0.1:0", "token": TOKEN},
+    )
+    watcher.configure(configured)
+    async with watcher.start("run", env=variables) as running:
+        listen = (await running.until_logged("serving HTTP"))["listen"]
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with httpx.AsyncClient(base_url=f"http://{listen}", headers=headers) as client:
+            by_http = (await client.post("/api/v1/jobs", json={"id": "ftjob-by-http"})).json()
+        by_command = json.loads((await watcher.run("jobs", "add", "ftjob-by-command", "--json", env=variables)).out)
+        await running.stop()
+
+    assert by_http["source"] == named
+    assert by_command[0]["source"] == named
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "nonsense", "unix:relative"])

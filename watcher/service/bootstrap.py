@@ -69,9 +69,7 @@ def open_source(
     from watcher.plugins.registry import sources
 
     plugin = sources.plugin(settings.kind)
-    context = SourceContext(
-        name, runtime.clock, runtime.log, settings.timeout, turn=turn, event_word=plugin.event_word
-    )
+    context = SourceContext(name, runtime.clock, runtime.log, settings.timeout, turn=turn, event_word=plugin.event_word)
     return plugin.build(settings, context)
 
 
