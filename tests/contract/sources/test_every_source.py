@@ -85,7 +85,8 @@ async def test_an_event_is_named_by_a_word_that_receivers_know(trial: Trial, mak
     async with make(trial) as source:
         for status, state in trial.states.items():
             observation = await source.retrieve(JOB)
-            transition = observation and detect(Job(observation.key), observation)
+            assert observation is not None
+            transition = detect(Job(observation.key), observation)
             assert transition is not None
             word = status if trial.kind in {"openai", "azure"} else documented_word(state)
             assert transition.type == f"fine_tuning.job.{word}"
