@@ -29,7 +29,7 @@ def document(version: str, sources: Collection[str], *, has_token: bool) -> Json
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": {
-            "/livez": {"get": _probe("live", "Whether the loops turn.", "Liveness")},
+            "/livez": {"get": _probe("live", "Whether the loops of the service make progress.", "Liveness")},
             "/readyz": {
                 "get": _probe("ready", "Whether the store can be reached, and whether any source answers.", "Readiness")
             },
@@ -78,7 +78,7 @@ def _metrics(reading: Sequence[Json]) -> Json:
                 "description": "The text format of Prometheus.",
                 "content": {"text/plain": {"schema": {"type": "string"}}},
             },
-            **_refusals(401, 500),
+            **_refusals(401, 421, 500),
         },
     }
 
@@ -90,7 +90,7 @@ def _description(reading: Sequence[Json]) -> Json:
         "security": reading,
         "responses": {
             "200": {"description": "OpenAPI 3.1.", "content": {"application/json": {"schema": {"type": "object"}}}},
-            **_refusals(401, 500),
+            **_refusals(401, 421, 500),
         },
     }
 
@@ -106,7 +106,7 @@ def _list_jobs(reading: Sequence[Json]) -> Json:
             _parameter("source", "query", {"type": "string", "pattern": NAME_PATTERN}, "Only jobs of this source."),
             _parameter("status", "query", plain_text(), "Only jobs in this status, written as in the answer."),
         ],
-        "responses": {"200": _answer("A page.", "JobPage"), **_refusals(401, 422, 500, 503)},
+        "responses": {"200": _answer("A page.", "JobPage"), **_refusals(401, 421, 422, 500, 503)},
     }
 
 
@@ -120,7 +120,7 @@ def _add_job() -> Json:
         "responses": {
             "201": {**_answer("It is new.", "Job"), "headers": location},
             "200": {**_answer("It was known; its name and labels are those given now.", "Job"), "headers": location},
-            **_refusals(400, 401, 403, 408, 413, 415, 422, 500, 503),
+            **_refusals(400, 401, 421, 403, 408, 413, 415, 422, 500, 503),
         },
     }
 
@@ -130,7 +130,7 @@ def _show_job(reading: Sequence[Json]) -> Json:
         "operationId": "show_job",
         "summary": "A watched job, with its history.",
         "security": reading,
-        "responses": {"200": _answer("The job.", "JobWithHistory"), **_refusals(401, 404, 422, 500, 503)},
+        "responses": {"200": _answer("The job.", "JobWithHistory"), **_refusals(401, 421, 404, 422, 500, 503)},
     }
 
 
@@ -141,7 +141,7 @@ def _remove_job() -> Json:
         "security": [{"token": []}],
         "responses": {
             "204": {"description": "It is watched no more."},
-            **_refusals(401, 403, 404, 422, 500, 503),
+            **_refusals(401, 421, 403, 404, 422, 500, 503),
         },
     }
 
@@ -159,7 +159,7 @@ def _list_deliveries(reading: Sequence[Json]) -> Json:
                 "notifier", "query", {"type": "string", "pattern": NAME_PATTERN}, "Only those to this notifier."
             ),
         ],
-        "responses": {"200": _answer("A page.", "DeliveryPage"), **_refusals(401, 422, 500, 503)},
+        "responses": {"200": _answer("A page.", "DeliveryPage"), **_refusals(401, 421, 422, 500, 503)},
     }
 
 
@@ -208,7 +208,8 @@ _PROBLEMS: Mapping[int, str] = {
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body is not said to be JSON.",
-    422: "The request has mistakes; all of them are named.",
+    421: "The Host header is no name of this server.",
+    422: "The request has mistakes; the first 32 are named.",
     500: "A fault of the watcher itself.",
     503: "The store cannot be reached.",
 }

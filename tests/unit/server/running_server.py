@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import httpx
 
@@ -37,6 +38,11 @@ def a_health_snapshot(**changes: object) -> HealthSnapshot:
         "has_condition": False,
     }
     return HealthSnapshot(**(usual | changes))  # type: ignore[arg-type]
+
+
+def as_query(value: object) -> str | None:
+    """Return the readable id of a parameter that is a query; other parameters have their usual ids."""
+    return urlencode(value) or "everything" if isinstance(value, dict) else None
 
 
 async def watch(store: SqlStore, *ids: str, source: str = "openai") -> None:

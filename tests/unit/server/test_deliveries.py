@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.doubles import ManualClock
-from tests.unit.server.running_server import Site, see, watch
+from tests.unit.server.running_server import Site, as_query, see, watch
 from watcher.domain.deliveries import Delivered, Rejected, after_attempt
 from watcher.domain.overview import ORPHANED, delivery_row
 from watcher.store.sql import SqlStore
@@ -49,6 +49,7 @@ async def test_a_row_is_what_the_commands_show_with_times_for_programs(
         ({"notifier": "chat"}, [("chat", "queued")]),
         ({"notifier": "chat", "state": "pending"}, []),
     ],
+    ids=as_query,
 )
 async def test_a_list_can_be_narrowed(
     site: Site, store: SqlStore, clock: ManualClock, query: dict[str, str], expected: list[tuple[str, str]]

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.doubles import ManualClock
-from tests.unit.server.running_server import Site, a_health_snapshot, see, watch
+from tests.unit.server.running_server import Site, a_health_snapshot, as_query, see, watch
 from watcher.domain.jobs import JobError, JobFacts, JobKey
 from watcher.domain.overview import job_row
 from watcher.store.sql import SqlStore
@@ -74,6 +74,7 @@ async def test_paging_neither_repeats_nor_misses_when_jobs_come_and_go(site: Sit
         ({"status": "not seen yet"}, ["four", "three"]),
         ({"status": "not seen yet", "source": "openai"}, ["three"]),
     ],
+    ids=as_query,
 )
 async def test_a_list_can_be_narrowed(site: Site, store: SqlStore, query: dict[str, str], expected: list[str]) -> None:
     await watch(store, "one", "two", "three")

@@ -50,6 +50,7 @@ async def test_what_is_not_there_is_not_found(site: Site, path: str) -> None:
         ("PATCH", f"{JOBS}/openai/x", {"GET", "HEAD", "DELETE"}),
         ("DELETE", "/api/v1/deliveries", {"GET", "HEAD"}),
     ],
+    ids=["POST to a probe", "PUT to the jobs", "PATCH of a job", "DELETE of deliveries"],
 )
 async def test_another_method_is_told_which_there_are(site: Site, method: str, path: str, allowed: set[str]) -> None:
     async with site() as client:
@@ -106,6 +107,22 @@ async def test_every_mistake_of_a_query_is_told(site: Site, path: str, query: st
         ),
         ({"id": "x", "labels": {"team": "n" * 201}}, {"/labels/team"}),
     ],
+    ids=[
+        "nothing",
+        "an id that is none",
+        "everything wrong",
+        "no source",
+        "our own source",
+        "a line end",
+        "an empty name",
+        "an override of direction",
+        "a label without a value",
+        "a label that isolates its direction",
+        "half a character",
+        "a long name",
+        "labels of all kinds",
+        "a long label",
+    ],
 )
 async def test_every_mistake_of_a_new_job_is_told(
     site: Site, store: SqlStore, document: dict[str, object], wrong: set[str]
@@ -150,6 +167,18 @@ async def test_the_sources_that_there_are_are_named(site: Site) -> None:
         (b"1" * 60_000, JSON, 400),
         (b'["x"]', JSON, 422),
         (b'{"id": "x"}' + b" " * 70_000, JSON, 413),
+    ],
+    ids=[
+        "no content type",
+        "another content type",
+        "no body",
+        "half a body",
+        "no text",
+        "not a number",
+        "nested too deep",
+        "a number too long",
+        "a list",
+        "too large",
     ],
 )
 async def test_a_body_that_cannot_be_used_is_refused(
