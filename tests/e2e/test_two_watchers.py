@@ -57,5 +57,5 @@ async def test_two_watchers_share_a_file_and_one_goes_on_when_the_other_one_is_k
     assert sent_twice == 0
     assert [ended.code for ended in ends] == [0, 0]
     assert "Traceback" not in replicas.output()
-    assert "somebody else was first, observation dropped" in replicas.output()
+    assert "stale update dropped: another watcher recorded it first" in replicas.output()
     report.check(f"seed {SEED}")

@@ -219,6 +219,7 @@ class Dispatcher:
             notifier=delivery.notifier,
             job=delivery.event.subject,
             type=delivery.event.type,
+            status=delivery.event.type.rpartition(".")[2],
             event_id=delivery.event.id,
             attempt=delivery.attempts + 1,
             error=settlement.error,
