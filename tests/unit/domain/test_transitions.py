@@ -132,3 +132,7 @@ def test_a_goal_is_reached_when_it_is_there_or_was_passed(status: str, goal: str
 @given(STATUSES, st.sampled_from(sorted(TERMINAL)))
 def test_only_being_there_reaches_a_terminal_goal(status: str, goal: str) -> None:
     assert has_reached(job_in(status), goal) is (status == goal)
+
+
+def test_a_job_that_was_never_seen_has_reached_nothing() -> None:
+    assert not has_reached(job_in(None), "queued")

@@ -30,6 +30,7 @@ class MemoryDeliveries:
                     attempts=0,
                     next_at=now,
                     give_up_at=now + self._give_up_after,
+                    group_key=each.group_key,
                 )
             )
 

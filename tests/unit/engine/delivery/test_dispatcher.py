@@ -26,6 +26,7 @@ from tests.doubles import (
 )
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Delivered, DeliveryState, Failed, Outcome, Rejected
 from watcher.domain.jobs import JobKey
+from watcher.domain.notifications import Planned
 from watcher.domain.transitions import Transition, detect, event_id
 from watcher.engine.delivery import dispatcher as deliver_module
 from watcher.engine.delivery.dispatcher import Dispatcher
@@ -357,3 +358,49 @@ async def test_quiet_ends_within_minutes() -> None:
         world.clock.move(minutes=5)
         world.deliver.wake()
         await until(lambda: len(chat.received) == 2)
+
+
+async def test_what_was_measured_by_the_clock_stays_right_when_it_is_set() -> None:
+    chat = ScriptedNotifier([Delivered(), Failed("HTTP 503", timedelta(seconds=40))])
+    world = World({"chat": chat, "idle": ScriptedNotifier()})
+    async with world.running():
+        world.owe(transition("running"))
+        await until(lambda: world.states() == ["delivered"])
+        world.owe(transition("running", "ftjob-2"))
+        await until(lambda: world.deliver.health()[0].failing_since)
+    before, step = world.deliver.health()[0], timedelta(days=1)
+    world.deliver.clock_stepped(step)
+    after = world.deliver.health()[0]
+
+    assert before.failing_since is not None
+    assert before.last_success is not None
+    assert (after.failing_since, after.last_success) == (before.failing_since + step, before.last_success + step)
+    assert world.deliver.pause_left("chat") == timedelta(seconds=40)
+    assert world.deliver.pause_left("idle") == timedelta()
+
+
+async def test_a_notifier_that_breaks_is_tried_again_and_never_told_as_unreachable() -> None:
+    world = World({"chat": ScriptedNotifier([KeyError("id")])})
+    async with world.running():
+        world.owe(transition("running"))
+        await until(lambda: world.record.all()[0].attempts == 1)
+
+    assert world.states() == ["pending"]
+    assert world.log.events("exception") == ["notifier broke: KeyError"]
+    assert world.deliver.health()[0].is_broken
+
+
+async def test_what_is_owed_under_one_key_is_one_message_settled_together() -> None:
+    chat = ScriptedNotifier([Failed("HTTP 503"), Delivered("ok", receipt="r1")])
+    world = World({"chat": chat})
+    for number in range(3):
+        event = transition("running", f"ftjob-{number}")
+        world.record.owe(event, [Planned("chat", group_key="batch")], world.clock())
+    async with world.running():
+        world.deliver.wake()
+        await until(lambda: len(chat.received) == 1)
+        world.clock.move(minutes=1)
+        world.deliver.wake()
+        await until(lambda: world.states() == ["delivered"] * 3)
+
+    assert [message.type for message in chat.received] == ["watcher.batch"] * 2

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -459,3 +459,66 @@ async def test_nothing_is_waited_for_at_the_end(store: SqlStore) -> None:
     async with world.running():
         world.poller.wake()
         await until(lambda: world.log.events("error"))
+
+
+async def test_a_late_answer_of_the_store_is_polled_when_its_source_may_be_asked(store: SqlStore) -> None:
+    """The store was asked for jobs of a source that is not to be asked any more when it answers."""
+    world = World(store, {"a": ["running"]}, patience={"store_patience": timedelta(seconds=0.01)})
+    other = ScriptedSource(world.clock, {"b": ["queued"]})
+    azure = source_state(other, PollingPolicy(INTERVAL, INTERVAL), world.clock, name="azure")
+    world.poller.add_source(azure)
+    await world.store.upsert_jobs([JobSpec(JobKey("azure", "b"))], world.clock())
+    answer = asyncio.Event()
+
+    async def slow() -> None:
+        await answer.wait()
+
+    world.faults.before_claim = slow
+    async with world.running():
+        world.poller.wake()
+        await until(world.poller.store_error)
+        azure.breaker.pause(timedelta(seconds=60))
+        answer.set()
+        await until(lambda: "the store can be read again" in world.log.events("info"))
+        assert other.asked == []
+        world.clock.move(seconds=61)
+        world.poller.wake()
+        await until(lambda: other.asked == ["b"])
+
+
+async def test_an_answer_that_cannot_be_reckoned_with_is_a_failed_poll_and_no_more(store: SqlStore) -> None:
+    world = World(store, {"a": ["running", "running"], "b": ["queued", "running"]})
+    await world.watch("a", "b")
+    world.state.durations = cast("Mapping[str, Sequence[timedelta]]", {"running": [timedelta(1)] * 8 + ["soon"]})
+    async with world.running():
+        await world.round(2)
+        await until(lambda: world.log.events("exception"))
+
+    assert await world.statuses("b") == ["queued"]
+    assert (await world.job("a")).last_error == "internal error: TypeError"
+    assert set(world.log.events("exception")) == {"poll failed with an internal error"}
+
+
+async def test_what_was_measured_by_the_clock_stays_right_when_it_is_set(store: SqlStore) -> None:
+    world = World(store, {"a": ["running", BUSY]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        await world.round(1, seconds=30)
+    before, step = world.poller.health()[0], timedelta(days=1)
+    world.poller.clock_stepped(step)
+    after = world.poller.health()[0]
+
+    assert before.failing_since is not None
+    assert before.last_success is not None
+    assert after.failing_since == before.failing_since + step
+    assert after.last_success == before.last_success + step
+    World(store, {}).poller.clock_stepped(step)
+
+
+def test_without_a_source_the_intervals_are_the_usual_ones(store: SqlStore) -> None:
+    poller = Poller(store, runtime(ManualClock()), routes=[], wake_delivery=lambda: None)
+
+    assert poller.shortest_interval == poller.longest_poll_interval == timedelta(seconds=30)
+    world = World(store, {})
+    assert (world.poller.shortest_interval, world.poller.longest_poll_interval) == (INTERVAL, timedelta(minutes=3))
