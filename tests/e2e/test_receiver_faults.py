@@ -62,12 +62,20 @@ TEMPORARY = {
     "slack-429": Fault(Reply(429), "429 Too Many Requests"),
     "slack-429-retry-after": Fault(Reply(429, RETRY_AFTER), "429 Too Many Requests", RETRY_AFTER_TIME),
     "slack-503-retry-after": Fault(Reply(503, RETRY_AFTER), "503 Service Unavailable", RETRY_AFTER_TIME),
-    "slack-proxy": Fault(Reply(200, body=b"<html>sign in</html>"), "200 OK: <html>sign in</html>"),
+    "webhook-404": Fault(Reply(404), "404 Not Found"),
+    "slack-403-proxy": Fault(Reply(403, body=b"<html>sign in</html>"), "403 Forbidden: <html>sign in</html>"),
 }
 PERMANENT = {
-    f"{kind}-{status}": Fault(Reply(status), str(status))
-    for kind, statuses in {"webhook": (400, 404, 410), "slack": (400, 403, 404, 410)}.items()
-    for status in statuses
+    "webhook-410": Fault(Reply(410), "410 Gone"),
+    **{
+        f"slack-{status}": Fault(Reply(status, body=word), word.decode())
+        for status, word in {
+            400: b"invalid_payload",
+            403: b"action_prohibited",
+            404: b"no_service",
+            410: b"channel_is_archived",
+        }.items()
+    },
 }
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import tomli_w
 
-from tests.doubles import START, ManualClock, RecordingLog, runtime, transition_of
+from tests.doubles import START, ManualClock, RecordingLog, runtime
 from tests.e2e.processes import LIMIT
 from tests.e2e.settings import API_KEY, WEBHOOK_SECRET, jobs, settings, slack, webhook
 from tests.evidence.accepted import AcceptedMessage, RecordingReceiver
@@ -191,4 +191,4 @@ class ManualTimeEnvironment:
     async def _first_pending(self) -> Collection[Delivery]:
         """Return the first pending delivery of each job to each notifier: the later ones wait for it."""
         newest_first = await self.store.deliveries(states=[DeliveryState.PENDING], limit=10_000)
-        return {(each.notifier, transition_of(each).key): each for each in newest_first}.values()
+        return {(each.notifier, each.event.subject): each for each in newest_first}.values()
