@@ -17,7 +17,16 @@ from starlette.requests import ClientDisconnect, Request
 
 from watcher.domain.deliveries import DeliveryState
 from watcher.domain.health import HealthSnapshot
-from watcher.domain.jobs import ID_RULE, TEXT_RULE, JobKey, JobSpec, is_job_id, is_plain
+from watcher.domain.jobs import (
+    ID_PATTERN,
+    ID_RULE,
+    SOURCE_NAME_PATTERN,
+    TEXT_RULE,
+    JobKey,
+    JobSpec,
+    is_job_id,
+    is_plain,
+)
 from watcher.domain.text import excerpt
 from watcher.server.problems import Mistake, Problem, refuse
 
@@ -30,9 +39,9 @@ LONGEST_ECHO = 60
 BODY_LIMIT = 64 * 1024
 """Bytes of a request's body."""
 
-NAME_PATTERN = "^[a-z0-9_-]{1,64}$"
+NAME_PATTERN = f"^{SOURCE_NAME_PATTERN}$"
 """What sources and notifiers can be called."""
-JOB_CURSOR_PATTERN = "^[a-z0-9_-]{1,64}/[A-Za-z0-9_.:-]{1,128}$"
+JOB_CURSOR_PATTERN = f"^{SOURCE_NAME_PATTERN}/{ID_PATTERN}$"
 DELIVERY_CURSOR_PATTERN = "^[0-9]{1,18}$"
 
 

@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from watcher.domain.deliveries import DeliveryState
-from watcher.domain.jobs import LONGEST_TEXT, TEXT_PATTERN
+from watcher.domain.jobs import ID_PATTERN, LONGEST_TEXT, TEXT_PATTERN
 from watcher.domain.overview import UNSEEN
 from watcher.domain.transitions import Reason
 
 Json = dict[str, Any]
 
-JOB_ID_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}$"
+JOB_ID_PATTERN = f"^{ID_PATTERN}$"
 
 
 def plain_text() -> Json:
