@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
-from watcher.domain.deliveries import Delivered, Outcome
+from watcher.domain.deliveries import Delivered, Delivery, Outcome
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.messages import Message
+from watcher.domain.notifications import Planned
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.states import OPENAI_STATES, JobState
 from watcher.domain.transitions import Reason, Transition
@@ -19,6 +20,7 @@ from watcher.engine.polling.list_scan import ListScan, Strategy
 from watcher.engine.polling.rate_limit import RateLimit
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import Change, ClaimRequest, JobSource, JobStore, Runtime
+from watcher.plugins.source import Capabilities, ListOrder
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KEY = JobKey("openai", "ftjob-1")
@@ -80,6 +82,13 @@ class ScriptedSource:
         self.pages_asked: list[str | None] = []
         self.looked_at: list[str] = []
         self.forgotten: list[str] = []
+        self.capabilities = Capabilities(order=ListOrder.NEWEST_FIRST, progress=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        pass
 
     async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
         self.asked.append(job_id)
@@ -90,13 +99,13 @@ class ScriptedSource:
             raise entry
         return None if entry == known else observation(entry, self._clock(), JobKey("openai", job_id))
 
-    async def page(self, after: str | None = None) -> Page:
+    async def page(self, cursor: str | None = None, /) -> Page:
         """Give the page of the list after an id: each job with the status that its next retrieve says."""
-        self.pages_asked.append(after)
+        self.pages_asked.append(cursor)
         await asyncio.sleep(0)
         if self.list_trouble:
             raise self.list_trouble
-        begin = self.listed.index(after) + 1 if after else 0
+        begin = self.listed.index(cursor) + 1 if cursor else 0
         ids = self.listed[begin : begin + self.page_size]
         statuses = {job_id: entries[0] for job_id in ids if isinstance((entries := self.script[job_id])[0], str)}
         is_last = begin + self.page_size >= len(self.listed)
@@ -116,12 +125,15 @@ class ScriptedSource:
 class ScriptedNotifier:
     """Answers each message with the next outcome of its script; after that everything is delivered."""
 
-    def __init__(self, outcomes: Iterable[Outcome | BaseException] = (), at_once: int = 16) -> None:
-        self.at_once = at_once
+    def __init__(self, outcomes: Iterable[Outcome | BaseException] = (), concurrency: int = 16) -> None:
+        self.concurrency = concurrency
         self.outcomes = list(outcomes)
         self.received: list[Message] = []
+        self.receipts: list[str | None] = []
+        """The receipts that came with them."""
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:
+        self.receipts.append(previous_receipt)
         self.received.append(message)
         await asyncio.sleep(0)
         outcome = self.outcomes.pop(0) if self.outcomes else Delivered()
@@ -133,12 +145,15 @@ class ScriptedNotifier:
 class HangingNotifier:
     """Never comes to an end, until it is let go."""
 
-    def __init__(self, at_once: int = 16) -> None:
-        self.at_once = at_once
+    def __init__(self, concurrency: int = 16) -> None:
+        self.concurrency = concurrency
         self.received: list[Message] = []
+        self.receipts: list[str | None] = []
+        """The receipts that came with them."""
         self.let_go = asyncio.Event()
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:
+        self.receipts.append(previous_receipt)
         self.received.append(message)
         await self.let_go.wait()
         return Delivered()
@@ -170,9 +185,15 @@ class FaultyStore:
         return await self._store.record(changes)
 
 
-def runtime(clock: Callable[[], datetime], log: RecordingLog | None = None) -> Runtime:
+def runtime(clock: Callable[[], datetime], log: RecordingLog | None = None, retry_seconds: float = 0.01) -> Runtime:
     """Return a runtime without chance, whose steady clock follows the clock given."""
-    return Runtime(clock, lambda: 0.0, log or RecordingLog(), steady=lambda: clock().timestamp())
+    return Runtime(
+        clock,
+        lambda: 0.0,
+        log or RecordingLog(),
+        commit_retry_seconds=retry_seconds,
+        steady=lambda: clock().timestamp(),
+    )
 
 
 def source_state(
@@ -210,6 +231,17 @@ async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+def transition_of(delivery: Delivery) -> Transition:
+    """Return the event of a delivery, which is a transition."""
+    assert isinstance(delivery.event, Transition)
+    return delivery.event
+
+
+def planned(*notifiers: str) -> tuple[Planned, ...]:
+    """Plan an event for these notifiers, at once."""
+    return tuple(map(Planned, notifiers))
 
 
 def a_transition(**changes: Any) -> Transition:

@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that receives what notifiers send, and misbehaves on request."""
+"""A real HTTP server on loopback that receives what notifiers send, and fails on request."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Received:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a receiver does with a request."""
+    """How a receiver answers a request."""
 
     status: int = 200
     body: bytes = b"ok"
     headers: Mapping[str, str] = field(default_factory=dict)
-    instead: Literal["hang", "reset", "babble", "echo"] | None = None
-    """Not to answer, to reset the connection, to send what is no HTTP, or to answer with the request itself."""
+    instead: Literal["hang", "reset", "not-http", "echo"] | None = None
+    """Do not answer, reset the connection, send something that is not HTTP, or send back the request itself."""
 
 
 class LoopbackReceiver:
-    """A real HTTP server on loopback: keeps what it gets and gives its replies in turn, the last one for ever."""
+    """A real HTTP server on loopback: records requests and sends its replies in turn, the last one repeatedly."""
 
     def __init__(self) -> None:
         self.replies = [Reply()]
@@ -42,14 +42,14 @@ class LoopbackReceiver:
         self._open: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        """Start to listen."""
+        """Start listening."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         port = self._server.sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Stop, whatever is still going on."""
+        """Stop, and cancel open exchanges."""
         self._server.close()
         for task in self._open:
             task.cancel()
@@ -97,7 +97,7 @@ async def _carry_out(
             linger_zero = struct.pack("ii", 1, 0)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_zero)
             writer.transport.abort()
-        case "babble":
+        case "not-http":
             writer.write(b"220 mail.invalid ESMTP\r\n")
         case _:
             writer.write(_answer_bytes(reply, received, connection))

@@ -7,7 +7,7 @@ WatcherError                    everything below; its text is written for the pe
 │   │   └── MalformedResponseError   an answer that is no job object
 │   ├── RejectedError           the source refuses us (401, 403, quota): a person must act
 │   └── MissingError            404: the source does not know the job
-├── StoreError                  the record could not be read or written
+├── StoreError                  the store could not be read or written
 │   ├── StoreUnavailableError   it may pass: busy, disk full, read-only, connection lost
 │   └── StoreUnusableError      it will not: newer than this program, not a watcher database, damaged
 ├── OutputFailedError           standard output cannot be written, as on a full disk
@@ -71,15 +71,15 @@ class MissingError(SourceError):
 
 
 class StoreError(WatcherError):
-    """The record could not be read or written."""
+    """The store could not be read or written."""
 
 
 class StoreUnavailableError(StoreError):
-    """The record cannot be reached now, but may be later: busy, disk full, read-only, connection lost."""
+    """The store cannot be reached now, but may be later: busy, disk full, read-only, connection lost."""
 
 
 class StoreUnusableError(StoreError):
-    """The record cannot be used by this program: newer than it, of another program, or damaged."""
+    """The store cannot be used by this program: newer than it, of another program, or damaged."""
 
 
 class OutputClosedError(WatcherError):

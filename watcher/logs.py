@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from watcher.domain.text import printable
+from watcher.redaction import Redactor
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "console"]
@@ -119,7 +120,7 @@ class _Clean:
     """Drops what was not given, and takes secrets out."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        self._secrets = sorted((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
+        self._redactor = Redactor((secret for secret in secrets if len(secret) >= _SHORTEST_SECRET), parts=False)
 
     def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {key: self._cleaned(value) for key, value in event.items() if value is not None}
@@ -130,17 +131,12 @@ class _Clean:
             case None:
                 return None
             case Mapping():
-                return {self._without_secrets(str(key)): self._cleaned(item) for key, item in value.items()}
+                return {self._redactor.hide(str(key)): self._cleaned(item) for key, item in value.items()}
             case list() | tuple() | set() | frozenset():
                 return [self._cleaned(item) for item in value]
             case _:
-                text = self._without_secrets(str(value))
+                text = self._redactor.hide(str(value))
                 return value if isinstance(value, int | float) and text == str(value) else text
-
-    def _without_secrets(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
 
 
 def _escape(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,4 +1,7 @@
-"""Keeping secrets out of texts that others write: a receiver may echo the address or the headers it was sent."""
+"""Keeping secrets out of texts: the one place that knows in which spellings a secret may come back.
+
+A receiver or an API may echo what it was sent as it stands, JSON-escaped, percent-encoded, as HTML or in base64.
+"""
 
 from __future__ import annotations
 
@@ -13,26 +16,66 @@ MASK = "***"
 _SHORTEST_PART = 8
 """Parts of a secret that are shorter are ordinary words far more often than secrets."""
 
+_ESCAPE = re.compile(r"[\\%&]")
+"""Without any of these, a text holds nothing that is escaped."""
+_URL_SAFE = str.maketrans("+/", "-_")
 _NEEDLESS_ESCAPES = str.maketrans({"/": "\\/", "&": "\\u0026", "<": "\\u003c", ">": "\\u003e"})
 
 
 class Redactor:
-    """Hides known secrets, whole or in telling parts, in whatever spelling an answer may use."""
+    """Hides known secrets, whole or in telling parts, in whatever spelling a text may use."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        """Make a mask for these secrets: URLs, values of headers, signing secrets."""
-        spellings = {spelling for secret in secrets for spelling in _spellings_of_all(secret)}
-        longest_first = sorted(spellings, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if spellings else None
+    def __init__(self, secrets: Iterable[str], *, parts: bool = True) -> None:
+        """Make a mask for these secrets: URLs, values of headers, signing secrets.
+
+        Args:
+            secrets: What must not be shown.
+            parts: Whether to hide the telling parts of each as well, as the token in a URL. In texts that are not
+                about the secret, such as a log, ordinary words are the same as parts of a path.
+        """
+        wanted = {text for secret in secrets for text in (secret, *(_parts(secret) if parts else ())) if text}
+        plain = {spelling for text in wanted for spelling in (*_spellings(text), *_in_base64(text)) if spelling}
+        self._plain = _any_of(map(re.escape, sorted(plain, key=len, reverse=True)))
+        self._escaped = _any_of(_escaped_anyhow(text) for text in sorted(wanted, key=len, reverse=True))
 
     def hide(self, text: str) -> str:
         """Return the text with each occurrence of a secret replaced by `***`."""
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        if self._plain is None or self._escaped is None:
+            return text
+        hidden = self._plain.sub(MASK, text)
+        # Trying every spelling of every character is slow, and seldom needed.
+        return self._escaped.sub(MASK, hidden) if _ESCAPE.search(hidden) else hidden
 
 
-def _spellings_of_all(secret: str) -> Iterator[str]:
-    for part in (secret, *_parts(secret)):
-        yield from filter(None, _spellings(part))
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str] | None:
+    joined = "|".join(patterns)
+    return re.compile(joined, re.IGNORECASE) if joined else None
+
+
+def _escaped_anyhow(text: str) -> str:
+    """Return a pattern for the text, each character of which may be written in any of the usual ways."""
+    return "".join(map(_spelled_anyhow, unquote(text)))
+
+
+def _spelled_anyhow(character: str) -> str:
+    code = ord(character)
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    in_json = "".join(rf"\\+u{units[start : start + 4]}" for start in range(0, len(units), 4))
+    in_url = "".join(f"%(?:25)*{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
+    in_html = rf"&#0*{code};|&#x0*{code:x};|{re.escape(html.escape(character))}"
+    return rf"(?:\\*{re.escape(character)}|{in_json}|{in_url}|{in_html})"
+
+
+def _in_base64(text: str) -> Iterator[str]:
+    """Yield what the text looks like within base64 of a longer one, wherever it begins in it."""
+    if not _is_telling(text):
+        return
+    content = text.encode("utf-8", "surrogatepass")
+    for offset in range(3):
+        encoded = b64encode(b"\0" * offset + content).decode().rstrip("=")
+        # What its neighbours may change is left out: characters that hold bits of what stands before and after it.
+        inner = encoded[-(-offset * 4 // 3) : len(encoded) - (1 if (offset + len(content)) % 3 else 0)]
+        yield from (inner, inner.translate(_URL_SAFE))
 
 
 def _parts(secret: str) -> Iterator[str]:

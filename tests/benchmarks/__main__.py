@@ -56,7 +56,7 @@ BENCHMARKS: dict[str, Callable[[int], Table]] = {
     "record": recording.table,
     "doors": polling.doors,
     "policies": _simulated("Polling policies, simulated", policies.table),
-    "year": _simulated("The record over a simulated year", year.table),
+    "year": _simulated("The store over a simulated year", year.table),
 }
 
 if __name__ == "__main__":

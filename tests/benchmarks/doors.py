@@ -1,4 +1,4 @@
-"""Ways to ask for a job over HTTP, compared: what `watcher.http` might be made of.
+"""Ways to ask for a job over HTTP, compared: what `watcher.http` is made of, and what it might be made of.
 
 Each is entered with the API's base URL and how many requests are in flight, and gives a function that asks for a job
 and returns the body of the answer.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -117,10 +118,41 @@ async def aiohttp_itself(base_url: str, at_once: int) -> AsyncIterator[Ask]:
 
 
 @asynccontextmanager
-async def ours(base_url: str, at_once: int) -> AsyncIterator[Ask]:
+async def pyreqwest_itself(base_url: str, at_once: int) -> AsyncIterator[Ask]:
+    """Use pyreqwest, without httpx."""
+    from pyreqwest.client import ClientBuilder
+
+    builder = ClientBuilder().default_headers(HEADERS).timeout(timedelta(seconds=SECONDS)).max_connections(at_once)
+    async with builder.build() as client:
+
+        async def ask(job_id: str) -> object:
+            response = await client.get(f"{base_url}/fine_tuning/jobs/{job_id}").build().send()
+            return await response.bytes()
+
+        yield ask
+
+
+@asynccontextmanager
+async def over_pyreqwest(base_url: str, at_once: int) -> AsyncIterator[Ask]:
+    """Use pyreqwest's own transport for httpx directly."""
+    from pyreqwest.compatibility.httpx import HttpxTransport
+
+    async with HttpxTransport() as transport:
+
+        async def ask(job_id: str) -> object:
+            return await _body(
+                transport, httpx.Request("GET", f"{base_url}/fine_tuning/jobs/{job_id}", headers=HEADERS)
+            )
+
+        yield ask
+
+
+@asynccontextmanager
+async def ours(base_url: str, at_once: int, transport: str) -> AsyncIterator[Ask]:
     """Use what the watcher uses, with all its bounds."""
     from watcher.http import Bounds, HttpClient
 
+    os.environ["WATCHER_HTTP_TRANSPORT"] = transport
     bounds = Bounds(timedelta(seconds=SECONDS), at_once, 1024 * 1024)
     async with HttpClient(bounds, headers=HEADERS) as client:
 
@@ -189,6 +221,9 @@ DOORS: dict[str, Door] = {
     "httpx2 transports of 1 connection": partial(transports, library="httpx2"),
     "httpx-aiohttp transport": over_aiohttp,
     "aiohttp": aiohttp_itself,
-    "watcher.http": ours,
+    "pyreqwest": pyreqwest_itself,
+    "pyreqwest transport of httpx": over_pyreqwest,
+    "watcher.http": partial(ours, transport="pyreqwest"),
+    "watcher.http over httpx": partial(ours, transport="httpx"),
     "raw sockets": raw,
 }

@@ -19,7 +19,7 @@ from watcher.domain.transitions import Reason, Transition, detect, moved
 
 MAX_INTERVAL = timedelta(minutes=5)
 REMEMBERED = 50
-"""How many earlier jobs the record tells of."""
+"""How many earlier jobs the store tells of."""
 KEY = JobKey("openai", "ftjob-1")
 
 
@@ -111,7 +111,7 @@ class Follower:
             now = due_at
 
     def _remember(self, transition: Transition, entered: Reason | None) -> None:
-        """Remember how long a status lasted, if that was seen whole: as the record does."""
+        """Remember how long a status lasted, if that was seen whole: as the store does."""
         is_whole = entered not in {None, Reason.FIRST_SEEN} and transition.status != Status.CANCELLED
         if self._case.remembers and is_whole and transition.previous_since:
             known = self._durations.setdefault(transition.previous_status, deque(maxlen=REMEMBERED))

@@ -64,7 +64,7 @@ def cost(rounds: int) -> Table:
         "Processor time of a poll",
         ("", "µs", "ours is … x of it", "target", "met"),
         [_compared(name, figures, targets.get(name)) for name in figures],
-        "32 in flight, each answer takes 100 ms. The watcher also schedules, compares and keeps a record.",
+        "32 in flight, each answer takes 100 ms. The watcher also schedules, compares and keeps a store.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What the record costs: transitions with their deliveries, committed together."""
+"""What the store costs: transitions with their deliveries, committed together."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from tests.benchmarks.results import Table, Target, spread
 from tests.benchmarks.server import BODY
+from tests.doubles import planned
 from tests.evidence.postgresql import postgresql
 from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation
 from watcher.domain.states import OPENAI_STATES
@@ -38,7 +39,7 @@ class Cost:
 
 
 def table(rounds: int) -> Table:
-    """Measure the record on both databases."""
+    """Measure the store on both databases."""
     with postgresql() as server, TemporaryDirectory() as directory:
         urls = {"SQLite": f"sqlite:///{Path(directory) / 'watcher.db'}", "PostgreSQL": server.new_database()}
         costs: dict[tuple[str, str], list[Cost]] = {}
@@ -48,7 +49,7 @@ def table(rounds: int) -> Table:
                 costs.setdefault(("a transition alone", name), []).append(asyncio.run(recording(url, 1)))
                 costs.setdefault(("a due job taken", name), []).append(asyncio.run(taking(url)))
     return Table(
-        "The record: a transition with three deliveries, and a due job",
+        "The store: a transition with three deliveries, and a due job",
         ("", "", "µs of our processor", "µs elapsed", "target", "met"),
         [[*of, *_row(of, found)] for of, found in costs.items()],
         "The job's new state, the transition with the whole job object, and the deliveries; all that is ready is one"
@@ -103,4 +104,4 @@ def _moved(job: Job, number: int) -> Change:
     status, at = ("running", "paused")[number % 2], NOON + timedelta(minutes=number)
     transition = detect(job, Observation(job.key, status, OPENAI_STATES(status), at, JobFacts(), BODY.decode()))
     assert transition is not None
-    return Change(job.seq, replace(moved(job, transition), due_at=at), transition, NOTIFIERS)
+    return Change(job.seq, replace(moved(job, transition), due_at=at), transition, planned(*NOTIFIERS))

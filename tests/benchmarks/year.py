@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from tests.benchmarks.results import Table
 from tests.benchmarks.server import JOB
+from tests.doubles import planned
 from watcher.domain.deliveries import Delivered, after_attempt
 from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation
 from watcher.domain.states import OPENAI_STATES, is_terminal
@@ -78,7 +79,7 @@ def _change(job: Job, status: str, now: datetime) -> Change:
     )
     assert transition is not None
     due_at = None if is_terminal(OPENAI_STATES(status)) else now + timedelta(minutes=1)
-    return Change(job.seq, replace(moved(job, transition), due_at=due_at), transition, NOTIFIERS)
+    return Change(job.seq, replace(moved(job, transition), due_at=due_at), transition, planned(*NOTIFIERS))
 
 
 async def _deliver(store: SqlStore, now: datetime) -> None:

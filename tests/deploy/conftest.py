@@ -1,42 +1,33 @@
-"""Machines for the tests of the service, or the reason why there are none."""
+"""The wheel and a small Debian for the tests of the systemd service; skips them where these cannot be built."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import platformdirs
 import pytest
 
+from tests.availability import unavailable
 from tests.deploy.machine import (
-    REQUIRED,
-    LackingError,
+    UnavailableError,
     build_wheels,
     debian_archive,
+    missing_requirement,
     unpack,
-    what_is_lacking,
 )
-
-
-def give_up(why: str) -> NoReturn:
-    """Skip the test, saying why; where system tests are required, fail."""
-    if os.environ.get(REQUIRED):
-        pytest.fail(f"{why} ({REQUIRED} is set)", pytrace=False)
-    pytest.skip(why)
 
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The watcher's wheel, in a directory with the wheels of all that it needs."""
-    if why := what_is_lacking():
-        give_up(why)
+    if why := missing_requirement():
+        unavailable(why)
     try:
         return build_wheels(tmp_path_factory.mktemp("wheels"))
-    except LackingError as error:
-        give_up(str(error))
+    except UnavailableError as error:
+        unavailable(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +38,7 @@ def debian(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
         archive = debian_archive(platformdirs.user_cache_path("finetune-watcher-tests", appauthor=False))
         unpack(archive, directory / "root", wheel.parent)
         yield directory / "root"
-    except LackingError as error:
-        give_up(str(error))
+    except UnavailableError as error:
+        unavailable(str(error))
     finally:
         shutil.rmtree(directory)  # pytest would keep three of them, of 300 MB each

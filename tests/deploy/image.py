@@ -35,7 +35,7 @@ mount --bind "$STATE" "$ROOT$VOLUME"
 cd /
 exec unshare --root="$ROOT" --wd="$DIRECTORY" --setgid="$GROUP" --setuid="$USER" env -i "$@"
 """
-"""Makes the root read-only but for the volume and /tmp, then becomes the program, which is process 1 of its own."""
+"""Makes the root read-only except for the volume and /tmp, then executes the program as process 1."""
 
 
 class Builder:
@@ -67,7 +67,7 @@ class Builder:
         return Image(self._files(IMAGE), inspected["Docker"]["config"])
 
     def _surroundings(self) -> dict[str, Path]:
-        """Let the build reach the package index as this computer does: with its certificates, and its index."""
+        """Return the files that let the build use the certificates and the package index of this machine."""
         trusted = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile or CERTIFICATES
         certificates = Path(shutil.copy(trusted, self._directory / "certificates.pem"))
         index = os.environ.get("PIP_INDEX_URL")
@@ -90,9 +90,9 @@ class Container:
 
     outer: subprocess.Popen[str]
     program: int
-    """The process that is number 1 inside, as it is numbered outside."""
+    """The process id, outside the container, of its process 1."""
     entering: list[str]
-    """What starts another program in it."""
+    """The command prefix that runs another program in it."""
 
     def execute(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run another program in the container, as its user."""
@@ -106,7 +106,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A built image: its files, and what it says of how to run it."""
+    """A built image: its files and its configuration."""
 
     root: Path
     config: dict[str, Any] = field(repr=False)

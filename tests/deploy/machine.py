@@ -16,10 +16,8 @@ SUITE = "bookworm"
 """The oldest Debian that the service is for: systemd 252 and Python 3.11."""
 PACKAGES = ("systemd", "dbus", "python3", "python3-venv", "ca-certificates", "procps")
 _LEFT_OUT = ("doc", "man", "locale", "info")
-"""Directories of /usr/share that only cost time to unpack and to remove."""
+"""Directories of /usr/share that the tests do not need."""
 TOOLS = ("mmdebstrap", "systemd-nspawn", "nsenter", "uv")
-REQUIRED = "WATCHER_REQUIRE_SYSTEM_TESTS"
-"""When this variable is set, a test that cannot be run has failed."""
 
 REPOSITORY = Path(__file__).parents[2]
 WHEELS = "/srv/wheels"
@@ -27,21 +25,20 @@ DEPLOY = "/srv/deploy"
 SERVICE = "finetune-watcher.service"
 USER = "finetune-watcher"
 WATCHER = "/opt/finetune-watcher/current/bin/watcher"
-PYTHON = "/opt/finetune-watcher/current/bin/python"
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS}
-"""What makes pip take what is there."""
+"""The variables that make pip install from the local wheels."""
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "LANG": "C.UTF-8"}
 
 Entry = dict[str, Any]
 """An entry of the journal: its fields."""
 
 
-class LackingError(Exception):
-    """This computer cannot do it; the text says why."""
+class UnavailableError(Exception):
+    """This machine cannot run the test; the text says why."""
 
 
-def what_is_lacking() -> str | None:
-    """Say why this computer cannot boot a machine; None if it can."""
+def missing_requirement() -> str | None:
+    """Say why this machine cannot boot a machine; None if it can."""
     if os.geteuid() != 0:
         return "only root can boot a container"
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
@@ -49,7 +46,7 @@ def what_is_lacking() -> str | None:
 
 
 def debian_archive(directory: Path) -> Path:
-    """Return a tar file of the root directory of a small Debian; it is made once, and kept. Raises LackingError."""
+    """Return a tar file of the root directory of a small Debian; it is made once, and kept. Raises UnavailableError."""
     archive = directory / f"debian-{SUITE}-{'-'.join(PACKAGES)}-without-{'-'.join(_LEFT_OUT)}.tar"
     if not archive.exists():
         directory.mkdir(parents=True, exist_ok=True)
@@ -68,7 +65,7 @@ def debian_archive(directory: Path) -> Path:
 
 
 def build_wheels(directory: Path) -> Path:
-    """Put the watcher's wheel and those of all it needs into a directory; return the watcher's. Raises LackingError."""
+    """Build the watcher's wheel, download those it needs; return the watcher's. Raises UnavailableError."""
     _make("uv", "build", "--quiet", "--wheel", "--out-dir", str(directory), str(REPOSITORY))
     locked = directory / "requirements.txt"
     _make(
@@ -97,7 +94,7 @@ class Machine:
     def run(
         self, *command: str, check: bool = True, stdin: str = "", env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command as root; what it says is in the answer. Raises AssertionError if it fails and may not."""
+        """Run a command as root and capture its output. Raises AssertionError if it fails, unless `check` is False."""
         done = subprocess.run(
             ["nsenter", "--target", str(self._leader), "--all", "--", *command],
             env=_ENVIRONMENT | (env or {}), input=stdin, capture_output=True, text=True, timeout=120, check=False,
@@ -125,7 +122,7 @@ class Machine:
         return [json.loads(line) for line in lines]
 
     def wait_until(self, condition: Callable[[], object], within: float = 20) -> None:
-        """Wait for something to be so. Raises AssertionError, with the end of the journal, after `within` seconds."""
+        """Wait until the condition holds. After `within` seconds, fail with the end of the journal."""
         deadline = time.monotonic() + within
         while not condition():
             if time.monotonic() > deadline:
@@ -136,7 +133,7 @@ class Machine:
 
 @contextmanager
 def boot(root: Path) -> Iterator[Machine]:
-    """Boot a root directory. Raises LackingError where it does not come up."""
+    """Boot a root directory. Raises UnavailableError if it does not start."""
     console = root.with_suffix(".console")
     with console.open("wb") as output:
         container = subprocess.Popen(
@@ -168,7 +165,7 @@ def _booted(container: subprocess.Popen[bytes], console: Path) -> Machine:
             if state in {"running", "degraded"}:
                 return machine
         time.sleep(0.2)
-    raise LackingError(f"systemd-nspawn does not boot here: {console.read_text(errors='replace')[-500:]}")
+    raise UnavailableError(f"systemd-nspawn does not boot here: {console.read_text(errors='replace')[-500:]}")
 
 
 def _children(pid: int) -> list[int]:
@@ -178,4 +175,4 @@ def _children(pid: int) -> list[int]:
 def _make(*command: str) -> None:
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode != 0:
-        raise LackingError(f"{command[0]} failed: {done.stderr.strip()[-500:]}")
+        raise UnavailableError(f"{command[0]} failed: {done.stderr.strip()[-500:]}")

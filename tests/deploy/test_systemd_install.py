@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.conftest import give_up
+from tests.availability import unavailable
 from tests.deploy.machine import (
     DEPLOY,
     OFFLINE,
@@ -18,8 +18,8 @@ from tests.deploy.machine import (
     USER,
     WATCHER,
     WHEELS,
-    LackingError,
     Machine,
+    UnavailableError,
     boot,
 )
 
@@ -43,8 +43,8 @@ def machine(prepared: Path) -> Iterator[Machine]:
     try:
         with boot(prepared) as machine:
             yield machine
-    except LackingError as error:
-        give_up(str(error))
+    except UnavailableError as error:
+        unavailable(str(error))
 
 
 def test_a_root_directory_gets_everything_with_the_right_owners(prepared: Path) -> None:

@@ -11,8 +11,18 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.conftest import give_up
-from tests.deploy.machine import DEPLOY, OFFLINE, PYTHON, SERVICE, WATCHER, WHEELS, Entry, LackingError, Machine, boot
+from tests.availability import unavailable
+from tests.deploy.machine import (
+    DEPLOY,
+    OFFLINE,
+    SERVICE,
+    WATCHER,
+    WHEELS,
+    Entry,
+    Machine,
+    UnavailableError,
+    boot,
+)
 
 CONFIG = "/etc/watcher/watcher.toml"
 CREDENTIALS = "/etc/watcher/credentials"
@@ -57,8 +67,8 @@ def machine(debian: Path, wheel: Path) -> Iterator[Machine]:
         with boot(debian) as machine:
             machine.run(f"{DEPLOY}/systemd/install.sh", "--from", f"{WHEELS}/{wheel.name}", env=OFFLINE)
             yield machine
-    except LackingError as error:
-        give_up(str(error))
+    except UnavailableError as error:
+        unavailable(str(error))
 
 
 @dataclass
@@ -346,8 +356,7 @@ def test_a_backup_taken_while_it_runs_can_be_put_back(service: Service) -> None:
     service.start()
     service.wait_for_alert("running")
     recorded = service.history()
-    copy = f"import sqlite3; sqlite3.connect('{RECORD}').execute(\"VACUUM INTO '{BACKUP}'\")"
-    service.machine.run_as_user(PYTHON, "-c", copy)
+    service.machine.run_as_user(WATCHER, "backup", BACKUP, "-c", CONFIG)
     service.machine.run("systemctl", "stop", SERVICE)
     service.machine.run("sh", "-c", f"rm {RECORD}*")
     service.machine.run(

@@ -1,4 +1,4 @@
-"""The workflows: what a linter says of them, and that they do what CONTRIBUTING and the guides say."""
+"""The workflows: a linter accepts them, and they run the commands of CONTRIBUTING."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.deploy.machine import REPOSITORY
-from tests.deploy.programs import BILL_OF_MATERIALS, needed, succeed
+from tests.deploy.programs import BILL_OF_MATERIALS, needed_of_group, succeed
 
 GITHUB = REPOSITORY / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -47,8 +47,8 @@ def waits_for(job: Workflow) -> set[str]:
 
 
 def test_zizmor_finds_nothing() -> None:
-    """Not even what only the pedantic mind; what cannot be parsed is an error, and nothing is asked of the network."""
-    zizmor = needed("zizmor", "the dev group")
+    """Not even in its pedantic mode; a file that cannot be parsed is an error. No network."""
+    zizmor = needed_of_group("zizmor")
     succeed(zizmor, "--offline", "--no-config", "--strict-collection", "--persona", "pedantic", "--quiet", GITHUB)
 
 
@@ -117,7 +117,7 @@ def test_nothing_is_published_before_it_was_tested() -> None:
 
 
 def test_no_workflow_holds_a_secret() -> None:
-    """Everything that is published is published by who the workflow is."""
+    """Publishing uses the identity of the workflow, not a stored token."""
     for path in WORKFLOWS:
         assert not re.search(r"\bsecrets\b", path.read_text(encoding="utf-8"))
 

@@ -1,4 +1,4 @@
-"""A command in an empty home, a simulated API and a receiver: what every test here runs the watcher between."""
+"""The fixtures of every end-to-end test: a command in an empty home, a simulated API and a receiver."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from watcher.simulator.script import Script
 
 @pytest.fixture
 async def api() -> AsyncIterator[FineTuningApi]:
-    """An API without jobs that lets in whoever has the key."""
+    """An API without jobs that requires the key."""
     async with FineTuningApi(Script(api_key=API_KEY)) as api:
         yield api
 
@@ -30,13 +30,13 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture(scope="session")
 def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where all commands keep what Python compiles: installers leave that to the first start."""
+    """The directory of compiled modules that all commands share."""
     return tmp_path_factory.mktemp("bytecode")
 
 
 @pytest.fixture
 def watcher(tmp_path: Path, bytecode: Path) -> Iterator[Command]:
-    """The command. Whatever a test does with it, it must not tell a secret, nor show a traceback."""
+    """The command; at the end of each test, neither its output nor its database may contain a secret or a traceback."""
     command = Command(tmp_path, bytecode)
     yield command
     written = "\n".join(command.transcripts)

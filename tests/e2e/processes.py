@@ -18,9 +18,9 @@ from typing import Any
 import tomli_w
 
 LIMIT = timedelta(seconds=20)
-"""How long anything may take before a test fails; nothing waits so long when all is well."""
+"""How long anything may take before a test fails; a test that passes never waits so long."""
 WITHOUT_PRIVILEGES = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-"""Makes the permissions of files bind even root."""
+"""A command prefix that applies file permissions to root too."""
 
 _NOT_INHERITED = (
     "WATCHER_",
@@ -58,7 +58,7 @@ class Finished:
         return [json.loads(line) for line in self.err.splitlines()]
 
     def events(self, level: str | None = None) -> list[str]:
-        """Name what was logged, on request only that of one level."""
+        """Return the events of the log lines, on request only those of one level."""
         return [entry["event"] for entry in self.log if level in {None, entry["level"]}]
 
 
@@ -97,7 +97,7 @@ class Running:
         self._process.send_signal(number)
 
     async def until(self, condition: Callable[[], object], what: str, within: timedelta = LIMIT) -> None:
-        """Wait until the condition holds, which depends on what it writes. Fails when it does not come to hold."""
+        """Wait until a condition on its output holds. Fails after the time."""
         try:
             async with asyncio.timeout(within.total_seconds()), self._news:
                 await self._news.wait_for(condition)
@@ -153,16 +153,16 @@ class Running:
 
 
 class Command:
-    """The watcher command in a home directory of its own, with nothing of ours in its environment."""
+    """The watcher command, with its own home directory and without the settings of whoever runs the tests."""
 
     def __init__(self, home: Path, bytecode: Path) -> None:
-        """`bytecode` is a directory where Python keeps what it has compiled, for the next start to find."""
+        """`bytecode` is the directory of compiled modules that all commands share."""
         self.home = home
         self._bytecode = bytecode
         self.database = home / "state" / "watcher.db"
-        """Where the configurations of the tests keep the record."""
+        """The database in the configurations of the tests."""
         self.config = home / "config" / "watcher.toml"
-        """The file that the command finds by itself."""
+        """The configuration file in the default place."""
         self.transcripts: list[str] = []
         """Everything that any command wrote."""
 

@@ -11,7 +11,7 @@ WEBHOOK_KEY = "ZTJlLXdlYmhvb2stc2VjcmV0LW9mLTMyLWJ5dGVzLS0="
 WEBHOOK_SECRET = f"whsec_{WEBHOOK_KEY}"
 SLACK_TOKEN = "e2eSlackTokenXq71Zr"
 SECRETS = frozenset({API_KEY, WEBHOOK_KEY, SLACK_TOKEN})
-"""What no command may tell, in the parts that are telling."""
+"""The secret parts, which no output may contain."""
 
 INTERVAL = "0.1s"
 Settings = dict[str, Any]
@@ -34,21 +34,21 @@ def jobs(*ids: str) -> list[Mapping[str, str]]:
 
 
 def webhook(url: str, **more: Any) -> Mapping[str, Any]:
-    """Return a webhook notifier that signs, and wants to hear everything."""
+    """Return a webhook notifier that signs, and receives everything."""
     return {"kind": "webhook", "url": url, "secret": WEBHOOK_SECRET, "first_seen": "always", **more}
 
 
 def slack(url: str, **more: Any) -> Mapping[str, Any]:
-    """Return a Slack notifier that wants to hear everything."""
+    """Return a Slack notifier that receives everything."""
     address = f"{url.removesuffix('/hooks/finetune')}/services/T0/B0/{SLACK_TOKEN}"
     return {"kind": "slack", "webhook_url": address, "first_seen": "always", **more}
 
 
 def console(**more: Any) -> Mapping[str, Any]:
-    """Return a stdout notifier that wants to hear everything."""
+    """Return a stdout notifier that receives everything."""
     return {"kind": "stdout", "first_seen": "always", **more}
 
 
 def statuses(bodies: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the statuses that envelopes tell of, in order."""
+    """Return the statuses in the envelopes, in order."""
     return [body["data"]["status"] for body in bodies]

@@ -15,19 +15,20 @@ from random import Random
 
 import pytest
 
+from tests.availability import unavailable
 from tests.e2e.processes import Command
 from tests.e2e.settings import API_KEY, INTERVAL
-from tests.evidence.reconcile import Follow
-from tests.evidence.stage import stage
-from tests.evidence.truth import lives
+from tests.evidence.environment import open_environment
+from tests.evidence.random_jobs import random_jobs
+from tests.evidence.reconcile import Coverage
 from watcher.simulator.script import JobScript, Script, Step
 from watcher.simulator.server import Reply
 
 SEED = 20_261_124
 SPAN = timedelta(seconds=6)
-WATCH = Follow(timedelta(seconds=8))
+COVERAGE = Coverage(timedelta(seconds=8))
 """The service notices a step within a second; the rest is for a busy machine."""
-FLYING = "ftjob-flying"
+CHANGING = "ftjob-changing"
 
 
 class FakeTime:
@@ -55,11 +56,9 @@ class FakeTime:
 @pytest.fixture
 def fake_time(tmp_path: Path) -> FakeTime:
     libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    if libraries:
-        return FakeTime(libraries[0], tmp_path)
-    if os.environ.get("WATCHER_REQUIRE_SYSTEM_TESTS"):
-        pytest.fail("faketime is not installed: apt-get install faketime")
-    pytest.skip("faketime is not installed")
+    if not libraries:
+        unavailable("faketime is not installed: apt-get install faketime")
+    return FakeTime(libraries[0], tmp_path)
 
 
 def test_the_clock_that_is_set_is_the_one_the_process_reads(fake_time: FakeTime) -> None:
@@ -73,23 +72,23 @@ def test_the_clock_that_is_set_is_the_one_the_process_reads(fake_time: FakeTime)
 @pytest.mark.parametrize("hours", [1, -1])
 async def test_a_clock_set_by_an_hour_loses_nothing(watcher: Command, fake_time: FakeTime, hours: int) -> None:
     """It is set while jobs move, one of them has just been asked for, and the receiver refuses everything."""
-    jobs = (*lives(Random(SEED), 20, SPAN), JobScript(FLYING, (Step("running"),)))
-    async with stage(watcher, Script(jobs, api_key=API_KEY)) as scene:
-        watcher.configure(scene.settings(polling={"interval": INTERVAL, "max_interval": "0.5s"}))
+    jobs = (*random_jobs(Random(SEED), 20, SPAN), JobScript(CHANGING, (Step("running"),)))
+    async with open_environment(watcher, Script(jobs, api_key=API_KEY)) as environment:
+        watcher.configure(environment.settings(polling={"interval": INTERVAL, "max_interval": "0.5s"}))
         async with watcher.start("run", env=fake_time.environment) as running:
-            await running.until_logged("delivery accepted", job=f"openai/{FLYING}")
-            scene.receiver.answers = [Reply(503)]
+            await running.until_logged("delivery accepted", job=f"openai/{CHANGING}")
+            environment.receiver.answers = [Reply(503)]
             await running.until_logged("delivery retry scheduled")
             fake_time.set(hours)
             await running.until_logged("the host's clock was set, or the host slept")
-            scene.truth.set_status(FLYING, "succeeded")
-            scene.receiver.answers = [Reply(200)]
-            await scene.until_settled(running, timedelta(seconds=30))
+            environment.api.set_status(CHANGING, "succeeded")
+            environment.receiver.answers = [Reply(200)]
+            await environment.until_settled(running, timedelta(seconds=30))
             ended = await running.stop()
-        tally = scene.tally(WATCH)
-    tally.check(f"seed {SEED}")
+        report = environment.report(COVERAGE)
+    report.check(f"seed {SEED}")
     assert ended.code == 0
-    assert scene.receiver.refused > 0
+    assert environment.receiver.refused > 0
     assert "error" not in {entry["level"] for entry in ended.log}
 
 
@@ -97,17 +96,18 @@ async def test_a_clock_that_was_wrong_at_the_start_and_is_put_right_later_loses_
     watcher: Command, fake_time: FakeTime
 ) -> None:
     """What a service wrote while its clock was an hour fast must not bind the one that comes after it."""
-    async with stage(watcher, Script((JobScript(FLYING, (Step("running"),)),), api_key=API_KEY)) as scene:
-        watcher.configure(scene.settings(polling={"interval": "1s"}))
+    script = Script((JobScript(CHANGING, (Step("running"),)),), api_key=API_KEY)
+    async with open_environment(watcher, script) as environment:
+        watcher.configure(environment.settings(polling={"interval": "1s"}))
         fake_time.set(1)
         async with watcher.start("run", env=fake_time.environment) as running:
             await running.until_logged("delivery accepted")
             await running.stop()
         fake_time.set(0)
-        scene.truth.set_status(FLYING, "succeeded")
+        environment.api.set_status(CHANGING, "succeeded")
         async with watcher.start("run", env=fake_time.environment) as running:
             await running.until_logged("watching")
-            await scene.until_settled(running, timedelta(seconds=20))
+            await environment.until_settled(running, timedelta(seconds=20))
             await running.stop()
-        tally = scene.tally(WATCH)
-    tally.check()
+        report = environment.report(COVERAGE)
+    report.check()

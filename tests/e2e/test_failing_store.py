@@ -1,4 +1,4 @@
-"""A record that fails while the service runs: polling goes on, and what was seen is recorded and delivered later."""
+"""A store that fails while the service runs: polling goes on, and what was seen is recorded and delivered later."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.programs import give_up
+from tests.availability import unavailable
 from tests.e2e.processes import Command, Running
 from tests.e2e.settings import jobs, settings, statuses, webhook
 from watcher.simulator.api import FineTuningApi
@@ -28,13 +28,13 @@ def configure(watcher: Command, api: FineTuningApi, receiver: Receiver, database
 
 
 def told(receiver: Receiver) -> list[str]:
-    """Return what the receiver heard of the job; it may also hear that the record fails."""
+    """Return what the receiver heard of the job; it may also hear that the store fails."""
     bodies = [json.loads(message.body) for message in receiver.received]
     return statuses(body for body in bodies if body["data"].get("id") == JOB)
 
 
 async def complained(running: Running, words: str) -> None:
-    """Wait until the service has said what is wrong with its record."""
+    """Wait until the service has said what is wrong with its store."""
     await running.until(lambda: words in running.err, words)
 
 
@@ -68,7 +68,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     try:
         subprocess.run(mounting, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        give_up(f"a disk can be filled only where one can be mounted: {error}")
+        unavailable(f"a disk can be filled only where one can be mounted: {error}")
     yield place
     subprocess.run(["umount", str(place)], check=True)
 
@@ -92,14 +92,14 @@ async def test_a_full_disk_delays_the_record_and_nothing_else(
         await complained(running, "cannot grow: the disk is full; free some space")
         api.set_status(JOB, "succeeded")
         await running.until_logged("poll answered", status="succeeded")
-        await running.until_logged("record not written, keeping what it lacks")
+        await running.until_logged("the store cannot be written, keeping what it lacks")
         assert told(receiver) == ["running"]
         filler.unlink()
         await running.until_logged("delivery accepted", status="succeeded")
         ended = await running.stop()
     assert ended.code == 0
     assert told(receiver) == ["running", "succeeded"]
-    assert "record written again" in ended.events()
+    assert "the store can be written again" in ended.events()
 
 
 async def test_a_database_that_is_taken_away_is_missed_at_once_and_gone_on_with_when_it_is_back(
@@ -113,7 +113,7 @@ async def test_a_database_that_is_taken_away_is_missed_at_once_and_gone_on_with_
         watcher.database.rename(aside)
         api.set_status(JOB, "succeeded")
         await complained(running, f"the database {watcher.database} was deleted while it was in use: put it back")
-        await running.until_logged("record not written, keeping what it lacks")
+        await running.until_logged("the store cannot be written, keeping what it lacks")
         assert told(receiver) == ["running"]
         assert not watcher.database.exists()
         aside.rename(watcher.database)
@@ -141,7 +141,7 @@ async def test_a_database_that_is_replaced_is_left_alone_until_a_restart(
         before = watcher.database.read_bytes()
         api.set_status(JOB, "succeeded")
         await complained(running, "was replaced by another file while it was in use")
-        await running.until_logged("record not written, keeping what it lacks")
+        await running.until_logged("the store cannot be written, keeping what it lacks")
         await running.stop()
         assert watcher.database.read_bytes() == before
     async with watcher.start("run") as running:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.e2e.processes import Command
-from tests.e2e.settings import API_KEY, console, settings, slack, statuses, webhook
+from tests.e2e.settings import API_KEY, SLACK_TOKEN, console, settings, slack, statuses, webhook
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.receiver import ACCEPTED, Receiver
 from watcher.simulator.script import JobScript, Step
@@ -58,11 +58,12 @@ async def test_slack_and_stdout_are_tried_in_the_same_way(command: Command, rece
             "not accepted, may be later: 500 Internal Server Error: database is down",
         ),
         (Reply(429, {"retry-after": "90"}), "not accepted, may be later: 429 Too Many Requests (asks to wait 1m 30s)"),
-        (Reply(404, body=b"no_service"), "rejected for good: 404 Not Found: no_service"),
+        (Reply(404, body=b"no_service"), "not accepted, may be later: 404 Not Found: no_service"),
+        (Reply(410, body=b"no_service"), "rejected for good: 410 Gone: no_service"),
         (Reply(302, {"location": "/x"}), "not accepted, may be later: 302 Found (redirects are not followed)"),
         (Reply(manner=Manner.RESET), "not accepted, may be later: "),
     ],
-    ids=["500", "429", "404", "302", "reset"],
+    ids=["500", "429", "404", "410", "302", "reset"],
 )
 async def test_a_message_that_is_not_accepted_is_1(
     command: Command, receiver: Receiver, reply: Reply, words: str
@@ -87,6 +88,48 @@ async def test_an_unknown_name_is_2_and_the_known_ones_are_listed(command: Comma
     assert receiver.received == []
 
 
+BROKEN = """
+from pydantic import SecretStr
+from watcher.plugins.notifier import Plugin
+from watcher.plugins.section import Section
+
+
+class Config(Section):
+    token: SecretStr
+
+
+class Pigeon:
+    at_once = 1
+
+    def __init__(self, token):
+        self._token = token
+
+    async def send(self, message):
+        raise KeyError(f"no loft for {self._token}")
+
+
+plugin = Plugin(Config, lambda config, context: Pigeon(config.token.get_secret_value()))
+"""
+
+
+async def test_a_plugin_that_breaks_is_named_with_its_own_words_and_lines(watcher: Command, api: FineTuningApi) -> None:
+    (watcher.home / "pigeon.py").write_text(BROKEN)
+    info = watcher.home / "pigeon-0.3.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pigeon\nVersion: 0.3\n")
+    (info / "entry_points.txt").write_text("[watcher.notifiers]\npigeon = pigeon:plugin\n")
+    notifiers = {"bird": {"kind": "pigeon", "token": SLACK_TOKEN}}
+    watcher.configure(settings(api.base_url, watcher.database, notifiers=notifiers))
+    tried = await watcher.run("notify", "test", "bird", env={"PYTHONPATH": str(watcher.home)})
+    assert (tried.code, tried.out) == (1, "")
+    first, second, *frames, last = tried.err.splitlines()
+    assert first == "watcher: bird: the plugin pigeon of the package pigeon 0.3, kind 'pigeon', broke"
+    assert second == "watcher: KeyError: 'no loft for ***'"
+    assert "pigeon.py" in frames[0]
+    assert not any("/watcher/cli/" in frame for frame in frames)
+    assert last == "watcher: the plugin is no part of the watcher: please report this to those who make it"
+
+
 async def test_watch_delivers_before_it_ends_and_tries_again(
     command: Command, api: FineTuningApi, receiver: Receiver
 ) -> None:
@@ -108,8 +151,32 @@ async def test_watch_says_what_could_not_be_delivered_and_keeps_the_exit_code_of
     api.add_job(JobScript(JOB, (Step("succeeded"),)))
     ended = await command.run("watch", JOB, "--notify", "pager")
     assert ended.code == 0
-    assert ended.events("error") == ["delivery rejected", "not delivered"]
-    assert ended.log[-1]["error"] == "410 Gone"
+    assert ended.err == "watcher: pager: not delivered: 410 Gone\n"
+    receiver.answers = [Reply(410)]
+    logged = await command.run("watch", JOB, "--notify", "pager", "--log-format", "json")
+    assert logged.events("error") == ["delivery rejected", "not delivered"]
+
+
+@pytest.mark.parametrize(("last", "code"), [("succeeded", 7), ("failed", 1)])
+async def test_a_required_notice_that_is_not_delivered_is_7_unless_the_job_itself_is_worse(
+    command: Command, api: FineTuningApi, receiver: Receiver, last: str, code: int
+) -> None:
+    receiver.answers = [Reply(410)]
+    api.add_job(JobScript(JOB, (Step(last),)))
+    assert (await command.run("watch", JOB, "--notify", "pager", "--notify-required")).code == code
+
+
+async def test_json_says_what_became_of_a_test_message(command: Command, receiver: Receiver) -> None:
+    receiver.answers = [Reply(429, {"retry-after": "90"})]
+    tried = await command.run("notify", "test", "pager", "--json")
+    assert tried.code == 1
+    assert json.loads(tried.out) == {
+        "notifier": "pager",
+        "outcome": "failed",
+        "answer": None,
+        "error": "429 Too Many Requests",
+        "retry_after_seconds": 90.0,
+    }
 
 
 async def test_watch_tells_several_notifiers(command: Command, api: FineTuningApi, receiver: Receiver) -> None:

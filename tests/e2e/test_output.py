@@ -43,6 +43,7 @@ VERBS = [
     ("config", "schema"),
     ("demo",),
     ("simulate",),
+    ("explain",),
 ]
 
 
@@ -139,6 +140,9 @@ async def test_the_installed_command_is_the_same(watcher: Command) -> None:
     assert (process.returncode, out.decode()) == (0, f"watcher {__version__}\n")
 
 
+NAMES_OF_TYPES = re.compile(r"<(parsed|str|path|function)>")
+
+
 async def test_every_verb_has_help(watcher: Command) -> None:
     at_once = asyncio.Semaphore(4)
 
@@ -149,6 +153,7 @@ async def test_every_verb_has_help(watcher: Command) -> None:
     for verb, shown in zip(VERBS, await asyncio.gather(*map(help_of, VERBS)), strict=True):
         assert (shown.code, shown.err) == (0, "")
         assert f"Usage: {' '.join(('python -m watcher', *verb))} " in shown.out
+        assert not NAMES_OF_TYPES.search(shown.out)
 
 
 async def test_the_help_of_watch_tells_every_exit_code(watcher: Command) -> None:
@@ -162,9 +167,55 @@ async def test_the_help_of_watch_tells_every_exit_code(watcher: Command) -> None
         "4": "rejected",
         "5": "not",
         "6": "gave",
+        "7": "undelivered",
         "124": "timed",
         "130, 143": "interrupted",
     }
+
+
+COMPLETING = "_PYTHON _M WATCHER_COMPLETE"
+"""The variable by which a shell asks, for a command of the name `python -m watcher`."""
+OFFERED = {
+    "watcher watch ftjob-c": ["ftjob-configured"],
+    "watcher jobs remove ftjob-": ["ftjob-added", "ftjob-configured"],
+    "watcher explain nothing": [""],
+    "watcher notify test p": ["pager"],
+    "watcher watch a --until su": ["succeeded"],
+    "watcher jobs list --state pau": ["paused"],
+}
+
+
+async def test_a_shell_completes_jobs_notifiers_and_statuses(watcher: Command, api: FineTuningApi) -> None:
+    notifiers = {"pager": webhook("http://127.0.0.1:9/hooks")}
+    watcher.configure(settings(api.base_url, watcher.database, jobs=jobs("ftjob-configured"), notifiers=notifiers))
+    await watcher.run("jobs", "add", "ftjob-added")
+    for words, offered in OFFERED.items():
+        count = words.count(" ")
+        env = {COMPLETING: "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(count)}
+        completed = await watcher.run(env=env)
+        assert (words, completed.lines, completed.err) == (words, offered, "")
+
+
+async def test_completing_a_word_makes_no_database(watcher: Command, api: FineTuningApi) -> None:
+    watcher.configure(settings(api.base_url, watcher.database))
+    env = {COMPLETING: "complete_bash", "COMP_WORDS": "watcher explain f", "COMP_CWORD": "2"}
+    await watcher.run(env=env)
+    assert not watcher.database.exists()
+
+
+async def test_the_option_that_was_meant_is_suggested_alone(watcher: Command) -> None:
+    refused = await watcher.run("watch", JOB, "--untill", "running")
+    assert refused.code == 2
+    assert "--until)" in refused.err
+    assert "--notify" not in refused.err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+async def test_help_is_shown_in_any_encoding(watcher: Command, encoding: str) -> None:
+    shown = await asyncio.gather(
+        *(watcher.run(*verb, "--help", env={"PYTHONIOENCODING": encoding}) for verb in (("watch",), ("retrieve",)))
+    )
+    assert {each.code for each in shown} == {0}
 
 
 @pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}], ids=["colour", "NO_COLOR"])

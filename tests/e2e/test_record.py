@@ -1,11 +1,11 @@
-"""Commands that change the record while the service runs."""
+"""Commands that change the store while the service runs."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -81,21 +81,21 @@ async def test_a_removed_job_is_polled_no_more(command: Command, service: Runnin
 
 async def test_removing_a_configured_job_warns_that_it_comes_back(command: Command, service: Running) -> None:
     removed = await command.run("jobs", "remove", FIRST)
-    assert removed.out.endswith("it is in the configuration, and comes back at the next start\n")
+    assert removed.out.endswith("it is in the configuration, and comes back at the next start or reload\n")
 
 
 async def test_a_dead_delivery_is_sent_again_on_request(
     command: Command, service: Running, api: FineTuningApi, receiver: Receiver
 ) -> None:
-    receiver.answers = [Reply(400, body=b"no such channel"), ACCEPTED]
+    receiver.answers = [Reply(410, body=b"no such channel"), ACCEPTED]
     api.set_status(FIRST, "succeeded")
     await service.until_logged("delivery rejected")
     delivery = await dead(command)
-    assert delivery["last_error"] == "400 Bad Request: no such channel"
+    assert delivery["last_error"] == "410 Gone: no such channel"
 
     retried = await command.run("deliveries", "retry", delivery["id"])
     assert (retried.code, retried.out) == (0, "1 to be sent again\n")
-    accepted = await service.until_logged("delivery accepted", status="succeeded")
+    accepted = await service.until_logged("delivery accepted", type="fine_tuning.job.succeeded")
     first, second = receiver.received[1:]
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == accepted["event_id"] == delivery["event_id"]
     assert (await command.run("deliveries", "list")).out == "no deliveries are pending or dead\n"
@@ -120,7 +120,7 @@ async def test_a_job_that_was_reopened_is_found_when_somebody_asks_again(
     command: Command, service: Running, api: FineTuningApi, receiver: Receiver
 ) -> None:
     api.set_status(FIRST, "failed")
-    await service.until_logged("delivery accepted", status="failed")
+    await service.until_logged("delivery accepted", type="fine_tuning.job.failed")
     api.set_status(FIRST, "running")
     await command.run("jobs", "add", FIRST)
     await receiver.wait_for(3, LIMIT)
@@ -134,13 +134,84 @@ async def test_what_the_record_holds_is_shown_as_tables_and_as_json(
 ) -> None:
     history = await command.run("jobs", "history", FIRST)
     heading, row = history.lines
-    assert heading.split() == ["OBSERVED", "AT", "STATUS", "REASON", "SKIPPED", "LASTED", "EVENT", "ID"]
+    assert heading.split() == ["OBSERVED", "AT", "STATUS", "REASON", "SKIPPED", "LASTED", "RESULT", "EVENT", "ID"]
     assert row.split()[1:4] == ["running", "first_seen", "-"]
     (listed,) = json.loads((await command.run("jobs", "list", "--json")).out)
     assert (listed["source"], listed["id"], listed["status"], listed["trouble"]) == ("openai", FIRST, "running", None)
     unknown = await command.run("jobs", "history", "ftjob-nobody")
     assert unknown.code == 2
-    assert unknown.err == "watcher: ftjob-nobody is not watched; `watcher jobs list` shows what is\n"
+    assert unknown.err.splitlines()[-1] == "watcher: ftjob-nobody is not watched; `watcher jobs list` shows what is"
+
+
+async def test_what_came_of_a_job_is_shown_wherever_it_is_shown(
+    command: Command, service: Running, api: FineTuningApi
+) -> None:
+    api.set_status(FIRST, "succeeded")
+    await service.until_logged("delivery accepted", type="fine_tuning.job.succeeded")
+    (listed,) = json.loads((await command.run("jobs", "list", "--json")).out)
+    *_, last = json.loads((await command.run("jobs", "history", FIRST, "--json")).out)
+    explained = json.loads((await command.run("explain", FIRST, "--json")).out)
+    model = listed["fine_tuned_model"]
+    assert model.startswith("ft:")
+    assert {last["fine_tuned_model"], explained["job"]["fine_tuned_model"]} == {model}
+    assert listed["error"] is None
+    assert explained["notifiers"][0]["wants"]["failed"] is True
+    for arguments in (("jobs", "list"), ("jobs", "history", FIRST), ("explain", FIRST)):
+        assert model in (await command.run(*arguments)).out
+
+
+async def test_times_are_there_for_programs(command: Command, service: Running) -> None:
+    (listed,) = json.loads((await command.run("jobs", "list", "--json")).out)
+    assert datetime.fromisoformat(listed["next_poll_at"]).tzinfo
+    assert datetime.fromisoformat(listed["status_since"]).tzinfo
+    assert isinstance(listed["for_seconds"], float)
+
+
+FILTERS = {
+    ("--state", "pending"): set(),
+    ("--status", "not seen yet"): {FIRST, SECOND},
+    ("--label", "team=nlp"): {SECOND},
+    ("--label", "team=nlp", "--label", "tier=1"): set(),
+    ("--source", "openai"): {FIRST, SECOND},
+    ("--source", "elsewhere"): set(),
+    ("--name", "BOT"): {SECOND},
+}
+
+
+async def test_the_list_is_filtered(watcher: Command, api: FineTuningApi) -> None:
+    watcher.configure(settings(api.base_url, watcher.database))
+    await watcher.run("jobs", "add", FIRST)
+    await watcher.run("jobs", "add", SECOND, "--name", "second bot", "--label", "team=nlp")
+    for arguments, found in FILTERS.items():
+        listed = await watcher.run("jobs", "list", "--json", *arguments)
+        assert (arguments, {each["id"] for each in json.loads(listed.out)}) == (arguments, found)
+
+
+async def test_every_command_on_the_store_says_which_one_it_is(watcher: Command, api: FineTuningApi) -> None:
+    watcher.configure(settings(api.base_url, watcher.database))
+    for arguments in (
+        ("jobs", "add", FIRST),
+        ("jobs", "list"),
+        ("jobs", "history", FIRST),
+        ("jobs", "remove", FIRST),
+        ("explain", FIRST),
+        ("deliveries", "list"),
+        ("deliveries", "retry", "--since", "1h"),
+        ("deliveries", "discard", "--since", "1h"),
+    ):
+        ended = await watcher.run(*arguments)
+        assert (arguments, ended.code) == (arguments, 0)
+        assert f"watcher: store: {watcher.database}\n" in ended.err
+
+
+@pytest.mark.parametrize("verb", ["retry", "discard"])
+async def test_a_delivery_that_is_not_there_is_1(watcher: Command, api: FineTuningApi, verb: str) -> None:
+    watcher.configure(settings(api.base_url, watcher.database))
+    ended = await watcher.run("deliveries", verb, "9999")
+    assert (ended.code, ended.out) == (1, "")
+    assert "delivery 9999 is not there, or neither pending nor dead" in ended.err
+    as_json = await watcher.run("deliveries", verb, "9999", "--json")
+    assert (as_json.code, json.loads(as_json.out)) == (1, {"count": 0, "asked_for": 1})
 
 
 async def test_asking_again_keeps_the_name_and_the_labels(watcher: Command, api: FineTuningApi) -> None:
@@ -178,3 +249,13 @@ async def test_commands_on_the_record_need_none_of_the_services_secrets(watcher:
         assert (await watcher.run("jobs", *arguments)).code == 0
     assert (await watcher.run("deliveries", "list")).code == 0
     assert (await watcher.run("explain", SECOND)).code == 0
+
+
+async def test_a_backup_of_the_running_service_is_a_store_of_its_own(command: Command, service: Running) -> None:
+    copy = command.database.with_name("copy.db")
+    made = await command.run("backup", str(copy), "--json")
+    assert (made.code, json.loads(made.out)["transitions"]) == (0, 1)
+    again = await command.run("backup", str(copy))
+    assert again.out.startswith(f"{command.database} copied to {copy}: 1 jobs, 1 transitions, ")
+    refused = await command.run("backup", str(command.database))
+    assert (refused.code, "is the store itself" in refused.err) == (2, True)

@@ -73,7 +73,7 @@ async def test_a_configuration_with_mistakes_is_told_of_and_changes_nothing(
     watcher.configure(before)
     async with watcher.start("run") as running:
         await receiver.wait_for(1, LIMIT)
-        watcher.configure(before | {"polling": {"intervall": "1s"}, "jobs": [{"id": "a/b"}]})
+        watcher.configure(before | {"polling": {"intervall": "1s"}, "jobs": [{"id": "a b"}]})
         running.signal(SIGHUP)
         entry = await running.until_logged("configuration not reloaded, the one before stays")
         api.set_status(FIRST, "succeeded")

@@ -1,13 +1,13 @@
-"""Three watchers on one PostgreSQL: they share the work, and nothing is lost whatever happens to them or to it.
+"""Three watchers on one PostgreSQL: they share the work, and nothing is lost when one of them or the server fails.
 
-They live through it once, while sixty jobs move; each test looks at one side of what was seen.
+They run once, while sixty jobs change; each test looks at one side of what was observed.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,157 +18,156 @@ import pytest
 
 from tests.e2e.processes import Command
 from tests.e2e.settings import API_KEY
-from tests.evidence.fleet import Fleet, Poll, restless
+from tests.evidence.database import current_conditions, expire_claims
+from tests.evidence.environment import open_environment
 from tests.evidence.postgresql import PostgreSQL, postgresql
-from tests.evidence.reconcile import Follow
-from tests.evidence.record import expire_claims
-from tests.evidence.stage import stage
-from tests.evidence.tally import Tally
+from tests.evidence.random_jobs import alternating_jobs
+from tests.evidence.reconcile import Coverage
+from tests.evidence.replicas import Poll, Replicas
+from tests.evidence.report import Report
 from watcher.simulator.script import JobScript, Script, Step
 from watcher.simulator.server import utc_now
+
+pytestmark = pytest.mark.postgresql
 
 NAMES = ("one", "two", "three")
 JOBS = [f"ftjob-{number:02}" for number in range(60)]
 SEED = 4
 INTERVAL = timedelta(seconds=1)
-SLACK = timedelta(seconds=0.5)
-"""The tick that finds a due job, and the delays of a busy machine."""
-WATCH = Follow(blind=2 * INTERVAL + SLACK)
-QUICK, SLOW = (3.0, 6.0), (11.0, 14.0)
-"""How many seconds statuses last: while all is well, and while one may be hidden from all but one watcher for as long
-as the database is away."""
-QUIET = timedelta(seconds=14)
+TOLERANCE = timedelta(seconds=0.5)
+"""One tick of the scheduler, and the delays of a busy machine."""
+COVERAGE = Coverage(longest_unseen=2 * INTERVAL + TOLERANCE)
+SHORT, LONG = (3.0, 6.0), (11.0, 14.0)
+"""How many seconds statuses last: at first, and while the database is away, when only one watcher may know of one."""
+UNDISTURBED = timedelta(seconds=14)
 OUTAGE = timedelta(seconds=8)
-AFTERWARDS = 3 * INTERVAL
-SETTLED = timedelta(seconds=40)
-FAIREST, UNFAIREST = 0.20, 0.47
-"""The smallest and the greatest share of the polls that one of three watchers may have."""
+AFTER_OUTAGE = 3 * INTERVAL
+FINISH_LIMIT = timedelta(seconds=40)
+SMALLEST_SHARE, LARGEST_SHARE = 0.20, 0.47
+"""The bounds of the share of the polls that each of the three watchers has."""
 
 
 @dataclass
-class Voyage:
-    """What three watchers went through."""
+class ReplicaScenario:
+    """A run of three watchers with a restart, an outage of the database and two kills, and what was observed."""
 
-    fleet: Fleet
+    replicas: Replicas
     polls: Sequence[Poll] = ()
-    """Those of the time in which nothing went wrong."""
-    sent_twice: int = 0
-    """How many messages had been sent twice by then."""
-    polls_of_the_last: Sequence[Poll] = ()
-    """Those of the two intervals after all watchers but one were killed."""
-    left: frozenset[str] = frozenset()
+    """The polls of the undisturbed time."""
+    repeated: int = 0
+    """The number of messages sent twice in the undisturbed time."""
+    polls_after_kills: Sequence[Poll] = ()
+    """The polls of the two intervals after all watchers but one were killed."""
+    unfinished: frozenset[str] = frozenset()
     """The jobs that had not ended by then."""
-    tally: Tally = field(default_factory=Tally)
-    conditions: list[tuple[str, str]] = field(default_factory=list)
-    """How things stand at the end, as the record has it."""
+    report: Report = field(default_factory=Report)
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    """The recorded conditions at the end."""
 
-    async def sail(self, server: PostgreSQL) -> None:
-        """Live through it all."""
-        truth = self.fleet.stage.truth
-        await self.fleet.start(*NAMES)
-        await self.fleet.until_all_are_seen()
-        for job in restless(Random(SEED), JOBS, QUICK, QUICK, QUICK, SLOW, SLOW):
-            truth.add_job(job)
-        spread(self.fleet.stage.url)
-        await self._work_in_peace()
+    async def run(self, server: PostgreSQL) -> None:
+        """Run the whole scenario."""
+        await self.replicas.start(*NAMES)
+        await self.replicas.until_all_jobs_are_recorded()
+        for job in alternating_jobs(Random(SEED), JOBS, SHORT, SHORT, SHORT, LONG, LONG):
+            self.replicas.environment.api.add_job(job)
+        spread_due_times(self.replicas.environment.url)
+        await self._run_undisturbed()
         await self._restart(NAMES[0])
-        await self._lose_the_database(server)
-        await self._lose_all_but(NAMES[-1])
-        await self._come_to_an_end(NAMES[-1])
+        await self._interrupt_database(server)
+        await self._kill_all_but(NAMES[-1])
+        await self._finish(NAMES[-1])
 
-    async def _work_in_peace(self) -> None:
+    async def _run_undisturbed(self) -> None:
         begun = utc_now()
-        await asyncio.sleep(QUIET.total_seconds())
-        self.polls = self.fleet.polls(begun, utc_now())
-        self.sent_twice = self.fleet.stage.tally(WATCH).repeated
+        await asyncio.sleep(UNDISTURBED.total_seconds())
+        self.polls = self.replicas.polls(begun, utc_now())
+        self.repeated = self.replicas.environment.report(COVERAGE).repeated
 
     async def _restart(self, name: str) -> None:
-        assert (await self.fleet.stop(name)).code == 0
-        await self.fleet.start(name)
+        assert (await self.replicas.stop(name)).code == 0
+        await self.replicas.start(name)
 
-    async def _lose_the_database(self, server: PostgreSQL) -> None:
+    async def _interrupt_database(self, server: PostgreSQL) -> None:
         for _ in range(2):
             assert server.cut_connections() >= len(NAMES)
             await asyncio.sleep(INTERVAL.total_seconds())
         await asyncio.to_thread(server.stop)
         await asyncio.sleep(OUTAGE.total_seconds())
         await asyncio.to_thread(server.start)
-        await asyncio.sleep(AFTERWARDS.total_seconds())
+        await asyncio.sleep(AFTER_OUTAGE.total_seconds())
 
-    async def _lose_all_but(self, last: str) -> None:
-        truth = self.fleet.stage.truth
-        await self.fleet.kill(*(name for name in NAMES if name != last))
+    async def _kill_all_but(self, last: str) -> None:
+        environment = self.replicas.environment
+        await self.replicas.kill(*(name for name in NAMES if name != last))
         killed = utc_now()
-        within = 2 * INTERVAL + SLACK
+        within = 2 * INTERVAL + TOLERANCE
         await asyncio.sleep(within.total_seconds())
-        self.polls_of_the_last = self.fleet.polls(killed, killed + within)
-        self.left = frozenset(job for job in JOBS if truth.status(job) != "succeeded")
-        expire_claims(self.fleet.stage.url)  # in half a minute those of the dead would be over by themselves
+        self.polls_after_kills = self.replicas.polls(killed, killed + within)
+        self.unfinished = frozenset(job for job in JOBS if environment.api.status(job) != "succeeded")
+        expire_claims(environment.url)  # they would expire by themselves after half a minute
 
-    async def _come_to_an_end(self, last: str) -> None:
-        scene = self.fleet.stage
-        await scene.until_settled(self.fleet.running[last], scene.end - utc_now() + SETTLED)
-        self.tally = scene.tally(WATCH)
-        with psycopg.connect(scene.url) as connection:
-            rows = connection.execute("SELECT job_id, status FROM job WHERE source = '@watcher'").fetchall()
-        self.conditions = [(str(subject), str(state)) for subject, state in rows]
-        assert (await self.fleet.stop(last)).code == 0
+    async def _finish(self, last: str) -> None:
+        environment = self.replicas.environment
+        limit = environment.end - utc_now() + FINISH_LIMIT
+        await environment.until_settled(self.replicas.running[last], limit)
+        self.report = environment.report(COVERAGE)
+        self.conditions = current_conditions(environment.url)
+        assert (await self.replicas.stop(last)).code == 0
 
 
-def spread(url: str) -> None:
-    """Have the jobs fall due all over the interval, as jobs do that were not all added at the same moment."""
+def spread_due_times(url: str) -> None:
+    """Spread the due times of the jobs over the interval: these jobs were all added at the same moment."""
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE job SET due_at = due_at + random() * interval '1 s' WHERE due_at IS NOT NULL")
 
 
 @pytest.fixture(scope="module")
-def voyage(tmp_path_factory: pytest.TempPathFactory, bytecode: Path) -> Voyage:
-    """The voyage, at its end."""
-    homes = tmp_path_factory.mktemp("fleet")
-    waiting = Script(tuple(JobScript(job, (Step("queued"),)) for job in JOBS), api_key=API_KEY)
+def scenario(tmp_path_factory: pytest.TempPathFactory, bytecode: Path) -> ReplicaScenario:
+    """The finished scenario."""
+    homes = tmp_path_factory.mktemp("replicas")
+    script = Script(tuple(JobScript(job, (Step("queued"),)) for job in JOBS), api_key=API_KEY)
 
-    async def sail(server: PostgreSQL) -> Voyage:
-        async with stage(Command(homes, bytecode), waiting, server.new_database()) as scene:
-            voyage = Voyage(Fleet(scene, homes, bytecode))
-            async with voyage.fleet.of(*NAMES, interval=INTERVAL):
-                await voyage.sail(server)
-            return voyage
+    async def run(server: PostgreSQL) -> ReplicaScenario:
+        async with open_environment(Command(homes, bytecode), script, server.new_database()) as environment:
+            scenario = ReplicaScenario(Replicas(environment, homes, bytecode))
+            async with scenario.replicas.configured(*NAMES, interval=INTERVAL):
+                await scenario.run(server)
+            return scenario
 
     with postgresql() as server:
-        return asyncio.run(sail(server))
+        return asyncio.run(run(server))
 
 
-def test_each_watcher_polls_its_share(voyage: Voyage) -> None:
-    polls = Counter(poll.watcher for poll in voyage.polls)
+def test_each_watcher_polls_its_share(scenario: ReplicaScenario) -> None:
+    polls = Counter(poll.watcher for poll in scenario.polls)
     shares = {name: polls[name] / polls.total() for name in NAMES}
-    assert all(FAIREST <= share <= UNFAIREST for share in shares.values()), shares
+    assert all(SMALLEST_SHARE <= share <= LARGEST_SHARE for share in shares.values()), shares
 
 
-def test_each_due_job_is_polled_once_an_interval_by_one_of_them(voyage: Voyage) -> None:
-    polls = Counter(poll.job for poll in voyage.polls)
-    intervals = QUIET / INTERVAL
+def test_each_due_job_is_polled_once_an_interval_by_one_of_them(scenario: ReplicaScenario) -> None:
+    polls = Counter(poll.job for poll in scenario.polls)
+    intervals = UNDISTURBED / INTERVAL
     assert set(polls) == set(JOBS)
     assert max(polls.values()) <= intervals + 2, polls
     assert min(polls.values()) >= intervals / 2, polls
 
 
-def test_each_delivery_is_claimed_once(voyage: Voyage) -> None:
-    assert voyage.sent_twice == 0
+def test_each_delivery_is_claimed_once(scenario: ReplicaScenario) -> None:
+    assert scenario.repeated == 0
 
 
-def test_when_two_were_killed_the_third_polls_everything_within_two_intervals(voyage: Voyage) -> None:
-    assert voyage.left
-    assert {poll.watcher for poll in voyage.polls_of_the_last} == {NAMES[-1]}
-    assert voyage.left <= {poll.job for poll in voyage.polls_of_the_last}
+def test_when_two_are_killed_the_third_polls_everything_within_two_intervals(scenario: ReplicaScenario) -> None:
+    assert scenario.unfinished
+    assert {poll.watcher for poll in scenario.polls_after_kills} == {NAMES[-1]}
+    assert scenario.unfinished <= {poll.job for poll in scenario.polls_after_kills}
 
 
-def test_nothing_is_lost_told_twice_or_out_of_order(voyage: Voyage) -> None:
-    """Not by a restart, cut connections, a database that was away, nor by two watchers that were killed."""
-    voyage.tally.check(f"seed {SEED}")
+def test_nothing_is_lost_repeated_under_another_id_or_out_of_order(scenario: ReplicaScenario) -> None:
+    """Not by a restart, cut connections, an outage of the database, or two kills."""
+    scenario.report.check(f"seed {SEED}")
 
 
-def test_no_condition_is_left_that_is_not_so(voyage: Voyage) -> None:
-    assert not [
-        (subject, state) for subject, state in voyage.conditions if state in {"failing", "unreachable", "rejected"}
-    ]
-    assert "Traceback" not in voyage.fleet.written()
+def test_no_condition_is_left_that_has_passed(scenario: ReplicaScenario) -> None:
+    failing = {"failing", "unreachable", "rejected"}
+    assert not {subject: state for subject, state in scenario.conditions.items() if state in failing}
+    assert "Traceback" not in scenario.replicas.output()

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.processes import Command, Finished
 from tests.e2e.settings import API_KEY
 from watcher.simulator.api import FineTuningApi
-from watcher.simulator.script import Fault, FaultKind, JobScript, Method, Step
+from watcher.simulator.script import Fault, FaultKind, JobScript, Method, Script, Step
 
 JOB = "ftjob-retrieved"
 ODD = (
@@ -96,15 +96,51 @@ async def test_there_must_be_one_id(watcher: Command, api: FineTuningApi, argume
     ],
     ids=["rejected", "missing", "overloaded", "bad request", "redirect"],
 )
-async def test_why_not_is_in_the_exit_code_and_the_log(
+async def test_why_not_is_in_the_exit_code_and_in_words(
     watcher: Command, api: FineTuningApi, job: str, fault: Fault, code: int, words: str
 ) -> None:
     api.add_fault(fault, job)
     refused = await retrieve(watcher, api, job)
     assert (refused.code, refused.out) == (code, "")
-    assert refused.log[-1]["event"] == "not retrieved"
-    assert words in refused.log[-1]["error"]
-    assert refused.log[-1]["request_id"].startswith("req_")
+    (line,) = refused.err.splitlines()
+    assert line.startswith(f"watcher: {job}: ")
+    assert words in line
+    assert "(req_" in line
+    assert ("is OPENAI_API_KEY the right one?" in line) is (code == 4)
+    logged = await retrieve(watcher, api, job, "--log-format", "json")
+    if logged.code:
+        assert logged.log[-1]["event"] == "not retrieved"
+        assert logged.log[-1]["request_id"].startswith("req_")
+
+
+async def test_the_key_may_be_given_as_the_official_command_takes_it_with_a_warning(
+    watcher: Command,
+) -> None:
+    key = "sk-given-on-the-command-line"
+    script = Script(jobs=(JobScript(JOB, (Step("running"),)),), api_key=key)
+    async with FineTuningApi(script) as api:
+        retrieved = await watcher.run("retrieve", JOB, "--base-url", api.base_url, "--api-key", key)
+        refused = await watcher.run("retrieve", JOB, "--base-url", api.base_url, "--api-key", " ")
+    assert (retrieved.code, json.loads(retrieved.out)["id"]) == (0, JOB)
+    assert retrieved.err.startswith("watcher: --api-key: everybody on this machine can read it")
+    assert (refused.code, refused.out) == (2, "")
+
+
+async def test_the_address_of_a_page_of_the_job_names_the_job(watcher: Command, api: FineTuningApi, job: str) -> None:
+    retrieved = await retrieve(watcher, api, f"https://platform.example.com/finetune/{job}?filter=all", "--json")
+    assert (retrieved.code, json.loads(retrieved.out)["id"]) == (0, job)
+    refused = await retrieve(watcher, api, "https://platform.example.com/finetune")
+    assert refused.code == 2
+    assert "give the id alone" in " ".join(refused.err.replace("│", " ").split())
+
+
+async def test_json_stays_json_where_the_output_has_another_encoding(
+    watcher: Command, api: FineTuningApi, odd_job: str
+) -> None:
+    env = {"OPENAI_BASE_URL": api.base_url, "OPENAI_API_KEY": API_KEY, "PYTHONIOENCODING": "latin-1"}
+    retrieved = await watcher.run("retrieve", odd_job, env=env | {"PYTHONIOENCODING": "ascii"})
+    assert retrieved.code == 0
+    assert json.loads(retrieved.out) == json.loads(ODD)
 
 
 async def test_a_missing_key_is_2(watcher: Command, job: str) -> None:

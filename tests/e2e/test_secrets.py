@@ -45,9 +45,9 @@ def command(watcher: Command, api: FineTuningApi, receiver: Receiver) -> Command
 
 async def test_no_secret_is_told_by_any_command_nor_by_the_database(command: Command) -> None:
     async with command.start("run") as running:
-        await running.until_logged("delivery rejected", notifier="pager")
+        await running.until_logged("delivery retry scheduled", notifier="pager")
         await running.until_logged("delivery retry scheduled", notifier="chat")
-        await running.until_logged("source rejects us, probing it once a minute")
+        await running.until_logged("the source rejects our requests, trying once a minute")
         ended = await asyncio.gather(
             running.stop(),
             command.run("jobs", "list"),

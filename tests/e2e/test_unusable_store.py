@@ -1,4 +1,4 @@
-"""A record that cannot be used: said in one clear line at the start, and left as it is."""
+"""A store that cannot be used: said in one clear line at the start, and left as it is."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def complaint(ended: Finished) -> str:
 
 @pytest.fixture
 async def database(watcher: Command) -> Path:
-    """A record that the command could use, and is configured to."""
+    """A store that the command could use, and is configured to."""
     configure(watcher, watcher.database)
     async with SqlStore(f"sqlite:///{watcher.database}"):
         pass
@@ -40,7 +40,7 @@ async def database(watcher: Command) -> Path:
 
 @pytest.fixture
 def read_only(database: Path) -> Iterator[Path]:
-    """The record as a file that may only be read, in a directory of which the same is true."""
+    """The store as a file that may only be read, in a directory of which the same is true."""
     database.chmod(0o444)
     database.parent.chmod(0o555)
     yield database

@@ -1,4 +1,4 @@
-"""A receiver that keeps a log of what it accepted: the only thing that counts as delivered."""
+"""A receiver that keeps a log of what it accepted: only what is in it counts as delivered."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from datetime import datetime, timedelta
 from watcher.simulator.receiver import Answers, Receiver
 from watcher.simulator.server import Clock, Manner, Received, Reply, utc_now
 
-OWN_SOURCE = "@watcher"
-"""Where the watcher's own conditions are said to live."""
 _SUCCESS = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
-class Acceptance:
-    """A message that a receiver took, and said so."""
+class AcceptedMessage:
+    """A message about a job that a receiver accepted."""
 
     id: str
     job: str
@@ -26,24 +24,24 @@ class Acceptance:
     at: datetime
 
 
-class AcceptingReceiver(Receiver):
-    """A webhook receiver that logs what it answered with a whole 2xx; whatever else it did with a message refused it.
+class RecordingReceiver(Receiver):
+    """A webhook receiver that records the messages it answered with a complete 2xx; it refused all others.
 
-    Whether the sender still lived to read the answer makes no difference to it, nor to any other receiver.
+    A message counts as accepted even when the sender was killed before it could read the answer.
     """
 
     def __init__(
         self, *, secret: str | None = None, answers: Answers | None = None, clock: Clock = utc_now, port: int = 0
     ) -> None:
         super().__init__(secret=secret, answers=answers, clock=clock, port=port)
-        self.accepted: list[Acceptance] = []
-        """What it took of jobs, the oldest first."""
+        self.accepted: list[AcceptedMessage] = []
+        """The accepted messages about jobs, oldest first."""
         self.conditions: list[str] = []
-        """The types of what it took that the watcher says of itself (`watcher.source.failing`), the oldest first."""
+        """The types of the accepted messages about the watcher itself (`watcher.source.failing`), oldest first."""
         self.refused = 0
-        """How many messages it did not take."""
+        """The number of refused messages."""
         self.pause = timedelta()
-        """How long it thinks, in real time, before it answers what it has already accepted or refused."""
+        """How long, in real time, it waits before it sends an answer; the message is already recorded then."""
 
     async def _answer(self, received: Received) -> Reply:
         reply = await super()._answer(received)
@@ -62,5 +60,5 @@ class AcceptingReceiver(Receiver):
             self.conditions.append(envelope["type"])
             return
         assert received.headers["webhook-id"] == envelope["id"]
-        taken = Acceptance(envelope["id"], data["id"], data["status"], data["previous_status"], received.at)
-        self.accepted.append(taken)
+        message = AcceptedMessage(envelope["id"], data["id"], data["status"], data["previous_status"], received.at)
+        self.accepted.append(message)

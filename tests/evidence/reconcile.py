@@ -1,4 +1,4 @@
-"""Reconciles what happened, what was recorded and what was accepted."""
+"""Compares what happened at the APIs, what the watcher recorded and what receivers accepted."""
 
 from __future__ import annotations
 
@@ -8,163 +8,176 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from tests.evidence.accepted import Acceptance
-from tests.evidence.record import Record, Recorded
-from tests.evidence.tally import Finding, Flaw, Tally
-from tests.evidence.truth import Passage, Truth
+from tests.evidence.accepted import AcceptedMessage
+from tests.evidence.database import DatabaseContents, RecordedTransition
+from tests.evidence.expected import StatusPeriod
+from tests.evidence.report import Finding, FindingKind, Report
 
-Stretch = tuple[datetime, datetime]
-"""From when to when somebody was watching without a break."""
+TimeRange = tuple[datetime, datetime]
+"""A time in which a watcher was running, from its start to its end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Follow:
-    """How closely the jobs were watched, which says what may be missed."""
+class Coverage:
+    """How closely the jobs were watched: it decides which statuses the watcher may miss."""
 
-    blind: timedelta
-    """A status that lasted longer than this while somebody watched must have been seen."""
-    stretches: Sequence[Stretch] | None = None
-    """When somebody watched; None: all the time."""
+    longest_unseen: timedelta
+    """A status that lasted longer than this while a watcher was running must have been recorded."""
+    watched: Sequence[TimeRange] | None = None
+    """When a watcher was running; None: all the time."""
 
-    def must_see(self, passage: Passage) -> bool:
-        """Tell whether the watcher had to see the passage."""
-        if passage.until is None or passage.is_answered:
+    def must_be_recorded(self, period: StatusPeriod) -> bool:
+        """Tell whether the watcher had to record the status."""
+        if period.until is None or period.ends_when_reported:
             return True
-        stretches = [(passage.since, passage.until)] if self.stretches is None else self.stretches
-        return any(min(passage.until, end) - max(passage.since, begin) > self.blind for begin, end in stretches)
+        watched = [(period.since, period.until)] if self.watched is None else self.watched
+        return any(min(period.until, end) - max(period.since, begin) > self.longest_unseen for begin, end in watched)
 
 
 def reconcile(
-    truth: Mapping[str, Sequence[Passage]],
-    record: Record,
-    logs: Mapping[str, Sequence[Acceptance]],
-    watch: Follow,
-    wants: Callable[[Recorded], bool] = lambda _: True,
-) -> Tally:
+    expected: Mapping[str, Sequence[StatusPeriod]],
+    database: DatabaseContents,
+    accepted: Mapping[str, Sequence[AcceptedMessage]],
+    coverage: Coverage,
+    is_routed: Callable[[RecordedTransition], bool] = lambda _: True,
+) -> Report:
     """Compare the three.
 
     Args:
-        truth: What each job passed through, in order; see `passages_of`.
-        record: The watcher's record.
-        logs: What the receiver of each notifier accepted, the oldest first.
-        watch: How closely the jobs were watched.
-        wants: Whether the notifiers want to hear of a recorded transition.
+        expected: The statuses that each job had, in order; see `expected_periods`.
+        database: What the watcher recorded.
+        accepted: What the receiver of each notifier accepted, oldest first.
+        coverage: How closely the jobs were watched.
+        is_routed: Whether a recorded transition must be delivered to the notifiers.
     """
-    tally = Tally(recorded=len(record.transitions))
-    histories = record.histories()
-    for job in sorted({*truth, *histories}):
-        passages, history = truth.get(job, ()), histories.get(job, [])
-        musts = [watch.must_see(passage) for passage in passages]
-        way = _align(job, passages, musts, history)
-        tally.expected += way.expected
-        tally.findings += way.flaws
-        _check_chain(history, tally)
-    for notifier, log in logs.items():
-        _check_deliveries(notifier, log, record, [each for each in record.transitions if wants(each)], tally)
-    return tally
-
-
-def passages_of(*truths: Truth) -> Mapping[str, Sequence[Passage]]:
-    """Return what each job of the APIs passed through."""
-    return {job: truth.passages(job) for truth in truths for job in truth.ids}
+    report = Report(recorded=len(database.transitions))
+    histories = database.histories()
+    for job in sorted({*expected, *histories}):
+        periods, history = expected.get(job, ()), histories.get(job, [])
+        alignment = _align(job, periods, [coverage.must_be_recorded(period) for period in periods], history)
+        report.expected += alignment.expected
+        report.findings += alignment.findings
+        _check_chain(history, report)
+    routed = [each for each in database.transitions if is_routed(each)]
+    for notifier, messages in accepted.items():
+        _check_deliveries(notifier, messages, database, routed, report)
+    return report
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """One way to explain a history by passages."""
+class _Alignment:
+    """One way to explain a job's recorded history by the statuses that it had."""
 
-    flaws: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = ()
     expected: int = 0
-    """The passages that had to become an entry of their own."""
+    """The statuses that had to be recorded by a transition of their own."""
 
-    def but(self, flaw: Flaw, job: str, words: str) -> _Way:
-        return replace(self, flaws=(*self.flaws, Finding(flaw, job, words)))
+    def with_finding(self, kind: FindingKind, job: str, text: str) -> _Alignment:
+        return replace(self, findings=(*self.findings, Finding(kind, job, text)))
 
-    def and_expected(self, number: int) -> _Way:
+    def with_expected(self, number: int) -> _Alignment:
         return replace(self, expected=self.expected + number)
 
 
-def _align(job: str, passages: Sequence[Passage], musts: Sequence[bool], history: Sequence[Recorded]) -> _Way:
-    """Lay the history over the passages so that the fewest flaws remain."""
-    # best[j]: how the passages so far are best explained by the first j entries of the history.
-    best = [_Way()]
+def _align(
+    job: str, periods: Sequence[StatusPeriod], required: Sequence[bool], history: Sequence[RecordedTransition]
+) -> _Alignment:
+    """Align the history with the periods so that the fewest findings remain."""
+    # best[j]: the best alignment of the periods so far with the first j entries of the history.
+    best = [_Alignment()]
     for entry in history:
-        best.append(best[-1].but(Flaw.FALSE, job, f"{entry.status} was recorded, but never so"))
-    for passage, is_must in zip(passages, musts, strict=True):
+        best.append(best[-1].with_finding(FindingKind.FALSE, job, f"{entry.status} was recorded, but did not happen"))
+    for period, is_required in zip(periods, required, strict=True):
         before, best = best, []
-        for j, way in enumerate(before):
-            if is_must and not (j > 0 and history[j - 1].status == passage.status):
-                ways = [way.but(Flaw.LOST, job, f"{_words(passage)} was not recorded").and_expected(1)]
+        for j, skipped in enumerate(before):
+            if is_required and not (j > 0 and history[j - 1].status == period.status):
+                text = f"{_described(period)} was not recorded"
+                options = [skipped.with_finding(FindingKind.LOST, job, text).with_expected(1)]
             else:
-                ways = [way]  # it was too short to be seen, or the record stands there already
+                options = [skipped]  # too short to be seen, or the previous entry already has this status
             if j > 0:
                 entry = history[j - 1]
-                ways.append(best[-1].but(Flaw.FALSE, job, f"{entry.status} was recorded, but never so"))
-                if entry.status == passage.status:
-                    ways.append(before[j - 1].and_expected(is_must))
-            best.append(min(ways, key=lambda each: len(each.flaws)))
+                text = f"{entry.status} was recorded, but did not happen"
+                options.append(best[-1].with_finding(FindingKind.FALSE, job, text))
+                if entry.status == period.status:
+                    options.append(before[j - 1].with_expected(is_required))
+            best.append(min(options, key=lambda each: len(each.findings)))
     return best[-1]
 
 
-def _check_chain(history: Sequence[Recorded], tally: Tally) -> None:
-    """Hold that each entry begins where the one before has ended, and leads elsewhere."""
+def _check_chain(history: Sequence[RecordedTransition], report: Report) -> None:
+    """Check that each transition begins at the status where the one before ended, and changes it."""
     for entry in history[:1]:
         if entry.previous_status is not None:
-            tally.note(Flaw.FALSE, entry.job, f"the first entry says that it was {entry.previous_status} before")
+            text = f"the first transition has the previous status {entry.previous_status}"
+            report.add_finding(FindingKind.FALSE, entry.job, text)
     for before, after in pairwise(history):
         if after.previous_status != before.status:
-            tally.note(Flaw.FALSE, after.job, f"{after.previous_status} → {after.status} follows on {before.status}")
+            text = f"{after.previous_status} → {after.status} follows {before.status}"
+            report.add_finding(FindingKind.FALSE, after.job, text)
         elif after.status == before.status:
-            tally.note(Flaw.FALSE, after.job, f"{after.status} was recorded twice in a row")
+            report.add_finding(FindingKind.FALSE, after.job, f"{after.status} was recorded twice in a row")
 
 
 def _check_deliveries(
-    notifier: str, log: Sequence[Acceptance], record: Record, wanted: Sequence[Recorded], tally: Tally
+    notifier: str,
+    messages: Sequence[AcceptedMessage],
+    database: DatabaseContents,
+    routed: Sequence[RecordedTransition],
+    report: Report,
 ) -> None:
-    times = Counter(taken.id for taken in log)
-    tally.delivered += len(times)
-    tally.repeated += times.total() - len(times)
-    states = {recipients.id: recipients.state for recipients in record.deliveries if recipients.notifier == notifier}
-    for entry in wanted:
+    times = Counter(message.id for message in messages)
+    report.delivered += len(times)
+    report.repeated += times.total() - len(times)
+    states = {delivery.id: delivery.state for delivery in database.deliveries if delivery.notifier == notifier}
+    for entry in routed:
         if entry.id not in times:
-            tally.note(Flaw.LOST, entry.job, f"{entry.status} was never accepted by {notifier}")
-        if (state := states.get(entry.id, "not owed")) != "delivered":
-            tally.note(Flaw.UNSETTLED, entry.job, f"{entry.status} to {notifier} is {state}")
-    _check_contents(notifier, log, record, tally)
-    _check_order(notifier, log, record, tally)
+            report.add_finding(FindingKind.LOST, entry.job, f"{entry.status} was never accepted by {notifier}")
+        if (state := states.get(entry.id, "missing")) != "delivered":
+            text = f"the delivery of {entry.status} to {notifier} is {state}"
+            report.add_finding(FindingKind.UNSETTLED, entry.job, text)
+    _check_contents(notifier, messages, database, report)
+    _check_order(notifier, messages, database, report)
 
 
-def _check_contents(notifier: str, log: Sequence[Acceptance], record: Record, tally: Tally) -> None:
-    recorded = {entry.id: _news(entry) for entry in record.transitions}
-    all_news = set(recorded.values())
-    for taken in {taken.id: taken for taken in log}.values():
-        words = f"{notifier} was told {taken.previous_status} → {taken.status} as {taken.id}"
-        if taken.id not in recorded:
-            tally.note(Flaw.TWIN if _news(taken) in all_news else Flaw.FALSE, taken.job, f"{words}: not recorded so")
-    for taken in log:
-        if taken.id in recorded and recorded[taken.id] != _news(taken):
-            tally.note(Flaw.FALSE, taken.job, f"{notifier} was told other than recorded as {taken.id}")
+def _check_contents(
+    notifier: str, messages: Sequence[AcceptedMessage], database: DatabaseContents, report: Report
+) -> None:
+    recorded = {entry.id: _change(entry) for entry in database.transitions}
+    all_changes = set(recorded.values())
+    for message in {message.id: message for message in messages}.values():
+        if message.id not in recorded:
+            kind = FindingKind.TWO_IDS if _change(message) in all_changes else FindingKind.FALSE
+            text = f"{notifier} accepted {message.previous_status} → {message.status} as {message.id}: no such event"
+            report.add_finding(kind, message.job, text)
+    for message in messages:
+        if message.id in recorded and recorded[message.id] != _change(message):
+            text = f"{notifier} accepted {message.id} with contents other than recorded"
+            report.add_finding(FindingKind.FALSE, message.job, text)
 
 
-def _check_order(notifier: str, log: Sequence[Acceptance], record: Record, tally: Tally) -> None:
-    """Hold that no message comes after a later one of its job, not even as a repetition."""
-    place = {entry.id: entry.seq for entry in record.transitions}
-    newest: dict[str, Acceptance] = {}
-    for taken in log:
-        last = newest.get(taken.job)
-        if taken.id not in place:
+def _check_order(
+    notifier: str, messages: Sequence[AcceptedMessage], database: DatabaseContents, report: Report
+) -> None:
+    """Check that no message follows a later one of its job, not even as a repetition."""
+    seq = {entry.id: entry.seq for entry in database.transitions}
+    newest: dict[str, AcceptedMessage] = {}
+    for message in messages:
+        last = newest.get(message.job)
+        if message.id not in seq:
             continue
-        if last and place[taken.id] < place[last.id]:
-            tally.note(Flaw.OUT_OF_ORDER, taken.job, f"{notifier} took {taken.status} after {last.status}")
+        if last and seq[message.id] < seq[last.id]:
+            text = f"{notifier} accepted {message.status} after {last.status}"
+            report.add_finding(FindingKind.OUT_OF_ORDER, message.job, text)
         else:
-            newest[taken.job] = taken
+            newest[message.job] = message
 
 
-def _news(entry: Recorded | Acceptance) -> tuple[str, str | None, str]:
+def _change(entry: RecordedTransition | AcceptedMessage) -> tuple[str, str | None, str]:
     return entry.job, entry.previous_status, entry.status
 
 
-def _words(passage: Passage) -> str:
-    if passage.until is None:
-        return f"{passage.status}, its last status,"
-    return f"{passage.status}, for {(passage.until - passage.since).total_seconds():.1f} s,"
+def _described(period: StatusPeriod) -> str:
+    if period.until is None:
+        return f"{period.status}, the last status,"
+    return f"{period.status}, which lasted {(period.until - period.since).total_seconds():.1f} s,"

@@ -1,1 +1,1 @@
-"""The long versions of the proofs in `tests/e2e`: storms, faults and a steady load, for as long as you like."""
+"""Long versions of the end-to-end proofs: a crash storm, API faults and a steady load, for any length of time."""

@@ -1,4 +1,4 @@
-"""What a scene is asked for, and what it comes to."""
+"""The options of a scenario, its outcome, and its progress while it runs."""
 
 from __future__ import annotations
 
@@ -7,69 +7,69 @@ from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
-from tests.evidence.tally import Tally
+from tests.evidence.report import Report
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What somebody wants to see."""
+class Options:
+    """The options of a scenario."""
 
     time: timedelta
-    """How long jobs move at most; what is owed then is still delivered."""
+    """How long jobs change at most; pending deliveries are still delivered afterwards."""
     kills: int
-    """How many kills a storm makes, if there is time for so many."""
+    """The number of kills of a storm, if the time suffices."""
     jobs: int
-    """How many jobs are watched under a steady load."""
+    """The number of jobs of the steady load."""
     seed: int
     url: str | None
-    """The record; None for an SQLite file in the home."""
+    """The URL of the database; None: an SQLite file in the home."""
     home: Path
-    """Where the watcher lives. Each scene makes directories of its own in it."""
+    """A directory for the watcher's home. Each scenario makes its own directories in it."""
 
 
 @dataclass
 class Outcome:
-    """What came of it."""
+    """The outcome of a scenario."""
 
-    tally: Tally = field(default_factory=Tally)
+    report: Report = field(default_factory=Report)
     facts: dict[str, str] = field(default_factory=dict)
-    """What else is worth knowing."""
-    complaints: list[str] = field(default_factory=list)
-    """What else is wrong."""
+    """Measured values, by name."""
+    problems: list[str] = field(default_factory=list)
+    """What went wrong beside the findings of the report."""
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing is wrong, and something was shown."""
-        return not self.tally.findings and not self.complaints and self.tally.expected > 0
+        """Whether nothing went wrong, and at least one transition was expected."""
+        return not self.report.findings and not self.problems and self.report.expected > 0
 
     def __str__(self) -> str:
         """Return it as a table."""
-        facts = [f"{name:<22}{fact}" for name, fact in self.facts.items()]
-        return "\n".join([self.tally.table(), *facts, *(f"WRONG: {complaint}" for complaint in self.complaints)])
+        facts = [f"{name:<24}{fact}" for name, fact in self.facts.items()]
+        return "\n".join([self.report.table(), *facts, *(f"PROBLEM: {problem}" for problem in self.problems)])
 
 
 class Progress:
-    """Says now and then how far it is."""
+    """Prints the progress at intervals."""
 
     def __init__(self, every: timedelta = timedelta(seconds=10)) -> None:
         self._every = every.total_seconds()
-        self._begun = monotonic()
-        self._next = self._begun
+        self._started = monotonic()
+        self._next = self._started
 
     @property
     def elapsed(self) -> timedelta:
-        """How long it has gone on."""
-        return timedelta(seconds=monotonic() - self._begun)
+        """The time since the start."""
+        return timedelta(seconds=monotonic() - self._started)
 
     def say(self, **facts: object) -> None:
-        """Say it, unless that was just done."""
+        """Print the facts, unless the interval since the last time has not passed."""
         if monotonic() < self._next:
             return
         self._next = monotonic() + self._every
-        words = "  ".join(f"{name} {fact}" for name, fact in facts.items())
-        say(f"{self.elapsed.total_seconds():7.0f} s  {words}")
+        text = "  ".join(f"{name} {fact}" for name, fact in facts.items())
+        say(f"{self.elapsed.total_seconds():7.0f} s  {text}")
 
 
 def say(text: str) -> None:
-    """Write a line for whoever has started this."""
-    print(text, flush=True)  # noqa: T201 - a command tells its user
+    """Print a line."""
+    print(text, flush=True)  # noqa: T201 - output of a command

@@ -1,4 +1,4 @@
-"""What tests of several rooms need."""
+"""Fixtures that tests of several packages use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ Install = Callable[[str, str, str], None]
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Install a package of one module that brings one kind of notifier, until the test is over."""
+    """Install a package of one module with one kind of notifier, for the duration of the test."""
+    yield from _install("watcher.notifiers", tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def install_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Install a package of one module with one kind of source, for the duration of the test."""
+    yield from _install("watcher.sources", tmp_path, monkeypatch)
+
+
+def _install(group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     modules: list[str] = []
 
     def put(package: str, kind: str, source: str) -> None:
@@ -23,7 +33,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         info = tmp_path / f"{module}-0.3.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.3\n")
-        (info / "entry_points.txt").write_text(f"[watcher.notifiers]\n{kind} = {module}:plugin\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{kind} = {module}:plugin\n")
 
     monkeypatch.syspath_prepend(str(tmp_path))
     yield put

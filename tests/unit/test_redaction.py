@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import html
+from base64 import b64encode
+from time import process_time
+from urllib.parse import quote
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from watcher.redaction import Redactor
 
@@ -65,3 +72,56 @@ def test_a_longer_secret_is_hidden_whole() -> None:
 @pytest.mark.parametrize("secrets", [[], [""]])
 def test_without_secrets_nothing_changes(secrets: list[str]) -> None:
     assert Redactor(secrets).hide("a b") == "a b"
+
+
+KEY = "sk/Attack+KEY/0123456789abcdefQ=="
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        pytest.param(KEY, id="as it stands"),
+        pytest.param(KEY.replace("/", "\\/"), id="JSON with escaped slashes"),
+        pytest.param("".join(f"\\u{ord(each):04x}" for each in KEY), id="JSON with every character escaped"),
+        pytest.param("".join(f"\\u{ord(each):04X}" for each in KEY), id="the same in upper case"),
+        pytest.param("sk\\/Attack\\u002bKEY%2f0123456789abcdefQ&#61;=", id="a mixture"),
+        pytest.param(quote(KEY, safe=""), id="percent-encoded"),
+        pytest.param(quote(quote(KEY, safe=""), safe=""), id="percent-encoded twice"),
+        pytest.param("".join(f"%{ord(each):02x}" for each in KEY), id="percent-encoded whole"),
+        pytest.param(html.escape(KEY), id="HTML"),
+        pytest.param("".join(f"&#{ord(each)};" for each in KEY), id="HTML by numbers"),
+        pytest.param("".join(f"&#x{ord(each):x};" for each in KEY), id="HTML by numbers in hexadecimal"),
+    ],
+)
+def test_a_key_is_hidden_in_every_usual_spelling(echo: str) -> None:
+    assert Redactor([KEY], parts=False).hide(f"<{echo}>") == "<***>"
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "user:", "Bearer "])
+@pytest.mark.parametrize("after", ["", "z", "\n"])
+def test_a_key_is_hidden_within_base64_wherever_it_begins(before: str, after: str) -> None:
+    encoded = b64encode(f"{before}{KEY}{after}".encode()).decode()
+    for spelling in (encoded, encoded.replace("+", "-").replace("/", "_")):
+        hidden = Redactor([KEY], parts=False).hide(f"got {spelling}")
+        assert "***" in hidden
+        assert len(hidden) < 25
+
+
+@given(st.text(st.characters(exclude_characters="*|"), min_size=1, max_size=60), st.text(max_size=200))
+def test_whatever_the_secret_the_text_never_holds_it(secret: str, text: str) -> None:
+    hidden = Redactor([secret], parts=False).hide(f"{text}{secret}{text}")
+    assert secret not in hidden.replace("***", "|")
+
+
+def test_a_log_keeps_words_that_are_parts_of_a_secret() -> None:
+    url = "https://hooks.example/services/T00000000"
+    assert Redactor([url], parts=False).hide("2 services run") == "2 services run"
+    assert Redactor([url]).hide("2 services run") == "2 *** run"
+
+
+def test_long_texts_are_searched_quickly() -> None:
+    """A body that is nothing but escapes, and almost the secret over and over."""
+    redactor = Redactor([KEY, "https://u:pa55word@h.example/hooks/abcdefgh?key=ijklmnop"])
+    begun = process_time()
+    redactor.hide("\\u0073k/" * 20_000)
+    assert process_time() - begun < 2

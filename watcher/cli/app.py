@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from watcher.cli import config, deliveries, demo, explain, jobs, notify, retrieve, run, simulate, watch
+from watcher.cli import backup, config, deliveries, demo, explain, jobs, notify, retrieve, run, simulate, watch
+from watcher.cli.options import Command
 
 app = typer.Typer(
     name="watcher",
@@ -16,16 +17,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(run.run)
-app.command()(watch.watch)
-app.command()(retrieve.retrieve)
+app.command(cls=Command)(run.run)
+app.command(cls=Command)(watch.watch)
+app.command(cls=Command)(retrieve.retrieve)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(deliveries.app, name="deliveries")
-app.command()(explain.explain)
+app.command(cls=Command)(explain.explain)
+app.command(cls=Command)(backup.backup)
 app.add_typer(notify.app, name="notify")
 app.add_typer(config.app, name="config")
-app.command()(demo.demo)
-app.command()(simulate.simulate)
+app.command(cls=Command)(demo.demo)
+app.command(cls=Command)(simulate.simulate)
 
 
 def _show_version(wanted: bool) -> None:

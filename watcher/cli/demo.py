@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from watcher.cli.exit_codes import Exit
-from watcher.cli.output import write_line
+from watcher.cli.options import JsonOption
+from watcher.cli.output import write_json, write_line
 from watcher.cli.signals import run_until_signal
 from watcher.domain.text import printable
 
@@ -20,17 +21,21 @@ if TYPE_CHECKING:
 COLOURS = {"watcher": typer.colors.GREEN, "webhook": typer.colors.CYAN, "log": typer.colors.YELLOW}
 
 
-def demo() -> None:
+def demo(as_json: JsonOption = False) -> None:
     """See it work: the real service between a simulated API and a webhook receiver, all on this machine.
 
     Needs no key and no network, takes a few seconds, and exits 0 if every status change arrived.
     """
-    raise typer.Exit(run_until_signal(_demo()))
+    raise typer.Exit(run_until_signal(_demo(as_json=as_json)))
 
 
-async def _demo() -> int:
+async def _demo(*, as_json: bool) -> int:
     from watcher.simulator.demo import JOBS, demonstrate
 
+    if as_json:
+        verdict = await demonstrate(lambda _who, _what: None)
+        write_json({"expected": verdict.expected, "delivered": verdict.delivered, "problems": list(verdict.problems)})
+        return Exit.FAILED if verdict.problems else Exit.OK
     write_line("A simulated fine-tuning API and a webhook receiver on loopback, and the real service between them.\n")
     for name, what, job in JOBS:
         write_line(f"  {job.id}  {name:<12} {what}")

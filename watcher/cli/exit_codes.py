@@ -22,6 +22,8 @@ class Exit(IntEnum):
     """The source does not know the job."""
     GAVE_UP = 6
     """Nothing but failed polls for too long."""
+    UNDELIVERED = 7
+    """All is as for 0, but a message that `--notify-required` asks for could not be delivered."""
     BROKEN = 70
     """A fault of the watcher itself (EX_SOFTWARE)."""
     OUTPUT_FAILED = 74

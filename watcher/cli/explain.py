@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from watcher.cli.options import ConfigOption, JobArgument, JobReference, JsonOption, read_settings_for_store
-from watcher.cli.output import write_json, write_line, write_table
+from watcher.cli.job_reference import JobReference
+from watcher.cli.options import ConfigOption, JobArgument, JsonOption, read_settings_for_store
+from watcher.cli.output import write_json, write_line
 from watcher.cli.store import find_key, with_store
-from watcher.domain.jobs import Job
-from watcher.domain.overview import explain_next_poll, history_rows, job_row, routing_rows
+from watcher.cli.tables import Column, write_table
+from watcher.domain.jobs import Job, JobFacts
+from watcher.domain.overview import explain_next_poll, history_rows, job_row, routing_rows, wishes
 from watcher.domain.states import Status
 from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
@@ -25,22 +27,39 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
     settings = read_settings_for_store(config)
     found, history = with_store(config, lambda store: _find(store, job))
     now = utc_now()
-    document = {
-        "job": job_row(found, now),
-        "history": history_rows(history, now),
-        "next_poll": explain_next_poll(found, polling_policy(settings, found.key.source), now),
-        "notifiers": routing_rows(found, routes(settings), now),
-    }
+    next_poll = explain_next_poll(found, polling_policy(settings, found.key.source), now)
+    facts = found.facts or JobFacts()
     if as_json:
+        document = {
+            "job": job_row(found, now),
+            "history": history_rows(history, now),
+            "next_poll": next_poll,
+            "notifiers": wishes(found, routes(settings), now),
+        }
         write_json(document)
         return
     write_line(printable(f"{found.title} ({found.key}): {found.status or 'not seen yet'}"))
-    if found.last_error:
-        write_line(f"Last complaint: {printable(found.last_error)}")
-    write_line(f"Next poll: {document['next_poll']}\n")
-    write_table(["observed_at", "status", "reason", "lasted"], history_rows(history, now), "no history yet")
+    for line in _told(found, facts):
+        write_line(printable(line))
+    write_line(f"Next poll: {next_poll}\n")
+    columns = ["observed_at", "status", "reason", "lasted"]
+    write_table(columns, columns, history_rows(history, now), "no history yet")
     write_line("\nWho would hear of its next status:")
-    write_table(["notifier", *Status], routing_rows(found, routes(settings), now), "no notifiers are configured")
+    rows = routing_rows(found, routes(settings), now)
+    write_table(["notifier", *(Column(status) for status in Status)], [], rows, "no notifiers are configured")
+
+
+def _told(job: Job, facts: JobFacts) -> Sequence[str]:
+    """Say what came of the job, and of its last poll."""
+    error = facts.error
+    why = ": ".join(filter(None, (error.code, error.message))) if error else None
+    told = {
+        "Model": facts.model,
+        "Fine-tuned model": facts.fine_tuned_model,
+        "Error": why,
+        "Last complaint": job.last_error,
+    }
+    return [f"{label}: {text}" for label, text in told.items() if text]
 
 
 async def _find(store: SqlStore, reference: JobReference) -> tuple[Job, Sequence[Transition]]:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.options import (
-    ConfigOption,
-    JobArgument,
-    JobReference,
-    JobsArgument,
-    JsonOption,
-    read_settings_for_store,
-)
-from watcher.cli.output import write_json, write_line, write_table
+from watcher.cli.completion import complete_sources, complete_statuses
+from watcher.cli.job_reference import JobReference
+from watcher.cli.options import Command, ConfigOption, JobArgument, JobsArgument, JsonOption, read_settings_for_store
+from watcher.cli.output import write_json, write_line
 from watcher.cli.selection import spec_of
-from watcher.cli.store import find_key, with_store
-from watcher.domain.jobs import TEXT_RULE, JobKey, JobSpec, completed, is_plain
-from watcher.domain.overview import history_rows, job_row
+from watcher.cli.store import find_key, tell_if_unattended, with_store
+from watcher.cli.tables import Column, write_table
+from watcher.domain.jobs import TEXT_RULE, Job, JobFacts, JobKey, JobSpec, completed, is_plain
+from watcher.domain.overview import UNSEEN, history_rows, job_row, result_of
+from watcher.domain.states import JobState
 from watcher.domain.text import excerpt
 from watcher.domain.transitions import Transition
 from watcher.service.bootstrap import utc_now
@@ -31,22 +29,93 @@ app = typer.Typer(
     help="Show and change what is watched; a running service follows within two seconds.", no_args_is_help=True
 )
 
+COLUMNS: Sequence[Column | str] = [
+    "source",
+    "id",
+    Column("name", is_text=True),
+    "status",
+    "for",
+    "next_poll",
+    Column("result", is_text=True),
+    Column("trouble", is_text=True),
+]
+IMPORTANT = ["id", "status", "result", "trouble", "name", "for", "next_poll", "source"]
+HISTORY_COLUMNS: Sequence[Column | str] = [
+    "observed_at",
+    "status",
+    "reason",
+    "skipped",
+    "lasted",
+    Column("result", is_text=True),
+    "event_id",
+]
+IMPORTANT_IN_HISTORY = ["observed_at", "status", "result", "lasted", "reason", "skipped", "event_id"]
 
-@app.command("list")
-def list_jobs(as_json: JsonOption = False, config: ConfigOption = None) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    """Which jobs to show: those that are as everything given says."""
+
+    states: Sequence[JobState]
+    statuses: Sequence[str]
+    labels: Mapping[str, str]
+    source: str | None
+    name: str | None
+
+    def lets_through(self, job: Job) -> bool:
+        return (
+            (not self.states or job.state in self.states)
+            and (not self.statuses or (job.status or UNSEEN) in self.statuses)
+            and self.labels.items() <= job.labels.items()
+            and self.source in {None, job.key.source}
+            and (self.name is None or self.name.casefold() in (job.name or "").casefold())
+        )
+
+
+@app.command("list", cls=Command)
+def list_jobs(
+    state: Annotated[
+        list[JobState] | None, typer.Option(metavar="STATE", help="Those in this state; repeatable.")
+    ] = None,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STATUS",
+            autocompletion=complete_statuses,
+            help="Those whose service says this status; repeatable.",
+        ),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Those with this label; repeatable.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="NAME", autocompletion=complete_sources, help="Those of this source.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(metavar="TEXT", help="Those whose name has this in it.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
     """Show the watched jobs and how they stand."""
+    wanted = _Filter(state or (), status or (), dict(map(_label, label or [])), source, name)
     now = utc_now()
-    rows = [job_row(job, now) for job in with_store(config, lambda store: store.jobs())]
+
+    async def read(store: SqlStore) -> Sequence[Job]:
+        await tell_if_unattended(store, now)
+        return await store.jobs()
+
+    jobs = with_store(config, read)
+    shown = [job for job in jobs if wanted.lets_through(job)]
     if as_json:
-        write_json(rows)
-    else:
-        write_table(["source", "id", "name", "status", "for", "next_poll", "trouble"], rows, "no jobs are watched")
+        write_json([job_row(job, now) for job in shown])
+        return
+    rows = [job_row(job, now) | {"result": result_of(job.facts or JobFacts())} for job in shown]
+    write_table(COLUMNS, IMPORTANT, rows, "no such jobs are watched" if jobs else "no jobs are watched")
 
 
-@app.command()
+@app.command(cls=Command)
 def add(
     ids: JobsArgument,
-    name: Annotated[str | None, typer.Option(help="What people call the job.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="TEXT", help="What people call the job.")] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; repeatable.")] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -57,43 +126,51 @@ def add(
     settings = read_settings_for_store(config)
     specs = [spec_of(reference, settings) for reference in ids]
     labels = dict(map(_label, label or []))
-    added = with_store(config, lambda store: _add(store, specs, name, labels))
+    added, is_unattended = with_store(config, lambda store: _add(store, specs, name, labels))
     if as_json:
         write_json([{"source": key.source, "id": key.id} for key in added])
     for key in () if as_json else added:
-        write_line(f"watching {key}")
+        write_line(f"{'added' if is_unattended else 'watching'} {key}")
 
 
-@app.command()
+@app.command(cls=Command)
 def remove(ids: JobsArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Watch jobs no more. What was recorded of them stays, and what is owed is still delivered."""
     configured = {JobKey(job.source, job.id) for job in read_settings_for_store(config).jobs}
     removed = with_store(config, lambda store: _remove(store, ids))
     if as_json:
-        write_json([{"source": key.source, "id": key.id, "was_watched": was} for key, was in removed.items()])
+        rows = [
+            {"source": key.source, "id": key.id, "was_watched": was, "is_configured": key in configured}
+            for key, was in removed.items()
+        ]
+        write_json(rows)
         return
     for key, was_watched in removed.items():
-        note = "; it is in the configuration, and comes back at the next start" if key in configured else ""
+        comes_back = "; it is in the configuration, and comes back at the next start or reload"
+        note = comes_back if key in configured else ""
         write_line(f"no longer watching {key}{note}" if was_watched else f"{key} was not watched any more")
 
 
-@app.command()
+@app.command(cls=Command)
 def history(job: JobArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Show every recorded transition of a job."""
-    rows = history_rows(with_store(config, lambda store: _history(store, job)), utc_now())
+    transitions = with_store(config, lambda store: _history(store, job))
+    rows = history_rows(transitions, utc_now())
     if as_json:
         write_json(rows)
-    else:
-        write_table(["observed_at", "status", "reason", "skipped", "lasted", "event_id"], rows, "not seen yet")
+        return
+    results = [{"result": result_of(transition.facts)} for transition in transitions]
+    rows = [row | result for row, result in zip(rows, results, strict=True)]
+    write_table(HISTORY_COLUMNS, IMPORTANT_IN_HISTORY, rows, "not seen yet")
 
 
 async def _add(
     store: SqlStore, specs: Sequence[JobSpec], name: str | None, labels: Mapping[str, str]
-) -> Sequence[JobKey]:
+) -> tuple[Sequence[JobKey], bool]:
     given = [JobSpec(spec.key, name or spec.name, {**spec.labels, **labels}) for spec in specs]
     wanted = [completed(spec, await store.job(spec.key)) for spec in given]
     await store.upsert_jobs(wanted, utc_now(), ask_again=True)
-    return [spec.key for spec in wanted]
+    return [spec.key for spec in wanted], await tell_if_unattended(store, utc_now())
 
 
 async def _remove(store: SqlStore, references: Sequence[JobReference]) -> Mapping[JobKey, bool]:

@@ -1,69 +1,90 @@
-"""One live line on a terminal, under the transitions that have happened."""
+"""What stands under the transitions on a terminal, while `watch` runs: a line for each job that has not ended."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Self
+import asyncio
+import sys
+from collections.abc import Sequence
+from itertools import cycle
 
-from rich.console import Console
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.text import Text
+from watcher.cli.followed_jobs import FollowedJobs
+from watcher.cli.output import tell, write_text
+from watcher.cli.text_width import cut, terminal_size, width_of
+from watcher.engine.ports import Clock
 
-from watcher.domain.durations import format_duration
-from watcher.domain.jobs import Job, JobKey
-from watcher.domain.messages import line_of, message_of
-from watcher.domain.polling_policy import PollFailure
-from watcher.domain.states import is_terminal
-from watcher.domain.text import printable
-from watcher.domain.transitions import Transition
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_PLAIN_SPINNER = "|/-\\"
+_MOST_ROWS = 10
+_MARGIN = "  "
+_SHORTEST_TITLE = 12
+_CLEAR = "\r\x1b[J"
+"""Takes away what stands from the cursor on."""
+_NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
+"""What is written for a window that has just become narrower must not take more rows than were counted."""
+_NEXT_ROW = "\r\n"
+_REFRESH_SECONDS = 0.2
 
-SPINNER_WIDTH = 2
-STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow"}
+
+class LiveView:
+    """Lines that are written anew as time passes, and taken away at the end.
+
+    Between two writes the cursor stands at the beginning of the first line. There it stays when the window gets
+    narrower and the terminal breaks the lines, so that clearing from the cursor on leaves nothing of them.
+    """
+
+    def __init__(self, jobs: FollowedJobs, clock: Clock) -> None:
+        self._jobs = jobs
+        self._clock = clock
+        self._spinner = cycle(_SPINNER if _can_show(_SPINNER) else _PLAIN_SPINNER)
+        self._mark = next(self._spinner)
+
+    async def run(self) -> None:
+        """Show how the jobs stand, until cancelled."""
+        while True:
+            self._mark = next(self._spinner)
+            self.draw()
+            await asyncio.sleep(_REFRESH_SECONDS)
+
+    def draw(self) -> None:
+        """Write the lines."""
+        width, height = terminal_size(sys.stdout)
+        # The last column stays free: some terminals go on to the next line when it is written.
+        lines = self._lines(max(min(height - 1, _MOST_ROWS), 1), width - 1 - len(_MARGIN))
+        rows = [f"{_MARGIN if row else f'{self._mark} '}{line}" for row, line in enumerate(lines)]
+        back = f"\x1b[{len(rows) - 1}A" if len(rows) > 1 else ""
+        write_text(f"{_CLEAR}{_NO_WRAP}{_NEXT_ROW.join(rows)}{back}\r{_WRAP}")
+
+    def clear(self) -> None:
+        """Take the lines away."""
+        write_text(_CLEAR)
+
+    def above(self, text: str) -> None:
+        """Write lines above."""
+        write_text(f"{_CLEAR}{text}\n")
+        self.draw()
+
+    def aside(self, text: str) -> None:
+        """Write to standard error, above the lines where that is the same terminal."""
+        self.clear()
+        tell(text)
+        self.draw()
+
+    def _lines(self, most: int, width: int) -> Sequence[str]:
+        each = self._jobs.each(self._clock())
+        if len(each) > most:
+            return [cut(self._jobs.counts(), width)]
+        return [_fitted(title, standing, width) for title, standing in each]
 
 
-class LiveScreen:
-    """Shows for each job its status and for how long, and what the last poll complained of."""
+def _fitted(title: str, standing: str, width: int) -> str:
+    """Put both on a line; where there is no room for all, the beginning of the standing counts more than the title."""
+    room = max(width - width_of(standing) - 2, min(width_of(title), _SHORTEST_TITLE))
+    return cut(f"{cut(title, room)}: {standing}", width)
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console()
-        self._last: dict[JobKey, Transition] = {}
-        self._failures: dict[JobKey, PollFailure] = {}
-        self._spinner = Spinner("dots")
-        self._live = Live(
-            get_renderable=self._line, console=self._console, refresh_per_second=8, transient=True, screen=False
-        )
 
-    def __enter__(self) -> Self:
-        """Show the line."""
-        self._live.__enter__()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        """Take the line away."""
-        self._live.__exit__(None, None, None)
-
-    def transition(self, transition: Transition) -> None:
-        """Print the transition above the live line."""
-        self._last[transition.key] = transition
-        self._failures.pop(transition.key, None)
-        style = STYLES.get(transition.status, "")
-        self._console.print(Text(line_of(message_of(transition)), style=style), soft_wrap=True)
-
-    def poll_failed(self, job: Job, failure: PollFailure, next_at: datetime | None) -> None:
-        """Mention it in the live line."""
-        if next_at:
-            self._failures[job.key] = failure
-
-    def _line(self) -> Spinner:
-        now = datetime.now(UTC)
-        parts = [
-            f"{transition.title} {transition.status} for {format_duration(now - transition.observed_at)}"
-            for transition in self._last.values()
-            if not is_terminal(transition.state)
-        ] or ["waiting for the first answer" if not self._last else ""]
-        parts += [f"{key.id}: {failure.error}" for key, failure in self._failures.items()]
-        text = Text(printable(" · ".join(parts)))
-        text.truncate(max(self._console.width - SPINNER_WIDTH, 1), overflow="ellipsis")
-        self._spinner.update(text=text)
-        return self._spinner
+def _can_show(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

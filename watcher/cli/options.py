@@ -4,25 +4,49 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperArgument, TyperCommand
 
+from watcher.cli.completion import complete_jobs
+from watcher.cli.job_reference import JobReference, parse_reference
 from watcher.domain.durations import parse_duration
-from watcher.domain.jobs import ID_RULE, JobKey, is_job_id
-from watcher.errors import ConfigurationError
 from watcher.logs import Format, Level, LogOptions, WatcherLog
 from watcher.settings.locations import find_config
 
 if TYPE_CHECKING:
     from watcher.settings.model import Settings
 
-
-SECRET_LIMIT = 64 * 1024
-"""Bytes of a file that are read for a secret."""
-
 T = TypeVar("T")
+
+
+class Command(TyperCommand):
+    """A command whose help and suggestions say what a person needs and no more."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for parameter in self.params:
+            if isinstance(parameter, TyperArgument):
+                parameter.type = _nameless(parameter.type)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse. For a misspelt option the one is suggested that was most likely meant."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if near := getattr(error, "possibilities", None):  # the closest comes first
+                error.possibilities = near[:1]  # type: ignore[attr-defined]
+            raise
+
+
+def _nameless(kind: Any) -> Any:
+    """Return the type of an argument without its name for the help, such as `<str>`: the argument has one already."""
+    copied = copy(kind)
+    copied.get_metavar = lambda **_: ""
+    return copied
 
 
 def _or_usage_error(parse: Callable[[str], T]) -> Callable[[str], T]:
@@ -35,43 +59,38 @@ def _or_usage_error(parse: Callable[[str], T]) -> Callable[[str], T]:
     return parsed
 
 
-def _parse_reference(text: str) -> JobReference:
-    source, slash, job_id = text.rpartition("/")
-    if not is_job_id(job_id) or (slash and not source):
-        raise ValueError(f"a job: expected ID or SOURCE/ID, where an ID has {ID_RULE}")
-    return JobReference(source or None, job_id)
-
-
-class JobReference:
-    """A job as named on the command line: `ID`, or `SOURCE/ID`."""
-
-    def __init__(self, source: str | None, job_id: str) -> None:
-        self.source = source
-        self.id = job_id
-
-    def key(self, default_source: str) -> JobKey:
-        """Return the key, with the source given for a reference that names none."""
-        return JobKey(self.source or default_source, self.id)
-
-
 as_duration = _or_usage_error(parse_duration)
-as_job = _or_usage_error(_parse_reference)
+as_job = _or_usage_error(parse_reference)
 
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
-        "--config", "-c", help="The configuration file.", show_default="$WATCHER_CONFIG, ./config/watcher.toml"
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="The configuration file.",
+        show_default="$WATCHER_CONFIG, ./watcher.toml, ./config/watcher.toml, /etc/watcher/watcher.toml",
     ),
 ]
 LogLevelOption = Annotated[Level | None, typer.Option(help="How much to log to standard error.", show_default="info")]
 LogFormatOption = Annotated[
     Format | None, typer.Option(help="How to log.", show_default="console on a terminal, else json")
 ]
+ComplaintLevelOption = Annotated[
+    Level | None, typer.Option(help="How much to tell on standard error.", show_default="warning")
+]
+ComplaintFormatOption = Annotated[
+    Format | None, typer.Option(help="Write records of a log to standard error, not words.", show_default="words")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 JobsArgument = Annotated[
-    list[JobReference], typer.Argument(metavar="ID...", parser=as_job, help="Job ids, each ID or SOURCE/ID.")
+    list[JobReference],
+    typer.Argument(metavar="ID...", parser=as_job, autocompletion=complete_jobs, help="Job ids, each ID or SOURCE/ID."),
 ]
-JobArgument = Annotated[JobReference, typer.Argument(metavar="ID", parser=as_job, help="A job: ID or SOURCE/ID.")]
+JobArgument = Annotated[
+    JobReference,
+    typer.Argument(metavar="ID", parser=as_job, autocompletion=complete_jobs, help="A job: ID or SOURCE/ID."),
+]
 
 
 def read_settings(
@@ -88,7 +107,7 @@ def read_settings(
 
 
 def read_settings_for_store(config: Path | None) -> Settings:
-    """Read what a command on the record needs: none of the service's secrets. Raises ConfigurationError."""
+    """Read what a command on the store needs: none of the service's secrets. Raises ConfigurationError."""
     from watcher.settings.validation import load_for_store
 
     return load_for_store(find_config(config, os.environ))
@@ -109,16 +128,3 @@ def log_options(settings: Settings) -> LogOptions:
 def open_log(settings: Settings) -> WatcherLog:
     """Return the log that the settings ask for."""
     return WatcherLog(log_options(settings))
-
-
-def read_secret_file(path: Path) -> str:
-    """Return what a file holds, without the white space around it. Raises ConfigurationError."""
-    try:
-        with path.open("rb") as file:
-            secret = file.read(SECRET_LIMIT).decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigurationError(f"cannot read {path}: {why}") from None
-    if not secret:
-        raise ConfigurationError(f"{path} is empty")
-    return secret

@@ -1,14 +1,45 @@
-"""What commands write to standard output."""
+"""The one door to standard output and standard error."""
 
 from __future__ import annotations
 
-import json
+import codecs
+import os
 import sys
-from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from watcher.domain.text import printable
 from watcher.errors import OutputClosedError, OutputFailedError
+
+_ESCAPING = "watcher.escaping"
+_BASIC_PLANE = 0x10000
+
+
+def open_output() -> None:
+    r"""Make both streams usable, whatever they are: whoever writes to them cannot fail for what they cannot show.
+
+    A closed one is replaced by one that nobody reads, lest the next file or socket get its number. A character that
+    the encoding of a terminal lacks is written as JSON escapes it (`\u2714`), so that JSON stays JSON.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open for good
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open for good
+    codecs.register_error(_ESCAPING, _escape)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=_ESCAPING)
+
+
+def close_output() -> None:
+    """Keep the interpreter from flushing once more into what is closed or full, and complaining of it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def write_line(text: str) -> None:
@@ -29,45 +60,38 @@ def write_text(text: str, stream: TextIO | None = None) -> None:
         raise OutputClosedError("standard output was closed") from None
     except OSError as error:
         raise OutputFailedError(f"standard output: {error.strerror}") from None
-    except UnicodeEncodeError:
-        # A terminal of another encoding: what it cannot show is escaped.
-        out.write(text.encode(out.encoding or "ascii", "backslashreplace").decode(out.encoding or "ascii"))
-        out.flush()
 
 
 def write_json(document: object) -> None:
     """Write a document as indented JSON."""
+    import json
+
     write_line(json.dumps(document, indent=2, default=str))
 
 
-def write_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]], nothing: str) -> None:
-    """Write rows under headings, or the words for having none. Texts from the API are made safe to show."""
-    if not rows:
-        write_line(nothing)
+def tell(*texts: str) -> None:
+    """Write notes and errors to standard error, each line after `watcher: `, safe to show.
+
+    A standard error that is full or closed is let be.
+    """
+    lines = [f"watcher: {printable(line)}\n" for text in texts for line in text.splitlines()]
+    try:
+        sys.stderr.write("".join(lines))
+        sys.stderr.flush()
+    except OSError:  # there is nobody else to tell
         return
-    from io import StringIO
-
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.upper().replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(_cell(row.get(column)))) for column in columns))
-    # A pipe has no width: it gets each row on one line.
-    buffer = StringIO()
-    console = Console(file=buffer, width=None if sys.stdout.isatty() else 10_000, force_terminal=sys.stdout.isatty())
-    console.print(table)
-    write_text("\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n")
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}={text}" for name, text in value.items()) or "-"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "-"
-    return str(value)
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    characters = error.object[error.start : error.end]
+    return "".join(map(_escaped, characters)), error.end
+
+
+def _escaped(character: str) -> str:
+    number = ord(character)
+    if number < _BASIC_PLANE:
+        return f"\\u{number:04x}"
+    high, low = divmod(number - _BASIC_PLANE, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"

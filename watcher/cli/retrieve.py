@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from watcher.cli.completion import complete_jobs
 from watcher.cli.exit_codes import Exit
-from watcher.cli.options import ConfigOption, JobReference, LogFormatOption, LogLevelOption, as_job
-from watcher.cli.output import write_line
+from watcher.cli.job_reference import JobReference
+from watcher.cli.options import ComplaintFormatOption, ComplaintLevelOption, ConfigOption, as_job
+from watcher.cli.output import tell, write_line
 from watcher.cli.selection import ApiKeyFileOption, BaseUrlOption, CommandOptions, SelectedJobs, select_jobs
 from watcher.cli.signals import run_until_signal
 from watcher.domain.jobs import Job, Observation
@@ -18,7 +20,7 @@ from watcher.domain.messages import facts_of
 from watcher.domain.text import printable
 from watcher.domain.transitions import detect
 from watcher.errors import MissingError, RejectedError, SourceError
-from watcher.service.bootstrap import open_source, real_runtime
+from watcher.service.bootstrap import real_runtime
 
 
 class Format(StrEnum):
@@ -32,19 +34,33 @@ class Format(StrEnum):
 def retrieve(
     job: Annotated[
         JobReference | None,
-        typer.Argument(metavar="[ID]", parser=as_job, help="A job: ID or SOURCE/ID.", show_default=False),
+        typer.Argument(
+            metavar="[ID]",
+            parser=as_job,
+            autocompletion=complete_jobs,
+            help="A job: ID or SOURCE/ID.",
+            show_default=False,
+        ),
     ] = None,
     fine_tuning_job_id: Annotated[
         JobReference | None, typer.Option(parser=as_job, metavar="ID", help="The same, as OpenAI's command names it.")
     ] = None,
     output: Annotated[
-        Format, typer.Option("--format", help="json: exactly what the API gave; pretty: indented; text: the facts.")
+        Format,
+        typer.Option("--format", help="json: exactly what the API gave; pretty: indented; text: the facts."),
     ] = Format.JSON,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     base_url: BaseUrlOption = None,
     api_key_file: ApiKeyFileOption = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY", help="The API key of the source 'openai'. Lists of processes show it: better use a file."
+        ),
+    ] = None,
     config: ConfigOption = None,
-    log_level: LogLevelOption = None,
-    log_format: LogFormatOption = None,
+    log_level: ComplaintLevelOption = None,
+    log_format: ComplaintFormatOption = None,
 ) -> None:
     """Ask once for a job and print it.
 
@@ -54,17 +70,21 @@ def retrieve(
     reference = job or fine_tuning_job_id
     if reference is None or (job and fine_tuning_job_id):
         raise typer.BadParameter("give one job ID, as an argument or with --fine-tuning-job-id")
-    chosen = select_jobs([reference], CommandOptions(config, log_level, log_format, base_url, api_key_file))
-    raise typer.Exit(run_until_signal(_retrieve(chosen, output)))
+    if api_key is not None:
+        tell("--api-key: everybody on this machine can read it in the list of processes; better: --api-key-file")
+    options = CommandOptions(config, log_level, log_format, base_url, api_key_file, api_key)
+    chosen = select_jobs([reference], options)
+    raise typer.Exit(run_until_signal(_retrieve(chosen, Format.JSON if as_json else output)))
 
 
 async def _retrieve(chosen: SelectedJobs, output: Format) -> int:
     key = chosen.specs[0].key
-    async with open_source(chosen.sources[key.source], real_runtime(chosen.log)) as source:
+    async with chosen.sources[key.source](real_runtime(chosen.log)) as source:
         try:
             observation = await source.retrieve(key.id)
         except SourceError as error:
-            chosen.log.error("not retrieved", job=str(key), error=str(error), request_id=error.request_id)
+            facts = {"error": str(error), "request_id": error.request_id, "hint": chosen.hint(key.source, str(error))}
+            chosen.log.error("not retrieved", job=str(key), **facts)
             return _code(error)
     if observation:
         write_line(_RENDERINGS[output](observation))

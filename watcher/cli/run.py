@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from secrets import token_hex
+from socket import gethostname
 
 from watcher.cli.options import ConfigOption, LogFormatOption, LogLevelOption, log_options, read_settings
+from watcher.cli.setting_notes import notes_on
 from watcher.logs import WatcherLog
 from watcher.service.bootstrap import ServicePlan, open_telemetry, real_runtime
+from watcher.settings.locations import find_config
 
 
 def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_format: LogFormatOption = None) -> None:
@@ -21,9 +26,13 @@ def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_forma
     log = WatcherLog(log_options(settings))
     log.adopt_standard_logging()
     runtime = real_runtime(log, open_telemetry(settings))
+    for note in notes_on(settings, find_config(config, os.environ)):
+        log.warning(note)
+    service = f"{gethostname()}-{os.getpid()}-{token_hex(4)}"
+    plan = ServicePlan(settings, runtime, service=service)
 
     def reread() -> ServicePlan:
         settings = read_settings(config, log_level, log_format)
-        return ServicePlan(settings, runtime, adopt=lambda: log.change(log_options(settings)))
+        return ServicePlan(settings, runtime, lambda: log.change(log_options(settings)), service=service)
 
-    asyncio.run(serve(ServicePlan(settings, runtime), reread, runtime))
+    asyncio.run(serve(plan, reread, runtime))

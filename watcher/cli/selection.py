@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.options import (
-    JobReference,
-    has_configuration,
-    log_options,
-    read_secret_file,
-    read_settings,
-)
+from watcher.cli.job_reference import JobReference
+from watcher.cli.options import has_configuration, log_options, read_settings
+from watcher.cli.secret_file import read_secret_file
+from watcher.cli.word_log import WordLog
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.errors import ConfigurationError
 from watcher.logs import Format, Level, LogOptions, WatcherLog
-from watcher.sources.openai.config import DEFAULT_SOURCE, SourceConfig, source_from_environment
+from watcher.plugins.source import DEFAULT_SOURCE
+from watcher.service.bootstrap import default_source, open_source
+from watcher.settings.locations import places
 
 if TYPE_CHECKING:
+    from watcher.engine.ports import Runtime
+    from watcher.plugins.source import Source
     from watcher.settings.model import Settings
 
 BaseUrlOption = Annotated[
-    str | None, typer.Option(help="Where the API is, for the source 'openai'.", show_default="$OPENAI_BASE_URL")
+    str | None,
+    typer.Option(metavar="URL", help="Where the API is, for the source 'openai'.", show_default="$OPENAI_BASE_URL"),
 ]
 ApiKeyFileOption = Annotated[
-    Path | None, typer.Option(help="A file with the API key of the source 'openai'.", show_default="$OPENAI_API_KEY")
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="A file with the API key of the source 'openai'.", show_default="$OPENAI_API_KEY"
+    ),
 ]
 
-
 QUIET: Level = "warning"
-"""How much these commands log unless told otherwise: their results say what happened."""
+"""How much these commands tell of trouble unless told otherwise: their results say what happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class CommandOptions:
     log_format: Format | None
     base_url: str | None
     api_key_file: Path | None
+    api_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,61 +59,110 @@ class SelectedJobs:
     """The jobs that are meant, and what is needed to ask for them."""
 
     specs: Sequence[JobSpec]
-    sources: Mapping[str, SourceConfig]
-    log: WatcherLog
+    sources: Mapping[str, Callable[[Runtime], Source]]
+    """What makes each source that is needed."""
+    log: WatcherLog | WordLog
+    """Words for people, unless records were asked for."""
     settings: Settings | None
     """None when there is no configuration: the `OPENAI_*` variables were enough, and reading settings takes time."""
+    key_origin: str | None
+    """What gave the API key of the source `openai`, if that was not the configuration."""
+
+    def hint(self, source: str, error: str) -> str | None:
+        """Say what to do about an error of a source, where that is known."""
+        if not error.startswith("HTTP 401"):
+            return None
+        origin = self.key_origin if source == DEFAULT_SOURCE else None
+        return f"is {origin or f'the api_key of [sources.{source}]'} the right one?"
 
 
-def select_jobs(references: Sequence[JobReference], surroundings: CommandOptions) -> SelectedJobs:
+def select_jobs(references: Sequence[JobReference], options: CommandOptions) -> SelectedJobs:
     """Find out what is meant. Raises ConfigurationError."""
-    overrides = {
-        "base_url": surroundings.base_url,
-        "api_key": read_secret_file(surroundings.api_key_file) if surroundings.api_key_file else None,
-    }
-    if has_configuration(surroundings.config):
-        return _from_settings(references, surroundings, overrides)
-    config = source_from_environment(os.environ, **overrides)
-    keys = [reference.key(DEFAULT_SOURCE) for reference in references]
-    if others := sorted({key.source for key in keys} - {DEFAULT_SOURCE}):
-        raise ConfigurationError(
-            f"no source is named {others[0]!r}: there is no configuration, so only 'openai' is known"
-        )
-    secrets = frozenset({config.api_key} if config.api_key else ())
-    log = WatcherLog(LogOptions(surroundings.level or QUIET, surroundings.log_format or "auto", secrets))
-    return SelectedJobs(_distinct([JobSpec(key) for key in keys]), {DEFAULT_SOURCE: config}, log, None)
+    key, origin = _api_key(options)
+    named = {reference.source for reference in references} - {None, DEFAULT_SOURCE}
+    try:
+        if named or has_configuration(options.config):
+            return _from_settings(references, options, key, origin)
+        return _from_environment(references, options, key, origin)
+    except ConfigurationError as error:
+        if origin is None and any("no API key" in mistake for mistake in error.mistakes):
+            raise ConfigurationError(*error.mistakes, "this command also takes --api-key-file") from None
+        if named and not has_configuration(options.config):
+            raise ConfigurationError(*error.mistakes, f"there is no configuration (looked for {places()})") from None
+        raise
+
+
+def _from_environment(
+    references: Sequence[JobReference], options: CommandOptions, key: str | None, origin: str | None
+) -> SelectedJobs:
+    environment = {**os.environ, "OPENAI_API_KEY": key} if key else os.environ
+    source = default_source(environment, base_url=options.base_url, key_file=options.api_key_file)
+    secrets = frozenset(filter(None, [environment.get("OPENAI_API_KEY", "").strip()]))
+    log = _log(options, LogOptions(options.level or QUIET, options.log_format or "auto", secrets))
+    specs = _distinct([JobSpec(reference.key(DEFAULT_SOURCE)) for reference in references])
+    return SelectedJobs(specs, {DEFAULT_SOURCE: source}, log, None, origin)
+
+
+def _api_key(options: CommandOptions) -> tuple[str | None, str | None]:
+    """Return the key that the command line gives, and what gives the key that counts."""
+    if options.api_key is not None and options.api_key_file:
+        raise ConfigurationError("give either --api-key or --api-key-file, not both")
+    if options.api_key is not None:
+        if not options.api_key.strip():
+            raise ConfigurationError("--api-key: expected a key, got nothing")
+        return options.api_key, "--api-key"
+    if options.api_key_file:
+        return read_secret_file(options.api_key_file), f"the key in {options.api_key_file}"
+    return None, "OPENAI_API_KEY" if os.environ.get("OPENAI_API_KEY", "").strip() else None
 
 
 def _from_settings(
-    references: Sequence[JobReference], surroundings: CommandOptions, overrides: Mapping[str, str | None]
+    references: Sequence[JobReference], options: CommandOptions, key: str | None, origin: str | None
 ) -> SelectedJobs:
-    from watcher.settings.conversion import source_config
+    from watcher.plugins.registry import sources as kinds
 
-    settings = read_settings(
-        surroundings.config,
-        surroundings.level,
-        surroundings.log_format,
-        {"sources": {DEFAULT_SOURCE: {name: value for name, value in overrides.items() if value is not None}}},
-    )
+    given = {
+        "base_url": options.base_url,
+        "api_key": key if key and not options.api_key_file else None,
+        "api_key_file": str(options.api_key_file) if options.api_key_file else None,
+    }
+    # A source that is named by its kind needs no settings.
+    implied = {reference.source for reference in references}.intersection(kinds.kinds())
+    overrides = {
+        **{name: {} for name in implied if name},
+        DEFAULT_SOURCE: {name: value for name, value in given.items() if value is not None},
+    }
+    settings = read_settings(options.config, options.level, options.log_format, {"sources": overrides})
     specs = _distinct([spec_of(reference, settings) for reference in references])
-    configs = {name: source_config(name, settings.sources[name]) for name in {spec.key.source for spec in specs}}
+    sources = {name: partial(open_source, name, settings.sources[name]) for name in {spec.key.source for spec in specs}}
     level = settings.log.level if "level" in settings.log.model_fields_set else QUIET
-    return SelectedJobs(specs, configs, WatcherLog(replace(log_options(settings), level=level)), settings)
+    log = _log(options, replace(log_options(settings), level=level))
+    return SelectedJobs(specs, sources, log, settings, origin)
+
+
+def _log(options: CommandOptions, log: LogOptions) -> WatcherLog | WordLog:
+    """Return a log of records if the command line asks for one: that of the configuration is the service's."""
+    if options.log_format:
+        return WatcherLog(log)
+    return WordLog(options.level or QUIET, log.secrets, DEFAULT_SOURCE)
 
 
 def spec_of(reference: JobReference, settings: Settings) -> JobSpec:
     """Find the job in the configuration, for its name and labels; else take it from the only, or default, source."""
     from watcher.settings.conversion import job_spec, usual_source
+    from watcher.settings.validation import read_job_id
 
-    for job in settings.jobs:
-        if job.id == reference.id and reference.source in {None, job.source}:
-            return job_spec(job)
     if reference.source and reference.source not in settings.sources:
         known = ", ".join(sorted(settings.sources))
         raise ConfigurationError(f"no source is named {reference.source!r}; the configuration has: {known}")
-    if reference.source:
-        return JobSpec(JobKey(reference.source, reference.id))
-    return JobSpec(JobKey(usual_source(settings), reference.id))
+    source = reference.source or next(
+        (job.source for job in settings.jobs if job.id == reference.id), usual_source(settings)
+    )
+    try:
+        key = JobKey(source, read_job_id(settings, source, reference.id))
+    except ValueError as error:
+        raise ConfigurationError(f"{reference.id!r} is no job of the source {source!r}: expected {error}") from None
+    return next((spec for spec in map(job_spec, settings.jobs) if spec.key == key), JobSpec(key))
 
 
 def _distinct(specs: Sequence[JobSpec]) -> list[JobSpec]:

@@ -1,13 +1,17 @@
-"""Commands that work on the record, while the service runs or not."""
+"""Commands that work on the store, while the service runs or not."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from watcher.cli.options import JobReference, read_settings_for_store
+from watcher.cli.job_reference import JobReference
+from watcher.cli.options import read_settings_for_store
+from watcher.cli.output import tell
+from watcher.domain.durations import format_duration
 from watcher.domain.jobs import JobKey
 from watcher.errors import ConfigurationError
 from watcher.service.bootstrap import open_store
@@ -17,12 +21,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SIGN_OF_LIFE_HOLDS = timedelta(minutes=1)
+"""How long after its last sign of life in the store a service is taken for alive; it leaves one every ten seconds."""
+
 
 def with_store(config: Path | None, work: Callable[[SqlStore], Awaitable[T]]) -> T:
-    """Open the record that the configuration names, do the work, and close it."""
+    """Open the store that the configuration names, do the work, and close it; say on standard error which one it is."""
 
     async def opened() -> T:
         async with open_store(read_settings_for_store(config)) as store:
+            tell(f"store: {store.name}")
             return await work(store)
 
     return asyncio.run(opened())
@@ -38,3 +46,13 @@ async def find_key(store: SqlStore, reference: JobReference) -> JobKey:
             f"{reference.id} is watched at several sources; name one: {', '.join(map(str, found))}"
         )
     raise ConfigurationError(f"{reference.id} is not watched; `watcher jobs list` shows what is")
+
+
+async def tell_if_unattended(store: SqlStore, now: datetime) -> bool:
+    """Say on standard error when no service works on the store; tell whether that is so."""
+    seen = await store.service_seen()
+    if seen is not None and now - seen <= SIGN_OF_LIFE_HOLDS:
+        return False
+    last = f"the last sign of one is {format_duration(now - seen)} old" if seen else "none has left a sign"
+    tell(f"no service works on this store ({last}): nothing is polled until `watcher run` is started on it")
+    return True

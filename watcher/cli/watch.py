@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from watcher.cli.completion import complete_notifiers, complete_statuses
 from watcher.cli.exit_codes import Exit
-from watcher.cli.options import ConfigOption, JobsArgument, JsonOption, LogFormatOption, LogLevelOption, as_duration
+from watcher.cli.followed_jobs import FollowedJobs
+from watcher.cli.options import (
+    ComplaintFormatOption,
+    ComplaintLevelOption,
+    ConfigOption,
+    JobsArgument,
+    JsonOption,
+    as_duration,
+)
+from watcher.cli.output import tell
 from watcher.cli.selection import ApiKeyFileOption, BaseUrlOption, CommandOptions, SelectedJobs, select_jobs
 from watcher.cli.signals import run_until_signal
 from watcher.cli.watch_output import Screen, open_screen
-from watcher.domain.jobs import Job
+from watcher.cli.word_log import WordLog
+from watcher.domain.jobs import Job, JobKey
 from watcher.domain.polling_policy import LONGEST_INTERVAL, PollFailure, PollingPolicy, PollOutcome
-from watcher.domain.states import Status
+from watcher.domain.states import OPENAI_STATES, Status, named_state
 from watcher.domain.transitions import Transition
 from watcher.engine.polling.follow import Bounds, Ending, Follow, FollowListener
 from watcher.errors import ConfigurationError
-from watcher.service.bootstrap import open_source, real_runtime
+from watcher.logs import WatcherLog
+from watcher.service.bootstrap import real_runtime
+from watcher.settings.locations import places
 
 if TYPE_CHECKING:
+    from watcher.domain.deliveries import Delivery
     from watcher.engine.delivery.direct import DirectDelivery
-    from watcher.engine.ports import Log, Runtime
+    from watcher.engine.ports import Runtime
 
 CODES: Mapping[Ending, Exit] = {
     Ending.REACHED: Exit.OK,
@@ -39,8 +54,6 @@ CODES: Mapping[Ending, Exit] = {
     Ending.TIMED_OUT: Exit.TIMED_OUT,
 }
 
-DEFAULT_INTERVAL = timedelta(seconds=10)
-
 
 def watch(
     ids: JobsArgument,
@@ -49,7 +62,11 @@ def watch(
     ] = "10s",  # type: ignore[assignment]
     until: Annotated[
         str | None,
-        typer.Option(metavar="STATUS", help="End when this status is reached or passed, not at the job's end."),
+        typer.Option(
+            metavar="STATUS",
+            autocompletion=complete_statuses,
+            help="End when this status is reached or passed, not at the job's end.",
+        ),
     ] = None,
     timeout: Annotated[
         timedelta | None,
@@ -60,18 +77,25 @@ def watch(
         typer.Option(parser=as_duration, metavar="DURATION", help="How long to put up with nothing but failed polls."),
     ] = "15m",  # type: ignore[assignment]
     as_json: JsonOption = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Write all that is known of each transition.")
+    ] = False,
     notify: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
+            autocompletion=complete_notifiers,
             help="A notifier of the configuration to tell, within a minute; repeatable. The exit code is the job's.",
         ),
     ] = None,
+    notify_required: Annotated[
+        bool, typer.Option("--notify-required", help="Exit with 7, not 0, when a message could not be delivered.")
+    ] = False,
     base_url: BaseUrlOption = None,
     api_key_file: ApiKeyFileOption = None,
     config: ConfigOption = None,
-    log_level: LogLevelOption = None,
-    log_format: LogFormatOption = None,
+    log_level: ComplaintLevelOption = None,
+    log_format: ComplaintFormatOption = None,
 ) -> None:
     """Follow jobs until they end, and say how they ended in the exit code.
 
@@ -82,42 +106,86 @@ def watch(
     - 4: rejected by the source: 401, 403, or no quota left
     - 5: not found
     - 6: gave up, after nothing but failed polls
+    - 7: undelivered, with --notify-required: all else is as for 0
     - 124: timed out
     - 130, 143: interrupted by SIGINT, SIGTERM
 
     With several jobs it is the code of the first one, in the order given, that did not succeed.
     """
-    if until and until not in set(Status) and (near := get_close_matches(until, list(Status), n=1)):
-        raise typer.BadParameter(f"{until!r} is no status; did you mean {str(near[0])!r}?", param_hint="--until")
+    if until:
+        _note_unknown(until)
     chosen = select_jobs(ids, CommandOptions(config, log_level, log_format, base_url, api_key_file))
-    polling_policy = PollingPolicy(interval, max(interval, LONGEST_INTERVAL), is_adaptive=False)
-    bounds = Bounds(polling_policy, until, timeout, give_up_after)
-    raise typer.Exit(run_until_signal(_watch(chosen, bounds, notify or [], as_json=as_json)))
+    policy = PollingPolicy(interval, max(interval, LONGEST_INTERVAL), is_adaptive=False)
+    bounds = Bounds(policy, until, timeout, give_up_after)
+    wishes = _Wishes(as_json, verbose, tuple(notify or ()), notify_required)
+    raise typer.Exit(run_until_signal(_watch(chosen, bounds, wishes)))
 
 
-async def _watch(chosen: SelectedJobs, bounds: Bounds, notify: list[str], *, as_json: bool) -> int:
+def _note_unknown(until: str) -> None:
+    """Say that a status is not known. It may be one all the same: services have words of their own."""
+    if named_state(until) or until in OPENAI_STATES.statuses():
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(until.lower(), list(Status), n=1)
+    hint = f"did you mean {str(near[0])!r}?" if near else f"known are {', '.join(Status)}"
+    tell(f"--until: no status {until!r} is known, though the service may have one; {hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """What is to be shown, and who is to be told."""
+
+    as_json: bool
+    verbose: bool
+    notify: Sequence[str]
+    is_notice_required: bool
+
+
+async def _watch(chosen: SelectedJobs, bounds: Bounds, wishes: _Wishes) -> int:
     runtime = real_runtime(chosen.log)
+    jobs = FollowedJobs(chosen.specs)
+    shares_terminal = isinstance(chosen.log, WatcherLog) and sys.stderr.isatty()  # records go through no view
+    is_live = sys.stdout.isatty() and not shares_terminal
+    screen = open_screen(jobs, runtime, as_json=wishes.as_json, verbose=wishes.verbose, is_live=is_live)
+    if isinstance(chosen.log, WordLog):
+        chosen.log.write = screen.aside
+    showing = asyncio.create_task(screen.run())
+    try:
+        endings, undelivered = await _follow(chosen, bounds, wishes.notify, _Listener(jobs, screen, chosen), runtime)
+    finally:
+        showing.cancel()
+        await asyncio.wait([showing])
+        screen.close()
+        if isinstance(chosen.log, WordLog):
+            chosen.log.write = tell
+    for key, ending in endings.items():
+        if ending is Ending.TIMED_OUT:
+            chosen.log.warning("timed out", job=str(key))
+    for delivery in undelivered:
+        status = delivery.event.type.rpartition(".")[2]
+        chosen.log.error("not delivered", notifier=delivery.notifier, status=status, error=delivery.last_error)
+    code = next((code for ending in endings.values() if (code := CODES[ending])), Exit.OK)
+    return Exit.UNDELIVERED if undelivered and wishes.is_notice_required and code is Exit.OK else code
+
+
+async def _follow(
+    chosen: SelectedJobs, bounds: Bounds, notify: Sequence[str], listener: _Listener, runtime: Runtime
+) -> tuple[Mapping[JobKey, Ending], Sequence[Delivery]]:
+    """Follow the jobs; return how each ended, and what could not be delivered."""
     async with AsyncExitStack() as stack:
         sources = {
-            name: await stack.enter_async_context(open_source(config, runtime))
-            for name, config in chosen.sources.items()
+            name: await stack.enter_async_context(open_source(runtime)) for name, open_source in chosen.sources.items()
         }
         direct = await _open_direct_delivery(chosen, notify, runtime, stack) if notify else None
-        with open_screen(as_json=as_json) as screen:
-            listener = _Listener(screen, direct, chosen.log)
-            watch = Follow(sources, bounds, FollowListener(listener.transition, listener.poll_failed), runtime)
-            endings = await watch.run(chosen.specs)
-    if timed_out := [str(key) for key, ending in endings.items() if ending is Ending.TIMED_OUT]:
-        chosen.log.warning("timed out", jobs=timed_out)
-    for delivery in direct.undelivered() if direct else ():
-        chosen.log.error(
-            "not delivered", notifier=delivery.notifier, status=delivery.transition.status, error=delivery.last_error
-        )
-    return next((code for ending in endings.values() if (code := CODES[ending])), Exit.OK)
+        listener.direct = direct
+        follow = Follow(sources, bounds, FollowListener(listener.transition, listener.poll_failed), runtime)
+        endings = await follow.run(chosen.specs)
+    return endings, direct.undelivered() if direct else ()
 
 
 async def _open_direct_delivery(
-    chosen: SelectedJobs, names: list[str], runtime: Runtime, stack: AsyncExitStack
+    chosen: SelectedJobs, names: Sequence[str], runtime: Runtime, stack: AsyncExitStack
 ) -> DirectDelivery:
     from watcher.engine.delivery.direct import DirectDelivery
     from watcher.service.bootstrap import open_notifiers
@@ -125,7 +193,7 @@ async def _open_direct_delivery(
 
     if chosen.settings is None:
         raise ConfigurationError(
-            "--notify takes the name of a notifier in the configuration, and there is none: see --config"
+            f"--notify takes the name of a notifier in the configuration, and there is none (looked for {places()})"
         )
     notifiers = await open_notifiers(chosen.settings, names, runtime, stack)
     # Who is named here hears of the jobs named here: labels sort the jobs of a service.
@@ -136,25 +204,28 @@ async def _open_direct_delivery(
 class _Listener:
     """Passes on what happens: to the screen, to notifiers, and to the log."""
 
-    def __init__(self, screen: Screen, direct: DirectDelivery | None, log: Log) -> None:
+    def __init__(self, jobs: FollowedJobs, screen: Screen, chosen: SelectedJobs) -> None:
+        self.direct: DirectDelivery | None = None
+        self._jobs = jobs
         self._screen = screen
-        self._direct = direct
-        self._log = log
+        self._chosen = chosen
 
     def transition(self, transition: Transition) -> None:
+        self._jobs.transition(transition)
         self._screen.transition(transition)
-        if self._direct:
-            self._direct.tell(transition)
+        if self.direct:
+            self.direct.tell(transition)
 
     def poll_failed(self, job: Job, failure: PollFailure, next_at: datetime | None) -> None:
-        self._screen.poll_failed(job, failure, next_at)
+        self._jobs.poll_failed(job, failure, next_at)
         facts = {"job": str(job.key), "error": failure.error, "request_id": failure.request_id}
+        log = self._chosen.log
         if next_at is None:
-            self._log.error(_LAST_WORDS[failure.outcome], **facts)
+            log.error(_LAST_WORDS[failure.outcome], **facts, hint=self._chosen.hint(job.key.source, failure.error))
         elif job.failures == 1:
-            self._log.warning("poll failed, going on", **facts)
+            log.warning("poll failed, going on", **facts)
         else:
-            self._log.debug("poll failed again", failures=job.failures, **facts)
+            log.debug("poll failed again", failures=job.failures, **facts)
 
 
 _LAST_WORDS = {

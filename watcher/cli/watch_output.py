@@ -1,17 +1,31 @@
-"""What `watch` shows: one line, or one JSON envelope, per transition."""
+"""What `watch` shows: transitions as lines or as JSON, and signs that it still watches."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Protocol
 
-from watcher.cli.output import write_line
-from watcher.domain.jobs import Job
+from watcher.cli.followed_jobs import FollowedJobs
+from watcher.cli.output import tell, write_line
+from watcher.cli.text_width import terminal_size
+from watcher.cli.transition_line import transition_line
 from watcher.domain.messages import encode, line_of, message_of
-from watcher.domain.polling_policy import PollFailure
+from watcher.domain.states import JobState
 from watcher.domain.transitions import Transition
+from watcher.engine.ports import Runtime
+
+SILENCE_LIMIT = timedelta(minutes=3)
+"""How long a pipe or a file gets nothing: systems that run such commands end them when they seem to hang."""
+_MOST_NAMED = 3
+"""More jobs are counted."""
+_COLOURS = {JobState.SUCCEEDED: "32", JobState.FAILED: "31", JobState.CANCELLED: "33"}
+
+Render = Callable[[Transition, int | None], str]
+"""Writes a transition for a width in columns, or as one line."""
 
 
 class Screen(Protocol):
@@ -21,36 +35,104 @@ class Screen(Protocol):
         """Show a transition."""
         ...
 
-    def poll_failed(self, job: Job, failure: PollFailure, next_at: datetime | None) -> None:
-        """Show that a poll failed."""
+    def aside(self, text: str) -> None:
+        """Tell of trouble, on standard error."""
+        ...
+
+    async def run(self) -> None:
+        """Show that the watching goes on, until cancelled."""
+        ...
+
+    def close(self) -> None:
+        """Take away what is not to stay."""
         ...
 
 
 class LineScreen:
     """Plain lines, for a pipe or a file."""
 
+    def __init__(
+        self,
+        render: Render,
+        jobs: FollowedJobs,
+        runtime: Runtime,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._render = render
+        self._jobs = jobs
+        self._runtime = runtime
+        self._sleep = sleep
+        self._written_at = runtime.steady()
+
     def transition(self, transition: Transition) -> None:
-        """Write one readable line."""
-        write_line(line_of(message_of(transition)))
+        """Write it to standard output."""
+        write_line(self._render(transition, None))
+        self._written_at = self._runtime.steady()
 
-    def poll_failed(self, job: Job, failure: PollFailure, next_at: datetime | None) -> None:
-        """Leave it to the log."""
+    def aside(self, text: str) -> None:
+        """Write it to standard error."""
+        tell(text)
+        self._written_at = self._runtime.steady()
+
+    async def run(self) -> None:
+        """Say on standard error how the jobs stand, whenever nothing was written for too long."""
+        while True:
+            left = SILENCE_LIMIT.total_seconds() - (self._runtime.steady() - self._written_at)
+            if left > 0:
+                await self._sleep(left)
+            else:
+                self.aside(self._sign_of_life())
+
+    def close(self) -> None:
+        """Leave everything."""
+
+    def _sign_of_life(self) -> str:
+        each = self._jobs.each(self._runtime.clock())
+        if not each:
+            return "every job has ended; messages are still being delivered"
+        named = "; ".join(f"{title}: {standing}" for title, standing in each)
+        return f"still watching: {named if len(each) <= _MOST_NAMED else self._jobs.counts()}"
 
 
-class JsonScreen(LineScreen):
-    """The webhook envelope, one line per transition."""
+class LiveScreen:
+    """Transitions above a live view, for a terminal."""
+
+    def __init__(self, render: Render, jobs: FollowedJobs, runtime: Runtime) -> None:
+        from watcher.cli.live_view import LiveView
+
+        self._render = render
+        self._view = LiveView(jobs, runtime.clock)
 
     def transition(self, transition: Transition) -> None:
-        """Write the envelope."""
-        write_line(encode(message_of(transition)))
+        """Write it above the view."""
+        line = self._render(transition, terminal_size(sys.stdout)[0])
+        colour = None if os.environ.get("NO_COLOR") else _COLOURS.get(transition.state)
+        self._view.above(f"\x1b[{colour}m{line}\x1b[0m" if colour else line)
+
+    def aside(self, text: str) -> None:
+        """Write it above the view."""
+        self._view.aside(text)
+
+    async def run(self) -> None:
+        """Keep the view up to date."""
+        await self._view.run()
+
+    def close(self) -> None:
+        """Take the view away."""
+        self._view.clear()
 
 
-def open_screen(*, as_json: bool) -> AbstractContextManager[Screen]:
-    """Return the screen that fits: JSON lines if asked for, one live line on a terminal, otherwise plain lines."""
+def open_screen(jobs: FollowedJobs, runtime: Runtime, *, as_json: bool, verbose: bool, is_live: bool) -> Screen:
+    """Return the screen that fits: JSON lines if asked for, a live view on a terminal, otherwise plain lines."""
     if as_json:
-        return nullcontext(JsonScreen())
-    if sys.stdout.isatty():
-        from watcher.cli.live_view import LiveScreen
+        return LineScreen(_envelope, jobs, runtime)
+    render = _whole_line if verbose else transition_line
+    return LiveScreen(render, jobs, runtime) if is_live else LineScreen(render, jobs, runtime)
 
-        return LiveScreen()
-    return nullcontext(LineScreen())
+
+def _envelope(transition: Transition, _width: int | None) -> str:
+    return encode(message_of(transition))
+
+
+def _whole_line(transition: Transition, _width: int | None) -> str:
+    return line_of(message_of(transition))

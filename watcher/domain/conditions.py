@@ -1,27 +1,28 @@
-"""The watcher's own conditions: a source it cannot see, a notifier it cannot reach, a job that is missing or stuck.
+"""Conditions: a source that cannot be reached, a notifier that fails, a job that is missing or stuck.
 
-A condition is recorded and delivered just as a job's status is: its subject is a `JobKey` at a source of the
-watcher's own, its state the status, a change of it a transition. So it is raised once and cleared once, also over
-restarts and among replicas, and reaches notifiers in order, with retries and an id.
+A condition has a subject and a state. A change of the state is an event, recorded once and delivered as transitions
+are: so it is raised once and cleared once, over restarts and among replicas.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from watcher.domain.durations import format_duration
-from watcher.domain.jobs import Job, JobFacts, JobKey, Observation
-from watcher.domain.states import JobState, Status
+from watcher.domain.jobs import Job
+from watcher.domain.states import Status, is_meant
+from watcher.domain.transitions import event_id
 
 OWN_SOURCE = "@watcher"
-"""The source of what the watcher says of itself. No configured source can be called so."""
-
+"""Stands for the source in the ids of condition events."""
 GRACE = timedelta(minutes=5)
 """How long a source or a notifier may fail before that is a condition."""
 STUCK_REPEAT = timedelta(days=1)
+FRESH = timedelta(minutes=3)
+"""How long the success of another replica speaks for a source or a notifier. Replicas note theirs each minute."""
+NOTE_GOOD_INTERVAL = timedelta(minutes=1)
 
 STUCK_AFTER: Mapping[str, timedelta] = {
     Status.VALIDATING_FILES: timedelta(hours=1),
@@ -31,26 +32,17 @@ STUCK_AFTER: Mapping[str, timedelta] = {
 """How long a job may stay in a status, unless the settings say otherwise."""
 
 
-def is_own(key: JobKey) -> bool:
-    """Tell whether the key names a condition rather than a job."""
-    return key.source == OWN_SOURCE
-
-
-def is_about_job(key: JobKey) -> bool:
-    """Tell whether a condition is that of a job, rather than of a source, a notifier or the record."""
-    return is_own(key) and key.id.startswith("job/")
-
-
-def notifier_subject(name: str) -> JobKey:
+def notifier_subject(name: str) -> str:
     """Return the subject of a notifier's condition."""
-    return JobKey(OWN_SOURCE, f"notifier/{name}")
+    return f"notifier/{name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """How something stands, in a form that can be recorded and told."""
 
-    subject: JobKey
+    subject: str
+    """`source/NAME/reach`, `notifier/NAME`, `job/SOURCE/ID/missing`, `store`."""
     state: str
     """Changes exactly when there is news."""
     type: str
@@ -63,6 +55,58 @@ class Condition:
     """The same for programs."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Those of the job that it is about."""
+
+    @property
+    def is_about_job(self) -> bool:
+        """Whether it is about a job, rather than a source, a notifier or the store."""
+        return self.subject.startswith("job/")
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionChange:
+    """An event: a condition that has changed."""
+
+    condition: Condition
+    seq: int
+    at: datetime
+
+    @property
+    def id(self) -> str:
+        """The event's id: a function of the subject and `seq` alone."""
+        return event_id(OWN_SOURCE, self.condition.subject, self.seq)
+
+    @property
+    def type(self) -> str:
+        """The event's type."""
+        return self.condition.type
+
+    @property
+    def subject(self) -> str:
+        """What the event is about; events of one subject reach a notifier in order."""
+        return self.condition.subject
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Those of the job that it is about."""
+        return self.condition.labels
+
+    @property
+    def title(self) -> str:
+        """What has changed, in words."""
+        return self.condition.title
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCondition:
+    """How a condition was recorded last."""
+
+    state: str | None
+    """The state that was told last; None when nothing has been."""
+    seq: int = 0
+    good_at: datetime | None = None
+    """When a watcher last found all well."""
+    good_by: str | None = None
+    """The watcher that did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +121,8 @@ class Health:
     """The last failure."""
     rejection: str | None = None
     """Why it refuses us for good, in its own words."""
+    is_broken: bool = False
+    """Whether the failures come from a fault of the program."""
 
 
 def source_conditions(health: Health, now: datetime) -> list[Condition]:
@@ -109,7 +155,7 @@ def notifier_condition(health: Health, now: datetime) -> Condition | None:
             subject,
             "failing",
             "watcher.notifier.failing",
-            f"Notifier {name} cannot be reached",
+            f"Notifier {name} fails with an internal error" if health.is_broken else f"Notifier {name} cannot deliver",
             is_good=False,
             facts=facts,
             data={"notifier": name, "error": error},
@@ -128,14 +174,14 @@ def notifier_condition(health: Health, now: datetime) -> Condition | None:
 
 
 def store_condition(name: str, error: str) -> Condition:
-    """Say that the record cannot be read or written. This alone cannot be recorded, and is told at each outage."""
+    """Say that the store cannot be read or written. This alone cannot be recorded, and is told at each outage."""
     return Condition(
-        JobKey(OWN_SOURCE, "store"),
+        "store",
         "failing",
         "watcher.store.failing",
-        "The watcher's record cannot be written: it goes on watching, but what it sees is at risk",
+        "The watcher's database cannot be written: it goes on watching, but what it sees is at risk",
         is_good=False,
-        facts=(("Record", name), ("Error", error)),
+        facts=(("Database", name), ("Error", error)),
         data={"store": name, "error": error},
     )
 
@@ -147,7 +193,7 @@ def missing_condition(job: Job, now: datetime) -> Condition:
 
 def stuck_condition(job: Job, now: datetime, limits: Mapping[str, timedelta]) -> Condition | None:
     """Say that a job has been in a status for too long, anew each day; None when it has not."""
-    limit = limits.get(job.status or "")
+    limit = _limit(job, limits)
     if limit is None or job.status_since is None or now - job.status_since < limit:
         return None
     stay = now - job.status_since
@@ -156,30 +202,39 @@ def stuck_condition(job: Job, now: datetime, limits: Mapping[str, timedelta]) ->
     return _of_job(job, "stuck", state, f"has been {job.status} for {format_duration(stay)}", None)
 
 
-def is_news(condition: Condition, recorded: Job | None) -> bool:
-    """Tell whether the condition differs from what was recorded; that all is well is no news to begin with."""
-    if recorded is None or recorded.status is None:
-        return not condition.is_good
-    return recorded.status != condition.state
+def _limit(job: Job, limits: Mapping[str, timedelta]) -> timedelta | None:
+    """Return how long the job may stay as it is, by its status or its state."""
+    if job.status is None or job.state is None:
+        return None
+    return limits.get(job.status) or next(
+        (limit for word, limit in limits.items() if is_meant(word, job.status, job.state)), None
+    )
 
 
-def observation_of(condition: Condition, now: datetime) -> Observation:
-    """Put the condition into the form of an observation, for `detect`."""
-    told = {
-        "type": condition.type,
-        "title": condition.title,
-        "good": condition.is_good,
-        "facts": condition.facts,
-        "data": dict(condition.data),
-    }
-    return Observation(condition.subject, condition.state, JobState.UNKNOWN, now, JobFacts(), json.dumps(told))
+def is_news(condition: Condition, recorded: RecordedCondition | None, watcher: str, now: datetime) -> bool:
+    """Tell whether the condition differs from what was recorded; that all is well is no news to begin with.
+
+    Replicas share the conditions of sources and notifiers. What one of them finds failing is no news while another
+    one (not `watcher`) has just found it well: any success clears a condition, whoever raised it.
+    """
+    if recorded is None or recorded.state is None:
+        is_different = not condition.is_good
+    else:
+        is_different = recorded.state != condition.state
+    return is_different and not (not condition.is_good and _is_well_elsewhere(recorded, watcher, now))
+
+
+def _is_well_elsewhere(recorded: RecordedCondition | None, watcher: str, now: datetime) -> bool:
+    if recorded is None or recorded.good_at is None or recorded.good_by == watcher:
+        return False
+    return timedelta() <= now - recorded.good_at < FRESH
 
 
 def _of_source(name: str, aspect: str, state: str, title: str, error: str | None = None) -> Condition:
     is_good = error is None
     facts = (("Source", name), *((("Error", error),) if error else ()))
     data = {"source": name} | ({"error": error} if error else {})
-    subject = JobKey(OWN_SOURCE, f"source/{name}/{aspect}")
+    subject = f"source/{name}/{aspect}"
     return Condition(subject, state, f"watcher.source.{state}", title, is_good, facts, data)
 
 
@@ -187,7 +242,7 @@ def _of_job(job: Job, aspect: str, state: str, what: str, error: str | None) -> 
     facts = (("Job", job.key.id), ("Source", job.key.source), *((("Error", error),) if error else ()))
     data = {"id": job.key.id, "source": job.key.source, "name": job.name, "status": job.status}
     return Condition(
-        JobKey(OWN_SOURCE, f"job/{job.key}/{aspect}"),
+        f"job/{job.key}/{aspect}",
         state,
         f"watcher.job.{aspect}",
         f"{job.title} {what}",

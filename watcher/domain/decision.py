@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from watcher.domain.conditions import Condition, missing_condition
 from watcher.domain.forecast import forecast, forecast_from
 from watcher.domain.jobs import Forecast, Job, Observation, Progress
+from watcher.domain.notifications import Planned, plan
 from watcher.domain.polling_policy import (
     MISSING_TOLERATED,
     PollFailure,
@@ -18,7 +20,7 @@ from watcher.domain.polling_policy import (
     wait_after_answer,
     wait_after_failure,
 )
-from watcher.domain.routing import Route, recipients
+from watcher.domain.routing import Route
 from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition, detect, moved
 
@@ -51,15 +53,15 @@ class Decision:
     job: Job
     """The job as it stands after the poll; its `due_at` is that of the decision."""
     transition: Transition | None
-    recipients: tuple[str, ...]
-    """The notifiers that get the transition."""
+    recipients: tuple[Planned, ...]
+    """Which notifiers get the transition, and when."""
     due_at: datetime | None
     """When to poll next; None for never again."""
     is_new: bool
     """Whether the store must be written. A quiet poll at a fixed interval changes nothing: claiming the job has
     already moved its due time to where this decision would put it."""
-    is_found_missing: bool = False
-    """Whether this poll has shown that the source does not know the job."""
+    condition: Condition | None = None
+    """Set by the poll that has shown that the source does not know the job."""
 
 
 def decide(job: Job, result: PollResult, context: PollContext, now: datetime) -> Decision:
@@ -76,7 +78,8 @@ def _after_failure(job: Job, failure: PollFailure, context: PollContext, now: da
     ):  # a rejection is the source's: its circuit breaker waits, not the job
         after = replace(after, due_at=now + wait_after_failure(after, failure, context.policy, context.jitter))
     is_found_missing = failure.outcome is PollOutcome.MISSING and job.missing == MISSING_TOLERATED
-    return Decision(after, None, (), after.due_at, after != job, is_found_missing)
+    condition = missing_condition(after, now) if is_found_missing else None
+    return Decision(after, None, (), after.due_at, after != job, condition)
 
 
 def _after_answer(job: Job, observation: Observation | None, context: PollContext, now: datetime) -> Decision:
@@ -84,6 +87,8 @@ def _after_answer(job: Job, observation: Observation | None, context: PollContex
     after = after_answer(job)
     if transition:
         after = moved(after, transition)
+    if observation and observation.facts != after.facts:
+        after = replace(after, facts=observation.facts)
     if is_terminal(after.state):
         due_at = None
     else:
@@ -91,7 +96,7 @@ def _after_answer(job: Job, observation: Observation | None, context: PollContex
         due_at = _due_after_answer(after, context, now, has_changed=transition is not None)
     if due_at != after.due_at:
         after = replace(after, due_at=due_at)
-    wanted = recipients(context.routes, transition) if transition else ()
+    wanted = plan(transition, context.routes, now) if transition else ()
     return Decision(after, transition, wanted, due_at, is_new=after is not job and after != job)
 
 

@@ -1,4 +1,4 @@
-"""A transition owed to a notifier: what an attempt came to, and what happens next."""
+"""An event owed to a notifier: what an attempt came to, and what happens next."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from watcher.domain.transitions import Transition
+from watcher.domain.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,8 @@ class Delivered:
 
     answer: str = ""
     """The receiver's own words, for people."""
+    receipt: str | None = None
+    """What the notifier needs to update this message when the same subject has news; None for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,14 @@ class Rejected:
     error: str
 
 
-Outcome = Delivered | Failed | Rejected
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The notifier has failed with an internal error: a fault of the program, not of the receiver."""
+
+    error: str
+
+
+Outcome = Delivered | Failed | Rejected | Broken
 """What one attempt of a notifier came to."""
 
 
@@ -44,15 +53,19 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     DEAD = "dead"
     DISCARDED = "discarded"
+    MUTED = "muted"
+    """A silence held when the event was recorded."""
+    SUPERSEDED = "superseded"
+    """A newer event of the same subject was sent in its place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One transition owed to one notifier."""
+    """One event owed to one notifier."""
 
     id: int
     notifier: str
-    transition: Transition
+    event: Event
     state: DeliveryState
     attempts: int
     """Attempts that came to an end. One cut short by a crash is not counted."""
@@ -64,6 +77,14 @@ class Delivery:
     """Until when somebody has it in hand; also the token that settling must show."""
     last_error: str | None = None
     settled_at: datetime | None = None
+    group_key: str | None = None
+    """What is owed to the notifier under the same key is sent as one message."""
+    hold_until: datetime | None = None
+    """It was held back until then."""
+    reason: str | None = None
+    """Why it was held back or muted."""
+    previous_receipt: str | None = None
+    """What the notifier needs to update its last message about the same subject."""
 
 
 class SettlementReason(StrEnum):
@@ -71,6 +92,7 @@ class SettlementReason(StrEnum):
 
     ACCEPTED = "accepted"
     RETRY_SCHEDULED = "retry_scheduled"
+    NOTIFIER_BROKE = "notifier_broke"
     RECEIVER_ASKED_TO_WAIT = "receiver_asked_to_wait"
     REJECTED = "rejected"
     GAVE_UP = "gave_up"
@@ -85,6 +107,7 @@ class Settlement:
     why: SettlementReason
     next_at: datetime
     error: str | None
+    receipt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +156,16 @@ def after_attempt(
     `jitter` lies between -1 and 1 and moves the next attempt within the policy's spread.
     """
     if isinstance(outcome, Delivered):
-        return Settlement(delivery, DeliveryState.DELIVERED, SettlementReason.ACCEPTED, now, None)
+        return Settlement(delivery, DeliveryState.DELIVERED, SettlementReason.ACCEPTED, now, None, outcome.receipt)
     if isinstance(outcome, Rejected):
         return Settlement(delivery, DeliveryState.DEAD, SettlementReason.REJECTED, now, outcome.error)
     scheduled = policy.waits[min(delivery.attempts, len(policy.waits) - 1)] * (1 + policy.spread * jitter)
-    asked = min(outcome.retry_after or timedelta(), policy.longest_retry_after)
+    retry_after = outcome.retry_after if isinstance(outcome, Failed) else None
+    asked = min(retry_after or timedelta(), policy.longest_retry_after)
     next_at = min(now + max(scheduled, asked), delivery.give_up_at)
     if now >= delivery.give_up_at:
         return Settlement(delivery, DeliveryState.DEAD, SettlementReason.GAVE_UP, now, outcome.error)
     why = SettlementReason.RECEIVER_ASKED_TO_WAIT if asked > scheduled else SettlementReason.RETRY_SCHEDULED
+    if isinstance(outcome, Broken):
+        why = SettlementReason.NOTIFIER_BROKE
     return Settlement(delivery, DeliveryState.PENDING, why, next_at, outcome.error)

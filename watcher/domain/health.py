@@ -34,11 +34,13 @@ class HealthSnapshot:
     """Why the store could not be read or written the last time; None while it can."""
     has_condition: bool
     """Whether a source, a notifier or a job is in a condition that the watcher tells of."""
+    stuck: str | None = None
+    """What cannot be recorded although the store can be written; None if there is nothing."""
 
     @property
     def is_well(self) -> bool:
         """Whether the watcher sees, records and can speak."""
-        return not (self.stalled or self.store_error or self.has_condition)
+        return not (self.stalled or self.store_error or self.stuck or self.has_condition)
 
     @property
     def silence_limit(self) -> timedelta:

@@ -11,10 +11,14 @@ from enum import StrEnum
 from watcher.domain.states import JobState
 from watcher.domain.text import UNSAFE, is_printable
 
-_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+LONGEST_ID = 1024
+_ID = re.compile(rf"(?!(.*[/\\])?\.{{1,2}}([/\\]|$))[!-~]{{1,{LONGEST_ID}}}")
+_SOURCE_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
-ID_RULE = "1 to 128 of the characters A-Z a-z 0-9 _ . : - (and not '.' or '..')"
+ID_RULE = f"1 to {LONGEST_ID:,} printable ASCII characters without spaces (and no part of it '.' or '..')"
 """What `is_job_id` accepts, for error messages."""
+SOURCE_NAME_RULE = "a name of 1 to 64 of the characters a-z 0-9 _ -"
+"""What `is_source_name` accepts, for error messages."""
 
 
 LONGEST_TEXT = 200
@@ -25,8 +29,29 @@ TEXT_PATTERN = f"^[^{UNSAFE}]*$"
 
 
 def is_job_id(text: str) -> bool:
-    """Tell whether `text` can be a job's id, and so can never change a request's path."""
-    return _ID.fullmatch(text) is not None and text not in {".", ".."}
+    """Tell whether `text` can be a job's id: opaque text of a service, such as a word, base64 or a resource name.
+
+    Quoted, it is one segment of a path, and even a service that unquotes too early finds no way up in it.
+    """
+    return _ID.fullmatch(text) is not None
+
+
+def is_source_name(text: str) -> bool:
+    """Tell whether `text` can name a source; variables of the environment know no capitals."""
+    return _SOURCE_NAME.fullmatch(text) is not None
+
+
+def split_reference(text: str) -> tuple[str | None, str]:
+    """Split `SOURCE/ID` at its first slash; what stands before it in `ID` alone, such as an ARN, can name no source.
+
+    Raises ValueError that says what is expected.
+    """
+    source, slash, job_id = text.partition("/")
+    if not slash or not is_source_name(source):
+        source, job_id = "", text
+    if not is_job_id(job_id) or text.startswith("/"):
+        raise ValueError(f"ID or SOURCE/ID, where an ID has {ID_RULE}, and a SOURCE is {SOURCE_NAME_RULE}")
+    return source or None, job_id
 
 
 def is_plain(text: str) -> bool:
@@ -82,6 +107,10 @@ class JobFacts:
     estimated_finish: datetime | None = None
     trained_tokens: int | None = None
     error: JobError | None = None
+    suffix: str | None = None
+    """What the user wanted the result's name to end with: a name for the job where people gave none."""
+    page_url: str | None = None
+    """The job's page at its service, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +126,19 @@ class Observation:
     facts: JobFacts
     document: str
     """The job object exactly as the API gave it: JSON text."""
+    event_word: str | None = None
+    """The word for the type of an event, where it is not the status: see `Transition.type`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of the list of a source's jobs, the newest first."""
+    """One page of the list of a source's jobs."""
 
     statuses: Mapping[str, str]
     """The status of each job, by its id."""
     after: str | None
-    """What to ask for the next page with: the last id of this one. None when this was the last page."""
+    """What to ask for the next page with: the last id of this one, a token or whatever else the service goes by. None
+    when this was the last page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +187,20 @@ class Job:
     """The number of the last recorded transition, and so the version of this state."""
     status_since: datetime | None = None
     """When the present status was first observed."""
+    is_since_exact: bool = True
+    """Whether the status was seen to begin. It was not if the job was first seen in it."""
     due_at: datetime | None = None
     """When to poll next; None for a job that is polled no more."""
     failures: int = 0
     """Failed polls since the last answer."""
     missing: int = 0
-    """404 answers in a row."""
+    """404 answers since the last answer that knew the job."""
     last_error: str | None = None
     """What the last poll complained of; None after an answer."""
     forecast: Forecast | None = None
     """When the present status is expected to end; None while nobody knows."""
+    facts: JobFacts | None = None
+    """What the last observation said; None before the first sight."""
 
     @property
     def title(self) -> str:

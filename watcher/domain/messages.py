@@ -1,22 +1,21 @@
-"""What a notifier tells of a transition."""
+"""An event in words and data, for notifiers and for people."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from watcher.domain.conditions import is_own
+from watcher.domain.conditions import ConditionChange
 from watcher.domain.durations import format_duration
-from watcher.domain.jobs import JobKey
+from watcher.domain.events import Event
 from watcher.domain.states import JobState
 from watcher.domain.text import excerpt
-from watcher.domain.transitions import Reason, Transition
+from watcher.domain.transitions import Reason, Transition, event_id
 
 ENVELOPE_LIMIT = 20_000
 """The largest envelope in bytes; Standard Webhooks asks for payloads under 20 kB."""
@@ -33,6 +32,8 @@ class Severity(StrEnum):
 
     GOOD = "good"
     BAD = "bad"
+    CANCELLED = "cancelled"
+    """Somebody has stopped it: neither good nor bad."""
     NEUTRAL = "neutral"
 
 
@@ -48,7 +49,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is told to a notifier, whatever its form. Texts may come from the API: escape them."""
+    """What a notifier is given to send, whatever the form it takes there. Texts may come from the API: escape them."""
 
     id: str
     """`evt_…`: the idempotency key, the same over retries, restarts and replicas."""
@@ -60,34 +61,47 @@ class Message:
     facts: tuple[Detail, ...]
     data: Mapping[str, object]
     """The `data` of the envelope."""
+    url: str | None = None
+    """The job's page at its service, for people."""
 
 
-def event_id(key: JobKey, seq: int) -> str:
-    """Return the id of a transition: a function of (source, job, seq) alone."""
-    digest = hashlib.sha256(json.dumps([key.source, key.id, seq]).encode())
-    return f"evt_{digest.hexdigest()[:32]}"
-
-
-def message_of(transition: Transition) -> Message:
-    """Put a transition into words and data."""
-    if is_own(transition.key):
-        return _message_of_condition(transition)
+def message_of(event: Event) -> Message:
+    """Put an event into words and data."""
+    if isinstance(event, ConditionChange):
+        return _message_of_condition(event)
     return Message(
-        id=event_id(transition.key, transition.seq),
-        type=f"fine_tuning.job.{transition.status}",
-        created_at=transition.observed_at,
-        title=_title(transition),
-        severity=_SEVERITIES.get(transition.state, Severity.NEUTRAL),
-        facts=tuple(facts_of(transition)),
-        data=_data(transition),
+        id=event.id,
+        type=event.type,
+        created_at=event.at,
+        title=_title(event),
+        severity=_SEVERITIES.get(event.state, Severity.NEUTRAL),
+        facts=tuple(facts_of(event)),
+        data=_data(event),
+        url=event.facts.page_url,
+    )
+
+
+def message_of_several(events: Sequence[Event]) -> Message:
+    """Put events that are told together into one message: one line each, the worst first."""
+    messages = sorted(map(message_of, events), key=lambda message: _ORDER[message.severity])
+    if len(messages) == 1:
+        return messages[0]
+    ids = [message.id for message in messages]
+    return Message(
+        id=event_id("@batch", ",".join(sorted(ids)), 0),
+        type="watcher.batch",
+        created_at=max(message.created_at for message in messages),
+        title=f"{len(messages)} events",
+        severity=messages[0].severity,
+        facts=tuple(Detail(message.type.rpartition(".")[2], message.title) for message in messages),
+        data={"events": [{"id": message.id, "type": message.type, "data": message.data} for message in messages]},
     )
 
 
 def message_of_test(notifier: str, now: datetime) -> Message:
     """Return a message that is plainly a test, for `watcher notify test`."""
-    key = JobKey("test", notifier)
     return Message(
-        id=event_id(key, int(now.timestamp())),
+        id=event_id("test", notifier, int(now.timestamp())),
         type="watcher.test",
         created_at=now,
         title=f"Test message for notifier {notifier}",
@@ -106,9 +120,7 @@ def facts_of(transition: Transition) -> list[Detail]:
     if transition.previous_status:
         facts.append(Detail("Before", transition.previous_status))
         if transition.previous_since:
-            facts.append(
-                Detail("Time in that status", format_duration(transition.observed_at - transition.previous_since))
-            )
+            facts.append(Detail("Time in that status", _stay(transition, transition.previous_since)))
     if transition.skipped:
         facts.append(Detail("Passed over", ", ".join(transition.skipped)))
     if transition.state is JobState.SUCCEEDED:
@@ -188,11 +200,12 @@ def _news(message: Message) -> str:
     return f"{message.data['name'] or message.data['id']}: {before} → {message.data['status']}"
 
 
-_MARKS: Mapping[Severity, str] = {Severity.GOOD: "✔", Severity.BAD: "✘", Severity.NEUTRAL: "•"}
+_MARKS: Mapping[Severity, str] = {Severity.GOOD: "✔", Severity.BAD: "✘", Severity.CANCELLED: "⊘", Severity.NEUTRAL: "•"}
+_ORDER: Mapping[Severity, int] = {Severity.BAD: 0, Severity.GOOD: 1, Severity.CANCELLED: 1, Severity.NEUTRAL: 2}
 _SEVERITIES: Mapping[JobState, Severity] = {
     JobState.SUCCEEDED: Severity.GOOD,
     JobState.FAILED: Severity.BAD,
-    JobState.CANCELLED: Severity.BAD,
+    JobState.CANCELLED: Severity.CANCELLED,
 }
 
 
@@ -207,17 +220,22 @@ def _title(transition: Transition) -> str:
             return f"{name}: {transition.status}"
 
 
-def _message_of_condition(transition: Transition) -> Message:
-    told = json.loads(transition.document)
+def _message_of_condition(event: ConditionChange) -> Message:
+    condition = event.condition
     return Message(
-        id=event_id(transition.key, transition.seq),
-        type=told["type"],
-        created_at=transition.observed_at,
-        title=told["title"],
-        severity=Severity.GOOD if told["good"] else Severity.BAD,
-        facts=tuple(Detail(label, value) for label, value in told["facts"]),
-        data=told["data"],
+        id=event.id,
+        type=event.type,
+        created_at=event.at,
+        title=event.title,
+        severity=Severity.GOOD if condition.is_good else Severity.BAD,
+        facts=tuple(Detail(label, value) for label, value in condition.facts),
+        data=condition.data,
     )
+
+
+def _stay(transition: Transition, since: datetime) -> str:
+    stay = format_duration(transition.observed_at - since)
+    return stay if transition.is_previous_exact else f"at least {stay}"
 
 
 def _facts_of_success(transition: Transition) -> list[Detail]:
@@ -247,7 +265,9 @@ def _data(transition: Transition) -> Mapping[str, object]:
         "name": transition.name,
         "labels": dict(transition.labels),
         "previous_status": transition.previous_status,
-        "status": transition.status,
+        "status": transition.event_word or transition.status,
+        "state": transition.state.value,
+        "native_status": transition.status,
         "reason": str(transition.reason),
         "skipped": list(transition.skipped),
         "observed_at": int(transition.observed_at.astimezone(UTC).timestamp()),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobFacts, Observation
-from watcher.domain.messages import event_id
 from watcher.domain.polling_policy import PollingPolicy, is_reported_missing, reason
 from watcher.domain.routing import Route, RouteMatch, match_route
 from watcher.domain.states import OPENAI_STATES, Status, is_terminal
@@ -23,16 +22,22 @@ UNSEEN = "not seen yet"
 
 
 def job_row(job: Job, now: datetime) -> Row:
-    """Show how a watched job stands."""
+    """Show how a watched job stands, and what was last said of it."""
+    age = now - job.status_since if job.status_since else None
     return {
         "source": job.key.source,
         "id": job.key.id,
         "name": job.name,
         "labels": dict(job.labels),
         "status": job.status or UNSEEN,
-        "for": format_duration(now - job.status_since) if job.status_since else None,
+        "state": str(job.state) if job.state else None,
+        "for": format_duration(age) if age is not None else None,
+        "for_seconds": _seconds(age),
+        "status_since": _at(job.status_since),
         "next_poll": _until(job.due_at, now),
+        "next_poll_at": _at(job.due_at),
         "trouble": _trouble(job),
+        **fact_row(job.facts or JobFacts()),
     }
 
 
@@ -46,11 +51,19 @@ def fact_row(facts: JobFacts) -> Row:
     }
 
 
+def result_of(facts: JobFacts) -> str | None:
+    """Say in a few words what came of a job: the model's name, or why it failed; None while neither is known."""
+    if facts.fine_tuned_model:
+        return facts.fine_tuned_model
+    return (facts.error.message or facts.error.code) if facts.error else None
+
+
 def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
     """Show the transitions of one job, each with how long its status lasted."""
     rows = []
     for transition, following in zip(history, [*history[1:], None], strict=False):
         end = following.observed_at if following else None if is_terminal(transition.state) else now
+        lasted = end - transition.observed_at if end else None
         rows.append(
             {
                 "observed_at": _at(transition.observed_at),
@@ -58,8 +71,10 @@ def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
                 "previous_status": transition.previous_status,
                 "reason": str(transition.reason),
                 "skipped": list(transition.skipped),
-                "lasted": format_duration(end - transition.observed_at) if end else None,
-                "event_id": event_id(transition.key, transition.seq),
+                "lasted": format_duration(lasted) if lasted is not None else None,
+                "lasted_seconds": _seconds(lasted),
+                "event_id": transition.id,
+                **fact_row(transition.facts),
             }
         )
     return rows
@@ -89,9 +104,21 @@ def explain_next_poll(job: Job, polling_policy: PollingPolicy, now: datetime) ->
 def routing_rows(job: Job, routes: Sequence[Route], now: datetime) -> list[Row]:
     """Show which notifiers would hear of which status of the job, and why not of the others."""
     return [
-        {"notifier": route.notifier}
-        | {status: _WHY[match_route(route, _transition_to(job, status, now))] for status in Status}
+        {"notifier": route.notifier} | {status: _WHY[match] for status, match in _matches(job, route, now).items()}
         for route in routes
+    ]
+
+
+def wishes(job: Job, routes: Sequence[Route], now: datetime) -> list[Row]:
+    """Show the same for programs: whether a notifier wants a status, and the reason if it does not."""
+    found = [(route.notifier, _matches(job, route, now)) for route in routes]
+    return [
+        {
+            "notifier": notifier,
+            "wants": {status: match is RouteMatch.WANTED for status, match in matches.items()},
+            "why_not": {status: str(match) for status, match in matches.items() if match is not RouteMatch.WANTED},
+        }
+        for notifier, matches in found
     ]
 
 
@@ -104,6 +131,10 @@ _WHY = {
 }
 
 
+def _matches(job: Job, route: Route, now: datetime) -> Mapping[str, RouteMatch]:
+    return {str(status): match_route(route, _transition_to(job, status, now)) for status in Status}
+
+
 def _transition_to(job: Job, status: str, now: datetime) -> Transition:
     """Suppose that the job is next seen in this status."""
     supposed = Observation(job.key, status, OPENAI_STATES(status), now, JobFacts(), "{}")
@@ -113,21 +144,25 @@ def _transition_to(job: Job, status: str, now: datetime) -> Transition:
 
 def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) -> Row:
     """Show how a delivery stands; `notifiers` are those that are configured."""
-    transition = delivery.transition
+    event = delivery.event
     is_pending = delivery.state is DeliveryState.PENDING
     next_attempt = _until(delivery.next_at, now) if delivery.notifier in notifiers else ORPHANED
+    if isinstance(event, Transition):
+        what: Row = {"source": event.key.source, "job": event.key.id, "status": event.status}
+    else:
+        what = {"source": None, "job": event.subject, "status": event.type}
     return {
         "id": delivery.id,
         "notifier": delivery.notifier,
-        "source": transition.key.source,
-        "job": transition.key.id,
-        "status": transition.status,
+        **what,
         "state": str(delivery.state),
         "attempts": delivery.attempts,
         "next_attempt": next_attempt if is_pending else None,
+        "next_attempt_at": _at(delivery.next_at) if is_pending else None,
         "last_error": delivery.last_error,
-        "observed_at": _at(transition.observed_at),
-        "event_id": event_id(transition.key, transition.seq),
+        "settled_at": _at(delivery.settled_at),
+        "observed_at": _at(event.at),
+        "event_id": event.id,
     }
 
 
@@ -138,8 +173,12 @@ def status_line(watched: int, recipients: int, last_answers: Mapping[str, dateti
     return f"{watched} jobs watched, {recipients} deliveries pending, {answer}"
 
 
-def _at(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")
+def _at(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
+
+
+def _seconds(duration: timedelta | None) -> float | None:
+    return round(duration.total_seconds(), 1) if duration is not None else None
 
 
 def _until(moment: datetime | None, now: datetime) -> str | None:

@@ -89,12 +89,15 @@ class PollFailure:
     """The API's own name of the exchange."""
 
 
-def after_failure(job: Job, trouble: PollFailure) -> Job:
-    """Return the job after a poll without an observation. A rejection is the source's trouble, not the job's."""
-    if trouble.outcome is PollOutcome.REJECTED:
-        return replace(job, last_error=trouble.error)
-    missing = job.missing + 1 if trouble.outcome is PollOutcome.MISSING else 0
-    return replace(job, failures=job.failures + 1, missing=missing, last_error=trouble.error)
+def after_failure(job: Job, failure: PollFailure) -> Job:
+    """Return the job after a poll without an observation. A rejection is the source's failure, not the job's."""
+    if failure.outcome is PollOutcome.REJECTED:
+        return replace(job, last_error=failure.error)
+    if failure.outcome is PollOutcome.MISSING:
+        missing = job.missing + 1
+    else:  # 404s count in a row; but only an answer shows that the source knows again a job that was told as missing
+        missing = job.missing if is_reported_missing(job) else 0
+    return replace(job, failures=job.failures + 1, missing=missing, last_error=failure.error)
 
 
 def after_answer(job: Job) -> Job:
@@ -159,7 +162,7 @@ def urgency(job: Job, policy: PollingPolicy, now: datetime) -> float:
 
 
 def reason(job: Job, policy: PollingPolicy, now: datetime) -> str:
-    """Say in words why a job without trouble is polled as often as it is."""
+    """Say in words why a job without failure is polled as often as it is."""
     every = f"every {format_duration(_wait(job, policy, now))}"
     expected = _worthwhile(job, policy)
     if expected is None or job.forecast is None or job.forecast.at is None:

@@ -1,14 +1,15 @@
-"""Which notifiers want a transition."""
+"""Which notifiers want an event."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from watcher.domain.conditions import is_about_job, is_own, notifier_subject
+from watcher.domain.conditions import ConditionChange, notifier_subject
+from watcher.domain.events import Event
 from watcher.domain.states import JobState, is_meant, is_terminal
-from watcher.domain.transitions import Reason, Transition
+from watcher.domain.transitions import Reason
 
 
 class FirstSeen(StrEnum):
@@ -29,7 +30,7 @@ class Events(StrEnum):
 
 
 class RouteMatch(StrEnum):
-    """Whether a notifier gets a transition, and if not, why not."""
+    """Whether a notifier gets an event, and if not, why not."""
 
     WANTED = "wanted"
     FIRST_SIGHT = "first_sight"
@@ -41,7 +42,7 @@ class RouteMatch(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The transitions that one notifier wants."""
+    """The events that one notifier wants."""
 
     notifier: str
     statuses: frozenset[str] | None = None
@@ -52,40 +53,33 @@ class Route:
     events: frozenset[Events] = frozenset(Events)
 
 
-def match_route(route: Route, transition: Transition) -> RouteMatch:
-    """Say whether the route's notifier gets the transition."""
-    if is_own(transition.key):
-        return _judge_own(route, transition)
+def match_route(route: Route, event: Event) -> RouteMatch:
+    """Say whether the route's notifier gets the event."""
+    if isinstance(event, ConditionChange):
+        return _match_condition(route, event)
     if Events.JOBS not in route.events:
         return RouteMatch.OTHER_EVENTS
-    if _lacks_labels(route, transition):
+    if _lacks_labels(route, event):
         return RouteMatch.OTHER_LABELS
-    if route.statuses is not None and not any(
-        is_meant(word, transition.status, transition.state) for word in route.statuses
-    ):
+    if route.statuses is not None and not any(is_meant(word, event.status, event.state) for word in route.statuses):
         return RouteMatch.OTHER_STATUS
-    if transition.reason is Reason.FIRST_SEEN and not _wants_first_sight(route.first_seen, transition.state):
+    if event.reason is Reason.FIRST_SEEN and not _wants_first_sight(route.first_seen, event.state):
         return RouteMatch.FIRST_SIGHT
     return RouteMatch.WANTED
 
 
-def recipients(routes: Iterable[Route], transition: Transition) -> tuple[str, ...]:
-    """Name the notifiers that get the transition."""
-    return tuple(route.notifier for route in routes if match_route(route, transition) is RouteMatch.WANTED)
-
-
-def _judge_own(route: Route, transition: Transition) -> RouteMatch:
+def _match_condition(route: Route, event: ConditionChange) -> RouteMatch:
     if Events.WATCHER not in route.events:
         return RouteMatch.OTHER_EVENTS
-    if transition.key == notifier_subject(route.notifier):
+    if event.subject == notifier_subject(route.notifier):
         return RouteMatch.ITS_OWN_FAILURE
     # What is said of a job goes where its transitions go; what is said of a source or a notifier has no labels.
-    is_elsewhere = is_about_job(transition.key) and _lacks_labels(route, transition)
+    is_elsewhere = event.condition.is_about_job and _lacks_labels(route, event)
     return RouteMatch.OTHER_LABELS if is_elsewhere else RouteMatch.WANTED
 
 
-def _lacks_labels(route: Route, transition: Transition) -> bool:
-    return any(transition.labels.get(label) != value for label, value in route.labels.items())
+def _lacks_labels(route: Route, event: Event) -> bool:
+    return any(event.labels.get(label) != value for label, value in route.labels.items())
 
 
 def _wants_first_sight(wish: FirstSeen, state: JobState) -> bool:

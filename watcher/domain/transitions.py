@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -44,11 +46,41 @@ class Transition:
     facts: JobFacts
     document: str
     """The job object as retrieved: JSON text."""
+    is_previous_exact: bool = True
+    """Whether the previous status was seen to begin, so that `previous_since` says when."""
+    event_word: str | None = None
+    """The word for the type of the event, where it is not the status."""
+
+    @property
+    def id(self) -> str:
+        """The event's id: a function of (source, job, seq) alone."""
+        return event_id(self.key.source, self.key.id, self.seq)
+
+    @property
+    def type(self) -> str:
+        """The event's type. Services that do not speak OpenAI's API get OpenAI's words for the state."""
+        return f"fine_tuning.job.{self.event_word or self.status}"
+
+    @property
+    def subject(self) -> str:
+        """What the event is about; events of one subject reach a notifier in order."""
+        return str(self.key)
+
+    @property
+    def at(self) -> datetime:
+        """When it was observed."""
+        return self.observed_at
 
     @property
     def title(self) -> str:
-        """The name people gave the job, else its id."""
-        return self.name or self.key.id
+        """The name people gave the job, else the suffix of its result, else its id."""
+        return self.name or self.facts.suffix or self.key.id
+
+
+def event_id(source: str, name: str, seq: int) -> str:
+    """Return the id of an event: the same over retries, restarts and replicas."""
+    digest = hashlib.sha256(json.dumps([source, name, seq]).encode())
+    return f"evt_{digest.hexdigest()[:32]}"
 
 
 def detect(previous: Job, observation: Observation) -> Transition | None:
@@ -63,7 +95,7 @@ def detect(previous: Job, observation: Observation) -> Transition | None:
         key=previous.key,
         name=previous.name,
         labels=previous.labels,
-        seq=_next_seq(previous.seq, observation.at),
+        seq=next_seq(previous.seq, observation.at),
         previous_status=previous.status,
         previous_state=previous.state,
         status=observation.status,
@@ -74,6 +106,8 @@ def detect(previous: Job, observation: Observation) -> Transition | None:
         previous_since=previous.status_since,
         facts=observation.facts,
         document=observation.document,
+        is_previous_exact=previous.is_since_exact,
+        event_word=observation.event_word,
     )
 
 
@@ -85,7 +119,9 @@ def moved(job: Job, transition: Transition) -> Job:
         state=transition.state,
         seq=transition.seq,
         status_since=transition.observed_at,
+        is_since_exact=transition.reason is not Reason.FIRST_SEEN,
         forecast=None,
+        facts=transition.facts,
     )
 
 
@@ -99,8 +135,8 @@ def has_reached(job: Job, goal: str) -> bool:
     return state in PATH and RANK.get(job.state, 0) > RANK[state] and job.state not in DEAD_ENDS
 
 
-def _next_seq(last: int, at: datetime) -> int:
-    """Number a transition: above the last one, and at least the second it was observed in.
+def next_seq(last: int, at: datetime) -> int:
+    """Number an event: above the last one, and at least the second it was observed in.
 
     Counting 1, 2, 3 would give two different transitions the same number, and so the same id, whenever the
     record is lost, restored from a backup, or was never kept (`watch`): a receiver that drops duplicates would

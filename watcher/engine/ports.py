@@ -8,69 +8,56 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Protocol
 
-from watcher.domain.deliveries import Delivery, Outcome, Settlement
-from watcher.domain.jobs import Job, JobKey, Observation, Page, Progress
-from watcher.domain.messages import Message
+from watcher.domain.conditions import Condition
+from watcher.domain.deliveries import Delivery, Settlement
+from watcher.domain.jobs import Job, JobKey
+from watcher.domain.notifications import Planned
 from watcher.domain.polling_policy import PollOutcome
 from watcher.domain.transitions import Transition
+from watcher.plugins import context, notifier, source
 
-Clock = Callable[[], datetime]
+Clock = context.Clock
 """Tells the time: aware, UTC."""
 Jitter = Callable[[], float]
 """Tells a random number between -1 and 1."""
 
 
-class JobSource(Protocol):
-    """Where jobs live."""
-
-    async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
-        """Ask for the job.
-
-        Returns None when the answer is, to the byte, the last one for this job, and that one said the status
-        `known`: there is nothing new. Raises SourceError.
-        """
-        ...
-
-    async def page(self, after: str | None = None) -> Page:
-        """Ask for a page of the list of jobs: the newest ones, or those that come after an id. Raises SourceError."""
-        ...
-
-    async def progress(self, job_id: str) -> Progress | None:
-        """Ask how far the job has come; None when its newest events do not say. Raises SourceError."""
-        ...
-
-    def forget(self, job_id: str) -> None:
-        """Drop what is remembered of a job that is polled no more."""
-        ...
+JobSource = source.Source
+"""A service that runs jobs."""
+Notifier = notifier.Notifier
+"""A named destination."""
+Log = context.Log
+"""A structured log."""
 
 
-class Notifier(Protocol):
-    """A named destination."""
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A condition as it was found, which is an event if it differs from what the store holds."""
 
-    @property
-    def at_once(self) -> int:
-        """How many messages may be on their way at the same time."""
-        ...
-
-    async def send(self, message: Message) -> Outcome:
-        """Make one attempt, and say what it came to. Never raises for what a receiver does.
-
-        The one exception: OutputClosedError, when the notifier writes to our own standard output and nobody reads it.
-        """
-        ...
+    condition: Condition
+    at: datetime
+    recipients: tuple[Planned, ...]
+    """Which notifiers get the event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a poll changes in the record: the job's new state and, if it moved, the transition and who is owed it."""
+    """What a poll changes in the store: the job, its transition, and who is told."""
 
     seen: int
-    """The `seq` that the change is based on; the record refuses it when somebody else has moved on."""
+    """The `seq` that the change is based on; the store refuses it when somebody else has moved on."""
     job: Job
     """The job as it stands now."""
     transition: Transition | None = None
-    recipients: tuple[str, ...] = ()
-    """The notifiers that get the transition."""
+    recipients: tuple[Planned, ...] = ()
+    """Which notifiers get the transition."""
+    conditions: tuple[Finding, ...] = ()
+    """Conditions of the job that the poll has found."""
+
+    @property
+    def has_events(self) -> bool:
+        """Whether it holds anything that may be told."""
+        return self.transition is not None or bool(self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +87,7 @@ class LongestWaits:
 
 
 class JobStore(Protocol):
-    """The record of jobs, as `observe` needs it. Every method may raise StoreError."""
+    """The store of jobs, as `observe` needs it. Every method may raise StoreError."""
 
     async def claim_due(self, requests: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
         """Claim due jobs of each source.
@@ -119,7 +106,7 @@ class JobStore(Protocol):
 
 
 class DeliveryStore(Protocol):
-    """The record of deliveries, as `deliver` needs it. Every method may raise StoreError."""
+    """The store of deliveries, as `deliver` needs it. Every method may raise StoreError."""
 
     async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
         """Claim up to `capacity[notifier]` due deliveries of each notifier until the time given.
@@ -134,30 +121,6 @@ class DeliveryStore(Protocol):
 
         A settlement whose claim has expired and was taken over by somebody else is dropped.
         """
-        ...
-
-
-class Log(Protocol):
-    """A structured log: an event in a few words, and its facts as keywords."""
-
-    def debug(self, event: str, **facts: object) -> object:
-        """Write what only a person looking for a fault wants to see."""
-        ...
-
-    def info(self, event: str, **facts: object) -> object:
-        """Write what happened."""
-        ...
-
-    def warning(self, event: str, **facts: object) -> object:
-        """Write what went wrong and mends itself, or may."""
-        ...
-
-    def error(self, event: str, **facts: object) -> object:
-        """Write what needs a person."""
-        ...
-
-    def exception(self, event: str, **facts: object) -> object:
-        """Write a fault of the watcher itself, with the traceback of the exception in hand."""
         ...
 
 
@@ -181,11 +144,11 @@ class Telemetry(Protocol):
         ...
 
     def stored(self, operation: str, seconds: float) -> None:
-        """Note a transaction of the record that was committed."""
+        """Note a transaction of the store that was committed."""
         ...
 
     def store_failed(self, operation: str) -> None:
-        """Note a transaction of the record that failed."""
+        """Note a transaction of the store that failed."""
         ...
 
 
@@ -219,5 +182,7 @@ class Runtime:
     jitter: Jitter
     log: Log
     telemetry: Telemetry = field(default_factory=NoTelemetry)
+    commit_retry_seconds: float = 1.0
+    """How soon a commit that the store refused is tried again. The store itself has already waited when it was busy."""
     steady: Callable[[], float] = monotonic
     """Tells seconds that pass evenly, whatever the host's clock is set to."""

@@ -1,118 +1,129 @@
-"""The watcher watches itself: what it cannot see, and to whom it cannot speak, is told like any transition."""
+"""The watcher watches itself: what it cannot see, and to whom it cannot speak, is told as events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, cast
+from typing import Protocol
 
 from watcher.domain.conditions import (
+    NOTE_GOOD_INTERVAL,
     Condition,
+    ConditionChange,
     Health,
+    RecordedCondition,
     is_news,
-    missing_condition,
     notifier_condition,
-    observation_of,
     source_conditions,
     stuck_condition,
 )
-from watcher.domain.jobs import Job, JobKey, JobSpec
-from watcher.domain.routing import Route, recipients
-from watcher.domain.transitions import Transition, detect, moved
-from watcher.engine.ports import Change, JobStore, Runtime
+from watcher.domain.jobs import Job
+from watcher.domain.notifications import plan
+from watcher.domain.routing import Route
+from watcher.engine.ports import Finding, Runtime
 from watcher.errors import StoreError
 
 
-class ConditionStore(JobStore, Protocol):
-    """The record, as `supervise` needs it. Every method may raise StoreError."""
+class ConditionStore(Protocol):
+    """The store, as self-monitoring needs it. Every method may raise StoreError."""
 
-    async def job(self, key: JobKey) -> Job | None:
-        """Return what is recorded of a job or a condition."""
+    async def conditions(self, subjects: Sequence[str]) -> Mapping[str, RecordedCondition]:
+        """Return how these conditions were recorded last; those that never were are left out."""
         ...
 
-    async def upsert_jobs(self, specs: Sequence[JobSpec], now: datetime) -> object:
-        """Make sure that these are in the record."""
+    async def record_findings(self, findings: Sequence[Finding], watcher: str) -> Sequence[ConditionChange]:
+        """Record what is news, with the deliveries that it owes, in one transaction; return the events."""
         ...
 
-    async def remove_job(self, key: JobKey, now: datetime) -> bool:
-        """Let it be pruned when its time has come."""
+    async def note_good(self, subjects: Sequence[str], watcher: str, now: datetime) -> None:
+        """Note that this watcher has found all well with these subjects."""
         ...
 
     async def lingering(self, limits: Mapping[str, timedelta], now: datetime) -> Sequence[Job]:
-        """Return the watched jobs that have been in a status for longer than its limit."""
+        """Return the watched jobs that have been in a status or state for longer than its limit."""
         ...
 
 
 class SelfMonitoring:
     """Looks at how sources, notifiers and jobs stand, and records each change once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - who watches, what, and whom it tells
         self,
-        record: ConditionStore,
+        store: ConditionStore,
         runtime: Runtime,
         *,
         routes: Sequence[Route],
         stuck_after: Mapping[str, timedelta],
         wake_delivery: Callable[[], None],
+        watcher: str,
     ) -> None:
-        self._store = record
+        """`watcher` names this process among replicas."""
+        self._store = store
         self._runtime = runtime
         self._routes = routes
         self._stuck_after = stuck_after
         self._wake_delivery = wake_delivery
-        self._states: dict[JobKey, str] = {}
-        """What is known to be recorded, so that what stays as it is costs no look at the record."""
-        self._missing: list[Job] = []
-        self._wrong: frozenset[JobKey] = frozenset()
+        self._watcher = watcher
+        self._failing: frozenset[str] = frozenset()
+        self._noted_good: dict[str, float] = {}
+        """When this process has noted last that a subject is well, in steady seconds."""
+        self._steps: list[tuple[datetime, timedelta]] = []
+        """When the host's clock was set, as it showed then, and how far."""
 
-    def note_missing(self, job: Job) -> None:
-        """Have it told that a job is unknown to its source."""
-        self._missing.append(job)
-
-    def is_anything_wrong(self) -> bool:
+    def is_anything_failing(self) -> bool:
         """Tell whether a source or a notifier was found to fail at the last look."""
-        return bool(self._wrong)
+        return bool(self._failing)
+
+    def clock_stepped(self, step: timedelta) -> None:
+        """Let no job seem to have been in its status for longer, or shorter, than it has."""
+        self._steps.append((self._runtime.clock(), step))
 
     async def look(self, sources: Iterable[Health], notifiers: Iterable[Health]) -> None:
-        """Record what is news. While the record is out of reach nothing is lost: the next look finds the same."""
+        """Record what is news. While the store is out of reach nothing is lost: the next look finds the same."""
         now = self._runtime.clock()
         found = [condition for health in sources for condition in source_conditions(health, now)]
         found += filter(None, (notifier_condition(health, now) for health in notifiers))
-        self._wrong = frozenset(condition.subject for condition in found if not condition.is_good)
+        self._failing = frozenset(condition.subject for condition in found if not condition.is_good)
         try:
-            for condition in found:
-                await self._tell(condition)
-            while self._missing:
-                await self._tell(missing_condition(self._missing[0], now), is_passing=True)
-                self._missing.pop(0)
-            for job in await self._store.lingering(self._stuck_after, now):
-                await self._tell(stuck_condition(job, now, self._stuck_after), is_passing=True)
+            found += await self._stuck(now)
+            await self._record(found, now)
+            await self._note_good(found, now)
         except StoreError as error:
             self._runtime.log.debug("conditions not recorded, looking again", error=str(error))
 
-    async def _tell(self, condition: Condition | None, *, is_passing: bool = False) -> None:
-        """Record a condition, if it is news, with the deliveries that it owes; a passing one may be pruned later."""
-        if condition is None or self._states.get(condition.subject) == condition.state:
-            return
-        recorded = await self._store.job(condition.subject)
-        if is_news(condition, recorded):
-            if not await self._is_committed(condition, recorded):
-                return  # another watcher on the same record was first: the next look sees what it said
-            if is_passing:
-                await self._store.remove_job(condition.subject, self._runtime.clock())
-        self._states[condition.subject] = condition.state
+    async def _stuck(self, now: datetime) -> list[Condition]:
+        jobs = await self._store.lingering(self._stuck_after, now)
+        found = (stuck_condition(job, self._unstepped(now, job.status_since), self._stuck_after) for job in jobs)
+        return list(filter(None, found))
 
-    async def _is_committed(self, condition: Condition, recorded: Job | None) -> bool:
-        now = self._runtime.clock()
-        await self._store.upsert_jobs([JobSpec(condition.subject, labels=condition.labels)], now)
-        before = recorded or Job(condition.subject, labels=condition.labels)
-        # It is news, so there is a transition.
-        transition = cast(Transition, detect(before, observation_of(condition, now)))
-        receivers = recipients(self._routes, transition)
-        if await self._store.record([Change(before.seq, moved(before, transition), transition, receivers)]):
-            return False
-        log = self._runtime.log.info if condition.is_good else self._runtime.log.warning
-        log(condition.title, type=condition.type, recipients=list(receivers), **dict(condition.data))
-        if receivers:
+    def _unstepped(self, now: datetime, since: datetime | None) -> datetime:
+        """Return what time it would be had the clock not been set since then."""
+        return now - sum((step for at, step in self._steps if since and since < at), timedelta())
+
+    async def _record(self, found: Sequence[Condition], now: datetime) -> None:
+        recorded = await self._store.conditions([condition.subject for condition in found])
+        news = [each for each in found if is_news(each, recorded.get(each.subject), self._watcher, now)]
+        if not news:
+            return
+        findings = [Finding(each, now, plan(ConditionChange(each, 0, now), self._routes, now)) for each in news]
+        for event in await self._store.record_findings(findings, self._watcher):
+            self._log(event)
+        if any(finding.recipients for finding in findings):
             self._wake_delivery()
-        return True
+
+    async def _note_good(self, found: Sequence[Condition], now: datetime) -> None:
+        """Let replicas know what this process has found well, now and then."""
+        steady, interval = self._runtime.steady(), NOTE_GOOD_INTERVAL.total_seconds()
+        due = [
+            each.subject
+            for each in found
+            if each.is_good and steady - self._noted_good.get(each.subject, float("-inf")) >= interval
+        ]
+        if due:
+            await self._store.note_good(due, self._watcher, now)
+            self._noted_good |= dict.fromkeys(due, steady)
+
+    def _log(self, event: ConditionChange) -> None:
+        condition = event.condition
+        log = self._runtime.log.info if condition.is_good else self._runtime.log.warning
+        log(condition.title, type=condition.type, event_id=event.id, **dict(condition.data))

@@ -1,7 +1,8 @@
-"""The one door to HTTP: every client is made here.
+"""The only way out by HTTP: every client is made here.
 
-`client` keeps the bounds, `lanes` are the ways to a server, `pace` is how fast servers want to be asked, and `words`
-says what went wrong without repeating an address.
+`client` keeps the bounds; `routes` finds the way to a server, by `environment` and `lookup`; `transport` carries an
+exchange, in Rust or in Python; `body` unpacks within bounds; `errors` says what went wrong, without any address; `rate`
+is how fast servers want to be asked.
 """
 
 from __future__ import annotations
@@ -14,22 +15,22 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 from watcher.http.client import (  # noqa: E402 - after the line above
     USER_AGENT_NAME,
-    Answer,
-    AnswerTooLargeError,
     Bounds,
+    Headers,
     HttpClient,
-    HttpError,
     Request,
-    tls_context,
     user_agent,
 )
-from watcher.http.pace import Pacer, retry_after  # noqa: E402 - after the line above
+from watcher.http.errors import Answer, AnswerTooLargeError, HttpError  # noqa: E402 - after the line above
+from watcher.http.rate import Pacer, retry_after  # noqa: E402 - after the line above
+from watcher.http.tls import tls_context  # noqa: E402 - after the line above
 
 __all__ = [
     "USER_AGENT_NAME",
     "Answer",
     "AnswerTooLargeError",
     "Bounds",
+    "Headers",
     "HttpClient",
     "HttpError",
     "Pacer",

@@ -3,49 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Self
 
 import httpx
 
-from watcher.http.lanes import open_lane
-from watcher.http.words import describe
+from watcher.http.body import ACCEPT_ENCODING
+from watcher.http.errors import WRONG_SCHEME, Answer, HttpError, StaleConnectionError
+from watcher.http.routes import Routes, Ways
+from watcher.http.tls import TlsContext, tls_context
 
 Request = httpx.Request
 """A request, which may be sent any number of times."""
+Headers = httpx.Headers
+"""The headers of a request or of an answer."""
 
 USER_AGENT_NAME = "finetune-watcher"
-
-
-class HttpError(Exception):
-    """No usable answer arrived. The text names what happened, never the URL: a URL can be a secret."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer, read whole."""
-
-    status_code: int
-    headers: httpx.Headers
-    body: bytes
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the status is 2xx."""
-        return httpx.codes.is_success(self.status_code)
-
-
-class AnswerTooLargeError(HttpError):
-    """The answer was longer than allowed, and was not read to its end; `head` is the answer without its body."""
-
-    def __init__(self, message: str, head: Answer) -> None:
-        super().__init__(message)
-        self.head = head
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +29,13 @@ class Bounds:
     """What a client keeps to."""
 
     timeout: timedelta
-    """For an exchange as a whole."""
+    """For an exchange as a whole, the look-up of the name included."""
     at_once: int
     """Exchanges in flight; more of them wait for their turn."""
     size_limit: int
     """Bytes of an answer's body, decompressed."""
     keeps_connections: bool = True
-    """Whether a connection serves several exchanges. A server may close it just then, which costs an attempt."""
+    """Whether a connection serves several exchanges. A server may close it just then: a GET is then sent once more."""
 
 
 class HttpClient:
@@ -72,19 +48,17 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Make a client whose requests all carry the headers given."""
-        # httpx logs every request with its URL, httpcore what a server answers: either may be, or repeat, a secret.
-        for library in ("httpx", "httpcore"):
-            logging.getLogger(library).setLevel(logging.WARNING)
+        """Make a client whose requests all carry the headers given; `tls` is what `tls_context` returns.
+
+        Raises ConfigurationError for an environment that names certificates or a transport that are not there.
+        """
         self._seconds = bounds.timeout.total_seconds()
         self._size_limit = bounds.size_limit
         self._slots = asyncio.Semaphore(bounds.at_once)
         self._headers = httpx.Headers({**_usual_headers(), **(headers or {})})
         self._shared_headers: dict[bytes, httpx.Headers] = {}
-        self._open_lane = partial(open_lane, tls or tls_context(), keeps_connection=bounds.keeps_connections)
-        self._lanes: list[httpx.AsyncBaseTransport] = []
-        self._idle: list[httpx.AsyncBaseTransport] = []
-        """The lane used last is used next, so that connections stay warm."""
+        context = tls if isinstance(tls, TlsContext) else tls_context()
+        self._routes = Routes(Ways(context, self._seconds, bounds.keeps_connections))
 
     async def __aenter__(self) -> Self:
         """Open the client."""
@@ -92,13 +66,16 @@ class HttpClient:
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Close every connection."""
-        for lane in self._lanes:
-            await lane.aclose()
+        await self._routes.close()
 
     def request(
         self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Request:
-        """Build a request, which may be sent any number of times. Raises ValueError for an unusable URL or header."""
+        """Build a request, which may be sent any number of times.
+
+        Raises ValueError for an unusable URL or header, ConfigurationError if the proxy that the environment names for
+        the URL cannot be used.
+        """
         try:
             address = httpx.URL(url)
             request = Request(method, address, content=content, headers=self._headers)
@@ -106,6 +83,8 @@ class HttpClient:
                 request.headers.update(headers)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError, TypeError) as error:
             raise ValueError(type(error).__name__) from None
+        if address.scheme in {"http", "https"} and address.host:
+            self._routes.route(address)
         if address.userinfo:
             return next(httpx.BasicAuth(address.username, address.password).auth_flow(request))
         if not content and not headers:
@@ -115,39 +94,32 @@ class HttpClient:
 
     async def exchange(self, request: Request) -> Answer:
         """Send the request and read the answer whole. Raises HttpError."""
+        if request.url.scheme not in {"http", "https"} or not request.url.host:
+            raise HttpError(WRONG_SCHEME)
         async with self._slots:
-            lane = self._idle.pop() if self._idle else self._add_lane()
             try:
                 async with asyncio.timeout(self._seconds):
-                    return await self._exchange(lane, request)
-            except (TimeoutError, httpx.TimeoutException):
+                    return await self._send(request)
+            except TimeoutError:
                 raise HttpError(f"no answer within {self._seconds:g} s") from None
-            except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
-                raise HttpError(describe(error)) from None
-            finally:
-                self._idle.append(lane)
 
-    def _add_lane(self) -> httpx.AsyncBaseTransport:
-        self._lanes.append(lane := self._open_lane())
-        return lane
-
-    async def _exchange(self, lane: httpx.AsyncBaseTransport, request: Request) -> Answer:
-        response = await lane.handle_async_request(request)
+    async def _send(self, request: Request) -> Answer:
+        route = self._routes.route(request.url)
         try:
-            body = bytearray()
-            async for piece in response.aiter_bytes():
-                body += piece
-                if len(body) > self._size_limit:
-                    head = Answer(response.status_code, response.headers, b"")
-                    raise AnswerTooLargeError(f"the answer is larger than {self._size_limit:,} bytes", head)
-            return Answer(response.status_code, response.headers, bytes(body))
-        finally:
-            await response.aclose()
+            return await route.send(request, self._size_limit)
+        except StaleConnectionError:
+            if request.method != "GET":  # the server may have acted on it
+                raise
+        return await route.send(request, self._size_limit)
 
 
 def _usual_headers() -> dict[str, str]:
-    # What httpx unpacks without further libraries.
-    return {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive", "User-Agent": user_agent()}
+    return {
+        "Accept": "*/*",
+        "Accept-Encoding": ACCEPT_ENCODING,
+        "Connection": "keep-alive",
+        "User-Agent": user_agent(),
+    }
 
 
 def user_agent() -> str:
@@ -155,15 +127,3 @@ def user_agent() -> str:
     from watcher import __version__
 
     return f"{USER_AGENT_NAME}/{__version__}"
-
-
-def tls_context(certificate: str | None = None, key: str | None = None) -> ssl.SSLContext:
-    """Return the TLS settings of a client that verifies, with a client certificate if one is given.
-
-    Raises OSError (ssl.SSLError among it) for certificate files that cannot be used.
-    """
-    context = httpx.create_ssl_context()
-    context.set_alpn_protocols(["http/1.1"])
-    if certificate:
-        context.load_cert_chain(certificate, key)
-    return context

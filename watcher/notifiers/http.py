@@ -20,8 +20,6 @@ from watcher.redaction import Redactor
 ADDRESS_RULE = "must be an address that starts with http:// or https:// and has a host"
 _ANSWER_EXCERPT = 200
 """How much of an answer's body is told, in characters."""
-_MAY_PASS = frozenset({408, 409, 425, 429})
-"""The statuses 4xx that say nothing about the message itself."""
 _URL_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._~:/?#[]@!$&'()*+,;=%")
 
 
@@ -41,8 +39,8 @@ Address = Annotated[SecretStr, AfterValidator(_check_address)]
 """The URL of a receiver. It is a secret: whoever knows the address of an incoming webhook can write to it."""
 
 
-def _is_success(answer: Answer) -> bool:
-    return answer.is_success
+def _never(_answer: Answer) -> bool:
+    return False
 
 
 class Receiver:
@@ -54,16 +52,19 @@ class Receiver:
         address: SecretStr,
         *,
         secrets: Iterable[str] = (),
-        accepts: Callable[[Answer], bool] = _is_success,
+        is_final: Callable[[Answer], bool] = _never,
     ) -> None:
-        """Make a receiver that `accepts` a message when its answer says so; by default any 2xx.
+        """Make a receiver that takes a message with any 2xx, and refuses it for good with 410.
+
+        Any other status may come from whatever stands before the receiver, a proxy in the seconds of a redeployment:
+        it is tried again. `is_final` knows the receiver's own words for a refusal that is for good.
 
         Raises ConfigurationError if no request can be made for the address.
         """
         self._context = context
         self._address = address
         self._mask = Redactor((address.get_secret_value(), *secrets))
-        self._accepts = accepts
+        self._is_final = is_final
         try:
             context.http.request("POST", address.get_secret_value())
         except ValueError:
@@ -84,9 +85,9 @@ class Receiver:
     def _sort(self, answer: Answer) -> Outcome:
         told = self._tell(answer)
         status = answer.status_code
-        if self._accepts(answer):
+        if answer.is_success:
             return Delivered(told)
-        if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _MAY_PASS:
+        if status == HTTPStatus.GONE or self._is_final(answer):
             return Rejected(told)
         if 300 <= status < 400:  # noqa: PLR2004 - the class 3xx
             told += " (redirects are not followed)"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
+from urllib.parse import quote
 
-from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Failed, Outcome
+from watcher.domain.deliveries import Outcome
 from watcher.domain.messages import Detail, Message, Severity
 from watcher.domain.text import printable
 from watcher.http import Answer
@@ -20,12 +21,18 @@ HEADER_LIMIT = 150
 SECTION_LIMIT = 3000
 FIELD_LIMIT = 2000
 FIELDS_LIMIT = 10
+URL_LIMIT = 2000
 """The limits of Block Kit, in characters and in fields of a section."""
 _BLOCKS_OF_FACTS = 40
 """Facts told at most: with header and context they stay below Slack's 50 blocks even if each has its own."""
 _SHORT = 80
 """A longer value gets a section of its own, since the fields of a section stand in two narrow columns."""
-_MARKS: Mapping[Severity, str] = {Severity.GOOD: "\u2705", Severity.BAD: "\u274c", Severity.NEUTRAL: "\u2139\ufe0f"}
+_MARKS: Mapping[Severity, str] = {
+    Severity.GOOD: "\u2705",
+    Severity.BAD: "\u274c",
+    Severity.CANCELLED: "\U0001f6ab",
+    Severity.NEUTRAL: "\u2139\ufe0f",
+}
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _Json = Mapping[str, object]
 
@@ -38,36 +45,21 @@ class Config(Section):
 
 
 class Slack:
-    """Posts one message a second at most, and keeps quiet for as long as Slack asks."""
+    """Posts one message a second at most."""
 
-    at_once = 1
+    concurrency = 1
 
     def __init__(self, config: Config, context: Context) -> None:
         """Make the notifier. Raises ConfigurationError for an address that no request can be made for."""
         self._address = config.webhook_url
         self._context = context
-        self._receiver = Receiver(context, config.webhook_url, accepts=_is_ok)
-        self._quiet_until: datetime | None = None
-        self._refusal = ""
-        """What Slack said when it asked."""
+        self._receiver = Receiver(context, config.webhook_url, is_final=_is_final)
 
-    async def send(self, message: Message) -> Outcome:
-        """Make one attempt, unless Slack's wish to be left alone still holds: going on might get the app disabled."""
-        quiet = self._quiet()
-        if quiet > timedelta():
-            return Failed(f"not sent: Slack has asked to wait: {self._refusal}", quiet)
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - sends anew
+        """Make one attempt. When Slack asks to wait, the delivery waits, and with it all others to this notifier."""
         await self._context.pacer.turn(self._address.get_secret_value(), SPACING)
         body = json.dumps(compose(message), separators=(",", ":"))
-        outcome = await self._receiver.post(body, {"content-type": "application/json"})
-        if isinstance(outcome, Failed) and outcome.retry_after:
-            self._refusal = outcome.error
-            self._quiet_until = self._context.clock() + min(
-                outcome.retry_after, SERVICE_RETRY_POLICY.longest_retry_after
-            )
-        return outcome
-
-    def _quiet(self) -> timedelta:
-        return self._quiet_until - self._context.clock() if self._quiet_until else timedelta()
+        return await self._receiver.post(body, {"content-type": "application/json"})
 
 
 plugin = Plugin(Config, Slack)
@@ -83,21 +75,57 @@ def compose(message: Message) -> _Json:
         "blocks": [
             {"type": "header", "text": _plain(headline, HEADER_LIMIT)},
             *_sections(facts),
-            {"type": "context", "elements": [_plain(_origin(message), SECTION_LIMIT)]},
+            *_link(message),
+            {"type": "context", "elements": [_context(message)]},
         ],
         "unfurl_links": False,
         "unfurl_media": False,
     }
 
 
-def _is_ok(answer: Answer) -> bool:
-    # A 200 alone may come from a proxy on the way.
-    return answer.is_success and answer.body.strip() == b"ok"
+_FINAL_WORDS = frozenset(
+    {
+        b"invalid_payload",
+        b"user_not_found",
+        b"invalid_token",
+        b"action_prohibited",
+        b"channel_not_found",
+        b"no_service",
+        b"no_active_hooks",
+        b"no_team",
+        b"channel_is_archived",
+        b"posting_to_general_channel_denied",
+        b"too_many_attachments",
+    }
+)
+"""What Slack says of a message, or an address, that it will never take: https://docs.slack.dev/messaging/."""
 
 
-def _origin(message: Message) -> str:
-    job = [f"{message.data['source']}/{message.data['id']}"] if "source" in message.data else []
-    return " · ".join([*job, message.id, f"{message.created_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"])
+def _is_final(answer: Answer) -> bool:
+    return answer.body.strip() in _FINAL_WORDS
+
+
+def _context(message: Message) -> _Json:
+    """Return the small print: where it happened, its team, when, and the id of the event."""
+    moment = int(message.created_at.timestamp())
+    in_utc = f"{message.created_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    labels = message.data.get("labels")
+    team = labels.get("team") if isinstance(labels, Mapping) else None
+    parts = [
+        *([_escape(f"source {message.data['source']}", _SHORT)] if "source" in message.data else []),
+        *([_escape(f"team {team}", _SHORT)] if team else []),
+        f"<!date^{moment}^{{date_short_pretty}} {{time_secs}}|{in_utc}>",
+        message.id,
+    ]
+    return _mrkdwn(" · ".join(parts))
+
+
+def _link(message: Message) -> list[_Json]:
+    """Return a link to the job's page at its service, where it has one."""
+    if not message.url:
+        return []
+    target = quote(message.url, safe=":/?#[]@!$&'()*+,;=%")[:URL_LIMIT]
+    return [{"type": "section", "text": _mrkdwn(f"<{_escape(target, URL_LIMIT)}|Open the job at its service>")}]
 
 
 def _sections(facts: Sequence[Detail]) -> list[_Json]:

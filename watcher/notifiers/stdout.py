@@ -33,7 +33,7 @@ class Config(Section):
 class Stdout:
     """Writes each message as one line."""
 
-    at_once = 1
+    concurrency = 1
 
     def __init__(self, config: Config, patience: timedelta = PATIENCE) -> None:
         """Make the notifier; `patience` is how long an attempt may take."""
@@ -42,7 +42,7 @@ class Stdout:
         self._is_writing = False
         self._is_torn = False
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - sends anew
         """Write one line. Raises OutputClosedError when nobody can read it any more."""
         if self._is_writing:  # the last line, still
             return Failed(NOT_READ)

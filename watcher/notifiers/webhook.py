@@ -62,7 +62,7 @@ class Config(Section):
 class Webhook:
     """Posts the event envelope. The same message has the same `webhook-id` at each attempt."""
 
-    at_once = 16
+    concurrency = 16
 
     def __init__(self, config: Config, context: Context) -> None:
         """Make the notifier. Raises ConfigurationError for an address that no request can be made for."""
@@ -72,7 +72,7 @@ class Webhook:
         self._clock = context.clock
         self._receiver = Receiver(context, config.url, secrets=(*keys, *self._headers.values()))
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - sends anew
         """Make one attempt. Any 2xx is acceptance."""
         body = encode(message)
         return await self._receiver.post(body, {**self._headers, **self._proof(message.id, body)})

@@ -8,15 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from watcher.engine.ports import Clock, Notifier
-from watcher.http import HttpClient, Pacer
-from watcher.plugins.section import Section
+from watcher.domain.deliveries import Outcome
+from watcher.domain.messages import Message
+from watcher.plugins.context import Clock
+
+if TYPE_CHECKING:
+    # The engine takes its port from here, and knows neither pydantic nor the HTTP library.
+    from watcher.http import HttpClient, Pacer
+    from watcher.plugins.section import Section
 
 ENTRY_POINT_GROUP = "watcher.notifiers"
 
-C = TypeVar("C", bound=Section)
+C = TypeVar("C", bound="Section")
+
+
+class Notifier(Protocol):
+    """A named destination."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many messages may be on their way at the same time."""
+        ...
+
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:
+        """Make one attempt, and say what it came to. Never raises for what a receiver does.
+
+        `previous_receipt` is the receipt of the last message about the same subject, for notifiers that update it.
+
+        The one exception: OutputClosedError, when the notifier writes to our own standard output and nobody reads it.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,10 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
 from watcher.domain.durations import DURATION_RULE, parse_duration, write_duration
+from watcher.plugins.secret_file import read_secret
 
 FILE_SUFFIX = "_file"
 """What turns the name of a secret into the name of its twin, which holds the path of a file."""
-SECRET_FILE_LIMIT = 64 * 1024
-"""Bytes that a file with a secret may have: a device or a log named by mistake is not read whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,14 @@ def _read_duration(given: object) -> timedelta:
         return parse_duration(given)
     except ValueError as error:
         raise expected(str(error)) from None
+
+
+class SecretOfFile(SecretStr):
+    """A secret that was read from a file, which may hold another one later."""
+
+    def __init__(self, secret: str, path: Path) -> None:
+        super().__init__(secret)
+        self.path = path
 
 
 Duration = Annotated[
@@ -146,18 +153,6 @@ def _read_secret(path: object) -> SecretStr | Mistake:
     # What does not look like a path may be the secret itself, given by the wrong name.
     shown = str(path) if str(path).startswith(("/", ".", "~")) else "the file"
     try:
-        with Path(path).open("rb") as file:
-            secret = file.read(SECRET_FILE_LIMIT + 1)
-        text = secret.decode("utf-8").strip()
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else _not_text(error)
-        return Mistake(f"cannot read {shown}: {why}", is_in_file=True)
-    if not text:
-        return Mistake(f"{shown} is empty", is_in_file=True)
-    if len(secret) > SECRET_FILE_LIMIT:
-        return Mistake(f"{shown} is too long to hold a secret", is_in_file=True)
-    return SecretStr(text)
-
-
-def _not_text(error: ValueError) -> str:
-    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "that cannot be a path"
+        return SecretOfFile(read_secret(Path(path), shown), Path(path))
+    except ValueError as error:
+        return Mistake(str(error), is_in_file=True)

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from watcher.domain.deliveries import Delivery, DeliveryState
-from watcher.domain.jobs import Job, JobFacts, JobKey, completed
-from watcher.domain.overview import Row, delivery_row, fact_row, history_rows, job_row
+from watcher.domain.jobs import Job, JobKey, completed
+from watcher.domain.overview import Row, delivery_row, history_rows, job_row
 from watcher.server.context import ServerContext
 from watcher.server.parsing import (
     DELIVERIES_QUERY,
@@ -37,9 +37,8 @@ class Jobs:
         query = read_query(request, JOBS_QUERY)
         jobs = await self._context.store.page_of_jobs(**{**query, "limit": query["limit"] + 1})
         shown, now = jobs[: query["limit"]], self._context.clock()
-        facts = await self._context.store.last_facts([job.key for job in shown])
         following = str(shown[-1].key) if len(jobs) > len(shown) else None
-        return _page([_job_row(job, facts.get(job.key), now) for job in shown], following)
+        return _page([job_row(job, now) for job in shown], following)
 
     async def add(self, request: Request) -> Response:
         """Watch a job; one that has ended is asked for once more."""
@@ -49,10 +48,9 @@ class Jobs:
         spec = completed(spec, await self._context.store.job(spec.key))
         result = await self._context.store.upsert_jobs([spec], now, ask_again=True)
         job = await self._context.store.job(spec.key) or Job(spec.key, spec.name, spec.labels)
-        facts = await self._context.store.last_facts([spec.key])
         self._context.log.info("job added over HTTP", job=str(spec.key))
         status = HTTPStatus.CREATED if result.added else HTTPStatus.OK
-        return JSONResponse(_job_row(job, facts.get(spec.key), now), status, {"Location": _path(spec.key)})
+        return JSONResponse(job_row(job, now), status, {"Location": _path(spec.key)})
 
     async def one(self, request: Request) -> Response:
         """Show a watched job, with its history."""
@@ -62,8 +60,7 @@ class Jobs:
         if job is None:
             raise not_watched(key)
         now, history = self._context.clock(), await self._context.store.history(key)
-        facts = history[-1].facts if history else None
-        return JSONResponse({**_job_row(job, facts, now), "history": history_rows(history, now)})
+        return JSONResponse({**job_row(job, now), "history": history_rows(history, now)})
 
     async def remove(self, request: Request) -> Response:
         """Watch a job no more."""
@@ -99,12 +96,6 @@ class Deliveries:
 
 def _page(rows: Sequence[Row], following: str | None) -> Response:
     return JSONResponse({"data": rows, "next": following})
-
-
-def _job_row(job: Job, facts: JobFacts | None, now: datetime) -> Row:
-    """Show a job as the commands do, with the times for programs and what its last transition said."""
-    times = {"status_since": _at(job.status_since), "next_poll_at": _at(job.due_at)}
-    return {**job_row(job, now), **times, **fact_row(facts or JobFacts())}
 
 
 def _times(delivery: Delivery) -> Row:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.health import HealthSnapshot
-from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec
+from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Clock, Log
 
@@ -52,10 +52,6 @@ class Store(Protocol):
 
     async def job(self, key: JobKey, *, include_removed: bool = True) -> Job | None:
         """Return the job, unless told otherwise also one that is watched no more."""
-        ...
-
-    async def last_facts(self, keys: Collection[JobKey]) -> Mapping[JobKey, JobFacts]:
-        """Return what the last transition of each of these jobs said, for those that have one."""
         ...
 
     async def history(self, key: JobKey) -> Sequence[Transition]:

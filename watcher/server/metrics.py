@@ -115,7 +115,7 @@ class PrometheusTelemetry:
 
     def attempted(self, settlement: Settlement, at: datetime) -> None:
         """See `Telemetry`."""
-        notifier, observed_at = settlement.delivery.notifier, settlement.delivery.transition.observed_at
+        notifier, observed_at = settlement.delivery.notifier, settlement.delivery.event.at
         self._deliveries.labels(notifier, _OUTCOMES[settlement.why]).inc()
         if settlement.why is SettlementReason.ACCEPTED:
             self._delivery_seconds.labels(notifier).observe(max((at - observed_at).total_seconds(), 0))

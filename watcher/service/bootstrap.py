@@ -5,16 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.domain.jobs import JobSpec
 from watcher.engine.ports import Log, NoTelemetry, Runtime, Telemetry
 from watcher.errors import ConfigurationError
-from watcher.settings.conversion import job_spec, polling_policy, routes, source_configs, usual_source
-from watcher.sources.openai.config import SourceConfig
+from watcher.plugins.source import CONCURRENT_REQUESTS, DEFAULT_SOURCE, SourceContext
+from watcher.settings.conversion import job_spec, polling_policy, routes, sources_used, usual_source
 
 if TYPE_CHECKING:
     # Loaded where they are used: `watch` without a configuration needs none of them.
@@ -25,14 +26,12 @@ if TYPE_CHECKING:
     from watcher.engine.polling.source_state import SourceState
     from watcher.engine.ports import Notifier
     from watcher.engine.self_monitoring import SelfMonitoring
+    from watcher.plugins.source import Source
     from watcher.server.listening import Listen
     from watcher.service.heartbeat import Heartbeat
-    from watcher.settings.model import Settings
-    from watcher.sources.openai.source import OpenAISource
+    from watcher.settings.model import Settings, SourceSettings
     from watcher.store.sql import SqlStore
 
-CONCURRENT_POLLS = 128
-"""Polls under way at one source. At an API that takes 100 ms, this is about what one core can do."""
 NOTIFIER_TIMEOUT = timedelta(seconds=15)
 """How long a receiver may take over a message."""
 NOTIFIER_CONNECTIONS = 16
@@ -61,12 +60,36 @@ def open_telemetry(settings: Settings) -> Telemetry:
 
 
 def open_source(
-    config: SourceConfig, runtime: Runtime, turn: Callable[[], Awaitable[None]] | None = None
-) -> OpenAISource:
-    """Make the source that a configuration describes; it waits for its turn before each request."""
-    from watcher.sources.openai.source import OpenAISource
+    name: str, settings: SourceSettings, runtime: Runtime, turn: Callable[[], Awaitable[None]] | None = None
+) -> Source:
+    """Make the source that the settings describe; it waits for its turn before each request.
 
-    return OpenAISource(config, runtime.clock, runtime.log, at_once=CONCURRENT_POLLS, turn=turn)
+    Raises ConfigurationError.
+    """
+    from watcher.plugins.registry import sources
+
+    plugin = sources.plugin(settings.kind)
+    context = SourceContext(name, runtime.clock, runtime.log, settings.timeout, turn=turn, event_word=plugin.event_word)
+    return plugin.build(settings, context)
+
+
+def default_source(
+    environment: Mapping[str, str], *, base_url: str | None, key_file: Path | None
+) -> Callable[[Runtime], Source]:
+    """Return what makes the default source as the environment alone describes it, without what only settings need.
+
+    `key_file` is where the key in the environment was read from, if it was. Raises ConfigurationError.
+    """
+    from watcher.sources.http_source import HttpSource
+    from watcher.sources.openai.dialect import OpenAIDialect
+    from watcher.sources.openai.endpoint import access_from_environment
+
+    endpoint = access_from_environment(environment, base_url=base_url, key_file=key_file).endpoint(DEFAULT_SOURCE)
+
+    def make(runtime: Runtime) -> Source:
+        return HttpSource(endpoint, OpenAIDialect(), SourceContext(DEFAULT_SOURCE, runtime.clock, runtime.log))
+
+    return make
 
 
 async def open_notifiers(
@@ -75,7 +98,7 @@ async def open_notifiers(
     """Build notifiers, each with a client of its own, so that none can hold up another one."""
     from watcher.http import Bounds, HttpClient, Pacer, tls_context
     from watcher.plugins.notifier import Context
-    from watcher.plugins.registry import plugin
+    from watcher.plugins.registry import notifiers as kinds
 
     pacer, tls = Pacer(), tls_context()
     bounds = Bounds(NOTIFIER_TIMEOUT, NOTIFIER_CONNECTIONS, NOTIFIER_ANSWER_LIMIT, keeps_connections=False)
@@ -85,14 +108,14 @@ async def open_notifiers(
             known = ", ".join(sorted(settings.notifiers)) or "none"
             raise ConfigurationError(f"no notifier is named {name!r}; the configuration has: {known}")
         chosen = settings.notifiers[name]
-        kind = plugin(chosen.kind)
+        kind = kinds.plugin(chosen.kind)
         http = await stack.enter_async_context(HttpClient(bounds, tls=tls))
         notifiers[name] = kind.build(chosen, Context(name, http, pacer, runtime.clock))
     return notifiers
 
 
 def open_store(settings: Settings, telemetry: Telemetry | None = None) -> SqlStore:
-    """Make the record that the settings name; enter it to open it."""
+    """Make the store that the settings name; enter it to open it."""
     from watcher.store.sql import SqlStore
 
     return SqlStore(settings.store.resolved_url(), telemetry)
@@ -100,38 +123,45 @@ def open_store(settings: Settings, telemetry: Telemetry | None = None) -> SqlSto
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The running parts between the sources, the record and the notifiers."""
+    """The running parts between the sources, the store and the notifiers."""
 
     poller: Poller
     deliver: Dispatcher
     self_monitoring: SelfMonitoring
     emergency: DirectDelivery
-    """Tells of a record that cannot be written, without it."""
+    """Tells of a store that cannot be written, without it."""
     heartbeat: Heartbeat | None
+    service: str
+    """What this process is called among replicas."""
     configured: Sequence[JobSpec]
     """The jobs that the configuration names."""
     usual_source: str
     """The source of a job that is named without one."""
     retention: timedelta
-    """How long the record keeps what is over."""
+    """How long the store keeps what is over."""
 
 
 class ServicePlan:
-    """How a service is put together from settings. A reload makes a new one, for the same record."""
+    """How a service is put together from settings. A reload makes a new one, for the same store."""
 
-    def __init__(self, settings: Settings, runtime: Runtime, adopt: Callable[[], None] = lambda: None) -> None:
-        """`adopt` is called when the settings take effect.
+    def __init__(
+        self, settings: Settings, runtime: Runtime, adopt: Callable[[], None] = lambda: None, *, service: str = ""
+    ) -> None:
+        """`adopt` is called when the settings take effect; `service` names this process among replicas.
 
         Raises ConfigurationError for settings that no service can be made of.
         """
         self.settings = settings
         self.adopt = adopt
         self._runtime = runtime
-        self._sources = source_configs(settings)
+        self._service = service
+        self._sources = sources_used(settings)
+        for name, source in self._sources.items():
+            open_source(name, source, runtime)  # refuses now what it would refuse later
         self._listen = listen_of(settings)
 
     def open_store(self) -> SqlStore:
-        """Make the record; enter it to open it."""
+        """Make the store; enter it to open it."""
         return open_store(self.settings, self._runtime.telemetry)
 
     @asynccontextmanager
@@ -175,12 +205,11 @@ class ServicePlan:
                 routes=wanted,
                 stuck_after=settings.supervision.stuck_after,
                 wake_delivery=deliver.wake,
+                watcher=self._service,
             )
-            poller = Poller(
-                store, runtime, routes=wanted, wake_delivery=deliver.wake, on_missing=self_monitoring.note_missing
-            )
-            for config in self._sources.values():
-                poller.add_source(await self._open_source_state(config, stack))
+            poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake)
+            for name, source in self._sources.items():
+                poller.add_source(await self._open_source_state(name, source, stack))
             beat = settings.heartbeat.url
             yield Pipeline(
                 poller,
@@ -188,23 +217,25 @@ class ServicePlan:
                 self_monitoring,
                 emergency=DirectDelivery(notifiers, wanted, runtime),
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
+                service=self._service,
                 configured=[job_spec(job) for job in settings.jobs],
                 usual_source=usual_source(settings),
                 retention=settings.store.retention,
             )
 
-    async def _open_source_state(self, config: SourceConfig, stack: AsyncExitStack) -> SourceState:
-        from watcher.engine.polling.list_scan import ListScan
+    async def _open_source_state(self, name: str, chosen: SourceSettings, stack: AsyncExitStack) -> SourceState:
+        from watcher.engine.polling.list_scan import ListScan, Strategy
         from watcher.engine.polling.rate_limit import RateLimit
         from watcher.engine.polling.source_state import SourceState
 
-        chosen = self.settings.sources[config.name]
         rate_limit = RateLimit(chosen.max_requests_per_minute) if chosen.max_requests_per_minute else None
         wait = rate_limit.wait if rate_limit else None
-        source = await stack.enter_async_context(open_source(config, self._runtime, wait))
-        policy = polling_policy(self.settings, config.name)
-        scan = ListScan(source, strategy=chosen.strategy, interval=policy.interval)
-        return SourceState(config.name, source, policy, CONCURRENT_POLLS, scan, rate_limit=rate_limit)
+        source = await stack.enter_async_context(open_source(name, chosen, self._runtime, wait))
+        can = source.capabilities
+        policy = polling_policy(self.settings, name)
+        policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.progress)
+        scan = ListScan(source, strategy=chosen.strategy if can.lists else Strategy.RETRIEVE, interval=policy.interval)
+        return SourceState(name, source, policy, CONCURRENT_REQUESTS, scan, rate_limit=rate_limit)
 
     async def watch_jobs(self, store: SqlStore, before: ServicePlan | None = None) -> None:
         """Watch the configured jobs; no longer those that only the configuration before named."""
@@ -248,9 +279,10 @@ def listen_of(settings: Settings) -> Listen | None:
 
 
 async def check_settings(settings: Settings, runtime: Runtime) -> None:
-    """Refuse what the service would refuse at start, without touching the record. Raises ConfigurationError."""
+    """Refuse what the service would refuse at start, without touching the store. Raises ConfigurationError."""
     listen_of(settings)
+    open_store(settings)
     async with AsyncExitStack() as stack:
-        for config in source_configs(settings).values():
-            await stack.enter_async_context(open_source(config, runtime))
+        for name, source in sources_used(settings).items():
+            await stack.enter_async_context(open_source(name, source, runtime))
         await open_notifiers(settings, settings.notifiers, runtime, stack)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -81,6 +81,8 @@ class Daemon:
                     generation = await self._run(generation)
         finally:
             await self._finish_draining()
+            with suppress(StoreError):  # its sign of life grows old by itself
+                await self._store.forget_service(first.pipeline.service)
         self._log.info("stopped")
 
     async def _open(self, plan: ServicePlan) -> _Generation:

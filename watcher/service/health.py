@@ -22,6 +22,7 @@ class Health:
         """Say how the pipeline stands now."""
         poller, deliver = self._pipeline.poller, self._pipeline.deliver
         error = poller.store_error() or deliver.store_error()
+        stuck = poller.stuck() or deliver.stuck()
         return HealthSnapshot(
             since=self._since,
             longest_wait=poller.longest_poll_interval,
@@ -32,7 +33,8 @@ class Health:
             notifiers=[notifier.name for notifier in deliver.health()],
             usual_source=self._pipeline.usual_source,
             store_error=str(error) if error else None,
-            has_condition=self._pipeline.self_monitoring.is_anything_wrong(),
+            stuck=str(stuck) if stuck else None,
+            has_condition=self._pipeline.self_monitoring.is_anything_failing(),
         )
 
     def _stalled(self) -> list[str]:

@@ -7,11 +7,11 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from watcher.domain.conditions import observation_of, store_condition
+from watcher import __version__
+from watcher.domain.conditions import ConditionChange, store_condition
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
-from watcher.domain.jobs import Job
 from watcher.domain.overview import status_line
-from watcher.domain.transitions import detect
+from watcher.domain.transitions import next_seq
 from watcher.engine.delivery.dispatcher import CLAIM
 from watcher.engine.ports import LongestWaits, Runtime
 from watcher.errors import StoreError
@@ -64,16 +64,20 @@ class Maintenance:
     async def clock_stepped(self, step: timedelta) -> None:
         """Keep what was measured by the host's clock right, and what is due at a time of day, after it was set."""
         self._pipeline.poller.clock_stepped(step)
+        self._pipeline.deliver.clock_stepped(step)
+        self._pipeline.self_monitoring.clock_stepped(step)
         await self.undo_clock_step(timedelta())
 
     async def monitor(self) -> None:
         """Tell of what the watcher cannot see, and of whom it cannot reach."""
-        error, now = self.health.snapshot().store_error, self._runtime.clock()
+        health, now = self.health.snapshot(), self._runtime.clock()
+        error = health.store_error or health.stuck
         recoveries = self._pipeline.poller.store_recoveries
         if error is None or recoveries != self._recoveries:  # each outage has its own grace
             self._recoveries, self._store_failing_since, self._is_store_failure_told = recoveries, None, False
-        if error is None:
+        if health.store_error is None:
             await self._pipeline.self_monitoring.look(self._pipeline.poller.health(), self._pipeline.deliver.health())
+        if error is None:
             return
         self._store_failing_since = min(self._store_failing_since or now, now)
         if not self._is_store_failure_told and now - self._store_failing_since >= STORE_GRACE:
@@ -113,8 +117,10 @@ class Maintenance:
             self._manager.alive()
 
     async def report(self) -> None:
-        """Tell the service manager how things stand."""
+        """Tell the service manager how things stand, and the store that this service is alive."""
         self._manager.status(await self.status())
+        with suppress(StoreError):  # the next time will do
+            await self._store.note_service(self._pipeline.service, __version__, self._runtime.clock())
 
     async def beat(self) -> None:
         """Keep the dead man's switch from going off, or set it off."""
@@ -142,8 +148,7 @@ class Maintenance:
 
     async def _deliver_without_store(self, error: str) -> None:
         """Send straight to the notifiers what the store cannot hold."""
-        condition = store_condition(self._store.name, error)
-        transition = detect(Job(condition.subject), observation_of(condition, self._runtime.clock()))
+        now = self._runtime.clock()
+        event = ConditionChange(store_condition(self._store.name, error), next_seq(0, now), now)
         async with self._pipeline.emergency as direct:
-            if transition:
-                direct.tell(transition)
+            direct.tell(event)

@@ -1,4 +1,4 @@
-"""What the settings mean to the parts of the program: values of the domain, and of the sources."""
+"""What the settings mean to the parts of the program: values of the domain."""
 
 from __future__ import annotations
 
@@ -6,56 +6,46 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from watcher.domain.jobs import JobKey, JobSpec
-from watcher.domain.polling_policy import PollingPolicy
+from watcher.domain.polling_policy import LONGEST_INTERVAL, PollingPolicy
 from watcher.domain.routing import Route
-from watcher.sources.openai.config import DEFAULT_SOURCE, SourceConfig
+from watcher.plugins.source import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
     # Loading them takes long, and `watch` without a configuration has none.
     from watcher.settings.model import JobSettings, Settings, SourceSettings
 
 
-def source_config(name: str, settings: SourceSettings) -> SourceConfig:
-    """Take from the settings what a source needs."""
-    return SourceConfig(
-        name=name,
-        base_url=settings.base_url,
-        api_key=settings.api_key.get_secret_value() if settings.api_key else None,
-        organization=settings.organization,
-        project=settings.project,
-        auth=settings.auth,
-        api_version=settings.api_version,
-        timeout=settings.timeout,
-        client_cert_file=str(settings.client_cert_file) if settings.client_cert_file else None,
-        client_key_file=str(settings.client_key_file) if settings.client_key_file else None,
-    )
-
-
-def source_configs(settings: Settings) -> Mapping[str, SourceConfig]:
+def sources_used(settings: Settings) -> Mapping[str, SourceSettings]:
     """Take from the settings every source; the default one only if it can be meant."""
     used = {job.source for job in settings.jobs}
     return {
-        name: source_config(name, source)
+        name: source
         for name, source in settings.sources.items()
-        if name in used or name != DEFAULT_SOURCE or source.api_key or len(settings.sources) == 1
+        if name in used or name != DEFAULT_SOURCE or _has_key(source) or len(settings.sources) == 1
     }
+
+
+def _has_key(source: SourceSettings) -> bool:
+    return any(value for name, value in source if name in {"api_key", "token", "token_command"})
 
 
 def polling_policy(settings: Settings, source: str) -> PollingPolicy:
     """Take from the settings how often to look at the jobs of a source."""
-    polling, chosen = settings.polling, settings.sources.get(source)
+    polling, chosen = settings.polling, settings.sources[source]
+    interval = chosen.interval or polling.interval
     return PollingPolicy(
-        polling.interval,
-        polling.resolved_max_interval(),
+        interval,
+        max(chosen.max_interval or polling.max_interval or LONGEST_INTERVAL, interval),
         is_adaptive=polling.cadence == "adaptive",
-        looks_at_progress=chosen is not None and chosen.progress,
+        looks_at_progress=chosen.progress,
     )
 
 
 def usual_source(settings: Settings) -> str:
     """Name the source of a job that is named without one: the only one that was configured, else the default."""
-    named = settings.named_sources
-    return next(iter(named)) if len(named) == 1 else DEFAULT_SOURCE
+    configured = [name for name in settings.sources if name != DEFAULT_SOURCE]
+    is_default_untouched = not settings.sources[DEFAULT_SOURCE].model_fields_set
+    return configured[0] if len(configured) == 1 and is_default_untouched else DEFAULT_SOURCE
 
 
 def job_spec(settings: JobSettings) -> JobSpec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from pydantic import BaseModel, SecretStr
 
@@ -48,7 +48,11 @@ def _secrets(value: object) -> Iterator[str]:
 
 
 def _passwords(address: str) -> Iterator[str]:
-    """Find the password in a URL, as it stands and as it is sent."""
+    """Find the passwords in the URL of a server, as they stand and as they are sent."""
+    if address.startswith("sqlite:"):
+        return  # an @ in the path of a file is no mark of a password
+    query = address.partition("?")[2]
+    yield from (value for name, value in parse_qsl(query) if looks_secret(name))
     user = address.partition("://")[2].rpartition("@")[0]
     if password := user.partition(":")[2]:
         yield from (password, unquote(password))

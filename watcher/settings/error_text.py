@@ -18,7 +18,7 @@ MASK = "********"
 _LONGEST_GIVEN = 60
 _LONGEST_KEY = 200
 _SECRET = re.compile(
-    r"(^|[_-]|api)(keys?|tokens?|secrets?|passw(or)?d|passphrase|credentials?|webhook_url)$", re.IGNORECASE
+    r"(^|[_-]|api|ssl)(keys?|tokens?|secrets?|passw(or)?d|passphrase|credentials?|webhook_url)$", re.IGNORECASE
 )
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _BEFORE_THE_RULE = re.compile(r"^(input should be|must be) ", re.IGNORECASE)
@@ -103,7 +103,7 @@ def looks_secret(key: int | str) -> bool:
 def masked_url(text: str) -> str:
     """Return a URL without user and password, and without what looks secret in its query; other text as it is."""
     scheme, separator, rest = text.partition("://")
-    if not separator:
+    if not separator or scheme == "sqlite":  # an @ in the path of a file is no mark of a password
         return text
     _, at, rest = rest.rpartition("@")
     target, question, query = rest.partition("?")
@@ -116,13 +116,15 @@ class _Key:
 
     def __init__(self, details: ErrorDetails, model: type[BaseModel], origin: Origin, within: Location) -> None:
         self.at = _location(details, origin, within)
+        self.is_in_file = _is_twin(self.at, details)
+        """Whether it is the content of a file that is wrong, not what stands in the settings."""
         in_model = self.at[len(within) :]
         self.is_name = details["loc"][-1:] == (_NAME_MARK,)
         """Whether the key itself is wrong, not its value."""
         self.siblings = _keys(_annotation(model, in_model[:-1]))
         self.annotation = _annotation(model, in_model)
         """What the key takes; None for a key that is not known."""
-        self.is_secret = "SecretStr" in str(self.annotation) or any(map(looks_secret, self.at))
+        self.is_secret = self.is_in_file or "SecretStr" in str(self.annotation) or any(map(looks_secret, self.at))
 
 
 def _location(details: ErrorDetails, origin: Origin, within: Location) -> Location:
@@ -131,7 +133,14 @@ def _location(details: ErrorDetails, origin: Origin, within: Location) -> Locati
         return at
     if details["type"] == "mistake_in_file":
         return (*at[:-1], f"{at[-1]}{FILE_SUFFIX}")
-    return origin.existing(at)
+    twin = (*at[:-1], f"{at[-1]}{FILE_SUFFIX}")
+    return twin if len(origin.existing(at)) < len(at) and origin.existing(twin) == twin else origin.existing(at)
+
+
+def _is_twin(at: Location, details: ErrorDetails) -> bool:
+    """Tell whether a location is that of a file whose content did not pass."""
+    is_of_content = details["type"] not in {"mistake_in_file", "missing", "extra_forbidden"}
+    return is_of_content and bool(details["loc"]) and bool(at) and at[-1] == f"{details['loc'][-1]}{FILE_SUFFIX}"
 
 
 def _words(details: ErrorDetails, key: _Key, origin: Origin) -> str:
@@ -169,6 +178,8 @@ def _meant(word: str, known: Sequence[str]) -> str:
 def _got(key: _Key, origin: Origin) -> str:
     """Repeat what was given, unless it is, or may be, a secret."""
     value = origin.value(key.at)
+    if key.is_in_file:
+        return "the content of the file: "
     if key.is_secret or key.is_name:
         return ""
     if not isinstance(value, str | int | float) or key.annotation is None or _is_table(key.annotation):

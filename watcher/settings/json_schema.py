@@ -11,21 +11,24 @@ from pydantic_core import core_schema
 
 from watcher.domain.durations import write_duration
 from watcher.settings.model import Settings
-from watcher.settings.validation import notifier_model
+from watcher.settings.validation import NOTIFIERS, SOURCES, Kinds
 from watcher.settings.values import Name
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the configuration file, with the settings of every installed kind of notifier."""
-    from watcher.plugins.registry import kinds
-
-    some_kind: Any = Union[tuple(map(notifier_model, kinds()))]  # noqa: UP007 - made at run time
-    notifiers: Any = (dict[Name, some_kind], Settings.model_fields["notifiers"])
-    whole = create_model("Settings", __base__=Settings, __doc__=Settings.__doc__, notifiers=notifiers)
+    """Return the JSON Schema of the configuration file, with the settings of every installed kind."""
+    fields: dict[str, Any] = {kinds.section: _entries_of(kinds) for kinds in (SOURCES, NOTIFIERS)}
+    whole = create_model("Settings", __base__=Settings, __doc__=Settings.__doc__, **fields)
     document = whole.model_json_schema(schema_generator=_SchemaOfToml)
-    values = document["properties"]["notifiers"]["additionalProperties"]
-    values["oneOf"] = values.pop("anyOf")  # the kinds exclude each other
+    for section in fields:
+        values = document["properties"][section]["additionalProperties"]
+        values["oneOf"] = values.pop("anyOf")  # the kinds exclude each other
     return {"$schema": GenerateJsonSchema.schema_dialect, **document}
+
+
+def _entries_of(kinds: Kinds[Any]) -> Any:
+    some_kind: Any = Union[tuple(map(kinds.model_of, kinds.registry.kinds()))]  # noqa: UP007 - made at run time
+    return dict[Name, some_kind], Settings.model_fields[kinds.section]
 
 
 class _SchemaOfToml(GenerateJsonSchema):

@@ -24,9 +24,10 @@ from pydantic_settings import (
 from watcher.domain.text import printable
 from watcher.errors import ConfigurationError
 from watcher.plugins.section import FILE_SUFFIX
+from watcher.plugins.source import DEFAULT_SOURCE
 from watcher.settings.error_text import Location, Origin, nearest, written
 from watcher.settings.locations import CONFIG_VARIABLE
-from watcher.sources.openai.config import DEFAULT_SOURCE, OPENAI_VARIABLES
+from watcher.settings.source_kinds import given_by_variables, variables_set
 
 ENVIRONMENT_PREFIX = "WATCHER_"
 NESTING = "__"
@@ -36,6 +37,9 @@ _OF_KUBERNETES = re.compile(r"_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_[A-Z]+(_(PR
 _TOML_PLACE = re.compile(r"(?P<what>.*) \(at (?P<where>line \d+, column \d+|end of document)\)", re.DOTALL)
 _DEPTH_OF_SECRETS = 2
 """Secrets are keys of `[section]` or of `[section.name]`."""
+
+_COMMAND = "token_command"
+_INSTEAD_OF_COMMAND = ("api_key", "api_key_file", "token", "token_file")
 
 # Without parameters: they would say which variables are text, and JSON would not be looked for.
 _Table = SkipValidation[dict]  # type: ignore[type-arg]
@@ -59,28 +63,31 @@ class _Layers(BaseSettings):
 
 
 def merged(path: Path | None, overrides: Mapping[str, Any]) -> tuple[dict[str, Any], Origin]:
-    """Merge the overrides, `WATCHER_…`, `OPENAI_…` and the file, the first of them prevailing; say what came whence.
+    """Merge the overrides, `WATCHER_…`, the variables of kinds of sources and the file; say what came whence.
 
-    Raises ConfigurationError for a file that cannot be read at all.
+    The first of them prevails. Raises ConfigurationError for a file that cannot be read at all.
     """
-    layers: list[_Flags | _Environment | _OpenAIVariables | _File] = [
-        _Flags(overrides),
-        _Environment(),
-        _OpenAIVariables(),
-        *([_File(path)] if path else []),
-    ]
-
-    class Merging(_Layers):
-        @classmethod
-        def settings_customise_sources(cls, *_: Any, **__: Any) -> tuple[PydanticBaseSettingsSource, ...]:
-            return tuple(layers)
-
+    flags, environment, file = _Flags(overrides), _Environment(), [_File(path)] if path else []
     try:
+        variables = _SourceVariables([layer() for layer in (flags, environment, *file)])
+        layers: list[_Flags | _Environment | _SourceVariables | _File] = [flags, environment, variables, *file]
+
+        class Merging(_Layers):
+            @classmethod
+            def settings_customise_sources(cls, *_: Any, **__: Any) -> tuple[PydanticBaseSettingsSource, ...]:
+                return tuple(layers)
+
         whole = Merging()
     except RecursionError:
         raise ConfigurationError(f"{path or 'environment'}: nested too deeply") from None
     given = {name: value for name, value in whole if name in whole.model_fields_set}
+    if isinstance(sources := given.get("sources", {}), Mapping):
+        given["sources"] = {DEFAULT_SOURCE: {}, **sources}
     return given, Origin(given, [(layer(), layer.place) for layer in layers])
+
+
+_NO_SETTINGS = frozenset({CONFIG_VARIABLE, "WATCHER_HTTP_TRANSPORT"})
+"""Variables that bear our prefix and are read elsewhere."""
 
 
 def unknown_variables() -> list[str]:
@@ -88,7 +95,7 @@ def unknown_variables() -> list[str]:
     return [
         f"environment: {printable(name)}: unknown; {hint}"
         for name in sorted(os.environ)
-        if name.startswith(ENVIRONMENT_PREFIX) and name != CONFIG_VARIABLE and (hint := _hint(name))
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in _NO_SETTINGS and (hint := _hint(name))
     ]
 
 
@@ -160,16 +167,14 @@ class _Environment(EnvSettingsSource):
         return _without_overruled(super().__call__(), self.current_state)
 
 
-class _OpenAIVariables(InitSettingsSource):
-    """The variables of OpenAI's own tools, for the source `openai`."""
+class _SourceVariables(InitSettingsSource):
+    """The variables that users of a service have already, for the source that is named by its kind."""
 
-    def __init__(self) -> None:
-        given = {name: os.environ.get(variable, "").strip() for variable, name in OPENAI_VARIABLES.items()}
-        given = {name: value for name, value in given.items() if value}
-        super().__init__(_Layers, {"sources": {DEFAULT_SOURCE: given}} if given else {})
+    def __init__(self, layers: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(_Layers, given_by_variables(layers))
 
     def place(self, at: Location) -> str:
-        variables = {name: variable for variable, name in OPENAI_VARIABLES.items()}
+        variables = variables_set(str(at[1])) if len(at) > 1 else {}
         return f"environment: {variables.get(str(at[-1]), written(at))}"
 
     def __call__(self) -> dict[str, Any]:
@@ -222,7 +227,7 @@ def _toml_mistake(error: str, text: str) -> str:
 def _without_overruled(
     lower: dict[str, Any], higher: Mapping[str, Any], depth: int = _DEPTH_OF_SECRETS
 ) -> dict[str, Any]:
-    """Drop a secret, or the path of its file, where a layer of higher precedence gives the other one of the two."""
+    """Drop a secret, its file, or what prints it, where a layer of higher precedence gives another one of these."""
     return {
         key: _without_overruled(value, higher[key], depth - 1)
         if depth and isinstance(value, dict) and isinstance(higher.get(key), Mapping)
@@ -236,3 +241,7 @@ def _twins(key: str) -> Iterator[str]:
     yield key + FILE_SUFFIX
     if key.endswith(FILE_SUFFIX):
         yield key.removesuffix(FILE_SUFFIX)
+    if key == _COMMAND:
+        yield from _INSTEAD_OF_COMMAND
+    elif key in _INSTEAD_OF_COMMAND:
+        yield _COMMAND

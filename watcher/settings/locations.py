@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from watcher.errors import ConfigurationError
 
 CONFIG_VARIABLE = "WATCHER_CONFIG"
-USUAL_CONFIGS = (Path("config/watcher.toml"), Path("/etc/watcher/watcher.toml"))
+USUAL_CONFIGS = (Path("watcher.toml"), Path("config/watcher.toml"), Path("/etc/watcher/watcher.toml"))
+"""Where a configuration that nobody names is looked for, in this order."""
+_UNASKED = "it is looked for where --config names no other file"
 
 
 def find_config(chosen: Path | None, env: Mapping[str, str]) -> Path | None:
     """Return the configuration file: the one chosen, else `$WATCHER_CONFIG`, else the first usual one that exists.
 
-    Raises ConfigurationError when a file was named that does not exist.
+    Raises ConfigurationError when a file was named that does not exist, and when one cannot be looked for: whether
+    a locked directory holds a configuration that counts, nobody can say.
     """
     named = chosen or (Path(env[CONFIG_VARIABLE]) if env.get(CONFIG_VARIABLE) else None)
     if named is None:
-        return next((path for path in USUAL_CONFIGS if path.is_file()), None)
-    if not named.exists():
-        by = "--config" if chosen else f"${CONFIG_VARIABLE}"
-        raise ConfigurationError(f"{named}: no such file (named by {by})")
+        return next((path for path in USUAL_CONFIGS if _is_file(_looked_up(path, _UNASKED))), None)
+    by = f"named by {'--config' if chosen else f'${CONFIG_VARIABLE}'}"
+    if _looked_up(named, by) is None:
+        raise ConfigurationError(f"{named}: no such file ({by})")
     return named
+
+
+def places() -> str:
+    """Name the places where a configuration is looked for."""
+    first, *others = [str(path) if path.is_absolute() else f"./{path}" for path in USUAL_CONFIGS]
+    return f"${CONFIG_VARIABLE}, {', '.join([first, *others])}"
+
+
+def _looked_up(path: Path, by: str) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror} ({by})") from None
+    except ValueError:
+        raise ConfigurationError(f"{str(path)!r} cannot be the path of a file ({by})") from None
+
+
+def _is_file(found: os.stat_result | None) -> bool:
+    return found is not None and stat.S_ISREG(found.st_mode)

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import platformdirs
 from pydantic import (
     Field,
-    ModelWrapValidatorHandler,
     PlainSerializer,
     SerializeAsAny,
     ValidationInfo,
@@ -23,19 +22,18 @@ from pydantic_core import PydanticCustomError
 
 from watcher.domain.conditions import STUCK_AFTER
 from watcher.domain.jobs import is_job_id
-from watcher.domain.polling_policy import LONGEST_INTERVAL
 from watcher.domain.routing import Events, FirstSeen
 from watcher.engine.polling.list_scan import Strategy
+from watcher.errors import ConfigurationError
 from watcher.logs import Format, Level
 from watcher.plugins.section import Duration, Mistake, Section
+from watcher.plugins.source import DEFAULT_KIND, DEFAULT_SOURCE, DEFAULT_TIMEOUT
+from watcher.plugins.values import Key
 from watcher.settings.values import (
-    BaseUrl,
-    HeaderText,
     HeartbeatUrl,
     HostName,
     JobId,
     JobName,
-    Key,
     Labels,
     Name,
     Statuses,
@@ -43,7 +41,7 @@ from watcher.settings.values import (
     StoreUrl,
     Timeout,
 )
-from watcher.sources.openai.config import DEFAULT_BASE_URL, DEFAULT_SOURCE, DEFAULT_TIMEOUT, Auth
+from watcher.store.address import sqlite_url
 
 
 class PollingMode(StrEnum):
@@ -54,20 +52,11 @@ class PollingMode(StrEnum):
 
 
 class SourceSettings(Section):
-    """Where jobs live, and how to ask for them."""
+    """What every source has, whatever its kind; the kind adds its own settings."""
 
-    base_url: BaseUrl = DEFAULT_BASE_URL
-    """Where the API is. Requests go to `{base_url}/fine_tuning/jobs/{id}`."""
-    api_key: Key | None = None
-    """The key. Better by `api_key_file` or the environment than in the file itself."""
-    organization: HeaderText | None = None
-    """Sent as `OpenAI-Organization`."""
-    project: HeaderText | None = None
-    """Sent as `OpenAI-Project`."""
-    auth: Auth = "bearer"
-    """How the key is sent: `bearer` (Authorization: Bearer …) or `api-key` (Azure's header)."""
-    api_version: HeaderText | None = None
-    """Azure's `api-version` query parameter, for its older endpoints."""
+    kind: str = DEFAULT_KIND
+    """What the service speaks: `openai`, `azure`, `together`, or an installed one. A source that is named like a kind
+    has to say so, unless it has no settings at all."""
     timeout: Timeout = DEFAULT_TIMEOUT
     """How long an answer may take, at most a minute."""
     strategy: Strategy = Strategy.AUTO
@@ -79,17 +68,16 @@ class SourceSettings(Section):
     progress: bool = False
     """Whether to look at the events of running jobs now and then, to know better when they end. Each look is a
     request."""
-    client_cert_file: Path | None = None
-    """A client certificate (PEM), for services that ask for one."""
-    client_key_file: Path | None = None
-    """The key of the client certificate, if it is not in the same file."""
+    interval: Duration | None = None
+    """How often each of its jobs is polled. Default: `polling.interval`."""
+    max_interval: Duration | None = None
+    """The longest wait between two polls of one of its jobs. Default: `polling.max_interval`, or the interval if that
+    is longer."""
 
-    @field_validator("client_key_file")
+    @field_validator("max_interval")
     @classmethod
-    def _check_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
-        if key and info.data.get("client_cert_file", ...) is None:
-            raise PydanticCustomError("mistake", "given without client_cert_file")
-        return key
+    def _check_max_interval(cls, longest: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        return _not_shorter(longest, info.data.get("interval"))
 
 
 class PollingSettings(Section):
@@ -107,31 +95,44 @@ class PollingSettings(Section):
     @field_validator("max_interval")
     @classmethod
     def _check_max_interval(cls, longest: timedelta | None, info: ValidationInfo) -> timedelta | None:
-        if longest and longest < info.data.get("interval", longest):
-            raise PydanticCustomError("mistake", "shorter than the interval")
-        return longest
+        return _not_shorter(longest, info.data.get("interval"))
 
-    def resolved_max_interval(self) -> timedelta:
-        """Return the longest wait, or the default one."""
-        return self.max_interval or max(LONGEST_INTERVAL, self.interval)
+
+def _not_shorter(longest: timedelta | None, interval: timedelta | None) -> timedelta | None:
+    if longest and interval and longest < interval:
+        raise PydanticCustomError("mistake", "shorter than the interval")
+    return longest
 
 
 class StoreSettings(Section):
     """Where jobs, transitions and deliveries are recorded."""
 
     url: StoreUrl | None = None
-    """`sqlite:////absolute/path.db` or `postgresql://user@host/database`. Default: a SQLite file in
+    """`sqlite:////absolute/path.db` (with %3F for a ? in the path) or `postgresql://user@host/database`, with what
+    libpq takes: several hosts, `sslmode`, `target_session_attrs`. Default: a SQLite file in
     `$STATE_DIRECTORY` (systemd), else in the user's state directory."""
     retention: Duration = Field(default="90d", validate_default=True)
-    """How long the record keeps jobs that have ended, and deliveries that are settled."""
+    """How long the store keeps jobs that have ended, and deliveries that are settled."""
 
     def resolved_url(self) -> str:
-        """Return the URL, or the default one."""
+        """Return the URL, or the default one. Raises ConfigurationError where there is no place for a default."""
         if self.url:
             return self.url.get_secret_value()
-        given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-        directory = Path(given) if given else platformdirs.user_state_path("watcher", appauthor=False)
-        return f"sqlite:///{directory / 'watcher.db'}"
+        return sqlite_url(_state_directory() / "watcher.db")
+
+
+def _state_directory() -> Path:
+    given = os.environ.get("STATE_DIRECTORY", "")
+    if given and not Path(given).is_dir():  # systemd names several directories with colons between them
+        given = given.split(":")[0]
+    if given:
+        return Path(given)
+    try:
+        return platformdirs.user_state_path("watcher", appauthor=False)
+    except RuntimeError:  # no HOME, and nobody knows the user
+        raise ConfigurationError(
+            "store.url: missing, and there is no home directory to put a database into: set store.url, or HOME"
+        ) from None
 
 
 class JobSettings(Section):
@@ -203,7 +204,7 @@ class LogSettings(Section):
 class Settings(Section):
     """Everything that can be set."""
 
-    sources: dict[Name, SourceSettings] = Field(default_factory=dict)
+    sources: dict[Name, SerializeAsAny[SourceSettings]] = Field(default_factory=dict)
     """Where jobs live, by name. `openai` is always there and takes the `OPENAI_*` variables."""
     polling: PollingSettings = Field(default_factory=PollingSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
@@ -216,24 +217,14 @@ class Settings(Section):
     heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
-    _named_sources: frozenset[str] = frozenset()
-
-    @property
-    def named_sources(self) -> frozenset[str]:
-        """The sources that the configuration or a variable names, and not those that are always there."""
-        return self._named_sources
-
-    @model_validator(mode="wrap")
+    @model_validator(mode="before")
     @classmethod
-    def _complete(cls, given: Mapping[str, Any], handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Add the default source, and mark jobs that are listed twice or live nowhere."""
-        sources, jobs, named = given.get("sources", {}), given.get("jobs", ()), frozenset[str]()
-        if isinstance(sources, Mapping):
-            named, sources = frozenset(sources), {DEFAULT_SOURCE: {}, **sources}
-            jobs = _marked(jobs, list(sources)) if isinstance(jobs, list | tuple) else jobs
-        settings = handler({**given, "sources": sources, "jobs": jobs})
-        settings._named_sources = named  # noqa: SLF001 - its own
-        return settings
+    def _complete(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Mark jobs that are listed twice or live nowhere."""
+        sources, jobs = given.get("sources", {}), given.get("jobs", ())
+        if isinstance(sources, Mapping) and isinstance(jobs, list | tuple):
+            return {**given, "jobs": _marked(jobs, list(sources))}
+        return given
 
 
 def _marked(jobs: Sequence[Any], sources: Sequence[str]) -> list[Any]:

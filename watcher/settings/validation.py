@@ -3,115 +3,173 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from pydantic import Field, ValidationError, create_model
 
 from watcher.errors import ConfigurationError
+from watcher.plugins import registry
 from watcher.plugins.section import FILE_SUFFIX, Section
-from watcher.settings.error_text import Origin, told
+from watcher.plugins.source import DEFAULT_KIND
+from watcher.settings.error_text import Location, Origin, told
 from watcher.settings.loading import merged, unknown_variables
-from watcher.settings.model import NotifierSettings, Settings
-from watcher.settings.values import NAME_RULE, is_name
+from watcher.settings.model import JobSettings, NotifierSettings, Settings, SourceSettings
+from watcher.settings.source_kinds import without_kind
 
-_NOTIFIERS = "notifiers"
-_COMMON = NotifierSettings.model_fields
+M = TypeVar("M", SourceSettings, NotifierSettings)
+
+_UNKNOWN = "unknown"
 
 
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Read the settings. Precedence: overrides, `WATCHER_…`, `OPENAI_…`, the file, defaults.
+    """Read the settings. Precedence: overrides, `WATCHER_…`, the variables of the kinds of sources, the file, defaults.
 
     Raises ConfigurationError with every mistake that was found.
     """
     given, origin = merged(path, overrides or {})
-    mistakes: list[str] = []
-    notifiers: dict[str, NotifierSettings] = {}
-    rest = dict(given)
-    if isinstance(given.get(_NOTIFIERS), dict):
-        notifiers = _notifiers(rest.pop(_NOTIFIERS), origin, mistakes)
+    mistakes = _say_kinds(given, origin)
+    built = {kinds.section: kinds.validated(given, origin, mistakes) for kinds in (SOURCES, NOTIFIERS)}
     try:
-        settings = Settings.model_validate(rest)
+        settings = Settings.model_validate({**given, **built})
     except ValidationError as error:
         mistakes = told(error, Settings, origin) + mistakes
+    else:
+        settings = settings.model_copy(update={"jobs": _with_short_ids(settings, origin, mistakes)})
     if mistakes := mistakes + unknown_variables():
         raise ConfigurationError(*mistakes)
-    return settings.model_copy(update={_NOTIFIERS: notifiers})
+    return settings
 
 
 def load_for_store(path: Path | None) -> Settings:
-    """Read what a command on the record needs, and no secret but that of the record itself.
+    """Read what a command on the store needs, and no secret but that of the store itself.
 
-    Whoever looks at the record often may not read the service's secrets. Raises ConfigurationError.
+    Whoever looks at the store often may not read the service's secrets. Raises ConfigurationError.
     """
     given, origin = merged(path, {})
     for section, name in (("http", "token"), ("heartbeat", "url")):
         given[section] = _without(given.get(section, {}), name)
-    sources, notifiers = given.get("sources", {}), given.pop(_NOTIFIERS, {})
-    if isinstance(sources, dict):
-        given["sources"] = {name: _without(values, "api_key") for name, values in sources.items()}
     try:
-        settings = Settings.model_validate(given)
-        common = {name: NotifierSettings.model_validate(_common(values)) for name, values in notifiers.items()}
+        common = {kinds.section: kinds.common(given) for kinds in (SOURCES, NOTIFIERS)}
+        return Settings.model_validate({**given, **common})
     except ValidationError as error:
         raise ConfigurationError(*told(error, Settings, origin)) from None
-    return settings.model_copy(update={_NOTIFIERS: common})
+
+
+def read_job_id(settings: Settings, source: str, job_id: str) -> str:
+    """Return the id that a source of the settings uses for a job. Raises ValueError that says what is expected."""
+    return registry.sources.plugin(settings.sources[source].kind).read_id(job_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds(Generic[M]):
+    """A section whose entries each have a kind, and are validated by the model of the plugin of that kind."""
+
+    section: str
+    model: type[M]
+    """What every entry has, whatever its kind."""
+    registry: registry.Registry[Any]
+
+    def model_of(self, kind: str) -> type[M]:
+        """Put together what every entry has with the settings of a kind. Raises ConfigurationError."""
+        config: type[Section] = self.registry.plugin(kind).config
+        if twice := sorted(set(config.model_fields) & set(self.model.model_fields)):
+            raise ConfigurationError(
+                f"{self.registry.what} kind {kind!r} cannot be used: it redefines {', '.join(twice)}"
+            )
+        return cast("type[M]", _put_together(self.model, kind, config))
+
+    def validated(self, given: Mapping[str, Any], origin: Origin, mistakes: list[str]) -> Any:
+        """Validate each entry by the model of its kind; one with mistakes stands for itself without its settings."""
+        entries = given.get(self.section, {})
+        if not isinstance(entries, Mapping):
+            return entries
+        built: dict[str, Any] = {}
+        for name, values in entries.items():
+            at: Location = (self.section, name)
+            try:
+                model = self._model_for(values) if isinstance(values, Mapping) else self.model
+                known = values
+            except ConfigurationError as error:
+                mistakes += [origin.mistake((*at, "kind"), text) for text in error.mistakes]
+                model, known = self.model, self._common(values)
+            try:
+                built[name] = model.model_validate(known)
+            except ValidationError as error:
+                mistakes += told(error, model, origin, at)
+                built[name] = self.model.model_construct(kind=_UNKNOWN)
+        return built
+
+    def common(self, given: Mapping[str, Any]) -> Any:
+        """Keep of each entry what can be judged without knowing its kind, and without its secrets."""
+        entries = given.get(self.section, {})
+        if not isinstance(entries, Mapping):
+            return entries
+        built = {name: self.model.model_validate(self._common(values)) for name, values in entries.items()}
+        for name, entry in built.items():
+            # What is left out here has been set all the same.
+            entry.model_fields_set.clear()
+            entry.model_fields_set.update(entries[name])
+        return built
+
+    def _model_for(self, values: Mapping[str, Any]) -> type[M]:
+        kind = values.get("kind", self.model.model_fields["kind"].default)
+        if isinstance(kind, str):
+            return self.model_of(kind)
+        known = ", ".join(self.registry.kinds())
+        raise ConfigurationError(f"{'' if 'kind' in values else 'missing; '}expected one of: {known}")
+
+    def _common(self, values: Any) -> Any:
+        """Keep what can be judged without knowing the kind, also if that is wrong or missing."""
+        if not isinstance(values, Mapping):
+            return values
+        kind = values.get("kind", self.model.model_fields["kind"].default)
+        known = {name: value for name, value in values.items() if name in self.model.model_fields}
+        return {**known, "kind": kind if isinstance(kind, str) else _UNKNOWN}
+
+
+SOURCES = Kinds("sources", SourceSettings, registry.sources)
+NOTIFIERS = Kinds("notifiers", NotifierSettings, registry.notifiers)
+
+
+@cache
+def _put_together(common: type[SourceSettings | NotifierSettings], kind: str, config: type[Section]) -> type[Section]:
+    bases: Any = (config, common)
+    described = common.model_fields["kind"]
+    has_default = described.default == kind
+    only_kind: Any = (Literal[kind], Field(kind if has_default else ..., description=described.description))
+    name = f"{kind.capitalize()}{common.__name__.removesuffix('Settings')}"
+    return cast("type[Section]", create_model(name, __base__=bases, __doc__=config.__doc__, kind=only_kind))
+
+
+def _say_kinds(given: dict[str, Any], origin: Origin) -> list[str]:
+    """Complain of sources that may or may not be of the kind whose name they have; take nothing else for a mistake."""
+    mistakes = []
+    for name in without_kind(given):
+        known = f'"{name}", or "{DEFAULT_KIND}" for a service that speaks OpenAI\'s API'
+        mistakes.append(
+            origin.mistake(("sources", name, "kind"), f"missing; {name!r} is also a kind: expected {known}")
+        )
+        given["sources"] = {**given["sources"], name: {}}
+    return mistakes
+
+
+def _with_short_ids(settings: Settings, origin: Origin, mistakes: list[str]) -> tuple[JobSettings, ...]:
+    """Let the source of each job check its id, and shorten it."""
+    jobs = list(settings.jobs)
+    for index, job in enumerate(jobs):
+        try:
+            jobs[index] = job.model_copy(update={"id": read_job_id(settings, job.source, job.id)})
+        except ValueError as error:
+            mistakes.append(origin.mistake(("jobs", index, "id"), f"expected {error}"))
+        except ConfigurationError:
+            pass  # the source itself has been complained of
+    return tuple(jobs)
 
 
 def _without(section: object, secret: str) -> object:
     if not isinstance(section, Mapping):
         return section
     return {key: value for key, value in section.items() if key not in {secret, secret + FILE_SUFFIX}}
-
-
-def notifier_model(kind: str) -> type[NotifierSettings]:
-    """Put together what every notifier has with the settings of a kind. Raises ConfigurationError."""
-    from watcher.plugins.registry import plugin
-
-    config: type[Section] = plugin(kind).config
-    if twice := sorted(set(config.model_fields) & set(_COMMON)):
-        raise ConfigurationError(f"notifier kind {kind!r} cannot be used: it redefines {', '.join(twice)}")
-    return _put_together(kind, config)
-
-
-@cache
-def _put_together(kind: str, config: type[Section]) -> type[NotifierSettings]:
-    bases: Any = (config, NotifierSettings)
-    only_kind: Any = (Literal[kind], Field(description=_COMMON["kind"].description))
-    model = create_model(f"{kind.capitalize()}Notifier", __base__=bases, __doc__=config.__doc__, kind=only_kind)
-    return cast("type[NotifierSettings]", model)
-
-
-def _notifiers(given: Mapping[str, Any], origin: Origin, mistakes: list[str]) -> dict[str, NotifierSettings]:
-    """Validate each notifier by the model of its kind."""
-    built: dict[str, NotifierSettings] = {}
-    for name, values in given.items():
-        at = (_NOTIFIERS, name)
-        if not is_name(name):
-            mistakes.append(origin.mistake(at, f"expected {NAME_RULE}"))
-        try:
-            model = _model_for(values) if isinstance(values, Mapping) else NotifierSettings
-            known = values
-        except ConfigurationError as error:
-            mistakes += [origin.mistake((*at, "kind"), text) for text in error.mistakes]
-            model, known = NotifierSettings, _common(values)
-        try:
-            built[name] = model.model_validate(known)
-        except ValidationError as error:
-            mistakes += told(error, model, origin, at)
-    return built
-
-
-def _model_for(values: Mapping[str, Any]) -> type[NotifierSettings]:
-    from watcher.plugins.registry import kinds
-
-    kind = values.get("kind")
-    if isinstance(kind, str):
-        return notifier_model(kind)
-    raise ConfigurationError(f"{'missing; ' if kind is None else ''}expected one of: {', '.join(kinds())}")
-
-
-def _common(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep what can be judged without knowing the kind."""
-    return {name: value for name, value in values.items() if name in _COMMON} | {"kind": "unknown"}

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Self
-from urllib.parse import unquote
 
 from watcher.simulator.course import Course
+from watcher.simulator.dialect import dialect_of
 from watcher.simulator.faults import PendingFaults, spoil
-from watcher.simulator.listing import Jobs, page_of_events, read_cut
-from watcher.simulator.refusals import JSON, unknown_job, unknown_url, wrong_key
+from watcher.simulator.listing import Jobs
+from watcher.simulator.refusals import JSON
 from watcher.simulator.script import Endpoint, Fault, JobScript, Script
 from watcher.simulator.server import Clock, LoopbackServer, Received, Reply, utc_now
 
 REQUESTS_KEPT = 50_000
 """How many of the last requests `requests` holds at least, so that a long run does not fill the memory."""
-
-_PATH = re.compile(r"(?:/v1|/openai/v1|/openai)/fine_tuning/jobs(?:/(?P<id>[^/]+)(?P<events>/events)?)?")
-"""Where the jobs are: at OpenAI, and in the two ways of Azure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +45,7 @@ class FineTuningApi:
         """What it was started with; `add_job` and `add_fault` add to that."""
         self.requests: list[Received] = []
         """The requests that arrived, the oldest first."""
+        self._dialect = dialect_of(self.script.dialect)
         self._clock = clock
         self._jobs = Jobs()
         self._faults = PendingFaults(self.script.faults)
@@ -58,8 +55,8 @@ class FineTuningApi:
 
     @property
     def base_url(self) -> str:
-        """The base URL, as clients of OpenAI's API expect it."""
-        return f"{self._server.address}/v1"
+        """The base URL, as clients of the service expect it."""
+        return f"{self._server.address}{self._dialect.base_path}"
 
     async def __aenter__(self) -> Self:
         """Start to listen, and the jobs. Raises ConfigurationError when the port cannot be had."""
@@ -74,7 +71,7 @@ class FineTuningApi:
 
     def add_job(self, job: JobScript) -> None:
         """Start a job. One with the same id is replaced."""
-        self._jobs.add(Course(job, self._clock()))
+        self._jobs.add(Course(job, self._clock(), self._dialect.document))
 
     def add_fault(self, fault: Fault, job_id: str | None = None) -> None:
         """Let something go wrong with requests: those for a job, or all. Raises KeyError for an unknown job."""
@@ -102,28 +99,21 @@ class FineTuningApi:
         return replace(reply, headers={"x-request-id": f"req_{number}", **reply.headers})
 
     def _find(self, received: Received) -> _Answer:
-        found = _PATH.fullmatch(received.path)
-        endpoint = _endpoint_of(found) if found and received.method == "GET" else None
-        if found is None or endpoint not in self.script.endpoints:
-            return _Answer(unknown_url(received))
-        if refusal := wrong_key(received, self.script.api_key):
+        asked = self._dialect.find(received)
+        if asked is None or asked.endpoint not in self.script.endpoints:
+            return _Answer(self._dialect.unknown_url(received))
+        endpoint, key = asked.endpoint, self.script.api_key
+        if key is not None and (refusal := self._dialect.refusal(received, key)):
             return _Answer(refusal, endpoint)
         if endpoint is Endpoint.LIST:
-            return self._page(received)
-        job_id = unquote(found["id"])
-        course = self._jobs.get(job_id)
+            reply, listed = self._dialect.page(self._jobs, received)
+            return _Answer(reply, endpoint, told=listed)
+        course = self._jobs.get(asked.job_id)
         if course is None:
-            return _Answer(unknown_job(job_id), endpoint)
+            return _Answer(self._dialect.unknown_job(asked.job_id), endpoint)
         if endpoint is Endpoint.EVENTS:
-            return _Answer(_events(course, received), endpoint, asked=course)
+            return _Answer(self._dialect.events(course, received), endpoint, asked=course)
         return _Answer(Reply(HTTPStatus.OK, JSON, course.body(received.at)), endpoint, course, told=(course,))
-
-    def _page(self, received: Received) -> _Answer:
-        cut = read_cut(received.query)
-        if isinstance(cut, Reply):
-            return _Answer(cut, Endpoint.LIST)
-        reply, listed = self._jobs.page(cut, received.at)
-        return _Answer(reply, Endpoint.LIST, told=listed)
 
     def _fault(self, answer: _Answer, at: datetime) -> Fault | None:
         """Count the request, and return what goes wrong with it: of its job's faults first."""
@@ -143,14 +133,3 @@ class FineTuningApi:
         if len(self.requests) >= 2 * REQUESTS_KEPT:
             del self.requests[:REQUESTS_KEPT]
         return self._asked
-
-
-def _endpoint_of(path: re.Match[str]) -> Endpoint:
-    if path["id"] is None:
-        return Endpoint.LIST
-    return Endpoint.EVENTS if path["events"] else Endpoint.RETRIEVE
-
-
-def _events(course: Course, received: Received) -> Reply:
-    cut = read_cut(received.query)
-    return cut if isinstance(cut, Reply) else page_of_events(course, cut, received.at)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from watcher.domain.states import Status
-from watcher.simulator.documents import Moment, job_document
-from watcher.simulator.events import Event, Passage, events_of
+from watcher.simulator.documents import Moment, Passage, job_document
+from watcher.simulator.events import Event, events_of
 from watcher.simulator.faults import PendingFaults
 from watcher.simulator.script import JobScript, Step
+
+Document = Callable[[JobScript, Moment], dict[str, Any]]
+"""Writes the object of a job as it stands at a moment."""
 
 _SAYS_NOTHING_OF_THE_FILES = {Status.VALIDATING_FILES, Status.FAILED, Status.CANCELLED}
 
@@ -19,11 +23,13 @@ _SAYS_NOTHING_OF_THE_FILES = {Status.VALIDATING_FILES, Status.FAILED, Status.CAN
 class Course:
     """A job on its way through its steps; the first one begins when this is made."""
 
-    def __init__(self, job: JobScript, now: datetime) -> None:
+    def __init__(self, job: JobScript, now: datetime, document: Document = job_document) -> None:
+        """`document` writes the job object."""
         self.job = job
         """What its script says."""
         self.faults = PendingFaults(job.faults)
         """What is still to go wrong with requests for the job."""
+        self._document = document
         self._created_at = now
         self._validated = False
         self._body: bytes | None = None
@@ -40,13 +46,17 @@ class Course:
         """Return the job object as it stands now: JSON, the same bytes for as long as the step lasts."""
         self._catch_up(now)
         if self._body is None:
-            self._body = json.dumps(job_document(self.job, self._moment())).encode()
+            self._body = json.dumps(self._document(self.job, self._moment())).encode()
         return self._body
 
     def events(self, now: datetime) -> Sequence[Event]:
         """Return what has happened to it, the oldest first."""
+        return events_of(self.job, self.passages(now), now)
+
+    def passages(self, now: datetime) -> Sequence[Passage]:
+        """Return the steps that it came to so far."""
         self._catch_up(now)
-        return events_of(self.job, self._passages, now)
+        return tuple(self._passages)
 
     def count_answer(self, now: datetime) -> None:
         """Count an answer that said the status of now; a step of so many polls may be over with it."""
@@ -82,4 +92,5 @@ class Course:
             validated=self._validated,
             estimated_finish=None if running_for is None else self._since + running_for,
             fields=self._step.fields,
+            passages=tuple(self._passages),
         )

@@ -65,8 +65,6 @@ base_url = "{base_url}"
 api_key = "{api_key}"
 [polling]
 interval = "0.4s"
-[store]
-url = "sqlite:///{database}"
 [notifiers.console]
 kind = "stdout"
 first_seen = "always"
@@ -100,6 +98,7 @@ async def demonstrate(say: Say) -> RouteMatch:
 
 async def _run_service(config: Path, receiver: Receiver, say: Say) -> list[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("WATCHER_", "OPENAI_"))}
+    environment["STATE_DIRECTORY"] = str(config.parent)
     command = [sys.executable, "-m", "watcher", "run", "--config", str(config)]
     service = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment
@@ -161,9 +160,7 @@ async def _lines(stream: asyncio.StreamReader | None) -> AsyncIterator[str]:
 @contextmanager
 def _configuration(base_url: str, url: str) -> Iterator[Path]:
     with TemporaryDirectory(prefix="watcher-demo-") as directory:
-        text = CONFIG.format(
-            base_url=base_url, api_key=API_KEY, database=Path(directory, "watcher.db"), url=url, secret=SECRET
-        )
+        text = CONFIG.format(base_url=base_url, api_key=API_KEY, url=url, secret=SECRET)
         text += "".join(f'[[jobs]]\nid = "{job.id}"\nname = "{name}"\n' for name, _, job in JOBS)
         path = Path(directory, "watcher.toml")
         path.write_text(text, encoding="utf-8")

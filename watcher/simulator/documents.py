@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from watcher.domain.states import Status
 from watcher.simulator.graders import GRADERS
-from watcher.simulator.script import JobScript, Method
+from watcher.simulator.script import JobScript, Method, Step
 
 ORGANIZATION = "org-simulated"
 TRAINED_TOKENS = 1_234_567
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A step of the script that a job came to."""
+
+    step: Step
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,8 @@ class Moment:
     estimated_finish: datetime | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     """Fields that have another value than usual."""
+    passages: Sequence[Passage] = ()
+    """The steps it came to so far."""
 
 
 def job_document(job: JobScript, moment: Moment) -> dict[str, Any]:

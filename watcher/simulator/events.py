@@ -10,19 +10,11 @@ from itertools import pairwise
 from typing import Any
 
 from watcher.domain.states import Status
-from watcher.simulator.documents import error_of, made_up, model_name, seconds, training_file
+from watcher.simulator.documents import Passage, error_of, made_up, model_name, seconds, training_file
 from watcher.simulator.script import JobScript, Step
 
 TOTAL_STEPS = 100
 """Training steps of a job; each of them tells its metrics."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A step of the script that a job came to."""
-
-    step: Step
-    since: datetime
 
 
 @dataclass(frozen=True, slots=True)

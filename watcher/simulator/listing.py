@@ -68,6 +68,10 @@ class Jobs:
         """Return the job. Raises KeyError for an unknown one."""
         return self._by_id[job_id]
 
+    def all(self) -> Sequence[Course]:
+        """Return all jobs, the oldest first."""
+        return tuple(self._by_id.values())
+
     def page(self, cut: Cut, now: datetime) -> tuple[Reply, Sequence[Course]]:
         """Return a page of the list, and the jobs whose status it says."""
         if not self._newest_first:

@@ -23,15 +23,20 @@ _WRONG_KEY = (
 _SHOWN_START, _SHOWN_END = 4, 4
 
 
-def wrong_key(received: Received, api_key: str | None) -> Reply | None:
-    """Return the answer to a request without the right key; None for one that is let in."""
-    given = _key_of(received)
-    if api_key is None or given == api_key:
+def wrong_key(given: str, api_key: str) -> Reply | None:
+    """Return the answer to a request with the key given, if any; None if it is the right one."""
+    if given == api_key:
         return None
     if not given:
         return Reply(HTTPStatus.UNAUTHORIZED, JSON, error_body(_NO_KEY))
     body = error_body(_WRONG_KEY.format(key=_masked(given)), code="invalid_api_key")
     return Reply(HTTPStatus.UNAUTHORIZED, JSON, body)
+
+
+def bearer_of(received: Received) -> str:
+    """Return the key in the header `Authorization`; empty where there is none."""
+    authorization = received.headers.get("authorization", "")
+    return authorization.removeprefix(_BEARER).strip() if authorization.startswith(_BEARER) else ""
 
 
 def unknown_job(job_id: str, param: str = "fine_tune_id") -> Reply:
@@ -56,14 +61,6 @@ def error_body(
 ) -> bytes:
     """Return the body of an error: OpenAI's error object as JSON."""
     return json.dumps({"error": {"message": message, "type": kind, "param": param, "code": code}}).encode()
-
-
-def _key_of(received: Received) -> str:
-    """Return the key of the request: OpenAI's way or Azure's."""
-    authorization = received.headers.get("authorization", "")
-    if authorization.startswith(_BEARER):
-        return authorization.removeprefix(_BEARER).strip()
-    return received.headers.get("api-key", "")
 
 
 def _masked(key: str) -> str:

@@ -47,6 +47,14 @@ class Endpoint(StrEnum):
     """What happened to a job."""
 
 
+class DialectName(StrEnum):
+    """Whose API is simulated."""
+
+    OPENAI = "openai"
+    AZURE = "azure"
+    TOGETHER = "together"
+
+
 class FaultKind(StrEnum):
     """What goes wrong with a request."""
 
@@ -144,3 +152,5 @@ class Script:
     """How long each answer takes, in real time."""
     endpoints: frozenset[Endpoint] = frozenset(Endpoint)
     """What it can be asked for: some services know neither the list nor events."""
+    dialect: DialectName = DialectName.OPENAI
+    """Whose API it is. The steps of jobs may be OpenAI's six statuses in any dialect, or words of the service."""

@@ -8,7 +8,18 @@ from pathlib import Path
 
 from watcher.domain.jobs import ID_RULE, is_job_id
 from watcher.errors import ConfigurationError
-from watcher.simulator.script import DEFAULT_MODEL, Endpoint, Fault, FaultKind, Grader, JobScript, Method, Script, Step
+from watcher.simulator.script import (
+    DEFAULT_MODEL,
+    DialectName,
+    Endpoint,
+    Fault,
+    FaultKind,
+    Grader,
+    JobScript,
+    Method,
+    Script,
+    Step,
+)
 from watcher.simulator.table import Table
 
 
@@ -38,6 +49,7 @@ def _read_script(table: Table) -> Script:
         faults=tuple(_read_fault(fault) for fault in table.tables("faults")),
         api_key=table.text("api_key"),
         latency=table.duration("latency"),
+        dialect=table.choice("dialect", DialectName.OPENAI),
         endpoints=table.some_of("endpoints", Endpoint) or usual.endpoints,
     )
     table.refuse_the_rest()

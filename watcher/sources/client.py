@@ -1,11 +1,10 @@
-"""How the API of a source is asked: each request in its turn, again while that may help, the key in no error."""
+"""How a service is asked: each request in its turn, again while that may help, the key in no error."""
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Self, TypeVar
 from urllib.parse import urlencode
@@ -13,20 +12,22 @@ from urllib.parse import urlencode
 import tenacity
 from tenacity import RetryCallState
 
-from watcher.engine.ports import Clock, Log
 from watcher.errors import ConfigurationError, SourceError, TransientError
-from watcher.http import Answer, Bounds, HttpClient, HttpError, Request, tls_context
-from watcher.sources.errors import OK, request_id_of, trouble_of
-from watcher.sources.openai.config import SourceConfig
+from watcher.http import Answer, Bounds, Headers, HttpClient, HttpError, Request, tls_context
+from watcher.plugins.source import SourceContext
+from watcher.redaction import MASK, Redactor
+from watcher.sources.endpoint import Endpoint
+from watcher.sources.errors import OK, ErrorRules, complaint_of, failure_of, request_id_of
 
 ATTEMPTS = 3
 """Requests for one answer."""
 LONGEST_WAIT_SECONDS = 8.0
 """The longest wait between attempts. A server that asks for more ends them: the next poll waits instead."""
 SHORTEST_WAIT_SECONDS = 0.5
-MASK = "***"
 SHORTEST_SECRET = 8
 """Local services are given keys such as `none` or `ollama`: ordinary words, which are no secrets."""
+SECRETS_KEPT = 4
+"""The last keys that were used: an answer may still repeat one that was renewed since."""
 SIZE_LIMIT = 4 * 1024 * 1024
 """Bytes of an answer. A job object has about 1.4 kB, a page of the list a hundred of them."""
 
@@ -35,42 +36,29 @@ _random_exponential = tenacity.wait_random_exponential(min=SHORTEST_WAIT_SECONDS
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast a source is asked."""
-
-    at_once: int
-    """Requests in flight."""
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    """Waits so many seconds before another attempt."""
-    turn: Callable[[], Awaitable[None]] | None = None
-    """Waits until a request may be sent; None when it always may."""
-
-
 class SourceClient:
-    """Asks what lies below `{base_url}/fine_tuning/jobs`."""
+    """Asks a service: each request in its turn, again while that may help, with a key that is renewed when it ends."""
 
-    def __init__(self, config: SourceConfig, clock: Clock, log: Log, pace: Pace) -> None:
-        """Raises ConfigurationError for bad certificates, and for a base URL of a host that cannot be."""
-        self.name = config.name
-        self._url = config.base_url.rstrip("/") + "/fine_tuning/jobs"
-        self._query = {"api-version": config.api_version} if config.api_version else {}
-        is_secret = config.api_key is not None and len(config.api_key) >= SHORTEST_SECRET
-        self._secret = config.api_key if is_secret else None
-        self._clock = clock
-        self._log = log
-        self._turn = pace.turn
+    def __init__(self, endpoint: Endpoint, context: SourceContext, rules: ErrorRules | None = None) -> None:
+        """Raises ConfigurationError for bad certificates, and for a URL of a host that cannot be."""
+        self.name = context.name
+        self._endpoint = endpoint
+        self._context = context
+        self._rules = rules or ErrorRules()
+        self._headers: Headers | None = None
+        """With the last secret that was used."""
+        self._secrets: list[str] = []
         self._client = HttpClient(
-            Bounds(config.timeout, pace.at_once, SIZE_LIMIT),
-            headers=config.headers(),
-            tls=_client_certificate(config),
+            Bounds(context.timeout, context.concurrency, SIZE_LIMIT),
+            headers={"Accept": "application/json", **endpoint.headers},
+            tls=_client_certificate(endpoint, context.name),
         )
         try:
-            self.request()
+            self.request("")
         except ValueError:
-            raise ConfigurationError(f"source {config.name}: no request can be sent to its base_url") from None
+            raise ConfigurationError(f"source {self.name}: no request can be sent to {endpoint.url}") from None
         self._retrying = tenacity.AsyncRetrying(
-            sleep=pace.sleep,
+            sleep=context.sleep,
             stop=tenacity.stop_after_attempt(ATTEMPTS),
             wait=_wait_seconds,
             retry=tenacity.retry_if_exception(_is_worth_another_attempt),
@@ -86,10 +74,11 @@ class SourceClient:
         """Close the connections."""
         await self._client.__aexit__(*exc_info)
 
-    def request(self, path: str = "", **query: str) -> Request:
+    def request(self, path: str, query: Mapping[str, str] | None = None) -> Request:
         """Build a request, which may be sent any number of times; the path is quoted already."""
-        query |= self._query
-        return self._client.request("GET", self._url + path + (f"?{urlencode(query)}" if query else ""))
+        parameters = {**(query or {}), **self._endpoint.query}
+        url = self._endpoint.url + path + (f"?{urlencode(parameters)}" if parameters else "")
+        return self._client.request("GET", url)
 
     async def ask(self, request: Request, read: Callable[[Answer], T], **about: object) -> T:
         """Return what `read` makes of the answer to the request; what the request is about is for the log.
@@ -111,29 +100,50 @@ class SourceClient:
             return await self._retrying.copy(before_sleep=partial(self._log_retry, about))(attempt)
 
     async def _attempt(self, request: Request, read: Callable[[Answer], T]) -> T:
-        answer = await self._exchange(request)
+        answer, secret = await self._exchange(request)
         if answer.status_code != OK:
-            answer = self._without_secret(answer)
-        if trouble := trouble_of(answer, self._clock()):
-            raise trouble
+            answer = self._without_secrets(await self._with_another_secret(request, answer, secret))
+        if failure := failure_of(answer, self._context.clock(), self._rules):
+            raise failure
         try:
             return read(answer)
         except SourceError as error:
             error.args = (self._masked(str(error)),)
-            error.request_id = request_id_of(answer)
+            error.request_id = request_id_of(answer, self._rules)
             raise
 
-    async def _exchange(self, request: Request) -> Answer:
-        if self._turn is not None:
-            await self._turn()
+    async def _with_another_secret(self, request: Request, answer: Answer, secret: str | None) -> Answer:
+        """Ask once more if the secret was refused and there is another one; return the answer that counts."""
+        if secret is None or not self._rules.is_expired(complaint_of(answer, self._rules)):
+            return answer
+        if not await self._endpoint.credential.renew(secret):
+            return answer
+        self._context.log.info("credential renewed, trying again", source=self.name)
+        return (await self._exchange(request))[0]
+
+    async def _exchange(self, request: Request) -> tuple[Answer, str | None]:
+        """Send the request when its turn has come; return the answer, and the secret that it was asked with."""
+        if self._context.turn is not None:
+            await self._context.turn()
+        secret = await self._endpoint.credential.current()
+        if secret is not None:
+            self._use(request, secret)
         try:
-            return await self._client.exchange(request)
+            return await self._client.exchange(request), secret
         except HttpError as error:
             raise TransientError(str(error)) from None
 
+    def _use(self, request: Request, secret: str) -> None:
+        """Put the secret into the headers, which all requests share: ten thousand copies would take 8 MB."""
+        if self._headers is None or secret != self._secrets[-1]:
+            self._headers = request.headers.copy()
+            self._headers[self._endpoint.key_header] = self._endpoint.key_prefix + secret
+            self._secrets = [*self._secrets[1 - SECRETS_KEPT :], secret]
+        request.headers = self._headers
+
     def _log_retry(self, about: Mapping[str, object], state: RetryCallState) -> None:
         error = _error_of(state)
-        self._log.info(
+        self._context.log.info(
             "request failed, trying again",
             source=self.name,
             **about,
@@ -143,30 +153,36 @@ class SourceClient:
             request_id=getattr(error, "request_id", None),
         )
 
-    def _without_secret(self, answer: Answer) -> Answer:
-        """Take the key out of an answer that tells of trouble, for services that repeat it."""
-        if self._secret is None:
+    def _without_secrets(self, answer: Answer) -> Answer:
+        """Take the keys out of an answer that tells of a failure, for services that repeat them."""
+        if not (secrets := self._telling_secrets()):
             return answer
-        return replace(answer, body=answer.body.replace(self._secret.encode(), MASK.encode()))
+        text = Redactor(secrets).hide(answer.body.decode("utf-8", "surrogateescape"))
+        return replace(answer, body=text.encode("utf-8", "surrogateescape"))
+
+    def _telling_secrets(self) -> list[str]:
+        return [secret for secret in self._secrets if len(secret) >= SHORTEST_SECRET]
 
     def _masked(self, text: str) -> str:
-        """Take the key out of a text, also where the text was cut in the middle of it."""
-        if self._secret is None:
-            return text
-        text = text.replace(self._secret, MASK)
-        telling = self._secret[:SHORTEST_SECRET]
-        return text[: text.rindex(telling)] + MASK if telling in text[-len(self._secret) - 1 :] else text
+        """Take the keys out of a text, also where the text was cut in the middle of one."""
+        secrets = self._telling_secrets()
+        text = Redactor(secrets).hide(text)
+        for secret in secrets:
+            telling = secret[:SHORTEST_SECRET]
+            if telling in text[-len(secret) - 1 :]:
+                text = text[: text.rindex(telling)] + MASK
+        return text
 
 
-def _client_certificate(config: SourceConfig) -> ssl.SSLContext | None:
-    if not config.client_cert_file:
+def _client_certificate(endpoint: Endpoint, name: str) -> ssl.SSLContext | None:
+    if not endpoint.client_cert_file:
         return None
     try:
-        return tls_context(config.client_cert_file, config.client_key_file)
+        return tls_context(endpoint.client_cert_file, endpoint.client_key_file)
     except OSError as error:
         raise ConfigurationError(
-            f"source {config.name}: cannot use the client certificate {config.client_cert_file}"
-            f" with the key {config.client_key_file or 'in the same file'}: {error.strerror or error}"
+            f"source {name}: cannot use the client certificate {endpoint.client_cert_file}"
+            f" with the key {endpoint.client_key_file or 'in the same file'}: {error.strerror or error}"
         ) from None
 
 

@@ -8,11 +8,14 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from watcher.domain.text import excerpt
+from watcher.domain.text import excerpt, printable
 from watcher.errors import MalformedResponseError
 from watcher.sources.errors import BODY_EXCERPT
 
 M = TypeVar("M", bound=BaseModel)
+
+LONGEST_STATUS = 128
+"""Characters. The longest status known has 24."""
 
 
 def text_of(body: bytes) -> str:
@@ -40,6 +43,15 @@ def malformed(complaint: str, quoted: str) -> MalformedResponseError:
     """Return the error that says what is wrong with an answer, and how it begins."""
     beginning = excerpt(quoted, BODY_EXCERPT)
     return MalformedResponseError(f"malformed answer: {complaint}" + (f": {beginning}" if beginning else ""))
+
+
+def complaint_about(status: str) -> str | None:
+    """Say what is wrong with a status; None when it can be recorded."""
+    if not status.strip():
+        return "its status is empty"
+    if len(status) > LONGEST_STATUS:
+        return f"its status is longer than {LONGEST_STATUS} characters"
+    return None if printable(status) == status else "its status holds control characters"
 
 
 _LONGEST_NUMBER = 4000

@@ -1,12 +1,13 @@
-"""What an answer of the fine-tuning API means: what was asked for, or which kind of trouble.
+"""What an answer means: what was asked for, or which kind of failure. The status of HTTP decides; a kind adds words.
 
-The kinds follow OpenAI's API: `error.type`, `error.code`, `x-should-retry`, `retry-after-ms` and `retry-after`, as its
-official SDK reads them.
+Official clients read `x-should-retry`, `retry-after-ms` and `retry-after`, whatever the service, and so does this.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from watcher.domain.text import excerpt
@@ -17,33 +18,64 @@ BODY_EXCERPT = 200
 """How much of a body an error repeats, in characters."""
 OK = 200
 """The one status of an answer that holds what was asked for."""
+UNAUTHORIZED = 401
 
 _REJECTED = {401, 403}
 _MISSING = 404
 _NO_OBJECT = range(201, 400)
-_TOO_MANY = 429
 _WORTH_RETRYING = {408, 409, 429}
 _SERVER_ERROR = 500
 
-_NO_QUOTA = {
-    "insufficient_quota",
-    "credit_balance_exhausted",
-    "organization_usage_limit_exceeded",
-}
-_NO_QUOTA_SUFFIX = "_spend_limit_exceeded"
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What a service says in an answer that is no success."""
+
+    status_code: int
+    message: str | None = None
+    words: frozenset[str] = frozenset()
+    """Its own names for the error: codes, types."""
+    shown: str | None = None
+    """The one of them that people look up."""
 
 
-def trouble_of(answer: Answer, now: datetime) -> SourceError | None:
+def _nothing_special(complaint: Complaint) -> str | None:  # noqa: ARG001 - the rule of a kind without rules
+    return None
+
+
+def _is_unauthorized(complaint: Complaint) -> bool:
+    return complaint.status_code == UNAUTHORIZED
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRules:
+    """What a kind of source adds to what the status of HTTP says."""
+
+    rejects: Callable[[Complaint], str | None] = _nothing_special
+    """Tells whether only a person can help, whatever the status: returns what to do, or "" when it goes without
+    saying; None when the status decides."""
+    is_expired: Callable[[Complaint], bool] = _is_unauthorized
+    """Tells whether another credential may be let in."""
+    request_id: str = "x-request-id"
+    """The header with the service's own name of the exchange."""
+    error_name: str | None = None
+    """The header with the name of the error, where the body does not have it."""
+
+
+def failure_of(answer: Answer, now: datetime, rules: ErrorRules | None = None) -> SourceError | None:
     """Return the error that the answer stands for; None for a success."""
     if answer.status_code == OK:
         return None
-    error = _error_object(answer.body)
-    message = f"HTTP {answer.status_code}: {_words(answer, error)}"
-    status_code, request_id = answer.status_code, request_id_of(answer)
+    rules = rules or ErrorRules()
+    complaint = complaint_of(answer, rules)
+    status_code, request_id = answer.status_code, request_id_of(answer, rules)
+    message = f"HTTP {status_code}: {_words(answer, complaint)}"
     advice = answer.headers.get("x-should-retry")
     if advice != "true":
-        if status_code in _REJECTED or _is_out_of_quota(status_code, error):
-            return RejectedError(message, status_code=status_code, request_id=request_id)
+        remedy = rules.rejects(complaint)
+        if status_code in _REJECTED or remedy is not None:
+            told = f"{message}: {remedy}" if remedy else message
+            return RejectedError(told, status_code=status_code, request_id=request_id)
         if status_code == _MISSING:
             return MissingError(message, status_code=status_code, request_id=request_id)
     if status_code in _NO_OBJECT:
@@ -57,37 +89,50 @@ def trouble_of(answer: Answer, now: datetime) -> SourceError | None:
     )
 
 
-def request_id_of(answer: Answer) -> str | None:
-    """Return the API's own name of the exchange."""
-    given = answer.headers.get("x-request-id")
+def request_id_of(answer: Answer, rules: ErrorRules | None = None) -> str | None:
+    """Return the service's own name of the exchange."""
+    given = answer.headers.get((rules or ErrorRules()).request_id)
     return excerpt(given, BODY_EXCERPT) if given else None
+
+
+def complaint_of(answer: Answer, rules: ErrorRules) -> Complaint:
+    """Read what the answer complains of, in whichever of the usual shapes it says so."""
+    named = answer.headers.get(rules.error_name, "").partition(":")[0] if rules.error_name else ""
+    try:
+        document = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        document = {}
+    error = document.get("error")
+    said = error if isinstance(error, dict) else document
+    message = next(
+        filter(None, map(_text, (said.get("message"), said.get("Message"), said.get("detail"), error))), None
+    )
+    # A service that repeats the number of the status as its code says nothing with it.
+    given = [named, *(said.get(key) for key in ("code", "type", "status"))]
+    codes = [word for value in given if (word := _text(value)) and not word.isdecimal()]
+    return Complaint(answer.status_code, message, frozenset(codes), codes[0] if codes else None)
+
+
+def _text(value: object) -> str | None:
+    """Return a text, or those of a list of texts; None for anything else, and for a text that says nothing."""
+    if isinstance(value, list):
+        return "; ".join(text for item in value if (text := _text(item))) or None
+    if isinstance(value, Mapping):
+        return _text(value.get("msg"))
+    return value if isinstance(value, str) and value else str(value) if type(value) is int else None
 
 
 def _is_worth_retrying(status_code: int) -> bool:
     return status_code in _WORTH_RETRYING or status_code >= _SERVER_ERROR
 
 
-def _is_out_of_quota(status_code: int, error: dict[str, object]) -> bool:
-    if status_code != _TOO_MANY:
-        return False
-    names = {str(error.get("type")), str(error.get("code"))}
-    return not names.isdisjoint(_NO_QUOTA) or any(name.endswith(_NO_QUOTA_SUFFIX) for name in names)
-
-
-def _error_object(body: bytes) -> dict[str, object]:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    error = document.get("error") if isinstance(document, dict) else None
-    return error if isinstance(error, dict) else {}
-
-
-def _words(answer: Answer, error: dict[str, object]) -> str:
-    """Say what the API said: its message and code, else where it redirects to, else the beginning of the body."""
-    if message := error.get("message"):
-        code = error.get("code") or error.get("type")
-        return excerpt(f"{message} ({code})" if code else str(message), BODY_EXCERPT)
+def _words(answer: Answer, complaint: Complaint) -> str:
+    """Say what the service said: its message and code, else where it redirects to, else the beginning of the body."""
+    if complaint.message:
+        shown = f"{complaint.message} ({complaint.shown})" if complaint.shown else complaint.message
+        return excerpt(shown, BODY_EXCERPT)
     if location := answer.headers.get("location"):
-        return f"a redirect to {excerpt(location, BODY_EXCERPT)}, which is not followed: is base_url right?"
+        return f"a redirect to {excerpt(location, BODY_EXCERPT)}, which is not followed: is the address right?"
     return excerpt(answer.body[: BODY_EXCERPT * 4].decode(errors="replace"), BODY_EXCERPT) or "no body"

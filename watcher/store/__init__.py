@@ -1,1 +1,1 @@
-"""The record: jobs, transitions and deliveries, in SQLite or PostgreSQL."""
+"""The store: jobs, transitions and deliveries, in SQLite or PostgreSQL."""

@@ -15,8 +15,9 @@ def cap_waits(connection: Connection, now: datetime, longest: LongestWaits) -> i
     """Make due now what waits for too long, give up claims that hold for too long; return how many rows that were."""
     is_pending = delivery.c.state == DeliveryState.PENDING.value
     # One that was never tried waits for nothing but the time at which it came to be.
-    is_too_far = or_(
-        delivery.c.next_at > now + longest.delivery, and_(delivery.c.attempts == 0, delivery.c.next_at > now)
+    is_too_far = and_(
+        or_(delivery.c.hold_until.is_(None), delivery.c.hold_until <= now),  # what is held back waits rightly
+        or_(delivery.c.next_at > now + longest.delivery, and_(delivery.c.attempts == 0, delivery.c.next_at > now)),
     )
     statements = (
         update(job).where(job.c.due_at > now + longest.job).values(due_at=now),

@@ -7,16 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection, Engine, text
 
 from watcher.errors import ConfigurationError
+from watcher.store.address import FileAddress, parse_url
 from watcher.store.errors import in_plain_words
 from watcher.store.postgresql import Server
 from watcher.store.sqlite import BEGIN, BEGIN_WRITING, DatabaseFile
+from watcher.store.waits import USUAL_WAITS, Waits
 
-URL_RULE = "store.url: expected sqlite:////path/of/file.db or postgresql://user:password@host/database"
-"""What `connect` accepts, for error messages."""
 _ADVISORY_LOCK = 0x66_74_77
 """Any number would do, as long as every watcher uses the same."""
 
@@ -66,19 +65,17 @@ class Database:
         self.engine.dispose()
 
 
-def connect(url: str) -> Database:
+def connect(url: str, waits: Waits = USUAL_WAITS) -> Database:
     """Make ready to connect to the database at `url`, without doing so yet. Raises ConfigurationError."""
     try:
-        address = make_url(url)
-    except (ArgumentError, ValueError):
-        raise ConfigurationError(URL_RULE) from None
-    if address.drivername == "sqlite":
-        file = DatabaseFile(_path(address))
+        address = parse_url(url)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"store.url: {error}") from None
+    if isinstance(address, FileAddress):
+        file = DatabaseFile(address.path, waits)
         return Database(file.engine(), str(file.path), file)
-    if address.drivername == "postgresql":
-        server = Server(address)
-        return Database(server.engine(), server.label, server)
-    raise ConfigurationError(URL_RULE)
+    server = Server(address)
+    return Database(server.engine(), address.label, server)
 
 
 def serialise(connection: Connection) -> None:
@@ -88,10 +85,3 @@ def serialise(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-
-
-def _path(address: URL) -> Path:
-    path = address.database
-    if not path or path == ":memory:" or address.host or address.query:
-        raise ConfigurationError(URL_RULE)
-    return Path(path)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Delivery, DeliveryState, Settlement
 from watcher.domain.text import printable
 from watcher.store.rows import delivery_of, select_deliveries
-from watcher.store.schema import delivery, transition
+from watcher.store.schema import condition_event, delivery, receipt, transition
 
 _PENDING = DeliveryState.PENDING.value
 # Written into the statement: a planner that sees a parameter cannot count on the index of pending deliveries.
@@ -20,11 +32,16 @@ _PENDING_AS_SQL: ColumnElement[str] = literal_column(f"'{_PENDING}'")
 _OPEN = (DeliveryState.PENDING, DeliveryState.DEAD)
 """The states that a person may still want something done about."""
 
+_IS_TRANSITION = and_(transition.c.job == delivery.c.job, transition.c.seq == delivery.c.seq)
+_IS_CONDITION_EVENT = and_(condition_event.c.condition == delivery.c.condition, condition_event.c.seq == delivery.c.seq)
+_EVENT_AT = func.coalesce(transition.c.observed_at, condition_event.c.at)
+
 _earlier = delivery.alias("earlier")
 _is_waited_for = (
     select(_earlier.c.id)
     .where(
-        _earlier.c.job == delivery.c.job,
+        # Of the same job, or of the same condition.
+        or_(_earlier.c.job == delivery.c.job, _earlier.c.condition == delivery.c.condition),
         _earlier.c.notifier == delivery.c.notifier,
         _earlier.c.seq < delivery.c.seq,
         _earlier.c.state == _PENDING_AS_SQL,
@@ -65,7 +82,7 @@ class Selection:
     ids: tuple[int, ...] = ()
     notifier: str | None = None
     since: datetime | None = None
-    """Those of transitions observed then or later."""
+    """Those of events observed then or later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +91,14 @@ class Pending:
 
     count: int
     oldest: datetime
-    """When the oldest transition among it was observed."""
+    """When the oldest event among it was observed."""
 
 
 def pending(connection: Connection) -> dict[str, Pending]:
     """Sum up what is owed to each notifier that is owed anything."""
     rows = connection.execute(
-        select(delivery.c.notifier, func.count(), func.min(transition.c.observed_at))
-        .join(transition, and_(transition.c.job == delivery.c.job, transition.c.seq == delivery.c.seq))
+        select(delivery.c.notifier, func.count(), func.min(_EVENT_AT))
+        .select_from(delivery.outerjoin(transition, _IS_TRANSITION).outerjoin(condition_event, _IS_CONDITION_EVENT))
         .where(delivery.c.state == _PENDING_AS_SQL)
         .group_by(delivery.c.notifier)
     )
@@ -107,13 +124,39 @@ def claim(connection: Connection, due: Mapping[str, int], now: datetime, until: 
     if not claimed:
         return []
     statement = select_deliveries().where(delivery.c.id.in_(claimed)).order_by(delivery.c.next_at, delivery.c.id)
-    return list(map(delivery_of, connection.execute(statement)))
+    return _with_receipts(connection, list(map(delivery_of, connection.execute(statement))))
+
+
+def _with_receipts(connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    subjects = {each.event.subject for each in deliveries}
+    known = {
+        (notifier, subject): value
+        for notifier, subject, value in connection.execute(
+            select(receipt.c.notifier, receipt.c.subject, receipt.c.receipt).where(
+                receipt.c.notifier.in_({each.notifier for each in deliveries}), receipt.c.subject.in_(subjects)
+            )
+        )
+    }
+    if not known:
+        return list(deliveries)
+    return [replace(each, previous_receipt=known.get((each.notifier, each.event.subject))) for each in deliveries]
 
 
 def settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
     """Write what attempts came to, where the claim still holds."""
     rows = [_settled(settlement) for settlement in sorted(settlements, key=lambda each: each.delivery.id)]
     connection.execute(_SETTLE, rows)
+    for settlement in settlements:
+        if settlement.receipt is not None:
+            _keep_receipt(connection, settlement, settlement.receipt)
+
+
+def _keep_receipt(connection: Connection, settlement: Settlement, value: str) -> None:
+    notifier, subject = settlement.delivery.notifier, settlement.delivery.event.subject
+    is_its = and_(receipt.c.notifier == notifier, receipt.c.subject == subject)
+    values = {"receipt": value, "updated_at": settlement.next_at}
+    if not connection.execute(update(receipt).where(is_its).values(values)).rowcount:
+        connection.execute(insert(receipt).values(notifier=notifier, subject=subject, **values))
 
 
 def list_deliveries(
@@ -181,8 +224,9 @@ def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
     if selection.notifier is not None:
         conditions.append(delivery.c.notifier == selection.notifier)
     if selection.since is not None:
-        is_its = and_(transition.c.job == delivery.c.job, transition.c.seq == delivery.c.seq)
-        conditions.append(select(transition.c.seq).where(is_its, transition.c.observed_at >= selection.since).exists())
+        of_job = select(transition.c.seq).where(_IS_TRANSITION, transition.c.observed_at >= selection.since)
+        of_condition = select(condition_event.c.seq).where(_IS_CONDITION_EVENT, condition_event.c.at >= selection.since)
+        conditions.append(or_(of_job.exists(), of_condition.exists()))
     return conditions
 
 

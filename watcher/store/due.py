@@ -50,31 +50,33 @@ class DueJobs:
     """Whether others are due as well, and just these are meant."""
 
 
-def find_due(connection: Connection, takes: Mapping[str, ClaimRequest], now: datetime) -> list[DueJobs]:
+def find_due(
+    connection: Connection, takes: Mapping[str, ClaimRequest], now: datetime, ranked: int = RANKED_AT_ONCE
+) -> list[DueJobs]:
     """Find what is to be taken of each source that has anything due."""
-    found = (_find(connection, source, take, now) for source, take in takes.items() if take.limit > 0)
+    found = (_find(connection, source, take, now, ranked) for source, take in takes.items() if take.limit > 0)
     return [due for due in found if due.numbers]
 
 
-def claim_due(connection: Connection, found: Iterable[DueJobs]) -> list[Job]:
+def claim_due(connection: Connection, found: Iterable[DueJobs], chosen: int = CHOSEN_AT_ONCE) -> list[Job]:
     """Take what `find_due` found; the same jobs, unless somebody was faster."""
     jobs: list[Job] = []
     for due in found:
         # A database returns changed rows in any order, and no longer knows when they were due.
         place = {number: index for index, number in enumerate(due.numbers)}
         # Each row is read as it comes: ten thousand of them would take as much memory again as the jobs.
-        taken = [(place.get(row[0], len(place)), job_of(row[1:])) for row in _taken(connection, due)]
+        taken = [(place.get(row[0], len(place)), job_of(row[1:])) for row in _taken(connection, due, chosen)]
         jobs += [each for _, each in sorted(taken, key=itemgetter(0))]
     return jobs
 
 
-def _find(connection: Connection, source: str, take: ClaimRequest, now: datetime) -> DueJobs:
+def _find(connection: Connection, source: str, take: ClaimRequest, now: datetime, compared: int) -> DueJobs:
     until = now + take.ahead
     if take.ahead and not _numbers(connection, source, now, 1):
         return DueJobs(source, (), until, take.next_due)
     if take.urgency is None:
         return DueJobs(source, _numbers(connection, source, until, take.limit), until, take.next_due)
-    ranked = _ranked(connection, source, until, take.urgency)
+    ranked = _ranked(connection, {"of_source": source, "until": until, "room": compared}, take.urgency)
     return DueJobs(source, ranked[: take.limit], until, take.next_due, is_choice=len(ranked) > take.limit)
 
 
@@ -82,20 +84,19 @@ def _numbers(connection: Connection, source: str, until: datetime, room: int) ->
     return connection.scalars(_DUE, {"of_source": source, "until": until, "room": room}).all()
 
 
-def _ranked(connection: Connection, source: str, until: datetime, urgency: Callable[[Job], float]) -> Sequence[int]:
-    wanted = {"of_source": source, "until": until, "room": RANKED_AT_ONCE}
+def _ranked(connection: Connection, wanted: Mapping[str, Any], urgency: Callable[[Job], float]) -> Sequence[int]:
     rows = connection.execute(_DUE_IN_FULL, wanted).all()
     urgencies = {row[0]: urgency(job_of(row[1:])) for row in rows}
     return sorted(urgencies, key=urgencies.__getitem__, reverse=True)
 
 
-def _taken(connection: Connection, due: DueJobs) -> Iterator[Row[Any]]:
+def _taken(connection: Connection, due: DueJobs, at_once: int) -> Iterator[Row[Any]]:
     wanted = {"of_source": due.source, "until": due.until, "next_due": due.next_due}
     if not due.is_choice:
         yield from connection.execute(_TAKE_FIRST, wanted | {"room": len(due.numbers)})
         return
     # In the order in which others lock rows too, so that neither waits for the other for ever.
     numbers = sorted(due.numbers)
-    for start in range(0, len(numbers), CHOSEN_AT_ONCE):
-        chosen = {"numbers": numbers[start : start + CHOSEN_AT_ONCE]}
+    for start in range(0, len(numbers), at_once):
+        chosen = {"numbers": numbers[start : start + at_once]}
         yield from connection.execute(_TAKE_CHOSEN, wanted | chosen)

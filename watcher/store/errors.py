@@ -24,6 +24,19 @@ STATEMENT_SECONDS = 8
 _LONGEST_COMPLAINT = 300
 _DAMAGED = "restore it from a backup, or move it away and start anew"
 
+NO_SHARED_MEMORY = (
+    "is on a file system where processes cannot share memory (a network file system, or some FUSE and 9p mounts),"
+    " which SQLite's write-ahead log needs: put it on a local disk, or use PostgreSQL for the store"
+)
+_SHARED_MEMORY_CODES = frozenset(
+    {
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_IOERR_SHMLOCK,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+    }
+)
+
 _SQLITE: Mapping[int, str] = {
     sqlite3.SQLITE_BUSY: f"is locked by another process and stayed so for {BUSY_SECONDS} s",
     sqlite3.SQLITE_LOCKED: "is locked by another connection",
@@ -40,10 +53,13 @@ _SQLITE_FOR_GOOD: Mapping[int, str] = {
 # By SQLSTATE, or the class that it begins with: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRESQL: Mapping[str, str] = {
     "08": "cannot be reached: the connection failed",
-    "25006": "is read-only",
+    "25006": "is read-only: perhaps another server has taken over, and this address still leads to the old one",
+    "26": "has forgotten a statement that was prepared: the connection led to another server",
     "28": "refuses the user or the password",
     "3D000": "does not exist: create it first",
+    "3F": "has no schema for the tables: the search_path of the user names none that exists",
     "40": "was busy with a conflicting change of another process",
+    "42P05": "has already prepared such a statement: the connection led to another server",
     "42501": "refuses permission: the user needs rights to its tables, and to create them at the first start",
     "53": "is out of resources",
     "53100": "cannot grow: the disk is full; free some space",
@@ -55,6 +71,8 @@ _POSTGRESQL: Mapping[str, str] = {
     "XX": f"is damaged, or has failed inside: {_DAMAGED}",
 }
 _FOR_GOOD = {"XX"}
+STALE_CONNECTION = frozenset({"25006", "26000", "42P05"})
+"""SQLSTATEs after which only a new connection helps: it led to a server that stands by now, or to another one."""
 
 
 @contextmanager
@@ -86,7 +104,10 @@ def _translate(error: DBAPIError, label: str) -> StoreError:
 
 def _translate_sqlite(cause: sqlite3.Error, label: str) -> StoreError:
     # The low byte is the kind; the rest only refines it. An error of the driver itself has no code.
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    refined = getattr(cause, "sqlite_errorcode", 0)
+    if refined in _SHARED_MEMORY_CODES:
+        return StoreUnusableError(f"the database {label} {NO_SHARED_MEMORY}")
+    code = refined & 0xFF
     if code in _SQLITE:
         return StoreUnavailableError(f"the database {label} {_SQLITE[code]}")
     told = _SQLITE_FOR_GOOD.get(code, f"cannot be used: {_complaint(cause)}")

@@ -21,15 +21,15 @@ from sqlalchemy import (
     update,
 )
 
-from watcher.domain.conditions import OWN_SOURCE
-from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec
+from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.overview import UNSEEN
-from watcher.domain.states import is_terminal
+from watcher.domain.states import TERMINAL, named_state
 from watcher.domain.transitions import Transition
 from watcher.store.database import serialise
-from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, facts_of, job_of, text_of_labels, transition_of
+from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of
 from watcher.store.schema import job, transition
 
+_STANDING = (job.c.status, job.c.state, job.c.seq, job.c.described_seq)
 KEYS_AT_ONCE = 500
 """How many keys one statement looks up; databases limit the parameters of a statement."""
 
@@ -39,7 +39,7 @@ class UpsertResult:
     """How many jobs an upsert changed."""
 
     added: int
-    """Those that the record had not held."""
+    """Those that the store had not held."""
     updated: int
     """Those whose name or labels are others now."""
     revived: int
@@ -48,7 +48,7 @@ class UpsertResult:
 
 def list_jobs(connection: Connection, *, include_removed: bool = False) -> list[Job]:
     """Return the watched jobs by source and id, on request also those that are watched no more."""
-    statement = select(*JOB_COLUMNS).where(job.c.source != OWN_SOURCE).order_by(job.c.source, job.c.job_id)
+    statement = select(*JOB_COLUMNS).order_by(job.c.source, job.c.job_id)
     if not include_removed:
         statement = statement.where(job.c.removed_at.is_(None))
     return list(map(job_of, connection.execute(statement)))
@@ -61,7 +61,7 @@ def page_of_jobs(
 
     The status is that of a transition, or UNSEEN.
     """
-    statement = select(*JOB_COLUMNS).where(job.c.source != OWN_SOURCE, job.c.removed_at.is_(None))
+    statement = select(*JOB_COLUMNS).where(job.c.removed_at.is_(None))
     if after is not None:
         statement = statement.where(tuple_(job.c.source, job.c.job_id) > tuple_(after.source, after.id))
     if source is not None:
@@ -75,7 +75,7 @@ def count_jobs(connection: Connection) -> dict[tuple[str, str | None], int]:
     """Count the watched jobs by source and status, which is None for those that were not seen yet."""
     statement = (
         select(job.c.source, job.c.status, func.count())
-        .where(job.c.source != OWN_SOURCE, job.c.removed_at.is_(None))
+        .where(job.c.removed_at.is_(None))
         .group_by(job.c.source, job.c.status)
     )
     return {(source, status): count for source, status, count in connection.execute(statement)}
@@ -83,9 +83,19 @@ def count_jobs(connection: Connection) -> dict[tuple[str, str | None], int]:
 
 def lingering(connection: Connection, limits: Mapping[str, timedelta], now: datetime) -> list[Job]:
     """Return the watched jobs that have been in a status for longer than its limit."""
-    too_long = [and_(job.c.status == status, job.c.status_since <= now - limit) for status, limit in limits.items()]
-    statement = select(*JOB_COLUMNS).where(job.c.source != OWN_SOURCE, job.c.removed_at.is_(None), or_(*too_long))
+    too_long = [and_(_is_meant(word), job.c.status_since <= now - limit) for word, limit in limits.items()]
+    statement = select(*JOB_COLUMNS).where(job.c.removed_at.is_(None), or_(*too_long))
     return list(map(job_of, connection.execute(statement))) if limits else []
+
+
+def _is_meant(word: str) -> ColumnElement[bool]:
+    """Tell whether a job is in the status or in the state that a word names."""
+    state = named_state(word)
+    return (
+        job.c.status == word
+        if state is None
+        else or_(job.c.status == word, and_(job.c.state == state.value, job.c.described_seq == job.c.seq))
+    )
 
 
 def find_job(connection: Connection, key: JobKey, *, include_removed: bool = True) -> Job | None:
@@ -109,18 +119,6 @@ def history(connection: Connection, key: JobKey) -> list[Transition]:
     return list(map(transition_of, connection.execute(statement)))
 
 
-def last_facts(connection: Connection, keys: Collection[JobKey] | None = None) -> dict[JobKey, JobFacts]:
-    """Return what the last transition of each job said, for those that have one; None: of every watched job."""
-    last = (transition.c.job == job.c.id) & (transition.c.seq == job.c.seq)
-    statement = select(job.c.source, job.c.job_id, transition.c.facts).join_from(job, transition, last)
-    is_watched = and_(job.c.source != OWN_SOURCE, job.c.removed_at.is_(None))
-    found: dict[JobKey, JobFacts] = {}
-    for is_meant in [is_watched] if keys is None else _have_keys(keys):
-        rows = connection.execute(statement.where(is_meant))
-        found |= {JobKey(source, job_id): facts_of(facts) for source, job_id, facts in rows}
-    return found
-
-
 def remove_job(connection: Connection, key: JobKey, now: datetime) -> bool:
     """Watch the job no more; tell whether it was watched."""
     removal = update(job).where(_has_key(key), job.c.removed_at.is_(None)).values(removed_at=now, due_at=None)
@@ -133,7 +131,17 @@ def upsert_jobs(
     """Watch these jobs; the last one counts where a key comes twice."""
     serialise(connection)  # two processes may bring the same new job
     wanted = {spec.key: spec for spec in specs}
-    known = rows_by_key(connection, wanted, job.c.name, job.c.labels, job.c.status, job.c.removed_at)
+    known = rows_by_key(
+        connection,
+        wanted,
+        job.c.name,
+        job.c.labels,
+        job.c.status,
+        job.c.state,
+        job.c.seq,
+        job.c.described_seq,
+        job.c.removed_at,
+    )
     if added := [_new_row(spec, now) for spec in wanted.values() if spec.key not in known]:
         connection.execute(insert(job), added)
     _assert(connection, [row.id for row in known.values()], now)
@@ -142,7 +150,7 @@ def upsert_jobs(
     for key, row in sorted(known.items(), key=lambda item: int(item[1].id)):
         changes = _news(wanted[key], row)
         updated += bool(changes)
-        is_revived, is_over = row.removed_at is not None, is_terminal(row.status)
+        is_revived, is_over = row.removed_at is not None, _has_ended(row)
         if is_revived:
             revived += 1
             changes |= {"removed_at": None, "failures": 0, "missing": 0, "last_error": None}
@@ -154,7 +162,7 @@ def upsert_jobs(
 
 
 def rows_by_key(connection: Connection, keys: Collection[JobKey], *columns: Column[Any]) -> dict[JobKey, Row[Any]]:
-    """Look up the `id` and the columns given of every job that the record holds."""
+    """Look up the `id` and the columns given of every job that the store holds."""
     found: dict[JobKey, Row[Any]] = {}
     for is_meant in _have_keys(keys):
         rows = connection.execute(select(job.c.source, job.c.job_id, job.c.id, *columns).where(is_meant))
@@ -170,6 +178,11 @@ def _have_keys(keys: Collection[JobKey]) -> Iterator[ColumnElement[bool]]:
     for source, ids in by_source.items():
         for start in range(0, len(ids), KEYS_AT_ONCE):
             yield and_(job.c.source == source, job.c.job_id.in_(ids[start : start + KEYS_AT_ONCE]))
+
+
+def _has_ended(row: Row[Any]) -> bool:
+    state = row.state if row.described_seq == row.seq else row.status
+    return state in TERMINAL
 
 
 def _assert(connection: Connection, numbers: Collection[int], now: datetime) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, column, inspect, select, table, text
 
 from watcher.errors import StoreUnavailableError, StoreUnusableError
 from watcher.store.database import Database, serialise
-from watcher.store.errors import BUSY_SECONDS
+from watcher.store.errors import BUSY_SECONDS, NO_SHARED_MEMORY
 from watcher.store.schema import HEAD, OLDEST_READER, REVISIONS, VERSION_TABLE, metadata
 
 _RETRY_SECONDS = 0.05
@@ -26,6 +26,7 @@ def make_ready(database: Database) -> None:
     if database.path:
         _check_writable(database.path)
     with database.reading() as connection:
+        _check_encoding(connection, database.label)
         found = _revision(connection, database.label)
     if found != HEAD:
         _migrate(database)
@@ -88,6 +89,17 @@ def _oldest_reader(connection: Connection) -> str | None:
     return said
 
 
+def _check_encoding(connection: Connection, label: str) -> None:
+    """Refuse a database that cannot hold every text: a job that has such a text could never be recorded."""
+    if connection.dialect.name == "postgresql":
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+        if encoding != "UTF8":
+            raise StoreUnusableError(
+                f"the database {label} has the encoding {encoding}, which cannot hold every text that a job may have:"
+                " create one with ENCODING 'UTF8' TEMPLATE template0"
+            )
+
+
 def _check_writable(path: Path) -> None:
     directory = path.parent
     try:
@@ -118,9 +130,12 @@ def _use_write_ahead_log(database: Database) -> None:
     while True:
         try:
             with database.outside_transactions() as connection:
-                if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
-                    connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-                return
+                if connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal":
+                    return
+                # SQLite says which mode it is in now, and raises nothing where it cannot do what was asked for.
+                if connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar() == "wal":
+                    return
+                raise StoreUnusableError(f"the database {database.label} {NO_SHARED_MEMORY}")
         except StoreUnavailableError:
             # SQLite does not wait for its turn to switch, when another process is just opening the file.
             if time.monotonic() > deadline:

@@ -1,61 +1,65 @@
-"""PostgreSQL: how a server is reached, and how long it may keep us waiting."""
+"""PostgreSQL: how a server is reached, what each transaction relies on, and how long it may keep us waiting."""
 
 from __future__ import annotations
 
 import os
+import re
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 
-from watcher.errors import ConfigurationError
-from watcher.store.errors import BUSY_SECONDS, STATEMENT_SECONDS
+from watcher.store.address import ServerAddress
+from watcher.store.errors import BUSY_SECONDS, STALE_CONNECTION, STATEMENT_SECONDS
 
 if TYPE_CHECKING:
     import psycopg
 
 VANISHED_SECONDS = 4
 """How long to wait for a sign of life: from a server that is to be connected to, or that is connected and silent."""
-_SECRETS = ("password", "sslpassword")
-"""Parameters of a URL that nobody may see."""
+_PINNED = {
+    # The driver reads times in no other style.
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "timezone": "UTC",
+    # SQLAlchemy asks for it once, and writes text by it from then on.
+    "standard_conforming_strings": "on",
+    "bytea_output": "hex",
+}
+"""Settings that a server, a role, a database or a variable such as PGDATESTYLE may have changed."""
+_LIMITS = {"lock_timeout": f"{BUSY_SECONDS}s", "statement_timeout": f"{STATEMENT_SECONDS}s"}
+"""Settings that the `options` of the URL may change."""
+_OPTION = re.compile(r"(?:-c\s*|--)([A-Za-z_.-]+)\s*=")
 
 
 class Server:
-    """A server, and the one connection to it."""
+    """A server, and the one connection to it.
 
-    def __init__(self, address: URL) -> None:
-        """Raises ConfigurationError when there is no driver, or the URL is not what it seems."""
-        if "@" in f"{address.host}{address.database}":
-            # What follows the first @ of a password has been taken for these, and would be shown.
-            raise ConfigurationError("store.url: write an @ in the user name or the password as %40, a / as %2F")
-        try:
-            import psycopg  # noqa: F401 - only to know whether it is there
-        except ImportError:
-            raise ConfigurationError(
-                "store.url: PostgreSQL needs a driver: install finetune-watcher[postgresql]"
-            ) from None
-        # SQLAlchemy masks only a password in its usual place.
-        self._secrets = {name: value for name in _SECRETS if (value := _parameter(address, name))}
-        self._address = address.difference_update_query(_SECRETS)
+    Whatever our statements rely on is set anew in each transaction: behind a pooler such as PgBouncer, what one
+    transaction sets for the session is not there in the next one, but in the transactions of others.
+    """
+
+    def __init__(self, address: ServerAddress, vanished_seconds: int = VANISHED_SECONDS) -> None:
+        self._parameters = {**_bounds(vanished_seconds), **address.parameters, "client_encoding": "UTF8"}
+        self._begin_statement = _begin_with(_PINNED | _limits(address.parameters))
         self._connection: psycopg.Connection | None = None
-
-    @property
-    def label(self) -> str:
-        """Its address without what is secret."""
-        return self._address.set(query={}).render_as_string(hide_password=True)
 
     def engine(self) -> Engine:
         """Make the engine, without connecting yet."""
         engine = create_engine(
-            self._address.set(drivername="postgresql+psycopg"),
-            connect_args=_bounds(self._address) | self._secrets,
+            "postgresql+psycopg://",
+            connect_args=self._parameters,
             pool_pre_ping=True,
             pool_size=1,
             max_overflow=0,
             hide_parameters=True,
+            use_native_hstore=False,
         )
-        event.listen(engine, "connect", self._note)
+        event.listen(engine, "connect", self._set_up)
+        event.listen(engine, "begin", self._begin)
+        event.listen(engine, "handle_error", _note_stale_connection)
         return engine
 
     def check(self) -> None:
@@ -74,26 +78,46 @@ class Server:
                 with socket.socket(fileno=os.dup(self._connection.fileno())) as connection:
                     connection.shutdown(socket.SHUT_RDWR)
 
-    def _note(self, connection: psycopg.Connection, _store: Any) -> None:
+    def _set_up(self, connection: psycopg.Connection, _store: Any) -> None:
         self._connection = connection
+        connection.autocommit = True  # transactions are begun by us, below
+        row = connection.execute("SELECT pg_backend_pid()").fetchone()
+        if row != (connection.info.backend_pid,):
+            # A pooler answers in place of the server, and may give each transaction another one: a statement that
+            # was prepared on one server is unknown on the next.
+            connection.prepare_threshold = None
+
+    def _begin(self, connection: Connection) -> None:
+        connection.exec_driver_sql(self._begin_statement)
 
 
-def _bounds(address: URL) -> dict[str, Any]:
-    options = f"-c lock_timeout={BUSY_SECONDS}s -c statement_timeout={STATEMENT_SECONDS}s"
-    bounds = {
-        "connect_timeout": VANISHED_SECONDS,
+def _note_stale_connection(context: ExceptionContext) -> None:
+    """Have the connection closed that leads to a server that is no longer the right one."""
+    if getattr(context.original_exception, "sqlstate", None) in STALE_CONNECTION:
+        context.is_disconnect = True
+
+
+def _begin_with(settings: Mapping[str, str]) -> str:
+    # In one message, which costs no more time than BEGIN alone. The statements rely on each seeing what others have
+    # committed before it, whatever the default isolation is here.
+    pins = "".join(f"; SET LOCAL {name} = '{value}'" for name, value in settings.items())
+    return f"BEGIN ISOLATION LEVEL READ COMMITTED{pins}"
+
+
+def _limits(parameters: Mapping[str, str]) -> dict[str, str]:
+    wished = {name.lower().replace("-", "_") for name in _OPTION.findall(parameters.get("options", ""))}
+    return {name: value for name, value in _LIMITS.items() if name not in wished}
+
+
+def _bounds(vanished_seconds: int) -> dict[str, str]:
+    """Return parameters that the URL may change."""
+    return {
+        "fallback_application_name": "finetune-watcher",
+        "connect_timeout": str(vanished_seconds),
         # A server that vanished without a word is noticed by these, and not after a quarter of an hour: by the one
         # when it does not acknowledge what we sent, by the others when we wait for its answer.
-        "tcp_user_timeout": VANISHED_SECONDS * 1000,
-        "keepalives_idle": 1,
-        "keepalives_interval": 1,
-        "keepalives_count": VANISHED_SECONDS - 1,
+        "tcp_user_timeout": str(vanished_seconds * 1000),
+        "keepalives_idle": "1",
+        "keepalives_interval": "1",
+        "keepalives_count": str(vanished_seconds - 1),
     }
-    # What the URL asks for comes last, and wins.
-    wished = {name: value for name, value in bounds.items() if name not in address.query}
-    return {**wished, "options": f"{options} {_parameter(address, 'options')}".rstrip()}
-
-
-def _parameter(address: URL, name: str) -> str:
-    value = address.query.get(name, "")
-    return value if isinstance(value, str) else value[-1]

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 
-from watcher.domain.conditions import OWN_SOURCE
 from watcher.domain.states import TERMINAL
 from watcher.store.database import serialise
-from watcher.store.schema import delivery, job, transition
+from watcher.store.schema import condition_event, delivery, job, receipt, transition
 
-BATCH = 500
-"""How many rows one transaction deletes of each table, so that nobody waits long for it."""
+BATCH = 200
+"""How many rows one transaction looks at, so that nobody waits long for it."""
 
-_HAS_ENDED = job.c.status.in_([status.value for status in TERMINAL])
+_STATE: ColumnElement[str] = case((job.c.described_seq == job.c.seq, job.c.state), else_=job.c.status)
+# Not as a list: SQLAlchemy refuses one in a statement that is executed for many rows.
+_HAS_ENDED = or_(*[literal(state.value) == _STATE for state in sorted(TERMINAL)])
 
 
-def prune(connection: Connection, before: datetime) -> int:
-    """Delete up to a batch of each kind of what is over since before then; return how many rows that was.
+class Pruning:
+    """One walk through what is old, in small transactions: each row is looked at once.
 
     What is over: settled deliveries, then transitions without any delivery left, both only of jobs that have ended
     or are watched no more, and of conditions; then such jobs as are watched no more, or have ended and were not
@@ -27,48 +45,106 @@ def prune(connection: Connection, before: datetime) -> int:
     A job that has ended stays while somebody asserts it: without its row, whoever lists it would bring it as a new
     job, and its end would be told once more.
     """
-    serialise(connection)  # nobody may assert meanwhile what is being deleted
-    return (
-        _prune_deliveries(connection, before) + _prune_transitions(connection, before) + _prune_jobs(connection, before)
-    )
 
+    def __init__(self, before: datetime, batch: int = BATCH) -> None:
+        """What is over since before then is forgotten."""
+        self._before = before
+        self._batch = batch
+        self._passed: Sequence[Any] | None = None
+        """Where the walk through the present table has come to."""
+        self._steps: list[Callable[[Connection], int]] = [
+            self._deliveries,
+            self._transitions,
+            self._condition_events,
+            self._jobs,
+            self._receipts,
+        ]
 
-def _prune_deliveries(connection: Connection, before: datetime) -> int:
-    old = (
-        select(delivery.c.id)
-        .where(delivery.c.settled_at < before, _is_of_job_that_is_over(delivery.c.job))
-        .order_by(delivery.c.settled_at)
-        .limit(BATCH)
-    )
-    return connection.execute(delete(delivery).where(delivery.c.id.in_(old))).rowcount
+    @property
+    def is_done(self) -> bool:
+        """Tell whether every row was looked at."""
+        return not self._steps
 
+    def prune(self, connection: Connection) -> int:
+        """Look at the next batch; return how many rows of it were deleted."""
+        serialise(connection)  # nobody may assert meanwhile what is being deleted
+        return self._steps[0](connection)
 
-def _prune_transitions(connection: Connection, before: datetime) -> int:
-    is_its = and_(delivery.c.job == transition.c.job, delivery.c.seq == transition.c.seq)
-    old = (
-        select(transition.c.job, transition.c.seq)
-        .where(
-            transition.c.observed_at < before,
-            _is_of_job_that_is_over(transition.c.job),
-            ~select(delivery.c.id).where(is_its).exists(),
+    def _deliveries(self, connection: Connection) -> int:
+        old = self._next(connection, (delivery.c.settled_at, delivery.c.id), delivery.c.settled_at < self._before)
+        is_over = or_(delivery.c.job.is_(None), _is_of_job_that_is_over(delivery.c.job))
+        return _delete(connection, delivery, delivery.c.id.in_([row.id for row in old]), is_over)
+
+    def _transitions(self, connection: Connection) -> int:
+        order = (transition.c.observed_at, transition.c.job, transition.c.seq)
+        old = self._next(connection, order, transition.c.observed_at < self._before)
+        if not old:
+            return 0
+        return connection.execute(_DELETE_TRANSITION, [{"of_job": row.job, "number": row.seq} for row in old]).rowcount
+
+    def _condition_events(self, connection: Connection) -> int:
+        order = (condition_event.c.at, condition_event.c.condition, condition_event.c.seq)
+        old = self._next(connection, order, condition_event.c.at < self._before)
+        if not old:
+            return 0
+        rows = [{"of_condition": row.condition, "number": row.seq} for row in old]
+        return connection.execute(_DELETE_CONDITION_EVENT, rows).rowcount
+
+    def _receipts(self, connection: Connection) -> int:
+        order = (receipt.c.notifier, receipt.c.subject)
+        old = self._next(connection, order, receipt.c.updated_at < self._before)
+        rows = [{"of_notifier": row.notifier, "of_subject": row.subject} for row in old]
+        return connection.execute(_DELETE_RECEIPT, rows).rowcount if rows else 0
+
+    def _jobs(self, connection: Connection) -> int:
+        has_history = select(transition.c.seq).where(transition.c.job == job.c.id).exists()
+        # When it ended its last transition tells, which is there until then.
+        is_wanted_no_more = and_(
+            job.c.removed_at.is_(None), _HAS_ENDED, func.coalesce(job.c.asserted_at, job.c.added_at) < self._before
         )
-        .order_by(transition.c.observed_at)
-        .limit(BATCH)
-    )
-    return connection.execute(delete(transition).where(tuple_(transition.c.job, transition.c.seq).in_(old))).rowcount
+        rows = self._next(connection, (job.c.id,))
+        is_old = or_(job.c.removed_at < self._before, is_wanted_no_more)
+        return _delete(connection, job, job.c.id.in_([row.id for row in rows]), is_old, ~has_history)
+
+    def _next(
+        self, connection: Connection, order: Sequence[Column[Any]], *conditions: ColumnElement[bool]
+    ) -> Sequence[Row[Any]]:
+        """Return the next rows of a table; the walk goes on to the next table after the last ones."""
+        statement = select(*order).where(*conditions).order_by(*order).limit(self._batch)
+        if self._passed:
+            # With the types of the columns: a tuple does not hand them on, and SQLite compares moments as text.
+            passed = [literal(value, column.type) for column, value in zip(order, self._passed, strict=True)]
+            statement = statement.where(tuple_(*order) > tuple_(*passed))
+        rows = connection.execute(statement).all()
+        self._passed = tuple(rows[-1]) if len(rows) == self._batch else None
+        if self._passed is None:
+            del self._steps[0]
+        return rows
 
 
-def _prune_jobs(connection: Connection, before: datetime) -> int:
-    has_history = select(transition.c.seq).where(transition.c.job == job.c.id).exists()
-    # When it ended its last transition tells, which is there until then.
-    is_wanted_no_more = and_(
-        job.c.removed_at.is_(None), _HAS_ENDED, func.coalesce(job.c.asserted_at, job.c.added_at) < before
-    )
-    old = select(job.c.id).where(or_(job.c.removed_at < before, is_wanted_no_more), ~has_history).limit(BATCH)
-    return connection.execute(delete(job).where(job.c.id.in_(old))).rowcount
+def _delete(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> int:
+    return connection.execute(delete(table).where(*conditions)).rowcount
 
 
 def _is_of_job_that_is_over(number: ColumnElement[int]) -> ColumnElement[bool]:
-    # The state of a condition stands in its row; that it came and went years ago is of no use to anybody.
-    is_over = or_(_HAS_ENDED, job.c.removed_at.is_not(None), job.c.source == OWN_SOURCE)
+    is_over = or_(_HAS_ENDED, job.c.removed_at.is_not(None))
     return select(job.c.id).where(job.c.id == number, is_over).exists()
+
+
+# One by one: SQLite would look through the whole table for pairs out of a list.
+_DELETE_TRANSITION = delete(transition).where(
+    transition.c.job == bindparam("of_job"),
+    transition.c.seq == bindparam("number"),
+    _is_of_job_that_is_over(transition.c.job),
+    ~select(delivery.c.id).where(delivery.c.job == transition.c.job, delivery.c.seq == transition.c.seq).exists(),
+)
+_DELETE_CONDITION_EVENT = delete(condition_event).where(
+    condition_event.c.condition == bindparam("of_condition"),
+    condition_event.c.seq == bindparam("number"),
+    ~select(delivery.c.id)
+    .where(delivery.c.condition == condition_event.c.condition, delivery.c.seq == condition_event.c.seq)
+    .exists(),
+)
+_DELETE_RECEIPT = delete(receipt).where(
+    receipt.c.notifier == bindparam("of_notifier"), receipt.c.subject == bindparam("of_subject")
+)

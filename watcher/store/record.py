@@ -1,19 +1,20 @@
-"""What polls learned: a job's new state, its transition and the deliveries owed for it."""
+"""What polls learned: a job's new state, its events and the deliveries owed for them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
-from watcher.domain.deliveries import SERVICE_RETRY_POLICY, DeliveryState
 from watcher.domain.jobs import JobKey
 from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Change
+from watcher.store.conditions import record_findings
 from watcher.store.jobs import rows_by_key
-from watcher.store.rows import row_of_transition
+from watcher.store.notifications import row_of_planned
+from watcher.store.rows import row_of_transition, text_of_facts
 from watcher.store.schema import delivery, job, transition
 
 _Numbers = dict[JobKey, int]
@@ -32,6 +33,8 @@ def record(connection: Connection, changes: Sequence[Change]) -> set[JobKey]:
     late |= _move(connection, [change for change in known if change.transition], numbers)
     if rest := [_state(change, numbers) for change in known if not change.transition and change.job.key not in late]:
         connection.execute(_UPDATE, rest)
+    findings = [each for change in known if change.job.key not in late for each in change.conditions]
+    record_findings(connection, findings, watcher="")
     return late
 
 
@@ -88,8 +91,9 @@ def _keep(connection: Connection, moves: Sequence[Change], numbers: _Numbers) ->
     if not kept:
         return
     connection.execute(insert(transition), [row_of_transition(number, news) for number, news, _ in kept])
-    if recipients := [row for number, news, notifiers in kept for row in _owed(number, news, notifiers)]:
-        connection.execute(insert(delivery), recipients)
+    owed = [row_of_planned(each, news, job=number) for number, news, planned in kept for each in planned]
+    if owed:
+        connection.execute(insert(delivery), owed)
 
 
 def _state(change: Change, numbers: _Numbers) -> dict[str, Any]:
@@ -107,20 +111,8 @@ def _state(change: Change, numbers: _Numbers) -> dict[str, Any]:
         "forecast_at": forecast and forecast.at,
         "forecast_basis": forecast and forecast.basis.value,
         "forecast_made_at": forecast and forecast.made_at,
+        "described_seq": now.seq,
+        "state": now.state and now.state.value,
+        "is_since_exact": now.is_since_exact,
+        "facts": now.facts and text_of_facts(now.facts),
     }
-
-
-def _owed(number: int, news: Transition, notifiers: Collection[str]) -> list[dict[str, Any]]:
-    give_up_at = news.observed_at + SERVICE_RETRY_POLICY.give_up_after
-    return [
-        {
-            "job": number,
-            "seq": news.seq,
-            "notifier": notifier,
-            "state": DeliveryState.PENDING.value,
-            "attempts": 0,
-            "next_at": news.observed_at,
-            "give_up_at": give_up_at,
-        }
-        for notifier in notifiers
-    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    Boolean,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
@@ -17,7 +18,7 @@ from sqlalchemy import (
 
 from watcher.store.columns import AnyText, Number, UtcTime
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
@@ -54,6 +55,12 @@ job = Table(
     Column("forecast_at", UtcTime),
     Column("forecast_basis", Text),  # with it, there is a forecast
     Column("forecast_made_at", UtcTime),
+    # An older program moves a job and leaves what follows: that holds only while `described_seq` is `seq`.
+    Column("described_seq", Number),
+    Column("state", Text),
+    Column("is_since_exact", Boolean),
+    Column("origin", Text),  # who wants it watched: config, command, api, rule:NAME; null: not known
+    Column("facts", Text),  # JSON: what the last observation said
     UniqueConstraint("source", "job_id", name="job_key"),
     sqlite_autoincrement=True,
 )
@@ -81,15 +88,53 @@ transition = Table(
     Column("labels", Text, nullable=False),  # JSON
     Column("facts", Text, nullable=False),  # JSON
     Column("document", Text, nullable=False),  # JSON, as the API gave it
+    Column("state", Text),  # null: as above
+    Column("previous_state", Text),
+    Column("is_previous_exact", Boolean),
+    Column("event_word", Text),  # null: the status
+    Column("happened_at", UtcTime),  # when the service says that the status began
+    Column("more_facts", Text),  # JSON; older programs refuse facts that they do not know
     UniqueConstraint("event_id", name="transition_event_id"),
 )
 Index("transition_observed_at", transition.c.observed_at)
+
+condition = Table(
+    "condition",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("subject", AnyText, nullable=False),
+    Column("state", AnyText),  # the one that was told last; null: none
+    Column("seq", Number, nullable=False),
+    Column("good_at", UtcTime),  # when a watcher last found all well
+    Column("good_by", Text),
+    UniqueConstraint("subject", name="condition_subject"),
+    sqlite_autoincrement=True,
+)
+
+condition_event = Table(
+    "condition_event",
+    metadata,
+    Column("condition", Number, ForeignKey("condition.id", name="condition_event_condition"), primary_key=True),
+    Column("seq", Number, primary_key=True, autoincrement=False),
+    Column("event_id", Text, nullable=False),
+    Column("state", AnyText, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("title", AnyText, nullable=False),
+    Column("is_good", Boolean, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("labels", Text, nullable=False),  # JSON
+    Column("facts", Text, nullable=False),  # JSON
+    Column("data", Text, nullable=False),  # JSON
+    UniqueConstraint("event_id", name="condition_event_event_id"),
+)
+Index("condition_event_at", condition_event.c.at)
 
 delivery = Table(
     "delivery",
     metadata,
     Column("id", Number, primary_key=True),
-    Column("job", Number, nullable=False),
+    Column("job", Number),  # with `seq`: a transition
+    Column("condition", Number),  # with `seq`: a condition event
     Column("seq", Number, nullable=False),
     Column("notifier", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -99,9 +144,16 @@ delivery = Table(
     Column("claimed_until", UtcTime),
     Column("last_error", Text),
     Column("settled_at", UtcTime),
+    Column("group_key", Text),  # what is owed to a notifier under one key is sent as one message
+    Column("hold_until", UtcTime),
+    Column("reason", Text),  # why it is held back or muted
+    ForeignKeyConstraint(
+        ["condition", "seq"], ["condition_event.condition", "condition_event.seq"], name="delivery_condition_event"
+    ),
     ForeignKeyConstraint(["job", "seq"], ["transition.job", "transition.seq"], name="delivery_transition"),
     # In this order it also answers quickly whether an earlier one of the same job and notifier is pending.
     UniqueConstraint("job", "notifier", "seq", name="delivery_key"),
+    UniqueConstraint("condition", "notifier", "seq", name="delivery_condition_key"),
     sqlite_autoincrement=True,
 )
 Index(
@@ -117,4 +169,22 @@ Index(
     delivery.c.settled_at,
     sqlite_where=text("settled_at IS NOT NULL"),
     postgresql_where=text("settled_at IS NOT NULL"),
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("notifier", Text, primary_key=True),
+    Column("subject", AnyText, primary_key=True),
+    Column("receipt", Text, nullable=False),  # what the notifier needs to update its message about the subject
+    Column("updated_at", UtcTime, nullable=False),
+)
+
+service = Table(
+    "service",
+    metadata,
+    Column("id", Text, primary_key=True),  # a running `watcher run`
+    Column("version", Text, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""The record in SQLite or PostgreSQL, as the pipeline and the commands use it."""
+"""The store in SQLite or PostgreSQL, as the pipeline and the commands use it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,30 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection
 
+from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
-from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec
+from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.transitions import Transition
-from watcher.engine.ports import Change, ClaimRequest, LongestWaits, NoTelemetry, Telemetry
+from watcher.engine.ports import Change, ClaimRequest, Finding, LongestWaits, NoTelemetry, Telemetry
 from watcher.errors import StoreError
-from watcher.store import deliveries, jobs
+from watcher.store import deliveries, jobs, services
 from watcher.store.clock_steps import cap_waits
+from watcher.store.conditions import (
+    absorb_conditions_of_older_versions,
+    note_good,
+    record_findings,
+    recorded_conditions,
+)
 from watcher.store.database import connect
 from watcher.store.deliveries import Pending, Selection
 from watcher.store.due import claim_due, find_due
 from watcher.store.jobs import UpsertResult
 from watcher.store.migrate import make_ready
-from watcher.store.prune import prune
+from watcher.store.prune import Pruning
 from watcher.store.record import record
 from watcher.store.status_durations import durations
 from watcher.store.thread import StoreThread
+from watcher.store.waits import USUAL_WAITS, Waits
 
 __all__ = ["Pending", "Selection", "SqlStore", "UpsertResult"]
 
@@ -38,18 +46,21 @@ T = TypeVar("T")
 
 
 class SqlStore:
-    """The record: implements JobStore and DeliveryStore. Enter it to open it.
+    """The store: implements JobStore and DeliveryStore. Enter it to open it.
 
-    Every method may raise StoreError, after ten seconds or so at the latest. All of them run, one after the other,
-    on one thread of the store's own, which is faster than a driver that speaks asyncio. A method that is cancelled
-    may still do its work.
+    Every method may raise StoreError, after ten seconds or so at the latest. They run one after the other on threads
+    of the store's own, which is faster than a driver that speaks asyncio: on one what polling and delivering need, on
+    another, with a connection of its own, what is read for people and for learning, and may take its time. A method
+    that is cancelled may still do its work.
     """
 
-    def __init__(self, url: str, telemetry: Telemetry | None = None) -> None:
-        """The meter hears of every transaction, on the store's thread. Raises ConfigurationError for a wrong URL."""
-        self._database = connect(url)
+    def __init__(self, url: str, telemetry: Telemetry | None = None, waits: Waits = USUAL_WAITS) -> None:
+        """The meter hears of every transaction, on a thread of the store. Raises ConfigurationError for a wrong URL."""
+        self._database = connect(url, waits)
         self._telemetry = telemetry or NoTelemetry()
-        self._thread = StoreThread(self._database.place.cut)
+        self._thread = StoreThread(self._database.place.cut, waits)
+        self._view = connect(url, waits)
+        self._view_thread = StoreThread(self._view.place.cut, waits, "store-view")
 
     @property
     def name(self) -> str:
@@ -63,6 +74,8 @@ class SqlStore:
         """
         try:
             await self._thread.run(partial(make_ready, self._database), OPENING)
+            await self._write(absorb_conditions_of_older_versions)
+            self._view.place.check()  # both stay with the file that is there now
         except BaseException:
             await self.__aexit__()
             raise
@@ -70,8 +83,9 @@ class SqlStore:
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Close it, when what is under way has ended."""
-        await self._thread.run(self._database.close)
-        self._thread.close()
+        for thread, database in ((self._view_thread, self._view), (self._thread, self._database)):
+            await thread.run(database.close)
+            thread.close()
 
     async def claim_due(self, takes: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
         """See `JobStore`. Writes nothing when nothing is due."""
@@ -80,7 +94,7 @@ class SqlStore:
 
     async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:
         """See `JobStore`."""
-        return await self._read(durations, source)
+        return await self._look_up(durations, source)
 
     async def record(self, changes: Sequence[Change]) -> Collection[JobKey]:
         """See `JobStore`. A change without a transition that comes too late is dropped without a word."""
@@ -118,7 +132,7 @@ class SqlStore:
 
     async def jobs(self, *, include_removed: bool = False) -> list[Job]:
         """Return the watched jobs by source and id, on request also those that are watched no more."""
-        return await self._read(jobs.list_jobs, include_removed=include_removed)
+        return await self._look_up(jobs.list_jobs, include_removed=include_removed)
 
     async def page_of_jobs(
         self, *, after: JobKey | None = None, limit: int = 100, source: str | None = None, status: str | None = None
@@ -127,34 +141,51 @@ class SqlStore:
 
         The status is as the commands show it: that of a job not seen yet is UNSEEN.
         """
-        return await self._read(jobs.page_of_jobs, after, limit, source, status)
+        return await self._look_up(jobs.page_of_jobs, after, limit, source, status)
 
     async def job_counts(self) -> dict[tuple[str, str | None], int]:
         """Count the watched jobs by source and status, which is None for those that were not seen yet."""
-        return await self._read(jobs.count_jobs)
+        return await self._look_up(jobs.count_jobs)
 
     async def job(self, key: JobKey, *, include_removed: bool = True) -> Job | None:
         """Return the job, unless told otherwise also one that is watched no more."""
-        return await self._read(jobs.find_job, key, include_removed=include_removed)
+        return await self._look_up(jobs.find_job, key, include_removed=include_removed)
 
     async def find_jobs(self, job_id: str) -> list[Job]:
         """Return the jobs of this id at any source, whether they are still watched or not."""
-        return await self._read(jobs.find_jobs, job_id)
+        return await self._look_up(jobs.find_jobs, job_id)
 
     async def lingering(self, limits: Mapping[str, timedelta], now: datetime) -> list[Job]:
         """Return the watched jobs that have been in a status for longer than its limit."""
-        return await self._read(jobs.lingering, limits, now)
+        return await self._look_up(jobs.lingering, limits, now)
+
+    async def conditions(self, subjects: Sequence[str]) -> Mapping[str, RecordedCondition]:
+        """See `ConditionStore`."""
+        return await self._read(recorded_conditions, subjects)
+
+    async def record_findings(self, findings: Sequence[Finding], watcher: str) -> Sequence[ConditionChange]:
+        """See `ConditionStore`."""
+        return await self._write(record_findings, findings, watcher)
+
+    async def note_good(self, subjects: Sequence[str], watcher: str, now: datetime) -> None:
+        """See `ConditionStore`."""
+        await self._write(note_good, subjects, watcher, now)
+
+    async def note_service(self, name: str, version: str, now: datetime) -> None:
+        """Note that the service of this name is alive."""
+        await self._write(services.note_service, name, version, now)
+
+    async def forget_service(self, name: str) -> None:
+        """Note that the service of this name has ended."""
+        await self._write(services.forget_service, name)
+
+    async def service_seen(self) -> datetime | None:
+        """Return when any service was last alive on this store; None when none ever was, or the last has ended."""
+        return await self._read(services.service_seen)
 
     async def history(self, key: JobKey) -> list[Transition]:
         """Return the recorded transitions of a job, the first one first."""
-        return await self._read(jobs.history, key)
-
-    async def last_facts(self, keys: Collection[JobKey] | None = None) -> Mapping[JobKey, JobFacts]:
-        """Return what the last transition of each job said: its models, and why it failed; None: of every watched job.
-
-        A job without a transition is not among them.
-        """
-        return await self._read(jobs.last_facts, keys)
+        return await self._look_up(jobs.history, key)
 
     async def deliveries(
         self,
@@ -165,15 +196,15 @@ class SqlStore:
         before: int | None = None,
     ) -> list[Delivery]:
         """Return up to `limit` deliveries, the newest first: in these states, to this notifier, before this id."""
-        return await self._read(deliveries.list_deliveries, states, notifier, limit, before)
+        return await self._look_up(deliveries.list_deliveries, states, notifier, limit, before)
 
     async def delivery_counts(self) -> dict[tuple[str, DeliveryState], int]:
         """Count deliveries by notifier and state."""
-        return await self._read(deliveries.count_deliveries)
+        return await self._look_up(deliveries.count_deliveries)
 
     async def pending_deliveries(self) -> dict[str, Pending]:
         """Sum up what is owed to each notifier that is owed anything."""
-        return await self._read(deliveries.pending)
+        return await self._look_up(deliveries.pending)
 
     async def requeue(self, selection: Selection, now: datetime) -> int:
         """Make pending and dead deliveries due now, with another 72 hours before they are dead; return how many.
@@ -193,9 +224,10 @@ class SqlStore:
         jobs must call it now and then, lest one that ended long ago be taken for a new one and told once more.
         Works in small transactions, between which others get their turn.
         """
-        total = 0
-        while pruned := await self._write(prune, before):
-            total += pruned
+        await self._write(absorb_conditions_of_older_versions)
+        total, pruning = 0, Pruning(before)
+        while not pruning.is_done:
+            total += await self._write(pruning.prune)
         return total
 
     async def _read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -204,6 +236,15 @@ class SqlStore:
                 return work(connection, *args, **kwargs)
 
         return await self._thread.ask(transaction)
+
+    async def _look_up(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Read what may take long, without holding up what writes."""
+
+        def transaction() -> T:
+            with self._timed(work.__name__), self._view.reading() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await self._view_thread.ask(transaction)
 
     async def _write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def transaction() -> T:

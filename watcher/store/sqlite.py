@@ -10,10 +10,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from watcher.errors import StoreUnavailableError
-from watcher.store.errors import BUSY_SECONDS
+from watcher.store.waits import USUAL_WAITS, Waits
 
-BRIEF_SECONDS = 0.25
-"""How long to wait for a turn when the last wait for it was in vain: whoever comes next should not wait as long."""
 BEGIN = "watcher_begin"
 """The option of a connection that says how its transactions begin; None for not at all."""
 BEGIN_WRITING = "BEGIN IMMEDIATE"
@@ -23,20 +21,21 @@ BEGIN_WRITING = "BEGIN IMMEDIATE"
 class DatabaseFile:
     """The file of a database."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, waits: Waits = USUAL_WAITS) -> None:
         self.path = path
+        self._waits = waits
         self._opened: tuple[int, int] | None = None
         """The file that the name stood for at first."""
-        self._patience: float = BUSY_SECONDS
+        self._patience = waits.busy_seconds
 
     def engine(self) -> Engine:
         """Make the engine, without touching the file yet."""
         engine = create_engine(
             URL.create("sqlite", database=str(self.path)),
-            connect_args={"timeout": BUSY_SECONDS},
+            connect_args={"timeout": self._waits.busy_seconds},
             hide_parameters=True,
         )
-        event.listen(engine, "connect", _set_up)
+        event.listen(engine, "connect", self._set_up)
         event.listen(engine, "begin", self._begin)
         return engine
 
@@ -82,14 +81,13 @@ class DatabaseFile:
         try:
             connection.exec_driver_sql(BEGIN_WRITING)
         except OperationalError:
-            self._patience = BRIEF_SECONDS
+            self._patience = self._waits.brief_seconds
             raise
-        self._patience = BUSY_SECONDS
+        self._patience = self._waits.busy_seconds
 
-
-def _set_up(connection: sqlite3.Connection, record: Any) -> None:
-    record.info["patience"] = BUSY_SECONDS
-    connection.isolation_level = None  # transactions are begun by us, above
-    connection.execute("PRAGMA foreign_keys = ON")
-    # A power cut must not take back a transition whose alert has already been sent.
-    connection.execute("PRAGMA synchronous = FULL")
+    def _set_up(self, connection: sqlite3.Connection, record: Any) -> None:
+        record.info["patience"] = self._waits.busy_seconds
+        connection.isolation_level = None  # transactions are begun by us, above
+        connection.execute("PRAGMA foreign_keys = ON")
+        # A power cut must not take back a transition whose alert has already been sent.
+        connection.execute("PRAGMA synchronous = FULL")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from watcher.domain.states import Status
 from watcher.domain.transitions import Reason
@@ -34,13 +34,20 @@ _COLUMNS = (
     transition.c.previous_since,
 )
 _newest = select(*_COLUMNS).order_by(transition.c.observed_at.desc()).limit(LOOKED_THROUGH).subquery("newest")
-_entry = transition.alias("entry")
+_entry, _earlier = transition.alias("entry"), transition.alias("earlier")
+# The greatest number below is found at once by the primary key; all numbers below would be looked through.
+_entry_seq = (
+    select(func.max(_earlier.c.seq))
+    .where(_earlier.c.job == _newest.c.job, _earlier.c.seq < _newest.c.seq)
+    .correlate(_newest)
+    .scalar_subquery()
+)
 # A status in which the job was first seen had begun before.
 _entry_was_seen = (
     select(_entry.c.seq)
     .where(
         _entry.c.job == _newest.c.job,
-        _entry.c.seq < _newest.c.seq,
+        _entry.c.seq == _entry_seq,
         _entry.c.observed_at == _newest.c.previous_since,
         _entry.c.reason != Reason.FIRST_SEEN.value,
     )
@@ -61,14 +68,14 @@ _STAYS = (
 )
 
 
-def durations(connection: Connection, source: str) -> dict[str, list[timedelta]]:
-    """Return how long jobs of the source were in each status lately, the newest first: what was seen whole.
+def durations(connection: Connection, source: str, kept: int = KEPT) -> dict[str, list[timedelta]]:
+    """Return how long jobs of the source were in each status lately, the newest `kept`: what was seen whole.
 
     Not what began before the first sight, what a person cut short, what went back, nor what hides a skipped status.
     """
     lengths: dict[str, list[timedelta]] = {}
     for status, since, until in connection.execute(_STAYS, {"of_source": source}):
         known = lengths.setdefault(status, [])
-        if len(known) < KEPT:
+        if len(known) < kept:
             known.append(until - since)
     return lengths

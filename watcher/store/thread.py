@@ -1,4 +1,4 @@
-"""The one thread that talks to the database, and how nobody waits for it too long."""
+"""A thread that talks to the database, and how nobody waits for it too long."""
 
 from __future__ import annotations
 
@@ -10,13 +10,7 @@ from time import monotonic
 from typing import TypeVar
 
 from watcher.errors import StoreUnavailableError
-
-LONGEST_WORK = timedelta(seconds=10)
-"""How long a database may keep us waiting before the connection is cut."""
-LOOK_SECONDS = 0.5
-"""How often work that goes on is looked at."""
-SLOW_SECONDS = 1.0
-"""A failure that took so long would take as long again."""
+from watcher.store.waits import USUAL_WAITS, Waits
 
 T = TypeVar("T")
 
@@ -28,10 +22,11 @@ class StoreThread:
     once that it is out of reach, so that nobody stands in a queue of those who wait for nothing.
     """
 
-    def __init__(self, cut: Callable[[], None]) -> None:
+    def __init__(self, cut: Callable[[], None], waits: Waits = USUAL_WAITS, name: str = "store") -> None:
         """`cut` is called, on another thread, when work takes too long: it makes the work fail."""
         self._cut = cut
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._waits = waits
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._deadline: float | None = None
         """When the work that is being done has taken too long."""
         self._under_way = 0
@@ -48,13 +43,15 @@ class StoreThread:
     async def run(self, work: Callable[[], T], limit: timedelta | None = None) -> T:
         """Run work when its turn has come. Whoever is cancelled waits no longer for it, but it may still be done.
 
-        `limit` takes the place of LONGEST_WORK.
+        `limit` takes the place of the longest time that work may take.
         """
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._thread, self._done, work, (limit or LONGEST_WORK).total_seconds())
+        future = loop.run_in_executor(
+            self._thread, self._done, work, (limit or self._waits.longest_work).total_seconds()
+        )
         self._under_way += 1
         if self._watch is None:
-            self._watch = loop.call_later(LOOK_SECONDS, self._look, loop)
+            self._watch = loop.call_later(self._waits.look_seconds, self._look, loop)
         try:
             return await future
         finally:
@@ -73,7 +70,7 @@ class StoreThread:
         try:
             return work()
         except StoreUnavailableError as error:
-            if monotonic() - begun >= SLOW_SECONDS:
+            if monotonic() - begun >= self._waits.slow_seconds:
                 refusal = str(error)
             raise
         finally:
@@ -83,4 +80,4 @@ class StoreThread:
         deadline = self._deadline
         if deadline is not None and monotonic() >= deadline:
             self._cut()
-        self._watch = loop.call_later(LOOK_SECONDS, self._look, loop)
+        self._watch = loop.call_later(self._waits.look_seconds, self._look, loop)

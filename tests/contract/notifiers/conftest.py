@@ -1,4 +1,4 @@
-"""Every kind of notifier, each with settings full of secrets, ready to be tried."""
+"""Every kind of notifier, each with secrets in its settings."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ BEARER = "Bearer tok-9f8e7d6c5b"
 
 @dataclass(frozen=True)
 class Trial:
-    """A kind of notifier and how it is tried."""
+    """A kind of notifier and the settings to test it with."""
 
     kind: str
     settings: Callable[[str], dict[str, Any]]
-    """From the URL of a receiver."""
+    """Makes the settings from the URL of a receiver."""
     secrets: tuple[str, ...] = ()
 
 
@@ -57,8 +57,8 @@ TRIALS = [STDOUT, WEBHOOK, SLACK, BULLETIN]
 OVER_HTTP = [WEBHOOK, SLACK, BULLETIN]
 
 
-class Unhurried(Pacer):
-    """A pacer that lets everybody through: pacing has its own tests."""
+class NoPacer(Pacer):
+    """A pacer that never waits: pacing has its own tests."""
 
     async def turn(self, address: str, spacing: timedelta) -> None:
         """Return at once."""
@@ -96,7 +96,7 @@ def tls() -> ssl.SSLContext:
 async def context(clock: ManualClock, tls: ssl.SSLContext) -> AsyncIterator[Context]:
     bounds = Bounds(timeout=timedelta(seconds=5), at_once=16, size_limit=1_000_000)
     async with HttpClient(bounds, tls=tls) as http:
-        yield Context("chat", http, Unhurried(), clock)
+        yield Context("chat", http, NoPacer(), clock)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def make(
     monkeypatch.syspath_prepend(str(site))
 
     def build(trial: Trial, given: Context = context) -> Notifier:
-        plugin = registry.plugin(trial.kind)
+        plugin = registry.notifiers.plugin(trial.kind)
         return plugin.build(plugin.config.model_validate(trial.settings(receiver.url)), given)
 
     return build
@@ -115,7 +115,7 @@ def make(
 
 @pytest.fixture
 def arrived(receiver: LoopbackReceiver, capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
-    """Tell what has arrived wherever notifiers write to, decoded as far as a reader would."""
+    """Return what has arrived at the receiver and on standard output, decoded."""
 
     def texts() -> list[str]:
         posted = [json.dumps(dict(r.headers)) + r.body.decode() for r in receiver.requests]
@@ -128,7 +128,7 @@ def arrived(receiver: LoopbackReceiver, capsys: pytest.CaptureFixture[str]) -> C
 def written(
     context: Context, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> Callable[[], str]:
-    """Tell what has been logged, by whomever, down to the last detail, and what the context shows of itself."""
+    """Return everything that was logged at any level, and the representation of the context."""
     caplog.set_level(logging.DEBUG)
 
     def texts() -> str:

@@ -19,13 +19,13 @@ from watcher.plugins import registry
 from watcher.plugins.notifier import Context
 
 async def main(board):
-    plugin = registry.plugin("bulletin")
+    plugin = registry.notifiers.plugin("bulletin")
     config = plugin.config(board=board, token="pA55-of-the-board")
     now = datetime.now(UTC)
     async with HttpClient(Bounds(timedelta(seconds=5), at_once=1, size_limit=1000)) as http:
         notifier = plugin.build(config, Context("board", http, Pacer(), lambda: now))
         print(await notifier.send(message_of_test("board", now)))
-    print(sorted(registry.load_plugins()))
+    print(sorted(registry.notifiers.kinds()))
     print(sys.modules[plugin.config.__module__].__file__)
 
 asyncio.run(main(sys.argv[1]))
@@ -39,7 +39,7 @@ async def test_an_installed_package_is_delivered_to(site: Path, receiver: Loopba
     async with asyncio.timeout(30):
         output, _ = await process.communicate()
     outcome, kinds, module = output.decode().splitlines()
-    assert outcome == "Delivered(answer='200 OK: ok')"
+    assert outcome == "Delivered(answer='200 OK: ok', receipt=None)"
     assert kinds == "['bulletin', 'slack', 'stdout', 'webhook']"
     assert str(site) in module
     [request] = receiver.requests

@@ -1,4 +1,4 @@
-"""The record on both databases: every test gets an empty one of its own."""
+"""The store on both databases: every test gets an empty one of its own."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""A model of the record: a few dictionaries that say what must be in it."""
+"""A model of the store: a few dictionaries that say what must be in it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from tests.doubles import transition_of
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey
 from watcher.domain.states import is_terminal
@@ -19,12 +20,12 @@ Owed = tuple[JobKey, int, str]
 
 def name(delivery: Delivery) -> Owed:
     """Say which delivery it is."""
-    return (delivery.transition.key, delivery.transition.seq, delivery.notifier)
+    return (transition_of(delivery).key, transition_of(delivery).seq, delivery.notifier)
 
 
 @dataclass
 class Model:
-    """What must be in the record."""
+    """What must be in the store."""
 
     jobs: dict[JobKey, Job] = field(default_factory=dict)
     removed: set[JobKey] = field(default_factory=set)
@@ -58,7 +59,7 @@ class Model:
         assert transition is not None
         self.jobs[change.job.key] = change.job
         self.transitions[change.job.key].append(transition)
-        for notifier in change.recipients:
+        for notifier in (each.notifier for each in change.recipients):
             give_up_at = transition.observed_at + SERVICE_RETRY_POLICY.give_up_after
             recipients = Delivery(0, notifier, transition, PENDING, 0, transition.observed_at, give_up_at)
             self.deliveries[change.job.key, transition.seq, notifier] = recipients

@@ -1,4 +1,4 @@
-"""What happens to a record, in a few words for the tests."""
+"""What happens to a store, in a few words for the tests."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import text
 
+from tests.doubles import planned
 from watcher.domain.deliveries import Delivered, Delivery, Failed, Outcome, Rejected, after_attempt
 from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec, Observation
 from watcher.domain.states import OPENAI_STATES, is_terminal
@@ -43,7 +44,7 @@ async def watch(store: SqlStore, *keys: JobKey, now: datetime = NOON) -> list[Jo
 
 
 async def the_job(store: SqlStore, wanted: JobKey = KEY) -> Job:
-    """Return a job that the record must hold."""
+    """Return a job that the store must hold."""
     job = await store.job(wanted)
     assert job is not None
     return job
@@ -57,7 +58,7 @@ def move(job: Job, status: str, at: datetime = NOON, recipients: Sequence[str] =
     transition = detect(job, seen)
     assert transition is not None
     now = replace(moved(job, transition), due_at=None if is_terminal(OPENAI_STATES(status)) else at + MINUTE)
-    return Change(job.seq, now, transition, tuple(recipients))
+    return Change(job.seq, now, transition, planned(*recipients))
 
 
 async def take(

@@ -1,4 +1,4 @@
-"""The record of deliveries, on both databases."""
+"""The store of deliveries, on both databases."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tests.contract.store.scenes import (
     owe,
     settle,
 )
+from tests.doubles import transition_of
 from watcher.domain.deliveries import Delivery, DeliveryState, Failed, Outcome
 from watcher.store.sql import Selection, SqlStore
 
@@ -35,7 +36,7 @@ PENDING, DEAD, DONE, DISCARDED = (
 
 
 def statuses(deliveries: Sequence[Delivery]) -> list[str]:
-    return [delivery.transition.status for delivery in deliveries]
+    return [transition_of(delivery).status for delivery in deliveries]
 
 
 async def test_a_delivery_is_claimed_as_it_was_recorded(store: SqlStore) -> None:
@@ -101,7 +102,7 @@ async def test_an_attempt_leaves_its_mark(
     (left,) = await store.deliveries()
     settled_at = None if state is PENDING else LATER
     assert (left.state, left.next_at, left.last_error, left.settled_at) == (state, next_at, error, settled_at)
-    assert (left.attempts, left.claimed_until, left.transition) == (1, None, claimed.transition)
+    assert (left.attempts, left.claimed_until, left.event) == (1, None, claimed.event)
 
 
 async def test_a_failed_delivery_is_due_again_at_its_time(store: SqlStore) -> None:
@@ -132,7 +133,7 @@ async def test_a_failing_delivery_holds_up_later_ones_of_its_job_and_notifier_on
     await owe(store, ["queued", "running"], "pager", "chat")
     await owe(store, ["queued", "running"], "pager", job=key(2))
     first = await claim(store, pager=10, chat=10)
-    assert [(each.notifier, each.transition.key) for each in first] == [
+    assert [(each.notifier, transition_of(each).key) for each in first] == [
         ("pager", KEY),
         ("chat", KEY),
         ("pager", key(2)),
@@ -140,7 +141,7 @@ async def test_a_failing_delivery_holds_up_later_ones_of_its_job_and_notifier_on
     await settle(store, first[:1], FAILED, LATER)
     await settle(store, first[1:], DELIVERED, LATER)
     second = await claim(store, pager=10, chat=10)
-    assert [(each.notifier, each.transition.key) for each in second] == [("chat", KEY), ("pager", key(2))]
+    assert [(each.notifier, transition_of(each).key) for each in second] == [("chat", KEY), ("pager", key(2))]
     assert statuses(await claim(store, LATER + 5 * SECOND)) == ["queued"]
 
 
@@ -163,7 +164,7 @@ async def test_the_longest_due_are_claimed_first(store: SqlStore) -> None:
         await owe(store, ["queued"], job=key(number))
     await settle(store, (await claim(store, pager=1)), FAILED, LATER)
     claimed = await claim(store, LATER + MINUTE, pager=2)
-    assert [each.transition.key for each in claimed] == [key(2), key(3)]
+    assert [transition_of(each).key for each in claimed] == [key(2), key(3)]
 
 
 async def test_two_watchers_never_claim_the_same_delivery(url: str, store: SqlStore) -> None:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.contract.store.scenes import DELIVERED, FAILED, MINUTE, NOON, REJECTED, SECOND, key, move, watch
+from tests.doubles import transition_of
 from watcher.domain.deliveries import Delivery, DeliveryState, Outcome, after_attempt
 from watcher.domain.jobs import Job, JobKey
 from watcher.store.sql import SqlStore
@@ -26,7 +27,7 @@ _runs = count()
 
 
 class Play:
-    """A watcher's life over two jobs and two notifiers of its own, in one record with those of other plays."""
+    """A watcher's life over two jobs and two notifiers of its own, in one store with those of other plays."""
 
     def __init__(self, store: SqlStore, jobs: Sequence[Job]) -> None:
         self.store = store
@@ -63,8 +64,8 @@ class Play:
         claimed = await self.store.claim(dict.fromkeys(self.notifiers, capacity), self.now, self.now + MINUTE)
         pending = await self.store.deliveries(states=[DeliveryState.PENDING], limit=10_000)
         for delivery in claimed:
-            lane, seq = (delivery.notifier, delivery.transition.key), delivery.transition.seq
-            waiting = [d.transition.seq for d in pending if (d.notifier, d.transition.key) == lane]
+            lane, seq = (delivery.notifier, transition_of(delivery).key), transition_of(delivery).seq
+            waiting = [transition_of(d).seq for d in pending if (d.notifier, transition_of(d).key) == lane]
             assert seq == min(waiting)
             if seq not in self.first_attempts[lane]:
                 self.first_attempts[lane].append(seq)

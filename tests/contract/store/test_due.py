@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, key, keys, ta
 from watcher.domain.jobs import Job
 from watcher.engine.ports import ClaimRequest
 from watcher.store import due
+from watcher.store.database import connect
 from watcher.store.sql import SqlStore
 
 
@@ -93,21 +95,21 @@ async def test_urgency_orders_also_what_there_is_room_for(store: SqlStore) -> No
     assert await take(store, urgency=youngest_id) == ()
 
 
-async def test_more_are_taken_by_urgency_than_a_statement_names(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(due, "CHOSEN_AT_ONCE", 2)
+async def test_more_are_taken_by_urgency_than_a_statement_names(url: str, store: SqlStore) -> None:
     await watch(store, *map(key, range(8)))
-    assert keys(await take(store, 5, urgency=youngest_id)) == [key(number) for number in (7, 6, 5, 4, 3)]
+    wanted = {"openai": ClaimRequest(5, NOON + MINUTE, urgency=youngest_id)}
+    with closing(connect(url)) as database, database.writing() as connection:
+        taken = due.claim_due(connection, due.find_due(connection, wanted, NOON), chosen=2)
+    assert keys(taken) == [key(number) for number in (7, 6, 5, 4, 3)]
 
 
-async def test_urgency_is_asked_of_a_bounded_number_the_longest_due(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(due, "RANKED_AT_ONCE", 3)
+async def test_urgency_is_asked_of_a_bounded_number_the_longest_due(url: str, store: SqlStore) -> None:
     for number in range(6):
         await watch(store, key(number), now=NOON - (9 - number) * MINUTE)
-    assert keys(await take(store, 2, urgency=youngest_id)) == [key(2), key(1)]
+    wanted = {"openai": ClaimRequest(2, NOON + MINUTE, urgency=youngest_id)}
+    with closing(connect(url)) as database, database.writing() as connection:
+        taken = due.claim_due(connection, due.find_due(connection, wanted, NOON, ranked=3))
+    assert keys(taken) == [key(2), key(1)]
 
 
 @pytest.mark.parametrize("urgency", [None, youngest_id])

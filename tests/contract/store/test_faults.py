@@ -16,11 +16,12 @@ from tests.doubles import until
 from watcher.domain.jobs import JobSpec
 from watcher.errors import StoreUnavailableError, StoreUnusableError
 from watcher.store.sql import SqlStore
+from watcher.store.waits import Waits
 
 
 @pytest.fixture
 async def sqlite_store(sqlite_path: Path) -> AsyncIterator[SqlStore]:
-    """A record in a file."""
+    """A store in a file."""
     async with SqlStore(f"sqlite:///{sqlite_path}") as store:
         yield store
 
@@ -35,18 +36,15 @@ async def test_a_busy_file_waits_for_its_turn(sqlite_path: Path, sqlite_store: S
         assert (await adding).added == 1
 
 
-async def test_a_file_that_stays_busy_is_unavailable_until_it_is_free(
-    sqlite_path: Path, sqlite_store: SqlStore
-) -> None:
-    await statement(sqlite_store, "SELECT 1")
-    _be_impatient(sqlite_store)
-    with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreUnavailableError, match=f"{sqlite_path} is locked by another process"):
-            await sqlite_store.upsert_jobs([JobSpec(KEY)], NOON)
-        assert await sqlite_store.jobs() == []  # reading goes on
-        other.execute("COMMIT")
-        assert (await sqlite_store.upsert_jobs([JobSpec(KEY)], NOON)).added == 1
+async def test_a_file_that_stays_busy_is_unavailable_until_it_is_free(sqlite_path: Path) -> None:
+    async with SqlStore(f"sqlite:///{sqlite_path}", waits=Waits(busy_seconds=0.02)) as store:
+        with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreUnavailableError, match=f"{sqlite_path} is locked by another process"):
+                await store.upsert_jobs([JobSpec(KEY)], NOON)
+            assert await store.jobs() == []  # reading goes on
+            other.execute("COMMIT")
+            assert (await store.upsert_jobs([JobSpec(KEY)], NOON)).added == 1
 
 
 async def test_a_full_disk_takes_back_the_whole_commit_and_is_caught_up_with(sqlite_store: SqlStore) -> None:
@@ -136,10 +134,6 @@ async def test_cancelling_does_not_break_the_store(store: SqlStore) -> None:
     with pytest.raises(asyncio.CancelledError):
         await work
     assert len(await store.jobs()) in {0, 500}
-
-
-def _be_impatient(store: SqlStore) -> None:
-    store._database.place._patience = 0.02  # type: ignore[union-attr]
 
 
 def _cut_connections(url: str, which: str = "") -> None:

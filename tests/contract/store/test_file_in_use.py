@@ -14,13 +14,13 @@ from sqlalchemy import event
 
 from tests.contract.store.scenes import NOON, SECOND, count_rows, key, move, owe, take, the_job, watch
 from watcher.errors import StoreUnavailableError
-from watcher.store import sqlite
 from watcher.store.sql import SqlStore
+from watcher.store.waits import Waits
 
 
 @pytest.fixture
 async def open_store(sqlite_path: Path) -> AsyncIterator[SqlStore]:
-    """A record in a file, with a job that runs."""
+    """A store in a file, with a job that runs."""
     async with SqlStore(f"sqlite:///{sqlite_path}") as store:
         await owe(store, ["running"])
         yield store
@@ -82,27 +82,24 @@ async def test_what_went_into_a_file_that_was_deleted_meanwhile_counts_as_not_wr
         await open_store.record([move(job, "succeeded", NOON + SECOND)])
 
 
-async def test_only_the_first_wait_for_a_file_that_stays_busy_is_long(
-    sqlite_path: Path, open_store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_only_the_first_wait_for_a_file_that_stays_busy_is_long(sqlite_path: Path) -> None:
     """So that polling from memory goes on at its pace, for as long as somebody else holds the file."""
-    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 1)
-    monkeypatch.setattr(sqlite, "BRIEF_SECONDS", 0.05)
-    monkeypatch.setattr(open_store._database.place, "_patience", 1)
+    store = SqlStore(f"sqlite:///{sqlite_path}", waits=Waits(busy_seconds=1, brief_seconds=0.05))
 
     async def waits() -> float:
         begun = monotonic()
         with pytest.raises(StoreUnavailableError, match="is locked by another process"):
-            await watch(open_store, key(2))
+            await watch(store, key(2))
         return monotonic() - begun
 
-    with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        assert await waits() >= 1
-        assert [await waits() < 0.8 for _ in range(3)] == [True] * 3
-        other.execute("COMMIT")
-        await watch(open_store, key(2))
-        other.execute("BEGIN EXCLUSIVE")
-        assert await waits() >= 1
-        other.execute("COMMIT")
-    assert await count_rows(open_store, "job") == 2
+    async with store:
+        with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            assert await waits() >= 1
+            assert [await waits() < 0.8 for _ in range(3)] == [True] * 3
+            other.execute("COMMIT")
+            await watch(store, key(2))
+            other.execute("BEGIN EXCLUSIVE")
+            assert await waits() >= 1
+            other.execute("COMMIT")
+        assert await count_rows(store, "job") == 1

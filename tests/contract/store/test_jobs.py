@@ -1,4 +1,4 @@
-"""The record of jobs, on both databases."""
+"""The store of jobs, on both databases."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.contract.store.scenes import (
     the_job,
     watch,
 )
-from watcher.domain.jobs import Job, JobSpec
+from watcher.domain.jobs import Job, JobFacts, JobSpec
 from watcher.engine.ports import Change, ClaimRequest
 from watcher.store.sql import SqlStore, UpsertResult
 
@@ -78,6 +78,16 @@ async def test_more_jobs_than_a_statement_takes_parameters(store: SqlStore) -> N
 async def test_jobs_are_listed_by_source_and_id(store: SqlStore) -> None:
     await watch(store, key(2), key(1), key(3, "azure"))
     assert keys(await store.jobs()) == [key(3, "azure"), key(1), key(2)]
+
+
+async def test_a_job_holds_the_facts_of_its_last_observation(store: SqlStore) -> None:
+    first, _ = await watch(store, KEY, key(2))
+    assert first.facts is None
+    running = move(first, "running", facts=JobFacts(model="base"))
+    ended = move(running.job, "succeeded", NOON + MINUTE, facts=JobFacts(model="base", fine_tuned_model="ft:base"))
+    for change in (running, ended):
+        await store.record([change])
+    assert [job.facts for job in await store.jobs()] == [JobFacts(model="base", fine_tuned_model="ft:base"), None]
 
 
 async def test_an_id_is_found_at_every_source(store: SqlStore) -> None:

@@ -1,10 +1,11 @@
-"""Opening a record: created, migrated, or refused and left as it is."""
+"""Opening a store: created, migrated, or refused and left as it is."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import re
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -23,6 +24,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import watcher.store
+from tests.contract.store.pooler import REQUIRED
 from tests.contract.store.scenes import KEY, NOON, damage, left_as_it_is, owe, statement, the_job, watch, write_file
 from watcher.domain.jobs import JobSpec
 from watcher.errors import ConfigurationError, StoreError, StoreUnavailableError, StoreUnusableError
@@ -49,8 +51,35 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
+NO_SHARED_MEMORY = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+static int is_shared_memory(int fd) {
+  char link[64], path[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t n = readlink(link, path, sizeof path - 1);
+  if (n < 4) return 0;
+  path[n] = 0;
+  return !strcmp(path + n - 4, "-shm");
+}
+#define REFUSING(name) void *name(void *at, size_t size, int prot, int flags, int fd, off_t offset) { \\
+  static void *(*real)(void *, size_t, int, int, int, off_t); \\
+  if (!real) real = dlsym(RTLD_NEXT, #name); \\
+  if (fd >= 0 && (flags & MAP_SHARED) && is_shared_memory(fd)) { errno = ENODEV; return MAP_FAILED; } \\
+  return real(at, size, prot, flags, fd, offset); }
+REFUSING(mmap)
+REFUSING(mmap64)
+"""
+"""A library that refuses to share the memory of a write-ahead log, as some file systems do."""
+
+
 async def refused(url: str) -> str:
-    """Return with what words the record at the URL is refused for good."""
+    """Return with what words the store at the URL is refused for good."""
     with pytest.raises(StoreUnusableError) as refusal:
         async with SqlStore(url):
             pass
@@ -58,7 +87,7 @@ async def refused(url: str) -> str:
 
 
 async def unavailable(url: str) -> str:
-    """Return with what words the record at the URL cannot be reached now."""
+    """Return with what words the store at the URL cannot be reached now."""
     with pytest.raises(StoreUnavailableError) as refusal:
         async with SqlStore(url):
             pass
@@ -285,6 +314,24 @@ async def test_what_this_user_may_not_write_is_refused_by_name(nobodys: Path, wh
     assert f"{locked} is not writable for this user" in words
     async with SqlStore(f"sqlite:///{path}") as store:
         assert (await the_job(store)).key == KEY
+
+
+async def test_a_file_system_without_shared_memory_is_named(tmp_path: Path) -> None:
+    """As network file systems and some mounts are; SQLite itself says `disk I/O error`."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        (pytest.fail if os.environ.get(REQUIRED) else pytest.skip)("no C compiler is installed")
+    source, library = tmp_path / "noshm.c", tmp_path / "noshm.so"
+    source.write_text(NO_SHARED_MEMORY)
+    compiling = await asyncio.create_subprocess_exec(compiler, "-shared", "-fPIC", "-o", library, source, "-ldl")
+    assert await compiling.wait() == 0
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ADD_JOBS, f"sqlite:///{tmp_path}/watcher.db", stderr=subprocess.PIPE,
+        env={**os.environ, "LD_PRELOAD": str(library)},
+    )  # fmt: skip
+    last_line = (await process.communicate())[1].decode().splitlines()[-1]
+    assert "watcher.db is on a file system where processes cannot share memory" in last_line
+    assert "put it on a local disk" in last_line
 
 
 async def test_a_store_that_was_closed_stays_closed(url: str) -> None:

@@ -1,4 +1,4 @@
-"""What the record shows a page at a time, and what it counts."""
+"""What the store shows a page at a time, and what it counts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.contract.store.scenes import NOON, key, move, owe, the_job, watch
-from watcher.domain.jobs import JobFacts, JobKey
+from tests.contract.store.scenes import NOON, key, move, owe, watch
+from watcher.domain.jobs import JobKey
 from watcher.store.sql import SqlStore
 
-OWN = JobKey("@watcher", "notifier/pager")
 MIXED = [
     JobKey("azure", "z"),
     JobKey("openai", "B"),
@@ -22,7 +21,7 @@ MIXED = [
 
 
 async def test_pages_hold_every_watched_job_once(store: SqlStore) -> None:
-    await watch(store, *MIXED, OWN, key(9))
+    await watch(store, *MIXED, key(9))
     await store.remove_job(key(9), NOON)
     paged: list[JobKey] = []
     after: JobKey | None = None
@@ -52,20 +51,8 @@ async def test_a_page_can_be_narrowed(store: SqlStore, choice: Mapping[str, Any]
     assert [job.key for job in await store.page_of_jobs(**choice)] == expected
 
 
-async def test_the_last_transition_says_what_came_of_a_job(store: SqlStore) -> None:
-    first, second, *_ = await watch(store, key(1), key(2), key(3), OWN)
-    early, late = JobFacts("gpt-4.1"), JobFacts("gpt-4.1", fine_tuned_model="ft:x", finished_at=NOON)
-    await store.record([move(first, "running", facts=early), move(second, "running", facts=early)])
-    await store.record([move(await the_job(store, key(1)), "succeeded", facts=late)])
-    assert await store.last_facts([key(1), key(3), key(9), OWN]) == {key(1): late}
-    await store.remove_job(key(2), NOON)
-    assert await store.last_facts([key(2)]) == {key(2): early}
-    assert await store.last_facts() == {key(1): late}
-    assert await store.last_facts([]) == {}
-
-
 async def test_jobs_are_counted_by_source_and_status(store: SqlStore) -> None:
-    first, second, *_ = await watch(store, key(1), key(2), key(3), key(4), key(5, "azure"), OWN)
+    first, second, *_ = await watch(store, key(1), key(2), key(3), key(4), key(5, "azure"))
     await store.record([move(first, "running"), move(second, "running")])
     await store.remove_job(key(4), NOON)
     assert await store.job_counts() == {("openai", "running"): 2, ("openai", None): 1, ("azure", None): 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -26,10 +27,13 @@ from tests.contract.store.scenes import (
     the_job,
     watch,
 )
-from watcher.domain.conditions import OWN_SOURCE
+from tests.doubles import planned, transition_of
+from watcher.domain.conditions import Condition
 from watcher.domain.deliveries import Outcome
-from watcher.domain.jobs import JobKey, JobSpec
-from watcher.store import prune
+from watcher.domain.jobs import JobSpec
+from watcher.engine.ports import Finding
+from watcher.store.database import connect
+from watcher.store.prune import Pruning
 from watcher.store.sql import Selection, SqlStore, UpsertResult
 
 LONG_AFTER = NOON + timedelta(days=90)
@@ -75,15 +79,17 @@ async def test_a_job_of_a_program_that_does_not_assert_goes_by_when_it_was_added
     assert await store.prune(LONG_AFTER) == 3
 
 
-async def test_old_news_of_the_watchers_own_is_forgotten_how_things_stand_is_not(store: SqlStore) -> None:
-    subject = JobKey(OWN_SOURCE, "source/openai/reach")
-    await owe(store, ["unreachable", "recovered", "unreachable"], job=subject)
+async def test_old_condition_events_are_pruned_how_things_stand_is_not(store: SqlStore) -> None:
+    for number, state in enumerate(["unreachable", "recovered", "unreachable"]):
+        found = Condition("source/openai/reach", state, f"watcher.source.{state}", state, is_good=state == "recovered")
+        at = NOON + number * SECOND
+        assert await store.record_findings([Finding(found, at, planned("pager"))], "w1")
     for _ in range(2):
-        await settle(store, await claim(store, NOON + SECOND), DELIVERED)
-    before = await the_job(store, subject)
+        await settle(store, await claim(store, NOON + MINUTE), DELIVERED)
+    before = await store.conditions(["source/openai/reach"])
     assert await store.prune(LONG_AFTER) == 4
-    assert await the_job(store, subject) == before
-    assert [each.transition.seq for each in await store.deliveries()] == [before.seq]  # it is pending
+    assert await store.conditions(["source/openai/reach"]) == before
+    assert [each.event.type for each in await store.deliveries()] == ["watcher.source.unreachable"]  # it is pending
 
 
 async def test_the_record_stops_growing(store: SqlStore, url: str) -> None:
@@ -138,17 +144,24 @@ async def test_what_is_pending_stays_with_all_it_needs(store: SqlStore) -> None:
     await settle(store, await claim(store), FAILED)
     await store.remove_job(KEY, NOON)
     assert await store.prune(LONG_AFTER) == 0
-    assert [each.transition.status for each in await store.deliveries()] == ["succeeded", "queued"]
+    assert [transition_of(each).status for each in await store.deliveries()] == ["succeeded", "queued"]
     await settle(store, await claim(store, LONG_AFTER), DELIVERED, LONG_AFTER)
     assert await store.prune(LONG_AFTER + MINUTE) == 2
-    assert [each.transition.status for each in await store.deliveries()] == ["succeeded"]
+    assert [transition_of(each).status for each in await store.deliveries()] == ["succeeded"]
 
 
-async def test_it_goes_on_until_all_is_deleted(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prune, "BATCH", 2)
+async def test_it_goes_on_until_all_is_deleted(url: str, store: SqlStore) -> None:
+    """In batches of two, past what is in their way and stays."""
+    await owe(store, ["queued", "running", "queued"], job=key(9))
     for number in range(5):
         await owe(store, ["queued", "succeeded"], job=key(number))
         await store.remove_job(key(number), NOON)
     await store.discard(Selection(), NOON)
-    assert await store.prune(LONG_AFTER) == 10 + 10 + 5
-    assert await store.jobs(include_removed=True) == []
+    pruning, total = Pruning(LONG_AFTER, batch=2), 0
+    with closing(connect(url)) as database:
+        while not pruning.is_done:
+            with database.writing() as connection:
+                total += pruning.prune(connection)
+    assert total == 10 + 10 + 5
+    assert keys(await store.jobs(include_removed=True)) == [key(9)]
+    assert len(await store.history(key(9))) == 3

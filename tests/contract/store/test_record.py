@@ -22,9 +22,10 @@ from tests.contract.store.scenes import (
     the_job,
     watch,
 )
+from tests.doubles import planned, transition_of
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import Basis, Forecast, Job, JobError, JobFacts, JobKey, JobSpec
-from watcher.domain.messages import event_id
+from watcher.domain.transitions import event_id
 from watcher.engine.ports import Change
 from watcher.store.sql import SqlStore
 
@@ -55,7 +56,9 @@ async def test_a_transition_comes_back_as_it_was(store: SqlStore) -> None:
 async def test_a_transition_is_stored_with_the_id_that_receivers_get(store: SqlStore) -> None:
     await owe(store, ["running"])
     (transition,) = await store.history(KEY)
-    assert await statement(store, "SELECT event_id FROM transition") == [(event_id(KEY, transition.seq),)]
+    assert await statement(store, "SELECT event_id FROM transition") == [
+        (event_id(KEY.source, KEY.id, transition.seq),)
+    ]
 
 
 async def test_what_is_owed_is_committed_with_the_transition(store: SqlStore) -> None:
@@ -66,7 +69,7 @@ async def test_what_is_owed_is_committed_with_the_transition(store: SqlStore) ->
     pager = Delivery(
         id=1,
         notifier="pager",
-        transition=change.transition,
+        event=change.transition,
         state=DeliveryState.PENDING,
         attempts=0,
         next_at=NOON,
@@ -100,7 +103,7 @@ async def test_whoever_comes_too_late_is_dropped_and_named(store: SqlStore) -> N
     assert await store.record(late) == {key(2)}
     assert await store.jobs() == [late[0].job, before[1], late[2].job]
     assert [each.status for each in await store.history(key(2))] == ["queued"]
-    assert {each.transition.key for each in await store.deliveries()} == {key(1), key(3)}
+    assert {transition_of(each).key for each in await store.deliveries()} == {key(1), key(3)}
 
 
 async def test_what_comes_too_late_without_a_transition_is_dropped_silently(store: SqlStore) -> None:
@@ -195,7 +198,7 @@ async def test_a_change_that_cannot_be_written_takes_the_whole_commit_back(store
     one, two = await watch(store, key(1), key(2))
     good, bad = move(one, "running", recipients=["pager"]), move(two, "running", recipients=["pager"])
     if spoilt == "owed twice":
-        bad = replace(bad, recipients=("pager", "pager"))
+        bad = replace(bad, recipients=planned("pager", "pager"))
     else:
         bad = replace(bad, job=replace(bad.job, due_at=datetime(2026, 11, 24, 12)))  # noqa: DTZ001 - that is the fault
     with pytest.raises(StatementError):

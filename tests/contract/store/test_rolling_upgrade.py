@@ -26,6 +26,7 @@ from tests.contract.store.scenes import (
     the_job,
     watch,
 )
+from tests.doubles import transition_of
 from watcher.domain.deliveries import DeliveryState
 from watcher.domain.jobs import Basis, Forecast, JobSpec
 from watcher.domain.transitions import Reason
@@ -157,7 +158,7 @@ async def test_both_work_on_what_a_newer_program_brings(new_url: str) -> None:
         assert not await store.record(changes)
         run(new_url, "UPDATE transition SET reason = 'foreseen', colour = 'red' WHERE seq > 0")
         claimed = await claim(store)
-        assert {each.transition.reason for each in claimed} == {Reason.UNRECOGNISED}
+        assert {transition_of(each).reason for each in claimed} == {Reason.UNRECOGNISED}
         await settle(store, claimed, DELIVERED)
         assert run(new_url, "SELECT count(*) FROM job JOIN note ON note.job = job.id") == [(2,)]
         assert [row[0] for row in run(new_url, "SELECT colour FROM job ORDER BY job_id")] == [None, "red"]

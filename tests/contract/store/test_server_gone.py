@@ -21,8 +21,8 @@ import pytest
 from tests.contract.store.scenes import DELIVERED, KEY, NOON, SECOND, claim, count_rows, key, move, settle, watch
 from watcher.domain.deliveries import DeliveryState
 from watcher.errors import StoreUnavailableError
-from watcher.store import postgresql, thread
 from watcher.store.sql import SqlStore
+from watcher.store.waits import Waits
 
 
 @pytest.fixture
@@ -62,12 +62,9 @@ def backends(url: str) -> list[int]:
     return [row[0] for row in rows]
 
 
-async def test_a_server_that_is_halted_is_given_up_soon_and_replaced(
-    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_server_that_is_halted_is_given_up_soon_and_replaced(postgresql_url: str) -> None:
     """Its machine still acknowledges what we send, so that no timeout of the network ends the wait."""
-    monkeypatch.setattr(thread, "LONGEST_WORK", timedelta(seconds=0.5))
-    async with SqlStore(postgresql_url) as store:
+    async with SqlStore(postgresql_url, waits=Waits(longest_work=timedelta(seconds=0.5))) as store:
         (job,) = await watch(store, KEY)
         (halted,) = backends(postgresql_url)
         os.kill(halted, signal.SIGSTOP)
@@ -80,13 +77,10 @@ async def test_a_server_that_is_halted_is_given_up_soon_and_replaced(
         assert await count_rows(store, "transition") == 1
 
 
-async def test_a_server_that_takes_connections_and_says_nothing_is_given_up_soon(
-    silent_port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(postgresql, "VANISHED_SECONDS", 2)  # the least that the driver takes
+async def test_a_server_that_takes_connections_and_says_nothing_is_given_up_soon(silent_port: int) -> None:
     begun = monotonic()
     with pytest.raises(StoreUnavailableError, match=r"cannot be reached: .*timeout"):
-        await SqlStore(f"postgresql://watcher@127.0.0.1:{silent_port}/records").__aenter__()
+        await SqlStore(f"postgresql://watcher@127.0.0.1:{silent_port}/records?connect_timeout=2").__aenter__()
     assert monotonic() - begun < 6
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 
 from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, key, move, watch
 from watcher.domain.jobs import JobKey
-from watcher.store import status_durations
+from watcher.store.database import connect
 from watcher.store.sql import SqlStore
+from watcher.store.status_durations import durations
 
 HOUR = timedelta(hours=1)
 
@@ -72,9 +74,9 @@ async def test_each_source_has_durations_of_its_own_the_newest_first(store: SqlS
     assert await store.durations("unknown") == {}
 
 
-async def test_of_each_status_the_newest_few_are_kept(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status_durations, "KEPT", 2)
+async def test_of_each_status_the_newest_few_are_kept(url: str, store: SqlStore) -> None:
     for number in range(3):
         await live(store, "pending", "queued", "running", "failed", job=key(number), stay=(number + 1) * HOUR)
     kept = [3 * HOUR, 2 * HOUR]
-    assert await store.durations("openai") == {"queued": kept, "running": kept}
+    with closing(connect(url)) as database, database.reading() as connection:
+        assert durations(connection, "openai", kept=2) == {"queued": kept, "running": kept}

@@ -11,8 +11,8 @@ import pytest
 
 from tests.doubles import until
 from watcher.errors import StoreUnavailableError
-from watcher.store import thread
 from watcher.store.thread import StoreThread
+from watcher.store.waits import Waits
 
 INSTANT = timedelta(microseconds=1)
 
@@ -49,11 +49,9 @@ def database() -> Database:
 
 
 @pytest.fixture
-async def worker(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StoreThread]:
-    """The thread that uses it; every failure counts as a slow one."""
-    monkeypatch.setattr(thread, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(thread, "SLOW_SECONDS", 0)
-    worker = StoreThread(database.cut)
+async def worker(database: Database, request: pytest.FixtureRequest) -> AsyncIterator[StoreThread]:
+    """The thread that uses it; every failure counts as a slow one, unless the test says otherwise."""
+    worker = StoreThread(database.cut, Waits(look_seconds=0.01, slow_seconds=getattr(request, "param", 0)))
     yield worker
     database.answer()
     worker.close()
@@ -115,10 +113,8 @@ async def test_who_writes_waits_for_its_turn_in_any_case(database: Database, wor
     assert await writing == "rows"
 
 
-async def test_a_failure_that_came_at_once_makes_nobody_give_up(
-    database: Database, worker: StoreThread, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(thread, "SLOW_SECONDS", 60)
+@pytest.mark.parametrize("worker", [pytest.param(60, id="slow after a minute")], indirect=True)
+async def test_a_failure_that_came_at_once_makes_nobody_give_up(database: Database, worker: StoreThread) -> None:
     with pytest.raises(StoreUnavailableError):
         await worker.run(database.use, INSTANT)
     working = asyncio.create_task(worker.run(database.use))

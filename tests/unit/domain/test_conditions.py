@@ -8,25 +8,24 @@ from datetime import timedelta
 
 import pytest
 
-from tests.doubles import START, job_in
+from tests.doubles import START, a_transition, job_in
 from watcher.domain.conditions import (
-    OWN_SOURCE,
     STUCK_AFTER,
     Condition,
+    ConditionChange,
     Health,
+    RecordedCondition,
     is_news,
-    is_own,
     missing_condition,
     notifier_condition,
-    observation_of,
     source_conditions,
     store_condition,
     stuck_condition,
 )
-from watcher.domain.jobs import Job, JobKey
-from watcher.domain.messages import Severity, event_id, line_of, message_of
+from watcher.domain.jobs import Job
+from watcher.domain.messages import Severity, line_of, message_of
 from watcher.domain.routing import Events, Route, RouteMatch, match_route
-from watcher.domain.transitions import Transition, detect
+from watcher.domain.transitions import event_id
 
 NOW = START
 MINUTE = timedelta(minutes=1)
@@ -97,33 +96,47 @@ def test_each_time_a_job_gets_stuck_is_news() -> None:
 
     assert first is not None
     assert again is not None
-    assert is_news(again, Job(first.subject, status=first.state))
+    assert is_news(again, RecordedCondition(first.state, 1), "w1", NOW)
 
 
 def test_that_all_is_well_is_no_news_to_begin_with() -> None:
     well = source_conditions(Health("openai", last_success=NOW), NOW)[0]
 
-    assert not is_news(well, None)
-    assert not is_news(well, Job(well.subject))
-    assert is_news(well, Job(well.subject, status="unreachable"))
-    assert not is_news(well, Job(well.subject, status="recovered"))
+    assert not is_news(well, None, "w1", NOW)
+    assert not is_news(well, RecordedCondition(None), "w1", NOW)
+    assert is_news(well, RecordedCondition("unreachable", 1), "w1", NOW)
+    assert not is_news(well, RecordedCondition("recovered", 1), "w1", NOW)
 
 
-def told(condition: Condition) -> Transition:
-    found = detect(Job(condition.subject, labels=condition.labels), observation_of(condition, NOW))
-    assert found is not None
-    return found
+@pytest.mark.parametrize(
+    ("by", "ago", "is_told"),
+    [
+        pytest.param("w2", timedelta(minutes=1), False, id="another replica has just found it well"),
+        pytest.param("w2", timedelta(minutes=3), True, id="that was too long ago"),
+        pytest.param("w2", -timedelta(minutes=1), True, id="its clock was ahead"),
+        pytest.param("w1", timedelta(minutes=1), True, id="it was this watcher itself"),
+    ],
+)
+def test_what_one_replica_finds_failing_is_no_news_while_another_finds_it_well(
+    by: str, ago: timedelta, is_told: bool
+) -> None:
+    failing = source_conditions(Health("openai", rejection="HTTP 401"), NOW)[0]
+
+    assert is_news(failing, RecordedCondition("accepted", 1, NOW - ago, by), "w1", NOW) is is_told
+
+
+def told(condition: Condition) -> ConditionChange:
+    return ConditionChange(condition, 1, NOW)
 
 
 def test_a_condition_becomes_a_message_like_any_other() -> None:
     rejected = source_conditions(Health("openai", rejection="HTTP 401: bad\nkey"), NOW)[0]
-    transition = told(rejected)
-    message = message_of(transition)
+    message = message_of(told(rejected))
 
     assert message.type == "watcher.source.rejected"
     assert "source: openai" in line_of(message)
     assert "source:" not in line_of(message_of(told(store_condition("x.db", "full"))))
-    assert message.id == event_id(transition.key, transition.seq)
+    assert message.id == event_id("@watcher", "source/openai/acceptance", 1)
     assert (message.title, message.severity) == ("Source openai rejects the watcher", Severity.BAD)
     assert json.loads(json.dumps(message.data)) == {"source": "openai", "error": "HTTP 401: bad\nkey"}
     assert "\n" not in line_of(message)
@@ -135,9 +148,8 @@ def test_missing_jobs_and_a_failing_record_are_told() -> None:
 
     assert (missing.type, missing.title) == ("watcher.job.missing", "ftjob-1 is unknown to its source")
     assert (store.type, store.is_good) == ("watcher.store.failing", False)
-    assert all(is_own(condition.subject) for condition in (missing, store))
-    assert not is_own(JobKey("openai", "ftjob-1"))
-    assert missing.subject.source == OWN_SOURCE
+    assert (missing.subject, store.subject) == ("job/openai/ftjob-1/missing", "store")
+    assert (missing.is_about_job, store.is_about_job) == (True, False)
 
 
 def test_a_failing_notifier_is_told_to_the_others() -> None:
@@ -154,8 +166,7 @@ def test_a_failing_notifier_is_told_to_the_others() -> None:
 
 def test_a_notifier_hears_only_of_what_it_asked_for() -> None:
     rejected = told(source_conditions(Health("openai", rejection="HTTP 401"), NOW)[0])
-    running = detect(job_in("queued"), replace(observation_of(store_condition("x", "y"), NOW), status="running"))
-    assert running is not None
+    running = a_transition(previous_status="queued", status="running")
 
     assert match_route(Route("n", events=frozenset({Events.JOBS})), rejected) is RouteMatch.OTHER_EVENTS
     assert match_route(Route("n", events=frozenset({Events.WATCHER})), running) is RouteMatch.OTHER_EVENTS

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.doubles import START, job_in, observation
+from tests.doubles import START, job_in, observation, planned
 from watcher.domain.decision import PollContext, decide
 from watcher.domain.jobs import Basis, Job, JobFacts, Progress
 from watcher.domain.polling_policy import PollFailure, PollingPolicy, PollOutcome
@@ -27,7 +27,8 @@ def context(policy: PollingPolicy = FIXED, **changes: object) -> PollContext:
 
 def claimed(status: str | None, **attributes: object) -> Job:
     """Return a job whose claim has moved its due time on by an interval."""
-    return job_in(status, due_at=START + INTERVAL, status_since=START - timedelta(hours=1), **attributes)
+    usual = {"due_at": START + INTERVAL, "status_since": START - timedelta(hours=1), "facts": JobFacts()}
+    return job_in(status, **{**usual, **attributes})
 
 
 def failure(outcome: PollOutcome, retry_after: timedelta | None = None) -> PollFailure:
@@ -51,7 +52,7 @@ def test_a_change_is_a_transition_for_the_routes_that_want_it_and_goes_on_from_n
 
     assert decision.transition is not None
     assert (decision.transition.previous_status, decision.job.status) == ("queued", "running")
-    assert decision.recipients == ("all",)
+    assert decision.recipients == planned("all")
     assert decision.is_new
     assert decision.due_at is not None
     assert LATER < decision.due_at <= LATER + INTERVAL
@@ -95,9 +96,19 @@ def test_only_the_fourth_404_in_a_row_finds_a_job_missing() -> None:
     for _ in range(6):
         decision = decide(job, failure(PollOutcome.MISSING), context(), LATER)
         job = decision.job
-        found.append(decision.is_found_missing)
+        found.append(decision.condition is not None)
 
     assert found == [False, False, False, True, False, False]
+
+
+def test_a_503_between_two_404s_tells_a_missing_job_once() -> None:
+    job, found = claimed("running"), 0
+    for outcome in [PollOutcome.MISSING] * 4 + [PollOutcome.FAILED] * 3 + [PollOutcome.MISSING] * 5:
+        decision = decide(job, failure(outcome), context(), LATER)
+        job = decision.job
+        found += decision.condition is not None
+
+    assert found == 1
 
 
 @pytest.mark.parametrize(

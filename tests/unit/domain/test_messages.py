@@ -16,12 +16,13 @@ from watcher.domain.messages import (
     ENVELOPE_LIMIT,
     Severity,
     encode,
-    event_id,
     line_of,
     message_of,
+    message_of_several,
     message_of_test,
 )
-from watcher.domain.transitions import Reason
+from watcher.domain.states import JobState
+from watcher.domain.transitions import Reason, event_id
 
 
 def envelope(**changes: Any) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def facts(**changes: Any) -> list[tuple[str, str]]:
 
 def test_the_envelope_is_that_of_openai_s_webhooks_and_more() -> None:
     assert envelope(skipped=("queued",), reason=Reason.SKIPPED) == {
-        "id": event_id(JobKey("openai", "ftjob-abc123"), 1_795_521_600),
+        "id": event_id("openai", "ftjob-abc123", 1_795_521_600),
         "object": "event",
         "created_at": int(START.timestamp()),
         "type": "fine_tuning.job.succeeded",
@@ -47,6 +48,8 @@ def test_the_envelope_is_that_of_openai_s_webhooks_and_more() -> None:
             "labels": {"team": "nlp"},
             "previous_status": "running",
             "status": "succeeded",
+            "state": "succeeded",
+            "native_status": "succeeded",
             "reason": "skipped",
             "skipped": ["queued"],
             "observed_at": int(START.timestamp()),
@@ -61,7 +64,7 @@ def test_what_is_not_known_is_null() -> None:
 
 
 def test_the_id_of_an_event_is_fixed_for_ever() -> None:
-    assert event_id(JobKey("openai", "ftjob-abc123"), 1) == "evt_3f753b910506a8ed83accc9b77ab4c52"
+    assert event_id("openai", "ftjob-abc123", 1) == "evt_3f753b910506a8ed83accc9b77ab4c52"
 
 
 def test_the_id_depends_on_source_job_and_number_alone() -> None:
@@ -77,7 +80,7 @@ def test_the_id_depends_on_source_job_and_number_alone() -> None:
 
 
 def test_a_name_that_runs_into_the_next_one_is_another_name() -> None:
-    assert event_id(JobKey("a", "b:c"), 1) != event_id(JobKey("a:b", "c"), 1)
+    assert event_id("a", "b:c", 1) != event_id("a:b", "c", 1)
 
 
 @pytest.mark.parametrize(
@@ -101,12 +104,12 @@ def test_the_title_names_the_job_and_its_status(changes: dict[str, Any], title: 
     [
         ("succeeded", Severity.GOOD),
         ("failed", Severity.BAD),
-        ("cancelled", Severity.BAD),
+        ("cancelled", Severity.CANCELLED),
         ("running", Severity.NEUTRAL),
         ("x", Severity.NEUTRAL),
     ],
 )
-def test_the_mood_follows_the_status(status: str, severity: Severity) -> None:
+def test_the_severity_follows_the_state(status: str, severity: Severity) -> None:
     assert message_of(a_transition(status=status)).severity is severity
 
 
@@ -293,3 +296,23 @@ def test_a_message_fits_on_a_line() -> None:
         r"2026-11-24T12:00:00Z  ✔ a\nb\x1b[2J: running → succeeded  job: ftjob-abc123  before: running  "
         rf"time in that status: 41m  source: openai  event: {message.id}"
     )
+
+
+def test_a_service_of_its_own_words_is_told_in_openais_words_for_the_state() -> None:
+    data = envelope(status="user_error", state=JobState.FAILED, event_word="failed")
+    assert data["type"] == "fine_tuning.job.failed"
+    assert (data["data"]["status"], data["data"]["native_status"]) == ("failed", "user_error")
+
+
+def test_a_stay_whose_beginning_was_not_seen_is_told_as_at_least() -> None:
+    assert ("Time in that status", "at least 41m") in facts(is_previous_exact=False)
+
+
+def test_events_told_together_are_one_message_the_worst_first() -> None:
+    good, bad = a_transition(seq=1), a_transition(seq=2, status="failed")
+    message = message_of_several([good, bad])
+
+    assert (message.type, message.title, message.severity) == ("watcher.batch", "2 events", Severity.BAD)
+    assert [fact.label for fact in message.facts] == ["failed", "succeeded"]
+    assert message.id == message_of_several([bad, good]).id
+    assert message_of_several([good]) == message_of(good)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.doubles import START, a_transition, job_in, observation
 from watcher.domain.deliveries import Delivery, DeliveryState
-from watcher.domain.jobs import Job
+from watcher.domain.jobs import Job, JobError, JobFacts
 from watcher.domain.overview import (
     ORPHANED,
     UNSEEN,
@@ -17,8 +17,10 @@ from watcher.domain.overview import (
     explain_next_poll,
     history_rows,
     job_row,
+    result_of,
     routing_rows,
     status_line,
+    wishes,
 )
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import Events, FirstSeen, Route
@@ -42,10 +44,40 @@ def test_a_job_is_shown_as_it_stands() -> None:
         "name": "support-bot",
         "labels": {"team": "nlp"},
         "status": "running",
+        "state": "running",
         "for": "10m",
+        "for_seconds": 600.0,
+        "status_since": "2026-11-24T12:00:00+00:00",
         "next_poll": "in 12s",
+        "next_poll_at": "2026-11-24T12:10:12+00:00",
         "trouble": "HTTP 503",
+        "model": None,
+        "fine_tuned_model": None,
+        "error": None,
     }
+
+
+def test_a_job_is_shown_with_what_its_last_answer_said() -> None:
+    facts = JobFacts(model="gpt-4o-mini", fine_tuned_model="ft:gpt-4o-mini:x", error=JobError("bad", "no", None))
+    row = job_row(job_in("failed", facts=facts), NOW)
+
+    assert (row["model"], row["fine_tuned_model"]) == ("gpt-4o-mini", "ft:gpt-4o-mini:x")
+    assert row["error"] == {"code": "bad", "message": "no", "param": None}
+    assert job_row(job_in("failed"), NOW)["model"] is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "result"),
+    [
+        (JobFacts(fine_tuned_model="ft:m"), "ft:m"),
+        (JobFacts(error=JobError("bad", "no such file")), "no such file"),
+        (JobFacts(error=JobError("bad")), "bad"),
+        (JobFacts(model="m"), None),
+    ],
+    ids=["model", "message", "code", "neither"],
+)
+def test_what_came_of_a_job_is_its_model_or_its_error(facts: JobFacts, result: str | None) -> None:
+    assert result_of(facts) == result
 
 
 def test_a_job_that_was_not_seen_yet_says_so() -> None:
@@ -66,6 +98,8 @@ def test_a_history_tells_how_long_each_status_lasted() -> None:
 
     assert [row["lasted"] for row in history_rows(history, NOW)] == ["2m", "5m", None]
     assert [row["lasted"] for row in history_rows(history[:2], NOW)] == ["2m", "8m"]
+    assert [row["lasted_seconds"] for row in history_rows(history, NOW)] == [120.0, 300.0, None]
+    assert [row["fine_tuned_model"] for row in history_rows(history, NOW)] == [None, None, None]
     assert history_rows([], NOW) == []
 
 
@@ -103,12 +137,20 @@ def test_who_would_hear_of_what_and_why_not() -> None:
     assert unseen["no-first"]["failed"] == "no: a first sight"
 
 
+def test_programs_get_who_wants_what_as_true_and_false() -> None:
+    [row] = wishes(job_in("running"), [Route("ends", statuses=frozenset({"succeeded"}))], NOW)
+
+    assert (row["notifier"], row["wants"]["succeeded"], row["wants"]["failed"]) == ("ends", True, False)
+    assert (row["why_not"]["failed"], "succeeded" in row["why_not"]) == ("other_status", False)
+
+
 def test_a_delivery_is_shown_as_it_stands() -> None:
     transition = a_transition()
     pending = Delivery(7, "chat", transition, DeliveryState.PENDING, 2, NOW + timedelta(minutes=2), NOW)
     row = delivery_row(pending, NOW, ["chat"])
 
     assert (row["id"], row["state"], row["attempts"], row["next_attempt"]) == (7, "pending", 2, "in 2m")
+    assert (row["next_attempt_at"], row["settled_at"]) == ("2026-11-24T12:12:00+00:00", None)
     assert delivery_row(pending, NOW, ["pager"])["next_attempt"] == ORPHANED
     assert delivery_row(replace(pending, state=DeliveryState.DEAD), NOW, [])["next_attempt"] is None
 

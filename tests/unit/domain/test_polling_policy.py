@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.doubles import START, job_in
 from watcher.domain.jobs import Basis, Forecast, Job
 from watcher.domain.polling_policy import (
+    MISSING_TOLERATED,
     PollFailure,
     PollingPolicy,
     PollOutcome,
@@ -212,6 +213,13 @@ def test_another_failure_between_is_no_404_in_a_row() -> None:
     job = after_failure(after_failure(after_failure(job_in(None), MISSING), MISSING), FAILED)
 
     assert (job.missing, job.failures, job.last_error) == (0, 3, "HTTP 503")
+
+
+def test_another_failure_does_not_show_that_a_missing_job_is_known_again() -> None:
+    job = job_in(None, missing=MISSING_TOLERATED + 1)
+
+    assert after_failure(after_failure(job, FAILED), MISSING).missing == MISSING_TOLERATED + 2
+    assert after_answer(job).missing == 0
 
 
 def test_an_answer_forgives_everything() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.doubles import job_in, observation
-from watcher.domain.routing import FirstSeen, Route, RouteMatch, match_route, recipients
+from watcher.domain.routing import FirstSeen, Route, RouteMatch, match_route
 from watcher.domain.transitions import Transition, detect
 
 
@@ -44,7 +44,9 @@ def test_statuses_and_labels_select() -> None:
     assert match_route(route, transition("running", "succeeded")) is RouteMatch.OTHER_LABELS
 
 
-def test_owed_names_the_notifiers_in_order() -> None:
-    routes = [Route("all"), Route("failures", statuses=frozenset({"failed"})), Route("too")]
+def test_a_route_may_name_a_state_or_the_services_own_word() -> None:
+    compressing = replace(transition("queued", "running"), status="compressing")
 
-    assert recipients(routes, transition("running", "succeeded")) == ("all", "too")
+    for word in ("compressing", "running"):
+        assert match_route(Route("n", statuses=frozenset({word})), compressing) is RouteMatch.WANTED
+    assert match_route(Route("n", statuses=frozenset({"validating"})), compressing) is RouteMatch.OTHER_STATUS

@@ -89,7 +89,7 @@ def test_the_transition_carries_what_was_known_of_the_job() -> None:
 
 
 def test_a_number_is_never_given_twice_even_when_the_record_was_lost() -> None:
-    """A record that begins anew numbers on from the time, so no old id can hide a new transition."""
+    """A store that begins anew numbers on from the time, so no old id can hide a new transition."""
     first = detect(job_in(None), observation("running", START))
     later = detect(job_in(None), observation("succeeded", START + timedelta(seconds=1)))
 
@@ -132,3 +132,7 @@ def test_a_goal_is_reached_when_it_is_there_or_was_passed(status: str, goal: str
 @given(STATUSES, st.sampled_from(sorted(TERMINAL)))
 def test_only_being_there_reaches_a_terminal_goal(status: str, goal: str) -> None:
     assert has_reached(job_in(status), goal) is (status == goal)
+
+
+def test_a_job_that_was_never_seen_has_reached_nothing() -> None:
+    assert not has_reached(job_in(None), "queued")

@@ -17,7 +17,7 @@ from watcher.domain.transitions import detect, moved
 from watcher.engine.ports import Change
 from watcher.engine.self_monitoring import SelfMonitoring
 from watcher.errors import StoreUnavailableError
-from watcher.store.sql import Selection, SqlStore
+from watcher.store.sql import SqlStore
 
 JOB = JobKey("openai", "ftjob-1")
 
@@ -31,14 +31,19 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
 class World:
     """A supervisor on a real store."""
 
-    def __init__(self, store: SqlStore, clock: ManualClock | None = None) -> None:
+    def __init__(self, store: SqlStore, clock: ManualClock | None = None, watcher: str = "w1") -> None:
         self.store = store
         self.clock = clock or ManualClock()
         self.log = RecordingLog()
         self.woken = 0
         routes = [Route("chat"), Route("pager"), Route("jobs-only", events=frozenset({Events.JOBS}))]
         self.self_monitoring = SelfMonitoring(
-            store, runtime(self.clock, self.log), routes=routes, stuck_after=STUCK_AFTER, wake_delivery=self._wake
+            store,
+            runtime(self.clock, self.log),
+            routes=routes,
+            stuck_after=STUCK_AFTER,
+            wake_delivery=self._wake,
+            watcher=watcher,
         )
 
     def _wake(self) -> None:
@@ -56,7 +61,7 @@ class World:
 
     async def told(self, notifier: str = "chat") -> list[str]:
         deliveries = await self.store.deliveries(notifier=notifier, limit=99)
-        return [message_of(delivery.transition).type for delivery in reversed(deliveries)]
+        return [message_of(delivery.event).type for delivery in reversed(deliveries)]
 
 
 async def test_a_source_that_falls_silent_is_told_once_and_its_return_once(store: SqlStore) -> None:
@@ -75,7 +80,7 @@ async def test_a_rejection_is_told_in_the_apis_own_words(store: SqlStore) -> Non
     await world.look([world.fine()])
 
     assert await world.told() == ["watcher.source.rejected", "watcher.source.accepted"]
-    first = (await store.deliveries(notifier="chat", limit=99))[-1].transition
+    first = (await store.deliveries(notifier="chat", limit=99))[-1].event
     assert message_of(first).data["error"] == "HTTP 401: Incorrect API key"
 
 
@@ -107,14 +112,41 @@ async def test_a_failing_notifier_is_told_through_the_others(store: SqlStore) ->
     assert await world.told("chat") == []
 
 
-async def test_each_time_a_job_goes_missing_is_told(store: SqlStore) -> None:
-    world = World(store)
-    for _ in range(2):
-        world.self_monitoring.note_missing(job_in(None, last_error="HTTP 404"))
-        await world.look()
-        await world.look()
+async def test_a_source_that_another_replica_reaches_is_not_told_as_failing(store: SqlStore) -> None:
+    ours = World(store)
+    theirs = World(store, ours.clock, "w2")
+    await theirs.look([theirs.fine()])
+    await ours.look([ours.failing()])
+    assert await ours.told() == []
 
-    assert await world.told() == ["watcher.job.missing"] * 2
+    ours.clock.move(minutes=3)  # and the other one is heard of no more
+    await ours.look([ours.failing()])
+    assert await ours.told() == ["watcher.source.unreachable"]
+
+
+async def test_a_condition_of_a_replica_that_died_is_cleared_by_the_others(store: SqlStore) -> None:
+    dead = World(store)
+    await dead.look([dead.failing()])
+    alive = World(store, dead.clock, "w2")
+    await alive.look([alive.fine()])
+
+    assert await alive.told() == ["watcher.source.unreachable", "watcher.source.recovered"]
+
+
+async def test_a_clock_that_was_set_makes_no_job_stuck(store: SqlStore) -> None:
+    world = World(store)
+    await store.upsert_jobs([JobSpec(JOB, "support-bot")], world.clock())
+    transition = detect(job_in(None), observation("running", world.clock()))
+    assert transition is not None
+    await store.record([Change(0, moved(job_in(None), transition), transition)])
+    world.clock.move(days=1)
+    world.self_monitoring.clock_stepped(timedelta(days=1))
+    await world.look()
+    assert await world.told() == []
+
+    world.clock.move(hours=24)
+    await world.look()
+    assert await world.told() == ["watcher.job.stuck"]
 
 
 async def test_a_stuck_job_is_told_daily(store: SqlStore) -> None:
@@ -127,7 +159,7 @@ async def test_a_stuck_job_is_told_daily(store: SqlStore) -> None:
         world.clock.at = transition.observed_at + timedelta(hours=hours)
         await world.look()
     deliveries = await store.deliveries(notifier="chat", limit=99)
-    titles = [message_of(delivery.transition).title for delivery in reversed(deliveries)]
+    titles = [message_of(delivery.event).title for delivery in reversed(deliveries)]
 
     assert titles == [f"support-bot has been running for {days}d" for days in (1, 2, 3)]
 
@@ -139,54 +171,33 @@ async def test_conditions_are_no_jobs(store: SqlStore) -> None:
     assert await store.jobs() == []
 
 
-async def test_what_the_record_cannot_take_is_told_later(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_the_store_cannot_take_is_told_later(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(store)
 
     async def refuse(*_args: object) -> object:
         raise StoreUnavailableError("the disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(store, "record", refuse)
-        world.self_monitoring.note_missing(job_in(None))
+        broken.setattr(store, "record_findings", refuse)
         await world.look([world.failing()])
     assert await world.told() == []
     await world.look([world.failing()])
 
-    assert await world.told() == ["watcher.source.unreachable", "watcher.job.missing"]
-    assert world.self_monitoring.is_anything_wrong()
-
-
-async def test_old_conditions_of_jobs_are_pruned(store: SqlStore) -> None:
-    world = World(store)
-    world.self_monitoring.note_missing(job_in(None))
-    await world.look()
-    await store.discard(Selection(), world.clock())
-    world.clock.move(days=100)
-
-    assert await store.prune(world.clock() - timedelta(days=90)) > 0
-    assert await store.history(JobKey("@watcher", f"job/{JOB}/missing")) == []
-
-
-async def test_when_another_watcher_is_first_nothing_is_told_twice(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = World(store)
-
-    async def late(changes: Sequence[Change]) -> set[JobKey]:
-        return {change.job.key for change in changes}
-
-    monkeypatch.setattr(store, "record", late)
-    await world.look([world.failing()])
-
-    assert (world.woken, await world.told()) == (0, [])
+    assert await world.told() == ["watcher.source.unreachable"]
+    assert world.self_monitoring.is_anything_failing()
 
 
 async def test_what_nobody_wants_to_hear_is_recorded_all_the_same(store: SqlStore) -> None:
     world = World(store)
     silent = SelfMonitoring(
-        store, runtime(world.clock, world.log), routes=[], stuck_after=STUCK_AFTER, wake_delivery=world._wake
+        store,
+        runtime(world.clock, world.log),
+        routes=[],
+        stuck_after=STUCK_AFTER,
+        wake_delivery=world._wake,
+        watcher="w1",
     )
     await silent.look([world.failing()], [])
 
     assert world.woken == 0
-    assert len(await store.history(JobKey("@watcher", "source/openai/reach"))) == 1
+    assert set(await store.conditions(["source/openai/reach"])) == {"source/openai/reach"}

@@ -7,10 +7,14 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from watcher.http import Bounds
 
@@ -34,9 +38,12 @@ async def server(handle: Handler) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def connections(handle: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+async def connections(
+    handle: Handler, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[str]:
     """Hand each connection over as it is opened, and close it afterwards."""
     open_ones: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
 
     async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -46,17 +53,21 @@ async def connections(handle: Handler, tls: ssl.SSLContext | None = None) -> Asy
             writer.close()
 
     def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         open_ones.add(asyncio.create_task(closing(reader, writer)))
 
-    listening = await asyncio.start_server(start, "127.0.0.1", 0, ssl=tls)
+    listening = await asyncio.start_server(start, host, 0, ssl=tls)
     try:
         scheme = "https" if tls else "http"
-        yield f"{scheme}://127.0.0.1:{listening.sockets[0].getsockname()[1]}/hooks/very-secret"
+        written = f"[{host}]" if ":" in host else host
+        yield f"{scheme}://{written}:{listening.sockets[0].getsockname()[1]}/hooks/very-secret"
     finally:
         listening.close()
         for task in open_ones:
             task.cancel()
         await asyncio.gather(*open_ones, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()  # whatever the client has not read
         await asyncio.sleep(0)  # asyncio closes the sockets in its next turn
 
 
@@ -75,7 +86,7 @@ def answering(*pieces: bytes, pause: float = 0.0) -> Handler:
 class Authority:
     """A certificate authority on disk, with the files that each side needs."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, server: str = "127.0.0.1") -> None:
         authority = trustme.CA()
         self.trusted = directory / "ca.pem"
         self.client_cert, self.client_key = directory / "client.pem", directory / "client.key"
@@ -84,5 +95,46 @@ class Authority:
         client.cert_chain_pems[0].write_to_path(self.client_cert)
         client.private_key_pem.write_to_path(self.client_key)
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1").configure_cert(self.server)
+        authority.issue_cert(server).configure_cert(self.server)
         authority.configure_trust(self.server)
+
+
+class Plain:
+    """An authority as people make them by hand: no key identifiers, and no word about what its key is for."""
+
+    def __init__(self, directory: Path) -> None:
+        self.trusted = directory / "plain.pem"
+        key, authority_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+        issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "An authority")])
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "A server")])
+        address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+        is_one = x509.BasicConstraints(ca=True, path_length=None)
+        authority = _certificate(issuer, issuer, authority_key).add_extension(is_one, critical=True)
+        certificate = _certificate(subject, issuer, key).add_extension(address, critical=False)
+        self.trusted.write_bytes(_pem(authority.sign(authority_key, hashes.SHA256())))
+        chain = directory / "chain.pem"
+        chain.write_bytes(
+            _pem(certificate.sign(authority_key, hashes.SHA256()))
+            + key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.server.load_cert_chain(chain)
+
+
+def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+    )
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)

@@ -14,6 +14,8 @@ from watcher.http import Answer, AnswerTooLargeError, Bounds, HttpClient, HttpEr
 
 Ask = Callable[[Handler], Awaitable[Answer]]
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 
 @pytest.fixture(params=["straight", "proxied"])
 def ask(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ask:

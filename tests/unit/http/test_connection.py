@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,6 +14,8 @@ import pytest
 
 from tests.unit.http.servers import OK, PATIENT, connections
 from watcher.http import Bounds, HttpClient, HttpError
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 
 class Counting:
@@ -109,13 +114,13 @@ async def test_a_client_may_keep_none() -> None:
     assert counting.opened == 3
 
 
-async def test_a_connection_goes_to_one_server_only() -> None:
+async def test_a_connection_goes_to_one_server_only_and_waits_for_its_next_request() -> None:
     one, other = Counting(), Counting(OK.replace(b"ok", b"no"))
     async with connections(one) as one.url, connections(other) as other.url, HttpClient(PATIENT) as client:
         said = [await ask(client, url) for url in (one.url, other.url, one.url)]
 
     assert said == [b"ok", b"no", b"ok"]
-    assert (one.opened, other.opened) == (2, 1)
+    assert (one.opened, other.opened) == (1, 1)
 
 
 async def test_a_failed_exchange_costs_its_connection_only() -> None:
@@ -140,3 +145,81 @@ async def test_an_exchange_that_is_cancelled_leaves_nothing_to_the_next_one() ->
         assert await ask(client, counting.url) == b"ok"
 
     assert counting.opened == 2
+
+
+class Forgetful:
+    """A server that answers so many requests on each connection, and ends it at the one after."""
+
+    def __init__(self, answered: int, *, resets: bool) -> None:
+        self.requests = 0
+        self._answered = answered
+        self._resets = resets
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number in range(self._answered + 1):
+            await reader.readuntil(b"\r\n\r\n")
+            self.requests += 1
+            if number < self._answered:
+                writer.write(OK)
+                await writer.drain()
+        if self._resets:
+            writer.transport.abort()
+
+
+@pytest.mark.parametrize("resets", [False, True])
+async def test_a_get_that_meets_the_end_of_a_kept_connection_is_sent_once_more(*, resets: bool) -> None:
+    forgetful = Forgetful(1, resets=resets)
+    async with connections(forgetful) as url, HttpClient(PATIENT) as client:
+        assert [await ask(client, url) for _ in range(3)] == [b"ok"] * 3
+
+    assert forgetful.requests == 5
+
+
+async def test_a_post_that_meets_the_end_of_a_kept_connection_is_not_sent_again() -> None:
+    forgetful = Forgetful(1, resets=False)
+    async with connections(forgetful) as url, HttpClient(PATIENT) as client:
+        assert await ask(client, url) == b"ok"
+        with pytest.raises(HttpError, match="broke off"):
+            await client.exchange(client.request("POST", url))
+
+    assert forgetful.requests == 2
+
+
+async def test_a_connection_that_ends_in_the_middle_of_an_answer_is_an_error_at_once() -> None:
+    counting = Counting()
+    async with asked(counting) as client:
+        assert await ask(client, counting.url) == b"ok"
+        counting.answer = b"HTTP/1.1 200 OK\r\nX: close\r\nContent-Length: 9\r\n\r\nhalf"
+        with pytest.raises(HttpError, match="broke off"):
+            await ask(client, counting.url)
+
+    assert counting.opened == 1
+
+
+async def test_a_new_connection_that_ends_is_an_error_at_once() -> None:
+    forgetful = Forgetful(0, resets=False)
+    async with connections(forgetful) as url, HttpClient(PATIENT) as client:
+        with pytest.raises(HttpError, match="broke off"):
+            await ask(client, url)
+
+    assert forgetful.requests == 1
+
+
+def test_a_process_that_ends_at_once_ends_well(transport: str) -> None:
+    """A thread of the Rust transport that still talks to Python while the interpreter ends would abort the process."""
+    program = """
+        import asyncio
+        from datetime import timedelta
+        from watcher.http import Bounds, HttpClient, HttpError
+
+        async def main():
+            async with HttpClient(Bounds(timedelta(seconds=5), 50, 1000)) as client:
+                request = client.request("GET", "http://127.0.0.1:9/")
+                await asyncio.gather(*(client.exchange(request) for _ in range(50)), return_exceptions=True)
+
+        asyncio.run(main())
+    """
+    for _ in range(5):
+        command = [sys.executable, "-c", textwrap.dedent(program)]
+        ended = subprocess.run(command, capture_output=True, check=False, timeout=20)
+        assert (ended.returncode, ended.stderr) == (0, b"")

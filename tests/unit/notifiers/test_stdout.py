@@ -235,7 +235,7 @@ from watcher.notifiers.stdout import Config, Stdout
 async def main():
     notifier = Stdout(Config(), timedelta(seconds=0.2))
     message = message_of_test("console" * 50, datetime.now(UTC))
-    while str(outcome := await notifier.send(message)) == "Delivered(answer='')":
+    while str(outcome := await notifier.send(message)) == "Delivered(answer='', receipt=None)":
         pass
     raise SystemExit(f"{outcome}, {await notifier.send(message)}")
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, SecretStr, ValidationError
 
-from watcher.plugins.section import SECRET_FILE_LIMIT, Duration, Section, expected
+from watcher.plugins.secret_file import SECRET_FILE_LIMIT
+from watcher.plugins.section import Duration, Section, expected
 
 
 class Door(Section):

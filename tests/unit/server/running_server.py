@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from tests.doubles import START, observation
+from tests.doubles import START, observation, planned
 from watcher.domain.health import HealthSnapshot
 from watcher.domain.jobs import JobFacts, JobKey, JobSpec
 from watcher.domain.states import is_terminal
@@ -66,6 +66,6 @@ async def see(
         assert transition is not None
         after = moved(job, transition)
         after = replace(after, due_at=None) if is_terminal(after.state) else after
-        assert not await store.record([Change(job.seq, after, transition, recipients)])
+        assert not await store.record([Change(job.seq, after, transition, planned(*recipients))])
         transitions.append(transition)
     return transitions

@@ -175,16 +175,6 @@ async def test_a_removed_job_is_there_no_more(site: Site, store: SqlStore) -> No
     assert answers[0].content == b""
 
 
-async def test_what_the_watcher_says_of_itself_is_no_job(site: Site, store: SqlStore) -> None:
-    await watch(store, "notifier", source="@watcher")
-    path = f"{JOBS}/@watcher/notifier"
-    async with site() as client:
-        answers = [await client.get(path), await client.delete(path)]
-        assert ids(await client.get(JOBS)) == []
-    assert [answer.status_code for answer in answers] == [404, 404]
-    assert await store.job(JobKey("@watcher", "notifier"), include_removed=False) is not None
-
-
 async def test_reading_changes_nothing(site: Site, store: SqlStore) -> None:
     await watch(store, "ftjob-1")
     before = await store.job(JobKey("openai", "ftjob-1"))

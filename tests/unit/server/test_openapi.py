@@ -30,7 +30,7 @@ AUTHORISED = {"Authorization": f"Bearer {TOKEN}"}
 
 
 class _Service(threading.Thread):
-    """Serves a record with some jobs on a thread of its own: schemathesis does not speak asyncio."""
+    """Serves a store with some jobs on a thread of its own: schemathesis does not speak asyncio."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(daemon=True)

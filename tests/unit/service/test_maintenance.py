@@ -12,6 +12,7 @@ import pytest
 
 from tests.doubles import (
     START,
+    FaultyStore,
     ManualClock,
     RecordingLog,
     ScriptedNotifier,
@@ -74,10 +75,11 @@ class World:
         deliver = Dispatcher(store, {"chat": self.notifier}, SERVICE_RETRY_POLICY, surroundings)
         self.source = ScriptedSource(self.clock, {"a": ["running", TransientError("HTTP 503")]})
         polling_policy = PollingPolicy(timedelta(seconds=30), timedelta(minutes=5))
-        self.poller = FailingPoller(store, surroundings, routes=routes, wake_delivery=deliver.wake)
+        self.faults = FaultyStore(store)
+        self.poller = FailingPoller(self.faults, surroundings, routes=routes, wake_delivery=deliver.wake)
         self.poller.add_source(source_state(self.source, polling_policy, self.clock, 4))
         self_monitoring = SelfMonitoring(
-            store, surroundings, routes=routes, stuck_after=STUCK_AFTER, wake_delivery=deliver.wake
+            store, surroundings, routes=routes, stuck_after=STUCK_AFTER, wake_delivery=deliver.wake, watcher="w1"
         )
         self.pipeline = Pipeline(
             self.poller,
@@ -85,6 +87,7 @@ class World:
             self_monitoring,
             emergency=DirectDelivery({"chat": self.notifier}, routes, surroundings),
             heartbeat=heartbeat,
+            service="w1",
             configured=[JobSpec(JobKey("openai", "a"))],
             usual_source="openai",
             retention=SERVICE_RETRY_POLICY.give_up_after,
@@ -162,6 +165,28 @@ async def test_it_says_how_things_stand(store: SqlStore, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(store, "pending_deliveries", refuse)
     assert await world.maintenance.status() == "the store cannot be read: the disk is full"
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_cannot_be_recorded_makes_the_service_unwell_and_is_told(store: SqlStore) -> None:
+    """While all else is recorded, and sources and notifiers are looked after."""
+    world = World(store)
+    await store.upsert_jobs([JobSpec(JobKey("openai", "a"))], START)
+
+    async def breaks(_changes: object) -> None:
+        raise NotImplementedError
+
+    world.faults.before_record = breaks
+    running = asyncio.create_task(world.poller.run())
+    world.poller.wake()
+    await until(lambda: world.maintenance.health.snapshot().stuck)
+    assert world.maintenance.health.snapshot().store_error is None
+    assert not world.maintenance.health.snapshot().is_well
+    await world.maintenance.monitor()
+    world.clock.move(minutes=5)
+    await world.maintenance.monitor()
+    await until(world.told)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 

@@ -11,15 +11,23 @@ import pytest
 from watcher.errors import ConfigurationError
 from watcher.settings.model import Settings
 from watcher.settings.validation import load
+from watcher.sources.openai import config as openai_config
 
 Configure = Callable[[str], Settings]
 Complain = Callable[[str], Sequence[str]]
 
 
+def openai(settings: Settings, name: str = "openai") -> openai_config.Config:
+    """Return a source of the kind `openai` with the settings of its kind."""
+    source = settings.sources[name]
+    assert isinstance(source, openai_config.Config)
+    return source
+
+
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.upper().startswith(("WATCHER_", "OPENAI_", "STATE_DIRECTORY", "XDG_")):
+        if name.upper().startswith(("WATCHER_", "OPENAI_", "AZURE_", "TOGETHER_", "STATE_DIRECTORY", "XDG_")):
             monkeypatch.delenv(name)
 
 

@@ -109,12 +109,14 @@ right = st.fixed_dictionaries(
     {},
     optional={
         "sources": st.dictionaries(
-            st.sampled_from(["openai", "azure"]),
+            st.sampled_from(["openai", "europe"]),
             st.fixed_dictionaries(
                 {"base_url": st.sampled_from(["https://h/v1", "http://[::1]:8000"])},
                 optional={
                     "timeout": st.sampled_from(["0.5s", "15s", "1m", 7]),
-                    "auth": st.sampled_from(["bearer", "api-key"]),
+                    "strategy": st.sampled_from(["auto", "list"]),
+                    "interval": st.sampled_from(["5s", 60]),
+                    "token_command": st.sampled_from([["login", "print token"], "login 'print token'"]),
                 },
             ),
         ),

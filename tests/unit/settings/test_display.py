@@ -57,7 +57,7 @@ def test_what_is_in_force_is_shown_without_secrets(configure: Configure) -> None
         "openai": {
             "base_url": "http://h/v1",
             "api_key": "********",
-            "auth": "bearer",
+            "kind": "openai",
             "timeout": "15s",
             "strategy": "auto",
             "progress": False,
@@ -91,7 +91,7 @@ def test_the_store_is_shown_even_if_nobody_chose_it(monkeypatch: pytest.MonkeyPa
     ("url", "shown"),
     [
         ("postgresql://db/watcher?user=ann&password=sesame", "postgresql://db/watcher?user=ann&password=********"),
-        ("postgresql://ann:a/b@c@db/watcher", "postgresql://********@db/watcher"),
+        ("postgresql://ann:a%2Fb%40c@db/watcher", "postgresql://********@db/watcher"),
         ("postgresql://ann@db/watcher", "postgresql://********@db/watcher"),
         ("sqlite:////srv/w.db", "sqlite:////srv/w.db"),
     ],

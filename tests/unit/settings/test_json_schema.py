@@ -58,6 +58,15 @@ def test_a_notifier_is_one_of_the_installed_kinds(described: dict[str, Any]) -> 
     assert {"webhook_url", "webhook_url_file", "statuses", "labels", "first_seen"} <= set(kinds[0]["properties"])
 
 
+def test_a_source_is_one_of_the_installed_kinds(described: dict[str, Any]) -> None:
+    """Of the default one where it does not say."""
+    one_of = described["properties"]["sources"]["additionalProperties"]["oneOf"]
+    kinds = {kind["properties"]["kind"]["const"]: kind for kind in (described["$defs"][c["$ref"][8:]] for c in one_of)}
+    assert sorted(kinds) == ["azure", "openai", "together"]
+    assert [kind for kind in kinds if "kind" in kinds[kind].get("required", ())] == ["azure", "together"]
+    assert {"endpoint", "api_key", "api_key_file", "token_command", "timeout"} <= set(kinds["azure"]["properties"])
+
+
 def test_nothing_is_null(described: dict[str, Any]) -> None:
     """TOML has no such value."""
     assert "null" not in json.dumps(described)
@@ -79,13 +88,14 @@ def test_the_example_is_right_with_every_comment_taken_away(configure: Configure
         "watcher-http": "a-token-for-the-pages",
         "openai-api-key": "sk-1",
         "azure-api-key": "k",
+        "together-api-key": "k",
         "pager": "whsec_c2VjcmV0LWtleS1vZi10aGUtaG9vay1mb3ItdGVzdHM=",
         "slack": "https://hooks.slack.com/services/T0/B0/x",
     }
     for name, secret in secrets.items():
         (tmp_path / name).write_text(secret)
     settings = configure(text.replace("/run/secrets", str(tmp_path)))
-    assert sorted(settings.sources) == ["azure", "openai"]
+    assert sorted(settings.sources) == ["azure", "openai", "proxy", "together"]
     assert sorted(settings.notifiers) == ["chat", "console", "pager"]
     assert [job.name for job in settings.jobs] == ["support-bot v3"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.settings.conftest import Configure
+from tests.unit.settings.conftest import Configure, openai
 from watcher.errors import ConfigurationError
 from watcher.settings.model import Settings
 from watcher.settings.validation import load
@@ -25,7 +25,7 @@ def mistakes(path: Path | None, overrides: Mapping[str, Any] | None = None) -> l
 
 
 def key_of(settings: Settings, source: str = "openai") -> str | None:
-    key = settings.sources[source].api_key
+    key = openai(settings, source).api_key
     return key.get_secret_value() if key else None
 
 
@@ -71,7 +71,7 @@ def test_what_only_lower_layers_say_still_counts(config: Path, set_env: Any) -> 
     config.write_text(FILE)
     set_env(OPENAI_API_KEY="of-openai", WATCHER_SOURCES__OPENAI__TIMEOUT="2s", WATCHER_LOG__LEVEL="debug")
     settings = load(config, {"log": {"format": "json"}})
-    assert (settings.sources["openai"].base_url, key_of(settings)) == ("http://file", "of-openai")
+    assert (openai(settings).base_url, key_of(settings)) == ("http://file", "of-openai")
     assert (settings.sources["openai"].timeout, settings.polling.interval) == (timedelta(seconds=2), timedelta(0, 1))
     assert (settings.log.level, settings.log.format) == ("debug", "json")
 
@@ -81,7 +81,7 @@ def test_the_variables_of_openai_are_for_the_source_openai_only(config: Path, se
     set_env(OPENAI_API_KEY="k", OPENAI_BASE_URL="http://variable")
     settings = load(config)
     assert (key_of(settings), key_of(settings, "other")) == ("k", None)
-    assert settings.sources["other"].base_url == "http://other"
+    assert openai(settings, "other").base_url == "http://other"
 
 
 @pytest.mark.parametrize("value", ["", " \n"])
@@ -89,7 +89,7 @@ def test_an_empty_variable_says_nothing(value: str, config: Path, set_env: Any) 
     config.write_text(FILE)
     set_env(OPENAI_API_KEY=value, OPENAI_BASE_URL=value, WATCHER_POLLING__INTERVAL="")
     settings = load(config)
-    assert (key_of(settings), settings.sources["openai"].base_url) == ("of-file", "http://file")
+    assert (key_of(settings), openai(settings).base_url) == ("of-file", "http://file")
     assert settings.polling.interval == timedelta(seconds=1)
 
 
@@ -163,9 +163,9 @@ def test_both_ways_in_one_layer_are_a_mistake(layer: str, config: Path, set_env:
 def test_everything_can_come_from_the_environment(set_env: Any) -> None:
     """Tables and lists as JSON or key by key; digits in a text stay text."""
     set_env(
-        WATCHER_SOURCES__AZURE__API_KEY="12345",
-        WATCHER_SOURCES__AZURE='{"base_url": "http://azure", "auth": "api-key"}',
-        WATCHER_JOBS='[{"id": "ftjob-1", "labels": {"team": "nlp"}}, {"id": "ftjob-2", "source": "azure"}]',
+        WATCHER_SOURCES__EUROPE__API_KEY="12345",
+        WATCHER_SOURCES__EUROPE='{"base_url": "http://europe", "organization": "77"}',
+        WATCHER_JOBS='[{"id": "ftjob-1", "labels": {"team": "nlp"}}, {"id": "ftjob-2", "source": "europe"}]',
         WATCHER_NOTIFIERS__CHAT__KIND="webhook",
         WATCHER_NOTIFIERS__CHAT__URL="http://h/[x]",
         WATCHER_NOTIFIERS__CHAT__HEADERS='{"X-Team": "nlp"}',
@@ -174,10 +174,10 @@ def test_everything_can_come_from_the_environment(set_env: Any) -> None:
         watcher_polling__interval="0.5",
     )
     settings = load(None)
-    assert (settings.sources["azure"].auth, key_of(settings, "azure")) == ("api-key", "12345")
+    assert (openai(settings, "europe").organization, key_of(settings, "europe")) == ("77", "12345")
     assert [(job.source, job.id, job.labels) for job in settings.jobs] == [
         ("openai", "ftjob-1", {"team": "nlp"}),
-        ("azure", "ftjob-2", {}),
+        ("europe", "ftjob-2", {}),
     ]
     chat: Any = settings.notifiers["chat"]
     assert (chat.statuses, chat.labels) == (["failed", "succeeded"], {"team": "7"})
@@ -230,9 +230,9 @@ def test_variables_reach_into_every_section(section: str, set_env: Any) -> None:
 
 
 def test_a_mistake_in_json_is_not_blamed_on_a_variable_beside_it(set_env: Any) -> None:
-    set_env(WATCHER_SOURCES__AZURE__API_KEY="k", WATCHER_SOURCES__AZURE='{"base_url": "azure"}')
+    set_env(WATCHER_SOURCES__EUROPE__API_KEY="k", WATCHER_SOURCES__EUROPE='{"base_url": "europe"}')
     [told] = mistakes(None)
-    assert told.startswith("environment: WATCHER_SOURCES__AZURE: sources.azure.base_url: got 'azure', expected")
+    assert told.startswith("environment: WATCHER_SOURCES__EUROPE: sources.europe.base_url: got 'europe', expected")
 
 
 @pytest.mark.parametrize(

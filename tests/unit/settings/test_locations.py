@@ -8,7 +8,7 @@ import pytest
 
 from watcher.errors import ConfigurationError
 from watcher.settings import locations
-from watcher.settings.locations import USUAL_CONFIGS, find_config
+from watcher.settings.locations import USUAL_CONFIGS, find_config, places
 
 
 @pytest.fixture
@@ -17,16 +17,16 @@ def usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     (tmp_path / "config").mkdir()
     monkeypatch.chdir(tmp_path)
     of_the_machine = tmp_path / "etc.toml"
-    monkeypatch.setattr(locations, "USUAL_CONFIGS", (USUAL_CONFIGS[0], of_the_machine))
+    monkeypatch.setattr(locations, "USUAL_CONFIGS", (*USUAL_CONFIGS[:2], of_the_machine))
     return Path("config/watcher.toml"), of_the_machine
 
 
 def test_the_usual_places_are_those_that_are_documented() -> None:
-    assert list(map(str, USUAL_CONFIGS)) == ["config/watcher.toml", "/etc/watcher/watcher.toml"]
+    assert list(map(str, USUAL_CONFIGS)) == ["watcher.toml", "config/watcher.toml", "/etc/watcher/watcher.toml"]
 
 
 def test_the_first_place_that_names_a_file_prevails(usual: tuple[Path, Path], tmp_path: Path) -> None:
-    """`--config`, the variable, the working directory, the machine."""
+    """`--config`, the variable, the working directory, its `config`, the machine."""
     here, machine = usual
     chosen, named = tmp_path / "chosen.toml", tmp_path / "named.toml"
     variable = {"WATCHER_CONFIG": str(named)}
@@ -35,6 +35,8 @@ def test_the_first_place_that_names_a_file_prevails(usual: tuple[Path, Path], tm
     assert find_config(None, {}) == machine
     here.touch()
     assert find_config(None, {}) == here
+    Path("watcher.toml").touch()
+    assert find_config(None, {}) == Path("watcher.toml")
     named.touch()
     assert find_config(None, variable) == named
     chosen.touch()
@@ -63,3 +65,25 @@ def test_a_named_file_that_is_not_there_is_a_mistake(
     with pytest.raises(ConfigurationError) as caught:
         find_config(Path(chosen) if chosen else None, {"WATCHER_CONFIG": variable})
     assert caught.value.mistakes == (f"missing: no such file (named by {by})",)
+
+
+def test_a_file_in_the_place_of_a_directory_holds_no_configuration(usual: tuple[Path, Path]) -> None:
+    usual[0].parent.rmdir()
+    usual[0].parent.touch()
+    assert find_config(None, {}) is None
+
+
+@pytest.mark.parametrize("chosen", [None, Path("loop/watcher.toml")], ids=["not asked for", "asked for"])
+def test_a_place_that_cannot_be_looked_at_is_a_mistake(
+    chosen: Path | None, usual: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A loop of links binds even root, unlike a locked directory."""
+    usual[0].parent.rmdir()
+    for name in ("config", "loop"):
+        (tmp_path / name).symlink_to(name)
+    with pytest.raises(ConfigurationError, match=r"watcher\.toml: cannot be read: Too many levels of symbolic links"):
+        find_config(chosen, {})
+
+
+def test_the_places_are_told_in_order() -> None:
+    assert places() == "$WATCHER_CONFIG, ./watcher.toml, ./config/watcher.toml, /etc/watcher/watcher.toml"

@@ -9,8 +9,10 @@ import httpx
 import openai
 import pytest
 
-from tests.doubles import ManualClock
+from tests.doubles import START, ManualClock
 from watcher.simulator.api import FineTuningApi
+from watcher.simulator.course import Course
+from watcher.simulator.documents import Moment
 from watcher.simulator.script import Endpoint, JobScript, Script, Step
 
 JOBS = "/fine_tuning/jobs"
@@ -150,15 +152,6 @@ async def test_a_service_may_know_one_endpoint_only(endpoint: Endpoint, clock: M
                 assert answer.json()["error"]["message"].startswith("Invalid URL (GET /v1")
 
 
-@pytest.mark.parametrize("prefix", ["/v1", "/openai/v1", "/openai"])
-async def test_lists_are_found_at_the_paths_of_openai_and_azure(api: FineTuningApi, prefix: str) -> None:
-    add_jobs(api, 1)
-    root = api.base_url.removesuffix("/v1")
-    async with httpx.AsyncClient(base_url=root, trust_env=False) as client:
-        assert await page(client, prefix + JOBS) == (["ftjob-0"], False)
-        assert len((await page(client, f"{prefix}{JOBS}/ftjob-0/events"))[0]) == 2
-
-
 async def test_nobody_gets_a_list_without_the_key() -> None:
     script = Script((JobScript("ftjob-1", (Step("queued", polls=1), Step("running"))),), api_key="sk-right")
     async with FineTuningApi(script) as api, httpx.AsyncClient(base_url=api.base_url, trust_env=False) as client:
@@ -167,17 +160,13 @@ async def test_nobody_gets_a_list_without_the_key() -> None:
         assert api.status("ftjob-1") == "queued"
 
 
-async def test_a_body_is_made_once_however_often_its_page_is_asked_for(
-    api: FineTuningApi, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_body_is_made_once_however_often_it_is_asked_for() -> None:
     made: list[str] = []
 
-    def note(job: JobScript, moment: Any) -> dict[str, Any]:
+    def note(job: JobScript, _moment: Moment) -> dict[str, Any]:
         made.append(job.id)
         return {"id": job.id}
 
-    monkeypatch.setattr("watcher.simulator.course.job_document", note)
-    add_jobs(api, 3)
-    for _ in range(3):
-        await page(client)
-    assert sorted(made) == ["ftjob-0", "ftjob-1", "ftjob-2"]
+    course = Course(JobScript("ftjob-1"), START, note)
+    assert {course.body(START) for _ in range(3)} == {b'{"id": "ftjob-1"}'}
+    assert made == ["ftjob-1"]

@@ -125,7 +125,7 @@ def test_the_example_shows_every_kind_of_fault_and_every_method() -> None:
     ("text", "mistake"),
     [
         ("latancy = 1", "latancy: unknown key: did you mean 'latency'?"),
-        ("zzz = 1", "zzz: unknown key: expected one of 'api_key', 'endpoints', 'faults', 'jobs', 'latency'"),
+        ("zzz = 1", "zzz: unknown key: expected one of 'api_key', 'dialect', 'endpoints', 'faults', 'jobs', 'latency'"),
         ('latency = "soon"', f"latency: given 'soon', expected {DURATION_RULE}"),
         ("api_key = 7", "api_key: given 7, expected a text"),
         ('api_key = ""', "api_key: given '', expected a text"),

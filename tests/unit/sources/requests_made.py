@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tests.doubles import ManualClock, RecordingLog
+from watcher.plugins.source import SourceContext
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.script import Fault, FaultKind, JobScript, Script, Step
-from watcher.sources.openai.config import SourceConfig
-from watcher.sources.openai.source import OpenAISource
+from watcher.sources.credentials import FixedCredential
+from watcher.sources.http_source import PAGES_KEPT, HttpSource
+from watcher.sources.openai.dialect import OpenAIDialect
+from watcher.sources.openai.endpoint import Access
 
 KEY = "sk-very-secret-key-1234"
 
@@ -21,7 +24,7 @@ class World:
     """A source and the API it asks."""
 
     api: FineTuningApi
-    source: OpenAISource
+    source: HttpSource
     log: RecordingLog
     clock: ManualClock
     slept: list[float]
@@ -33,7 +36,9 @@ async def world(
     *faults: Fault,
     script: Script | None = None,
     turn: Callable[[], Awaitable[None]] | None = None,
-    **config: object,
+    api_key: str | None = KEY,
+    pages_kept: int = PAGES_KEPT,
+    **access: object,
 ) -> AsyncIterator[World]:
     """Serve the script, or two jobs of which the first has the faults, to a source with the configuration given."""
     jobs = (JobScript("ftjob-1", (Step("running"),), faults=faults), JobScript("ftjob-2", (Step("queued"),)))
@@ -43,8 +48,9 @@ async def world(
         slept.append(seconds)
 
     async with FineTuningApi(script or Script(jobs, api_key=KEY), clock=clock) as api:
-        settings = replace(SourceConfig(base_url=api.base_url, api_key=KEY, timeout=timedelta(seconds=0.4)), **config)  # type: ignore[arg-type]
-        async with OpenAISource(settings, clock, log, at_once=4, sleep=sleep, turn=turn) as source:
+        settings = replace(Access(api.base_url, FixedCredential(api_key)), **access)  # type: ignore[arg-type]
+        context = SourceContext("openai", clock, log, timedelta(seconds=0.4), concurrency=4, turn=turn, sleep=sleep)
+        async with HttpSource(settings.endpoint("openai"), OpenAIDialect(), context, pages_kept=pages_kept) as source:
             yield World(api, source, log, clock, slept)
 
 

@@ -1,4 +1,4 @@
-"""Every answer of the API is sorted into the right kind of trouble."""
+"""Every answer of the API is sorted into the right kind of failure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 from watcher.errors import MalformedResponseError, MissingError, RejectedError, SourceError, TransientError
 from watcher.http import Answer
-from watcher.sources.errors import trouble_of
+from watcher.sources.errors import failure_of
+from watcher.sources.openai.dialect import OPENAI_RULES
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -22,11 +23,11 @@ def answer(status_code: int, error: Mapping[str, object] | bytes | None = None, 
 
 
 def kind(status_code: int, error: dict[str, object] | None = None, **headers: str) -> type[SourceError] | None:
-    trouble = trouble_of(answer(status_code, error, **headers), NOW)
-    return type(trouble) if trouble else None
+    failure = failure_of(answer(status_code, error, **headers), NOW, OPENAI_RULES)
+    return type(failure) if failure else None
 
 
-def test_a_whole_answer_is_no_trouble() -> None:
+def test_a_whole_answer_is_no_failure() -> None:
     assert kind(200) is None
 
 
@@ -93,10 +94,10 @@ def test_another_429_passes(code: str | None) -> None:
     ],
 )
 def test_the_server_may_say_whether_to_try_again(status_code: int, advice: str | None, retryable: bool) -> None:
-    trouble = trouble_of(answer(status_code, None, **({"x_should_retry": advice} if advice else {})), NOW)
+    failure = failure_of(answer(status_code, None, **({"x_should_retry": advice} if advice else {})), NOW, OPENAI_RULES)
 
-    assert isinstance(trouble, TransientError)
-    assert trouble.retryable is retryable
+    assert isinstance(failure, TransientError)
+    assert failure.retryable is retryable
 
 
 def test_the_recorded_404_is_told_in_the_apis_own_words() -> None:
@@ -106,25 +107,25 @@ def test_the_recorded_404_is_told_in_the_apis_own_words() -> None:
         "param": "fine_tune_id",
         "code": "fine_tune_not_found",
     }
-    trouble = trouble_of(answer(404, error, x_request_id="req_1"), NOW)
+    failure = failure_of(answer(404, error, x_request_id="req_1"), NOW, OPENAI_RULES)
 
-    assert str(trouble) == "HTTP 404: Could not find fine tune: 123 (fine_tune_not_found)"
-    assert trouble is not None
-    assert (trouble.status_code, trouble.request_id) == (404, "req_1")
+    assert str(failure) == "HTTP 404: Could not find fine tune: 123 (fine_tune_not_found)"
+    assert failure is not None
+    assert (failure.status_code, failure.request_id) == (404, "req_1")
 
 
 def test_a_wish_to_wait_is_passed_on() -> None:
-    trouble = trouble_of(answer(429, None, retry_after_ms="1500"), NOW)
+    failure = failure_of(answer(429, None, retry_after_ms="1500"), NOW, OPENAI_RULES)
 
-    assert isinstance(trouble, TransientError)
-    assert trouble.retry_after == timedelta(seconds=1.5)
+    assert isinstance(failure, TransientError)
+    assert failure.retry_after == timedelta(seconds=1.5)
 
 
 def test_a_redirect_says_where_to() -> None:
-    trouble = trouble_of(answer(302, None, location="https://login.example.com/"), NOW)
+    failure = failure_of(answer(302, None, location="https://login.example.com/"), NOW, OPENAI_RULES)
 
-    assert "a redirect to https://login.example.com/" in str(trouble)
-    assert "base_url" in str(trouble)
+    assert "a redirect to https://login.example.com/" in str(failure)
+    assert "is the address right" in str(failure)
 
 
 @pytest.mark.parametrize(
@@ -139,11 +140,11 @@ def test_a_redirect_says_where_to() -> None:
     ],
 )
 def test_a_strange_body_is_cut_and_made_safe(body: bytes) -> None:
-    trouble = trouble_of(answer(500, body), NOW)
+    failure = failure_of(answer(500, body), NOW, OPENAI_RULES)
 
-    assert len(str(trouble)) <= len("HTTP 500: ") + 200
-    assert str(trouble).isprintable()
+    assert len(str(failure)) <= len("HTTP 500: ") + 200
+    assert str(failure).isprintable()
 
 
 def test_no_body_is_said() -> None:
-    assert str(trouble_of(answer(502), NOW)) == "HTTP 502: no body"
+    assert str(failure_of(answer(502), NOW, OPENAI_RULES)) == "HTTP 502: no body"

@@ -1,4 +1,4 @@
-"""Delivering without a record: for `watch --notify`, which has to end soon after the job."""
+"""Delivering without the store: for `watch --notify`, which has to end soon after the job."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Self
 
 from watcher.domain.deliveries import WATCH_RETRY_POLICY, Delivery, DeliveryState
-from watcher.domain.routing import Route, recipients
-from watcher.domain.transitions import Transition
+from watcher.domain.events import Event
+from watcher.domain.notifications import plan
+from watcher.domain.routing import Route
 from watcher.engine.delivery.dispatcher import Dispatcher
 from watcher.engine.delivery.memory import MemoryDeliveries
 from watcher.engine.ports import Notifier, Runtime
@@ -48,9 +49,10 @@ class DirectDelivery:
         if not self._running.cancelled() and (error := self._running.exception()):
             raise error
 
-    def tell(self, transition: Transition) -> None:
-        """Have the transition delivered to whoever wants it."""
-        self._deliveries.owe(transition, recipients(self._routes, transition), self._runtime.clock())
+    def tell(self, event: Event) -> None:
+        """Have the event delivered to the notifiers that want it."""
+        now = self._runtime.clock()
+        self._deliveries.owe(event, plan(event, self._routes, now), now)
         self._deliver.wake()
 
     def undelivered(self) -> list[Delivery]:

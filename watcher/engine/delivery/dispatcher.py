@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from watcher.domain.conditions import Health
-from watcher.domain.deliveries import Delivery, DeliveryState, Failed, Outcome, RetryPolicy, Settlement, after_attempt
-from watcher.domain.messages import event_id, message_of
+from watcher.domain.deliveries import (
+    Broken,
+    Delivery,
+    DeliveryState,
+    Failed,
+    Outcome,
+    RetryPolicy,
+    Settlement,
+    after_attempt,
+)
+from watcher.domain.messages import message_of_several
 from watcher.engine.group_commit import GroupCommit
 from watcher.engine.liveness import Liveness
 from watcher.engine.ports import DeliveryStore, Notifier, Runtime
@@ -17,7 +26,7 @@ from watcher.errors import OutputClosedError, StoreError
 
 ATTEMPT_LIMIT = timedelta(seconds=20)
 """When an attempt is given up, should a notifier not keep to its own 15 s."""
-LONGEST_QUIET = timedelta(minutes=5)
+LONGEST_PAUSE = timedelta(minutes=5)
 """How long one answer may keep all other messages from a receiver; the message that it answers may wait for longer."""
 CLAIM = timedelta(seconds=30)
 """How long a delivery is ours; after a crash it is tried again this much later. Longer than any attempt."""
@@ -25,49 +34,61 @@ CLAIM = timedelta(seconds=30)
 
 @dataclass(slots=True)
 class _NotifierState:
-    """What goes on at one notifier."""
+    """How a notifier stands, and what it has in flight."""
 
     notifier: Notifier
-    sending: set[int] = field(default_factory=set)
+    in_flight: set[int] = field(default_factory=set)
+    """The deliveries that were claimed and are not settled yet."""
     last_success: datetime | None = None
     failing_since: datetime | None = None
     """The first failed attempt after the last one that succeeded."""
     error: str | None = None
     rejection: str | None = None
-    quiet_until: datetime | None = None
-    """Until when the receiver has asked to be left alone."""
+    is_broken: bool = False
+    """Whether the last failure was a fault of the program."""
+    paused_until: float = float("-inf")
+    """Until when the receiver has asked to be left alone, in steady seconds."""
 
-    def note(self, settlement: Settlement, now: datetime) -> None:
+    def note(self, settlement: Settlement, outcome: Outcome, now: datetime) -> None:
         if settlement.state is DeliveryState.DELIVERED:
             self.last_success, self.failing_since, self.error, self.rejection = now, None, None, None
+            self.is_broken = False
             return
         self.failing_since, self.error = min(self.failing_since or now, now), settlement.error
+        self.is_broken = isinstance(outcome, Broken)
         if settlement.state is DeliveryState.DEAD:
             self.rejection = settlement.error
 
-    def pause(self, wait: timedelta, now: datetime) -> None:
+    def pause(self, wait: timedelta, steady: float) -> None:
         """Leave the receiver alone for as long as it asks, which it asks of all messages and not of one."""
-        self.quiet_until = now + min(wait, LONGEST_QUIET)
+        self.paused_until = steady + min(wait, LONGEST_PAUSE).total_seconds()
 
-    def room(self, now: datetime) -> int:
-        """Return how many more messages may be on their way."""
-        if self.quiet_until and now < self.quiet_until <= now + LONGEST_QUIET:
-            return 0
-        return max(self.notifier.at_once - len(self.sending), 0)
+    def free_slots(self, steady: float) -> int:
+        """Return how many more messages may be in flight."""
+        return 0 if steady < self.paused_until else max(self.notifier.concurrency - len(self.in_flight), 0)
 
 
 class Dispatcher:
-    """Sends what is due, each notifier in a lane of its own, and settles what came of it."""
+    """Sends what is due, each notifier by itself, and settles what came of it."""
 
     def __init__(
-        self, record: DeliveryStore, notifiers: Mapping[str, Notifier], policy: RetryPolicy, runtime: Runtime
+        self,
+        store: DeliveryStore,
+        notifiers: Mapping[str, Notifier],
+        policy: RetryPolicy,
+        runtime: Runtime,
+        *,
+        attempt_limit: timedelta = ATTEMPT_LIMIT,
     ) -> None:
-        self._store = record
-        self._lanes = {name: _NotifierState(notifier) for name, notifier in notifiers.items()}
+        self._store = store
+        self._states = {name: _NotifierState(notifier) for name, notifier in notifiers.items()}
         self._policy = policy
         self._runtime = runtime
         self._log = runtime.log
-        self._settlements = GroupCommit("outcomes of deliveries", record.settle, self, runtime.log)
+        self._attempt_limit = attempt_limit
+        self._settlements = GroupCommit(
+            "outcomes of deliveries", store.settle, self, runtime.log, runtime.commit_retry_seconds
+        )
         self._wake = asyncio.Event()
         self._is_stopping = False
         self.liveness = Liveness()
@@ -79,41 +100,54 @@ class Dispatcher:
         self._wake.set()
 
     def store_error(self) -> StoreError | None:
-        """Say why the record cannot be read or written; None while it can."""
+        """Say why the store cannot be read or written; None while it can."""
         return self._settlements.refusal or self._store_error
+
+    def stuck(self) -> StoreError | None:
+        """Say which outcomes cannot be recorded although the store can be written; None if there are none."""
+        return self._settlements.stuck
 
     def health(self) -> list[Health]:
         """Say how each notifier has been doing."""
         return [
-            Health(name, lane.last_success, lane.failing_since, lane.error, lane.rejection)
-            for name, lane in self._lanes.items()
+            Health(name, state.last_success, state.failing_since, state.error, state.rejection, state.is_broken)
+            for name, state in self._states.items()
         ]
 
+    def pause_left(self, notifier: str) -> timedelta:
+        """Say for how long a notifier's receiver has still asked to be left alone."""
+        return timedelta(seconds=max(self._states[notifier].paused_until - self._runtime.steady(), 0.0))
+
+    def clock_stepped(self, step: timedelta) -> None:
+        """Keep what was measured by the host's clock right after the clock was set by `step`."""
+        for state in self._states.values():
+            if state.failing_since:
+                state.failing_since += step
+            if state.last_success:
+                state.last_success += step
+
     def stop(self) -> None:
-        """Send nothing new; `run` returns when what is under way has come to an end and is recorded."""
+        """Send nothing new; `run` returns when what is in flight has come to an end and is recorded."""
         self._is_stopping = True
         self._wake.set()
 
     async def run(self) -> None:
         """Deliver until stopped. Raises OutputClosedError when standard output is gone; what it was owed stays owed."""
-        await self._deliver()
-        if self._output_closed:
-            raise self._output_closed
-
-    async def _deliver(self) -> None:
         async with self._settlements, asyncio.TaskGroup() as attempts:
             while not self._is_stopping:
                 # What is claimed is sent, even if the word to stop came meanwhile: nobody else could for a while.
-                for delivery in await self._claim():
-                    attempts.create_task(self._attempt(delivery))
+                for notification in _notifications(await self._claim()):
+                    attempts.create_task(self._attempt(notification))
                 self.liveness.turned()
                 await self._wake.wait()
                 self._wake.clear()
+        if self._output_closed:
+            raise self._output_closed
 
     async def _claim(self) -> Sequence[Delivery]:
-        now = self._runtime.clock()
-        capacity = {name: room for name, lane in self._lanes.items() if (room := lane.room(now))}
-        # What is in hand and cannot be settled must not be claimed anew: its settlement would no longer fit.
+        now, steady = self._runtime.clock(), self._runtime.steady()
+        capacity = {name: free for name, state in self._states.items() if (free := state.free_slots(steady))}
+        # What is in flight and cannot be settled must not be claimed anew: its settlement would no longer fit.
         if not capacity or self._settlements.refusal:
             return ()
         try:
@@ -122,53 +156,57 @@ class Dispatcher:
             self._note_store(error)
             return ()
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the delivering
-            self._log.exception("looking for due deliveries broke", error=type(error).__name__)
+            self._log.exception("cannot look for due deliveries: internal error", error=type(error).__name__)
             return ()
         self._note_store(None)
-        deliveries = [delivery for delivery in claimed if delivery.id not in self._lanes[delivery.notifier].sending]
+        deliveries = [each for each in claimed if each.id not in self._states[each.notifier].in_flight]
         for delivery in deliveries:
-            self._lanes[delivery.notifier].sending.add(delivery.id)
+            self._states[delivery.notifier].in_flight.add(delivery.id)
         return deliveries
 
     def _note_store(self, error: StoreError | None) -> None:
         if error and not self._store_error:
-            self._log.error("record not readable, deliveries wait", error=str(error))
+            self._log.error("the store cannot be read, deliveries wait", error=str(error))
         if self._store_error and not error:
-            self._log.info("record readable again, deliveries go on")
+            self._log.info("the store can be read again, deliveries go on")
         self._store_error = error
 
-    async def _attempt(self, delivery: Delivery) -> None:
-        self.liveness.begun(delivery.id)
+    async def _attempt(self, notification: Sequence[Delivery]) -> None:
+        """Send what is told together, and settle each delivery of it alike."""
+        first = notification[0]
+        state = self._states[first.notifier]
+        self.liveness.begun(first.id)
         try:
-            outcome = await self._send(delivery)
+            outcome = await self._send(state.notifier, notification)
         except OutputClosedError as error:
             self._output_closed = error
             self.stop()
             return
         finally:
-            self.liveness.ended(delivery.id)
-        now = self._runtime.clock()
-        settlement = after_attempt(delivery, outcome, now, self._runtime.jitter(), self._policy)
-        lane = self._lanes[delivery.notifier]
-        lane.note(settlement, now)
+            self.liveness.ended(first.id)
         if isinstance(outcome, Failed) and outcome.retry_after:
-            lane.pause(outcome.retry_after, now)
-        self._runtime.telemetry.attempted(settlement, now)
-        self._log_settlement(settlement)
-        self._settlements.put(settlement)
+            state.pause(outcome.retry_after, self._runtime.steady())
+        now, jitter = self._runtime.clock(), self._runtime.jitter()
+        for delivery in notification:
+            settlement = after_attempt(delivery, outcome, now, jitter, self._policy)
+            state.note(settlement, outcome, now)
+            self._runtime.telemetry.attempted(settlement, now)
+            self._log_settlement(settlement)
+            self._settlements.put(settlement)
 
-    async def _send(self, delivery: Delivery) -> Outcome:
+    async def _send(self, notifier: Notifier, notification: Sequence[Delivery]) -> Outcome:
         try:
-            async with asyncio.timeout(ATTEMPT_LIMIT.total_seconds()):
-                return await self._lanes[delivery.notifier].notifier.send(message_of(delivery.transition))
+            async with asyncio.timeout(self._attempt_limit.total_seconds()):
+                message = message_of_several([delivery.event for delivery in notification])
+                return await notifier.send(message, notification[0].previous_receipt)
         except OutputClosedError:
             raise
         except TimeoutError:
-            return Failed(f"no outcome within {ATTEMPT_LIMIT.total_seconds():g} s")
+            return Failed(f"no outcome within {self._attempt_limit.total_seconds():g} s")
         except Exception as error:  # noqa: BLE001 - a notifier's fault must not end the delivering of all others
-            # Not its text: an exception of a foreign notifier may hold its secret.
-            self._log.error("notifier broke", notifier=delivery.notifier, error=type(error).__name__)
-            return Failed(f"internal error: {type(error).__name__}")
+            # Not its text outside the log, which hides secrets: an exception of a foreign notifier may hold one.
+            self._log.exception(f"notifier broke: {type(error).__name__}", notifier=notification[0].notifier)
+            return Broken(f"internal error: {type(error).__name__}")
 
     def _log_settlement(self, settlement: Settlement) -> None:
         delivery = settlement.delivery
@@ -179,20 +217,30 @@ class Dispatcher:
         log(
             f"delivery {settlement.why.replace('_', ' ')}",
             notifier=delivery.notifier,
-            job=str(delivery.transition.key),
-            status=delivery.transition.status,
-            event_id=event_id(delivery.transition.key, delivery.transition.seq),
+            job=delivery.event.subject,
+            type=delivery.event.type,
+            status=delivery.event.type.rpartition(".")[2],
+            event_id=delivery.event.id,
             attempt=delivery.attempts + 1,
             error=settlement.error,
             next_at=settlement.next_at.isoformat() if settlement.state is DeliveryState.PENDING else None,
         )
 
     def committed(self, items: Sequence[Settlement], result: object) -> None:  # noqa: ARG002 - settling returns nothing
-        """Hear from the queue that these are settled: their lanes have room, and the next ones are free to go."""
+        """Hear from the queue that these are settled: there are free slots, and the next ones may go."""
         for settlement in items:
-            self.dropped(settlement)
-
-    def dropped(self, item: Settlement) -> None:
-        """Hear from the queue that it is done with a settlement, recorded or not."""
-        self._lanes[item.delivery.notifier].sending.discard(item.delivery.id)
+            self._states[settlement.delivery.notifier].in_flight.discard(settlement.delivery.id)
         self._wake.set()
+
+    def key_of(self, item: Settlement) -> int:
+        """Name the delivery for the queue."""
+        return item.delivery.id
+
+
+def _notifications(deliveries: Iterable[Delivery]) -> list[list[Delivery]]:
+    """Put together what is owed to a notifier under one key; what has no key is told by itself."""
+    groups: dict[tuple[str, str | int], list[Delivery]] = {}
+    for delivery in deliveries:
+        key = delivery.id if delivery.group_key is None else delivery.group_key
+        groups.setdefault((delivery.notifier, key), []).append(delivery)
+    return list(groups.values())

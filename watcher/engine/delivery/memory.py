@@ -1,4 +1,4 @@
-"""A record of deliveries that lives as long as the process: for `watch`, which keeps no database."""
+"""A store of deliveries that lives as long as the process: for `watch`, which keeps no database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
-from watcher.domain.transitions import Transition
+from watcher.domain.events import Event
+from watcher.domain.notifications import Planned
 
 
 class MemoryDeliveries:
@@ -17,18 +18,19 @@ class MemoryDeliveries:
         self._give_up_after = give_up_after
         self._deliveries: list[Delivery] = []
 
-    def owe(self, transition: Transition, notifiers: Iterable[str], now: datetime) -> None:
-        """Owe the transition to the notifiers."""
-        for notifier in notifiers:
+    def owe(self, event: Event, planned: Iterable[Planned], now: datetime) -> None:
+        """Owe the event to the notifiers."""
+        for each in planned:
             self._deliveries.append(
                 Delivery(
                     id=len(self._deliveries),
-                    notifier=notifier,
-                    transition=transition,
+                    notifier=each.notifier,
+                    event=event,
                     state=DeliveryState.PENDING,
                     attempts=0,
                     next_at=now,
                     give_up_at=now + self._give_up_after,
+                    group_key=each.group_key,
                 )
             )
 
@@ -42,16 +44,16 @@ class MemoryDeliveries:
 
     async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
         """See `DeliveryStore`."""
-        room = dict(capacity)
+        free = dict(capacity)
         claimed: list[Delivery] = []
         held: set[object] = set()
         for delivery in self.in_state(DeliveryState.PENDING):
-            lane = (delivery.notifier, delivery.transition.key)
+            thread = (delivery.notifier, delivery.event.subject)
             is_free = delivery.claimed_until is None or delivery.claimed_until <= now
-            if lane not in held and is_free and delivery.next_at <= now and room.get(delivery.notifier, 0):
-                room[delivery.notifier] -= 1
+            if thread not in held and is_free and delivery.next_at <= now and free.get(delivery.notifier, 0):
+                free[delivery.notifier] -= 1
                 claimed.append(self._keep(replace(delivery, claimed_until=until)))
-            held.add(lane)
+            held.add(thread)
         return claimed
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:

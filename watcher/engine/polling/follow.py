@@ -1,4 +1,4 @@
-"""One shot: follow a few jobs until they end, without a record."""
+"""One shot: follow a few jobs until they end, without a store."""
 
 from __future__ import annotations
 

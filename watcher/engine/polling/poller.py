@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from watcher.domain.conditions import Health
+from watcher.domain.conditions import Condition, ConditionChange, Health
 from watcher.domain.decision import Decision, PollContext, PollResult, decide
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
+from watcher.domain.notifications import plan
 from watcher.domain.polling_policy import MISSING_TOLERATED, PollFailure, PollOutcome, wants_look
 from watcher.domain.routing import Route
 from watcher.engine.liveness import Liveness
@@ -17,7 +18,7 @@ from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
 from watcher.engine.polling.job_cache import JobCache
 from watcher.engine.polling.source_calls import poll, read_list, read_progress
 from watcher.engine.polling.source_state import SourceState
-from watcher.engine.ports import Change, ClaimRequest, JobStore, Runtime
+from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, Runtime
 from watcher.errors import StoreError
 
 STALE_WAITS = 4
@@ -37,25 +38,20 @@ class _Look:
 class Poller:
     """Polls what is due, and records what it learns."""
 
-    def __init__(  # noqa: PLR0913 - what happens to a result, and how long the store is waited for
+    def __init__(
         self,
         store: JobStore,
         runtime: Runtime,
         *,
         routes: Sequence[Route],
         wake_delivery: Callable[[], None],
-        on_missing: Callable[[Job], None] = lambda _job: None,
         store_patience: timedelta = STORE_PATIENCE,
     ) -> None:
-        """`wake_delivery` is called when a recorded transition is owed to somebody.
-
-        `on_missing` is called when a source has disowned a job too often for it to be just created.
-        """
+        """`wake_delivery` is called when a recorded event is owed to somebody."""
         self._store = store
         self._runtime = runtime
         self._log = runtime.log
         self._routes = routes
-        self._on_missing = on_missing
         self._sources: dict[str, SourceState] = {}
         self._cache = JobCache(store, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget_at_source)
         self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
@@ -100,6 +96,10 @@ class Poller:
     def store_error(self) -> StoreError | None:
         """Say why the store cannot be read or written; None while it can."""
         return self._cache.refusal or self._due.store_error
+
+    def stuck(self) -> StoreError | None:
+        """Say which changes cannot be recorded although the store can be written; None if there are none."""
+        return self._cache.stuck
 
     def health(self) -> list[Health]:
         """Say how each source has been answering."""
@@ -226,10 +226,9 @@ class Poller:
     ) -> None:
         """Decide what a result means, and have it recorded."""
         decision = self._decide(state, job, result, claimed_at, look)
-        if decision.is_found_missing:
-            self._on_missing(decision.job)
         if decision.is_new:
-            self._cache.put(Change(job.seq, decision.job, decision.transition, decision.recipients))
+            findings = self._findings(decision.condition) if decision.condition else ()
+            self._cache.put(Change(job.seq, decision.job, decision.transition, decision.recipients, findings))
 
     def _decide(
         self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: _Look | None
@@ -252,6 +251,10 @@ class Poller:
             self._log.exception("poll failed with an internal error", job=str(job.key), error=type(error).__name__)
             failure = PollFailure(PollOutcome.FAILED, f"internal error: {type(error).__name__}")
             return decide(job, failure, context, now)
+
+    def _findings(self, condition: Condition) -> tuple[Finding, ...]:
+        now = self._runtime.clock()
+        return (Finding(condition, now, plan(ConditionChange(condition, 0, now), self._routes, now)),)
 
     def _note_result(self, state: SourceState, result: PollResult) -> None:
         if state.note_result(result, self._runtime.clock()):

@@ -8,9 +8,6 @@ from watcher.domain.jobs import Progress
 from watcher.sources.decoding import read, text_of
 from watcher.sources.lenient import Count, Timestamp, Tolerant
 
-EVENTS_READ = 20
-"""Events asked for: of a running job most tell metrics, so that a few of the newest are enough."""
-
 
 class _Metrics(BaseModel):
     step: Count = None

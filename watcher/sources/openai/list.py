@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-
 from pydantic import BaseModel
 
-from watcher.domain.jobs import Page, is_job_id
+from watcher.domain.jobs import Page
 from watcher.sources.decoding import read, text_of
-from watcher.sources.lenient import Flag, Text, Tolerant
-from watcher.sources.openai.wire import complaint_about
-
-PAGE_SIZE = 100
-"""Jobs asked for at once. No maximum is documented; the API's usual page has 20."""
-
-
-class _Entry(BaseModel):
-    id: Text = None
-    status: Text = None
+from watcher.sources.lenient import Flag, Tolerant
+from watcher.sources.listing import ListedJob, statuses_of
+from watcher.sources.openai.dialect import PAGE_SIZE
 
 
 class _Listed(BaseModel):
-    data: list[Tolerant[_Entry]] | None
+    data: list[Tolerant[ListedJob]] | None
     """Null where a service writes an empty list so."""
     has_more: Flag = None
 
@@ -33,15 +24,7 @@ def parse_page(body: bytes, asked_after: str | None) -> Page:
     """
     listed = read(_Listed, text_of(body))
     entries = listed.data or []
-    statuses: dict[str, str] = {}
-    last = None
-    for entry in entries:
-        if entry is None or entry.id is None or not is_job_id(entry.id):
-            continue
-        last = entry.id
-        if entry.status is not None and complaint_about(entry.status) is None:
-            # Ten thousand jobs share a handful of statuses.
-            statuses[entry.id] = sys.intern(entry.status)
+    statuses, last = statuses_of(entries)
     # Who says nothing, and gives more than was asked for, knows no pages: that was all.
     has_more = len(entries) == PAGE_SIZE if listed.has_more is None else listed.has_more
     # A page that ends where it was to begin leads nowhere: the service does not know `after`.

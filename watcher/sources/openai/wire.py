@@ -10,14 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation
-from watcher.domain.states import OPENAI_STATES
-from watcher.domain.text import printable
-from watcher.sources.decoding import malformed, read, text_of
+from watcher.domain.states import OPENAI_STATES, StateMap
+from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.lenient import Count, Flag, Number, Part, Setting, Text, Texts, Timestamp, Tolerant
 from watcher.sources.openai.graders import Grader
-
-LONGEST_STATUS = 128
-"""Characters. The longest status known has 22."""
 
 
 class ErrorObject(Part):
@@ -144,7 +140,7 @@ class FineTuningJob(Part):
         )
 
 
-def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
+def parse(body: bytes, key: JobKey, at: datetime, states: StateMap = OPENAI_STATES) -> Observation:
     """Read the answer to a retrieve, received at the time given.
 
     Raises MalformedResponseError, which says what is wrong, for anything but the object of the job asked for.
@@ -155,17 +151,7 @@ def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
         raise malformed("it is about another job", job.id)
     if complaint := complaint_about(job.status):
         raise malformed(complaint, document)
-    state = OPENAI_STATES(job.status)
-    return Observation(key=key, status=job.status, state=state, at=at, facts=job.facts(), document=document)
-
-
-def complaint_about(status: str) -> str | None:
-    """Say what is wrong with a status; None when it can be recorded."""
-    if not status.strip():
-        return "its status is empty"
-    if len(status) > LONGEST_STATUS:
-        return f"its status is longer than {LONGEST_STATUS} characters"
-    return None if printable(status) == status else "its status holds control characters"
+    return Observation(key, job.status, states(job.status), at, job.facts(), document)
 
 
 def _job_error(error: ErrorObject | None) -> JobError | None:

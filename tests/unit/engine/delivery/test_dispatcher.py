@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -19,14 +20,14 @@ from tests.doubles import (
     ScriptedNotifier,
     job_in,
     observation,
+    planned,
     runtime,
     until,
 )
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Delivered, DeliveryState, Failed, Outcome, Rejected
 from watcher.domain.jobs import JobKey
-from watcher.domain.messages import event_id
-from watcher.domain.transitions import Transition, detect
-from watcher.engine import group_commit
+from watcher.domain.notifications import Planned
+from watcher.domain.transitions import Transition, detect, event_id
 from watcher.engine.delivery import dispatcher as deliver_module
 from watcher.engine.delivery.dispatcher import Dispatcher
 from watcher.engine.delivery.memory import MemoryDeliveries
@@ -41,17 +42,19 @@ def transition(status: str, job_id: str = "ftjob-1", seq: int = 1) -> Transition
 
 
 class World:
-    """A delivering pipeline with a record in memory and a clock that is moved."""
+    """A delivering pipeline with a store in memory and a clock that is moved."""
 
-    def __init__(self, notifiers: Mapping[str, Notifier]) -> None:
+    def __init__(self, notifiers: Mapping[str, Notifier], **options: Any) -> None:
         self.clock = ManualClock()
         self.log = RecordingLog()
         self.record = MemoryDeliveries(timedelta(hours=72))
-        self.deliver = Dispatcher(self.record, notifiers, SERVICE_RETRY_POLICY, runtime(self.clock, self.log))
+        self.deliver = Dispatcher(
+            self.record, notifiers, SERVICE_RETRY_POLICY, runtime(self.clock, self.log), **options
+        )
 
     def owe(self, *transitions: Transition, to: tuple[str, ...] = ("chat",)) -> None:
-        for recipients in transitions:
-            self.record.owe(recipients, to, self.clock())
+        for transition in transitions:
+            self.record.owe(transition, planned(*to), self.clock())
         self.deliver.wake()
 
     def states(self) -> list[str]:
@@ -73,7 +76,7 @@ async def test_a_delivery_is_sent_once_and_settled() -> None:
         await until(lambda: world.states() == ["delivered"])
         world.deliver.wake()
 
-    assert [message.id for message in notifier.received] == [event_id(JobKey("openai", "ftjob-1"), 1)]
+    assert [message.id for message in notifier.received] == [event_id("openai", "ftjob-1", 1)]
 
 
 async def test_a_failed_one_comes_again_with_the_same_id_when_its_time_has_come() -> None:
@@ -126,7 +129,7 @@ async def test_a_dead_one_lets_the_next_pass() -> None:
 
 
 async def test_a_hanging_notifier_holds_up_neither_others_nor_more_than_its_own_room() -> None:
-    hanging, healthy = HangingNotifier(at_once=2), ScriptedNotifier()
+    hanging, healthy = HangingNotifier(concurrency=2), ScriptedNotifier()
     world = World({"hanging": hanging, "healthy": healthy})
     async with world.running():
         world.owe(*(transition("running", f"ftjob-{n}") for n in range(5)), to=("hanging", "healthy"))
@@ -137,7 +140,7 @@ async def test_a_hanging_notifier_holds_up_neither_others_nor_more_than_its_own_
 
 
 async def test_stopping_waits_for_what_is_under_way_and_sends_nothing_new() -> None:
-    hanging = HangingNotifier(at_once=1)
+    hanging = HangingNotifier(concurrency=1)
     world = World({"chat": hanging})
     running = asyncio.create_task(world.deliver.run())
     world.owe(transition("running", "ftjob-1"), transition("running", "ftjob-2"))
@@ -161,9 +164,8 @@ async def test_a_notifier_that_breaks_counts_as_failed_and_its_words_stay_out_of
     assert "hunter2" not in repr(world.log.lines)
 
 
-async def test_an_attempt_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliver_module, "ATTEMPT_LIMIT", timedelta(milliseconds=20))
-    world = World({"chat": HangingNotifier()})
+async def test_an_attempt_without_end_is_given_up() -> None:
+    world = World({"chat": HangingNotifier()}, attempt_limit=timedelta(milliseconds=20))
     async with world.running():
         world.owe(transition("running"))
         await until(lambda: world.record.all()[0].attempts == 1)
@@ -201,8 +203,8 @@ async def test_an_unreadable_record_is_told_of_once_and_delivering_goes_on_after
         world.deliver.wake()
         await until(lambda: world.states() == ["delivered"])
 
-    assert world.log.events("error") == ["record not readable, deliveries wait"]
-    assert "record readable again, deliveries go on" in world.log.events("info")
+    assert world.log.events("error") == ["the store cannot be read, deliveries wait"]
+    assert "the store can be read again, deliveries go on" in world.log.events("info")
 
 
 async def test_a_crash_leaves_a_claim_that_expires() -> None:
@@ -229,7 +231,7 @@ async def test_a_crash_leaves_a_claim_that_expires() -> None:
 
 async def test_it_knows_how_each_notifier_has_been_doing() -> None:
     outcomes: list[Outcome | BaseException] = [Failed("HTTP 503"), Rejected("HTTP 410"), Delivered()]
-    notifier = ScriptedNotifier(outcomes, at_once=1)
+    notifier = ScriptedNotifier(outcomes, concurrency=1)
     world = World({"chat": notifier})
     seen = []
     async with world.running():
@@ -245,9 +247,8 @@ async def test_it_knows_how_each_notifier_has_been_doing() -> None:
     assert seen[2].last_success == START
 
 
-async def test_nothing_is_claimed_while_outcomes_cannot_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_is_claimed_while_outcomes_cannot_be_recorded() -> None:
     """A claim anew would take the token that the waiting outcome must show: the message would go out twice."""
-    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
     notifier = ScriptedNotifier()
     world = World({"chat": notifier})
     settle, refused = world.record.settle, 0
@@ -313,7 +314,7 @@ async def test_what_is_claimed_while_it_is_told_to_stop_is_still_sent() -> None:
 
 
 async def test_a_notifier_with_its_hands_full_is_not_asked() -> None:
-    hanging = HangingNotifier(at_once=1)
+    hanging = HangingNotifier(concurrency=1)
     world = World({"chat": hanging})
     async with world.running():
         world.owe(transition("running", "ftjob-1"), transition("running", "ftjob-2"))
@@ -327,7 +328,7 @@ async def test_a_notifier_with_its_hands_full_is_not_asked() -> None:
 
 async def test_a_receiver_that_asks_for_quiet_gets_it_from_all_messages() -> None:
     """And none of them counts an attempt for it. Another receiver does not wait."""
-    chat, pager = ScriptedNotifier([Failed("HTTP 429", timedelta(seconds=60))], at_once=1), ScriptedNotifier()
+    chat, pager = ScriptedNotifier([Failed("HTTP 429", timedelta(seconds=60))], concurrency=1), ScriptedNotifier()
     world = World({"chat": chat, "pager": pager})
     async with world.running():
         for number in range(3):
@@ -345,8 +346,10 @@ async def test_a_receiver_that_asks_for_quiet_gets_it_from_all_messages() -> Non
     assert sorted(each.attempts for each in world.record.all() if each.notifier == "chat") == [1, 1, 2]
 
 
-async def test_quiet_ends_within_minutes_and_with_a_clock_that_is_set_back() -> None:
-    chat = ScriptedNotifier([Failed("HTTP 503", timedelta(hours=9)), Failed("HTTP 503", timedelta(hours=9))], at_once=1)
+async def test_quiet_ends_within_minutes() -> None:
+    chat = ScriptedNotifier(
+        [Failed("HTTP 503", timedelta(hours=9)), Failed("HTTP 503", timedelta(hours=9))], concurrency=1
+    )
     world = World({"chat": chat})
     async with world.running():
         for number in range(3):
@@ -355,7 +358,49 @@ async def test_quiet_ends_within_minutes_and_with_a_clock_that_is_set_back() -> 
         world.clock.move(minutes=5)
         world.deliver.wake()
         await until(lambda: len(chat.received) == 2)
-        world.clock.move(hours=-1)
-        world.owe(transition("running", "ftjob-4"))
+
+
+async def test_what_was_measured_by_the_clock_stays_right_when_it_is_set() -> None:
+    chat = ScriptedNotifier([Delivered(), Failed("HTTP 503", timedelta(seconds=40))])
+    world = World({"chat": chat, "idle": ScriptedNotifier()})
+    async with world.running():
+        world.owe(transition("running"))
+        await until(lambda: world.states() == ["delivered"])
+        world.owe(transition("running", "ftjob-2"))
+        await until(lambda: world.deliver.health()[0].failing_since)
+    before, step = world.deliver.health()[0], timedelta(days=1)
+    world.deliver.clock_stepped(step)
+    after = world.deliver.health()[0]
+
+    assert before.failing_since is not None
+    assert before.last_success is not None
+    assert (after.failing_since, after.last_success) == (before.failing_since + step, before.last_success + step)
+    assert world.deliver.pause_left("chat") == timedelta(seconds=40)
+    assert world.deliver.pause_left("idle") == timedelta()
+
+
+async def test_a_notifier_that_breaks_is_tried_again_and_never_told_as_unreachable() -> None:
+    world = World({"chat": ScriptedNotifier([KeyError("id")])})
+    async with world.running():
+        world.owe(transition("running"))
+        await until(lambda: world.record.all()[0].attempts == 1)
+
+    assert world.states() == ["pending"]
+    assert world.log.events("exception") == ["notifier broke: KeyError"]
+    assert world.deliver.health()[0].is_broken
+
+
+async def test_what_is_owed_under_one_key_is_one_message_settled_together() -> None:
+    chat = ScriptedNotifier([Failed("HTTP 503"), Delivered("ok", receipt="r1")])
+    world = World({"chat": chat})
+    for number in range(3):
+        event = transition("running", f"ftjob-{number}")
+        world.record.owe(event, [Planned("chat", group_key="batch")], world.clock())
+    async with world.running():
         world.deliver.wake()
-        await until(lambda: len(chat.received) == 3)
+        await until(lambda: len(chat.received) == 1)
+        world.clock.move(minutes=1)
+        world.deliver.wake()
+        await until(lambda: world.states() == ["delivered"] * 3)
+
+    assert [message.type for message in chat.received] == ["watcher.batch"] * 2

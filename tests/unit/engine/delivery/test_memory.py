@@ -1,10 +1,10 @@
-"""The record of a `watch` keeps the contract of the real one, as far as one process can see it."""
+"""The store of a `watch` keeps the contract of the real one, as far as one process can see it."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.doubles import START, a_transition
+from tests.doubles import START, a_transition, planned, transition_of
 from watcher.domain.deliveries import DeliveryState, Failed, after_attempt
 from watcher.domain.jobs import JobKey
 from watcher.engine.delivery.memory import MemoryDeliveries
@@ -16,20 +16,20 @@ OTHER = JobKey("openai", "ftjob-other")
 async def test_it_is_claimed_in_order_and_within_the_capacity() -> None:
     record = MemoryDeliveries(timedelta(minutes=1))
     first, second = a_transition(seq=1), a_transition(seq=2)
-    record.owe(first, ["chat"], START)
-    record.owe(second, ["chat"], START)
-    record.owe(a_transition(key=OTHER), ["chat", "pager"], START)
+    record.owe(first, planned("chat"), START)
+    record.owe(second, planned("chat"), START)
+    record.owe(a_transition(key=OTHER), planned("chat", "pager"), START)
 
     claimed = await record.claim({"chat": 5}, START, START + CLAIM)
 
-    assert [(each.notifier, each.transition.key) for each in claimed] == [("chat", first.key), ("chat", OTHER)]
+    assert [(each.notifier, transition_of(each).key) for each in claimed] == [("chat", first.key), ("chat", OTHER)]
     assert await record.claim({"chat": 5}, START, START + CLAIM) == []
     assert len(await record.claim({"pager": 1, "chat": 0}, START, START + CLAIM)) == 1
 
 
 async def test_a_failed_one_is_due_again_when_its_time_has_come() -> None:
     record = MemoryDeliveries(timedelta(minutes=1))
-    record.owe(a_transition(), ["chat"], START)
+    record.owe(a_transition(), planned("chat"), START)
     (claimed,) = await record.claim({"chat": 1}, START, START + CLAIM)
     await record.settle([after_attempt(claimed, Failed("HTTP 503"), START, 0.0)])
 

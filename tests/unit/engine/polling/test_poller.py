@@ -8,16 +8,24 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from tests.doubles import FaultyStore, ManualClock, RecordingLog, ScriptedSource, runtime, source_state, until
+from tests.doubles import (
+    FaultyStore,
+    ManualClock,
+    RecordingLog,
+    ScriptedSource,
+    runtime,
+    source_state,
+    transition_of,
+    until,
+)
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import FirstSeen, Route
 from watcher.domain.transitions import Reason
-from watcher.engine import group_commit
 from watcher.engine.polling.poller import Poller
 from watcher.engine.ports import Change
 from watcher.errors import MissingError, RejectedError, StoreUnavailableError, TransientError
@@ -42,6 +50,7 @@ class World:
         script: Mapping[str, Sequence[str | Exception]],
         concurrency: int = 8,
         patience: Mapping[str, Any] | None = None,
+        retry_seconds: float = 0.01,
         **how: Any,
     ) -> None:
         self.clock = ManualClock()
@@ -52,7 +61,7 @@ class World:
         self.faults = FaultyStore(store)
         self.poller = Poller(
             self.faults,
-            runtime(self.clock, self.log),
+            runtime(self.clock, self.log, retry_seconds),
             routes=[Route("chat"), Route("all", first_seen=FirstSeen.ALWAYS)],
             wake_delivery=self._count,
             **(patience or {}),
@@ -111,7 +120,7 @@ async def test_a_life_is_recorded_and_owed(store: SqlStore) -> None:
 
     assert await world.statuses() == ["queued", "running", "succeeded"]
     assert (await world.job()).due_at is None
-    recipients = sorted((d.notifier, d.transition.status) for d in await store.deliveries(limit=99))
+    recipients = sorted((d.notifier, transition_of(d).status) for d in await store.deliveries(limit=99))
     assert recipients == [
         ("all", "queued"),
         ("all", "running"),
@@ -243,11 +252,8 @@ async def test_two_watchers_record_a_transition_once(store: SqlStore, tmp_path: 
     assert await ours.statuses() == ["queued", "running"]
 
 
-async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(store: SqlStore) -> None:
     """Even a status that came and went meanwhile is recorded, and owed, in order."""
-    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
     world = World(store, {"a": ["queued", "running", "paused", "succeeded"], "b": [BUSY]})
     await world.watch("a")
     broken: set[str] = set()
@@ -271,14 +277,14 @@ async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(
         assert await world.statuses() == ["queued"]
         assert str(world.poller.store_error()) == "the disk is full"
         broken.remove("claim")
-        await world.round(2, seconds=30)  # the record does not know yet that the failing job should wait
+        await world.round(2, seconds=30)  # the store does not know yet that the failing job should wait
         broken.clear()
         await until(lambda: world.log.events("info").count("transition") == 4)
 
     assert await world.statuses() == ["queued", "running", "paused", "succeeded"]
     assert world.log.events("error") == [
         "the store cannot be read, polling goes on from memory",
-        "record not written, keeping what it lacks",
+        "the store cannot be written, keeping what it lacks",
     ]
 
 
@@ -317,12 +323,11 @@ async def test_an_observation_that_comes_too_late_is_dropped_and_the_job_read_an
         await world.round(1, seconds=30)
 
     assert await world.statuses() == ["queued", "running"]
-    assert "somebody else was first, observation dropped" in world.log.events("info")
+    assert "stale update dropped: another watcher recorded it first" in world.log.events("info")
 
 
-async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ended while the record was out of reach, and the hourly tidying came by."""
-    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.01)
+async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore) -> None:
+    """It ended while the store was out of reach, and the hourly tidying came by."""
     world = World(store, {"a": ["running", "succeeded"]})
     await world.watch("a")
     async with world.running():
@@ -339,8 +344,8 @@ async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore, monkey
     assert await world.statuses() == ["running", "succeeded"]
 
 
-async def test_what_cannot_be_recorded_is_dropped_and_looked_at_anew(store: SqlStore) -> None:
-    world = World(store, {"a": ["running"], "b": ["queued"]})
+async def test_what_cannot_be_recorded_is_kept_with_all_that_follows_and_told_of(store: SqlStore) -> None:
+    world = World(store, {"a": ["running", BUSY, BUSY, "succeeded"], "b": ["queued"]})
     await world.watch("a", "b")
 
     async def poisoned(changes: Sequence[Change]) -> None:
@@ -351,18 +356,20 @@ async def test_what_cannot_be_recorded_is_dropped_and_looked_at_anew(store: SqlS
     async with world.running():
         await world.round(2)
         assert await world.statuses("b") == ["queued"]
+        for _ in range(3):
+            await world.round(2, seconds=400)
+        assert "openai/a (ValueError)" in str(world.poller.stuck())
+        assert world.poller.store_error() is None
+        assert await world.statuses("a") == []
         world.faults.before_record = None
-        await world.round(2, seconds=30)
+        await until(lambda: world.poller.stuck() is None)
 
-    assert await world.statuses("a") == ["running"]
-    assert world.log.events("exception") == ["item cannot be recorded, dropped"]
+    assert await world.statuses("a") == ["running", "succeeded"]
+    assert world.log.events("exception") == ["item cannot be recorded, kept and tried again"]
 
 
-async def test_failures_do_not_pile_up_while_nothing_can_be_recorded(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 60)
-    world = World(store, {"a": ["running", BUSY]})
+async def test_failures_do_not_pile_up_while_nothing_can_be_recorded(store: SqlStore) -> None:
+    world = World(store, {"a": ["running", BUSY]}, retry_seconds=60)
     await world.watch("a")
     async with world.running():
         await world.round(1)
@@ -452,3 +459,66 @@ async def test_nothing_is_waited_for_at_the_end(store: SqlStore) -> None:
     async with world.running():
         world.poller.wake()
         await until(lambda: world.log.events("error"))
+
+
+async def test_a_late_answer_of_the_store_is_polled_when_its_source_may_be_asked(store: SqlStore) -> None:
+    """The store was asked for jobs of a source that is not to be asked any more when it answers."""
+    world = World(store, {"a": ["running"]}, patience={"store_patience": timedelta(seconds=0.01)})
+    other = ScriptedSource(world.clock, {"b": ["queued"]})
+    azure = source_state(other, PollingPolicy(INTERVAL, INTERVAL), world.clock, name="azure")
+    world.poller.add_source(azure)
+    await world.store.upsert_jobs([JobSpec(JobKey("azure", "b"))], world.clock())
+    answer = asyncio.Event()
+
+    async def slow() -> None:
+        await answer.wait()
+
+    world.faults.before_claim = slow
+    async with world.running():
+        world.poller.wake()
+        await until(world.poller.store_error)
+        azure.breaker.pause(timedelta(seconds=60))
+        answer.set()
+        await until(lambda: "the store can be read again" in world.log.events("info"))
+        assert other.asked == []
+        world.clock.move(seconds=61)
+        world.poller.wake()
+        await until(lambda: other.asked == ["b"])
+
+
+async def test_an_answer_that_cannot_be_reckoned_with_is_a_failed_poll_and_no_more(store: SqlStore) -> None:
+    world = World(store, {"a": ["running", "running"], "b": ["queued", "running"]})
+    await world.watch("a", "b")
+    world.state.durations = cast("Mapping[str, Sequence[timedelta]]", {"running": [timedelta(1)] * 8 + ["soon"]})
+    async with world.running():
+        await world.round(2)
+        await until(lambda: world.log.events("exception"))
+
+    assert await world.statuses("b") == ["queued"]
+    assert (await world.job("a")).last_error == "internal error: TypeError"
+    assert set(world.log.events("exception")) == {"poll failed with an internal error"}
+
+
+async def test_what_was_measured_by_the_clock_stays_right_when_it_is_set(store: SqlStore) -> None:
+    world = World(store, {"a": ["running", BUSY]})
+    await world.watch("a")
+    async with world.running():
+        await world.round(1)
+        await world.round(1, seconds=30)
+    before, step = world.poller.health()[0], timedelta(days=1)
+    world.poller.clock_stepped(step)
+    after = world.poller.health()[0]
+
+    assert before.failing_since is not None
+    assert before.last_success is not None
+    assert after.failing_since == before.failing_since + step
+    assert after.last_success == before.last_success + step
+    World(store, {}).poller.clock_stepped(step)
+
+
+def test_without_a_source_the_intervals_are_the_usual_ones(store: SqlStore) -> None:
+    poller = Poller(store, runtime(ManualClock()), routes=[], wake_delivery=lambda: None)
+
+    assert poller.shortest_interval == poller.longest_poll_interval == timedelta(seconds=30)
+    world = World(store, {})
+    assert (world.poller.shortest_interval, world.poller.longest_poll_interval) == (INTERVAL, timedelta(minutes=3))

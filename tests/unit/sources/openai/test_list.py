@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from watcher.domain.jobs import Page, is_job_id
 from watcher.errors import MalformedResponseError
-from watcher.sources.openai.list import PAGE_SIZE, parse_page
+from watcher.sources.openai.dialect import PAGE_SIZE
+from watcher.sources.openai.list import parse_page
 
 
 def entry(job_id: object = "ftjob-1", status: object = "running", **others: object) -> dict[str, object]:
@@ -85,7 +86,7 @@ def test_an_empty_list_may_be_written_as_null() -> None:
         entry(3),
         entry("../x"),
         entry(""),
-        entry("a" * 129),
+        entry("a" * 1025),
         entry(status=None),
         entry(status=["running"]),
         entry(status=""),

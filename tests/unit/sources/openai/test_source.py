@@ -18,10 +18,12 @@ from watcher.errors import (
     SourceError,
     TransientError,
 )
+from watcher.plugins.source import SourceContext
 from watcher.simulator.script import Fault, FaultKind, JobScript, Script, Step
 from watcher.sources.client import ATTEMPTS
-from watcher.sources.openai.config import SourceConfig
-from watcher.sources.openai.source import OpenAISource
+from watcher.sources.http_source import HttpSource
+from watcher.sources.openai.dialect import OpenAIDialect
+from watcher.sources.openai.endpoint import Access
 
 
 async def test_a_job_is_retrieved() -> None:
@@ -39,16 +41,6 @@ async def test_a_job_is_retrieved() -> None:
         assert "cookie" not in request.headers
 
 
-async def test_azure_is_asked_in_its_own_way() -> None:
-    script = Script((JobScript("ftjob-1", (Step("running"),)),))
-    async with world(script=script, auth="api-key", api_version="2024-10-21") as w:
-        await w.source.retrieve("ftjob-1")
-
-        request = w.api.requests[0]
-        assert (request.headers["api-key"], request.query) == (KEY, "api-version=2024-10-21")
-        assert "authorization" not in request.headers
-
-
 async def test_an_answer_equal_to_the_last_one_is_nothing_new() -> None:
     """It is not parsed again, unless what the caller knows differs from what it said."""
     async with world() as w:
@@ -61,7 +53,7 @@ async def test_an_answer_equal_to_the_last_one_is_nothing_new() -> None:
         assert await w.source.retrieve("ftjob-1", "running") is not None
 
 
-@pytest.mark.parametrize("job_id", ["..", ".", "a/b", "x?y", "", "a" * 200, "a\r\nb"])
+@pytest.mark.parametrize("job_id", ["..", ".", "a/../b", "a/..", "..\\b", "a b", "", "a" * 1025, "a\r\nb", "\u00e4"])
 async def test_no_id_can_change_the_path(job_id: str) -> None:
     async with world() as w:
         with pytest.raises(ConfigurationError, match="not a job id"):
@@ -200,15 +192,21 @@ async def test_every_log_line_about_an_answer_names_its_request() -> None:
 def test_a_certificate_that_cannot_be_used_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").write_text("this is no certificate")
     for name in ("cert.pem", "missing.pem"):
-        config = SourceConfig(base_url="http://localhost/v1", client_cert_file=str(tmp_path / name))
+        access = Access("http://localhost/v1", client_cert_file=str(tmp_path / name))
         with pytest.raises(ConfigurationError, match=name):
-            OpenAISource(config, ManualClock(), RecordingLog(), at_once=1)
+            make(access)
 
 
 @pytest.mark.parametrize("base_url", ["http://256.1.1.1/v1", "http://xn--a/v1", "http://\u0661/v1"])
 def test_a_host_that_cannot_be_is_a_mistake_of_the_configuration(base_url: str) -> None:
-    with pytest.raises(ConfigurationError, match="source openai: no request can be sent to its base_url"):
-        OpenAISource(SourceConfig(base_url=base_url), ManualClock(), RecordingLog(), at_once=1)
+    with pytest.raises(ConfigurationError, match="source openai: no request can be sent to http://"):
+        make(Access(base_url))
+
+
+def make(access: Access) -> HttpSource:
+    return HttpSource(
+        access.endpoint("openai"), OpenAIDialect(), SourceContext("openai", ManualClock(), RecordingLog())
+    )
 
 
 def test_certificates_are_verified() -> None:

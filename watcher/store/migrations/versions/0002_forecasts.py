@@ -1,4 +1,4 @@
-"""Forecasts, when a job was last wanted, and which programs can still work with the record."""
+"""Forecasts, when a job was last wanted, and which programs can still work with the store."""
 
 from __future__ import annotations
 

@@ -1,0 +1,65 @@
+"""Markers by directory and fixture, the default selection, and what to do about a missing dependency group."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.availability import skip_for_missing_groups
+
+ROOT = Path(__file__).parent
+DEFAULT_SELECTION = "not postgresql and not process and not system"
+"""As in pyproject.toml."""
+MARKERS = {"e2e": "process", "deploy": "system", "unit/server/test_openapi.py": "system"}
+"""The marker of every test of a directory or file."""
+SERVER_FIXTURES = {"server", "own_server", "postgresql_url", "ready_database", "newer_database"}
+"""The fixtures that start a PostgreSQL server."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Select all tests of the files and directories that the command line names; choose the profile of hypothesis."""
+    skip_for_missing_groups()
+    assert all((ROOT / name).exists() for name in MARKERS), "a name in MARKERS has moved"
+    if config.args_source is pytest.Config.ArgsSource.ARGS and _is_default(config):
+        config.option.markexpr = ""
+    hypothesis.settings.register_profile("default", derandomize=True, deadline=None)
+    hypothesis.settings.register_profile("explore", print_blob=True, deadline=None)
+    hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say what the default selection leaves out."""
+    return f'selected: {DEFAULT_SELECTION}; `uv run pytest -m ""` runs all' if _is_default(config) else None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import what the default selection leaves out as a whole."""
+    return True if _is_default(config) and _marker_of(collection_path) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests before the selection by markers takes place, and run those first that wait longest."""
+    for item in items:
+        if marker := _marker_of(item.path):
+            item.add_marker(marker)
+        if _needs_server(item):
+            item.add_marker("postgresql")
+    items.sort(key=lambda item: _marker_of(item.path) is None)
+
+
+def _is_default(config: pytest.Config) -> bool:
+    return bool(config.option.markexpr == DEFAULT_SELECTION)
+
+
+def _marker_of(path: Path) -> str | None:
+    return next((marker for name, marker in MARKERS.items() if path.is_relative_to(ROOT / name)), None)
+
+
+def _needs_server(item: pytest.Item) -> bool:
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    by_parameter = any(isinstance(value, str) and value.endswith("postgresql") for value in parameters)
+    return by_parameter or not SERVER_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))

@@ -1,0 +1,215 @@
+"""Every kind of source, with settings full of secrets, ready to be tried against a server that does as it is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.doubles import ManualClock, RecordingLog
+from tests.loopback import LoopbackReceiver, Reply
+from watcher.domain.states import JobState
+from watcher.plugins import registry
+from watcher.plugins.source import Source, SourceContext
+
+THIRD_PARTY = Path(__file__).parent / "third_party"
+SAMPLES = Path(__file__).parent / "samples"
+KEY = "sk-Zr8mQ2xW5tKq-very-secret"
+JOB = "job-1"
+TIMEOUT = timedelta(seconds=0.3)
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A kind of source and how it is tried."""
+
+    kind: str
+    settings: Callable[[str], dict[str, Any]]
+    """From the URL of a server."""
+    job: Callable[[str, str], Json]
+    """The object of a job, from its id and status."""
+    page: Callable[[Sequence[Json], str | None], Json]
+    """A page of these objects, from what leads to the next one; None for the last one."""
+    path: str
+    """Where a job lies, without its id."""
+    states: Mapping[str, JobState]
+    """What its statuses mean, as the facts about the service have it."""
+    pages: bool = True
+    """Whether the list comes in pages."""
+    events: Json | None = None
+    """What tells that 24 of 72 steps are done; None for a service that does not say."""
+    missing: int = 404
+    samples: Mapping[str, tuple[str, JobState]] = field(default_factory=dict)
+    """The status and the state of each recorded answer to a retrieve."""
+
+    @property
+    def word(self) -> dict[JobState, str]:
+        """A status for each state."""
+        return {state: word for word, state in reversed(list(self.states.items()))}
+
+
+def openai_job(job_id: str, status: str) -> Json:
+    return {"object": "fine_tuning.job", "id": job_id, "status": status, "model": "gpt-4o-mini-2024-07-18"}
+
+
+def openai_page(jobs: Sequence[Json], after: str | None) -> Json:
+    return {"object": "list", "data": list(jobs), "has_more": after is not None}
+
+
+OPENAI_EVENTS = {
+    "data": [{"id": "e", "created_at": 1772442300, "type": "metrics", "data": {"step": 24, "total_steps": 72}}]
+}
+OPENAI = Trial(
+    "openai",
+    lambda url: {"base_url": f"{url}/v1", "api_key": KEY},
+    openai_job,
+    openai_page,
+    "/v1/fine_tuning/jobs",
+    {
+        "validating_files": JobState.VALIDATING,
+        "queued": JobState.QUEUED,
+        "running": JobState.RUNNING,
+        "pausing": JobState.PAUSED,
+        "paused": JobState.PAUSED,
+        "resuming": JobState.PAUSED,
+        "succeeded": JobState.SUCCEEDED,
+        "failed": JobState.FAILED,
+        "cancelled": JobState.CANCELLED,
+    },
+    events=OPENAI_EVENTS,
+    samples={"nebius-running": ("running", JobState.RUNNING)},
+)
+AZURE = Trial(
+    "azure",
+    lambda url: {"endpoint": url, "api_key": KEY},
+    openai_job,
+    openai_page,
+    "/openai/v1/fine_tuning/jobs",
+    {
+        **OPENAI.states,
+        "created": JobState.PENDING,
+        "pending": JobState.PENDING,
+        "notRunning": JobState.QUEUED,
+        "canceling": JobState.UNKNOWN,
+        "canceled": JobState.CANCELLED,
+    },
+    events=OPENAI_EVENTS,
+    samples={
+        "azure-pending": ("pending", JobState.PENDING),
+        "azure-pending-method": ("pending", JobState.PENDING),
+        "azure-validating_files": ("validating_files", JobState.VALIDATING),
+        "azure-succeeded": ("succeeded", JobState.SUCCEEDED),
+        "azure-succeeded-nulls": ("succeeded", JobState.SUCCEEDED),
+    },
+)
+TOGETHER = Trial(
+    "together",
+    lambda url: {"base_url": f"{url}/v1", "api_key": KEY},
+    lambda job_id, status: {"id": job_id, "status": status, "model_output_name": "example/named-from-the-beginning"},
+    lambda jobs, _after: {"data": list(jobs)},
+    "/v1/fine-tunes",
+    {
+        "pending": JobState.QUEUED,
+        "queued": JobState.QUEUED,
+        "running": JobState.RUNNING,
+        "compressing": JobState.RUNNING,
+        "uploading": JobState.RUNNING,
+        "cancel_requested": JobState.UNKNOWN,
+        "completed": JobState.SUCCEEDED,
+        "error": JobState.FAILED,
+        "user_error": JobState.FAILED,
+        "cancelled": JobState.CANCELLED,
+    },
+    pages=False,
+    events={"data": [{"created_at": "2026-03-02T09:05:00Z", "type": "epoch_complete", "step": 24, "total_steps": 72}]},
+    samples={
+        "together-pending": ("pending", JobState.QUEUED),
+        "together-running": ("running", JobState.RUNNING),
+        "together-completed": ("completed", JobState.SUCCEEDED),
+        "together-error": ("error", JobState.FAILED),
+        "together-user_error": ("user_error", JobState.FAILED),
+    },
+)
+FORGE = Trial(
+    "forge",
+    lambda url: {"url": f"{url}/v3", "api_key": KEY},
+    lambda job_id, status: {"name": f"forges/main/runs/{job_id}", "phase": status},
+    lambda jobs, after: {"runs": list(jobs), "next": after},
+    "/v3/runs",
+    {"WAITING": JobState.QUEUED, "FORGING": JobState.RUNNING, "FORGED": JobState.SUCCEEDED},
+)
+TRIALS = [OPENAI, AZURE, TOGETHER, FORGE]
+
+every_kind = pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.kind)
+
+
+@dataclass(frozen=True)
+class World:
+    """What a source is made of."""
+
+    server: LoopbackReceiver
+    log: RecordingLog
+    clock: ManualClock
+    slept: list[float]
+
+    def answer(self, *documents: Json | Reply) -> None:
+        """Let the server answer with these, one after the other, the last one for ever."""
+        self.server.replies = [
+            given if isinstance(given, Reply) else Reply(body=json.dumps(given).encode()) for given in documents
+        ]
+
+    def paths(self) -> list[str]:
+        """Return the paths that were asked for."""
+        return [received.target.partition("?")[0] for received in self.server.requests]
+
+
+Make = Callable[..., AbstractAsyncContextManager[Source]]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the third-party package, as its users would, into a directory of its own."""
+    uv = os.environ.get("UV") or shutil.which("uv")
+    assert uv, "uv is what installs packages here: put it on the PATH"
+    target = tmp_path_factory.mktemp("site")
+    offline = ["--offline", "--no-index", "--no-cache", "--no-deps", "--quiet"]
+    command = [uv, "pip", "install", *offline, "--python", sys.executable, "--target", str(target), str(THIRD_PARTY)]
+    subprocess.run(command, check=True, timeout=60)
+    return target
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with LoopbackReceiver() as server:
+        yield World(server, RecordingLog(), ManualClock(), [])
+
+
+@pytest.fixture
+def make(site: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Build sources that ask the server, through the registry."""
+    monkeypatch.syspath_prepend(str(site))
+
+    async def sleep(seconds: float) -> None:
+        world.slept.append(seconds)
+
+    def build(trial: Trial, **settings: Any) -> Source:
+        plugin = registry.sources.plugin(trial.kind)
+        config = plugin.config.model_validate({**trial.settings(world.server.url), **settings})
+        context = SourceContext(
+            "lab", world.clock, world.log, TIMEOUT, concurrency=8, sleep=sleep, event_word=plugin.event_word
+        )
+        return plugin.build(config, context)
+
+    return build

@@ -1,0 +1,1 @@
+../../notifiers/third_party/wheel_backend.py

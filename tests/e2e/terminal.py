@@ -1,0 +1,97 @@
+"""A terminal that breaks its lines anew when its width changes, as today's terminals do."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import termios
+from asyncio import get_running_loop
+from types import TracebackType
+from typing import Self
+
+_TOKEN = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|\r|\n|[^\x1b]", re.DOTALL)
+
+
+class Terminal:
+    """What a process writes to it is read while the loop runs."""
+
+    def __init__(self, width: int, height: int = 24) -> None:
+        self._ours, self.theirs = pty.openpty()
+        self._height = height
+        self._lines = [""]
+        self._line = self._at = 0
+        """Where the cursor is: in which line, before which character."""
+        self._wraps = True
+        self._unread = ""
+        self.resize(width)
+
+    def __enter__(self) -> Self:
+        """Begin to read."""
+        get_running_loop().add_reader(self._ours, self._read)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close it."""
+        get_running_loop().remove_reader(self._ours)
+        os.close(self.theirs)
+        os.close(self._ours)
+
+    @property
+    def lines(self) -> list[str]:
+        """What is to be seen, without what is empty at the end."""
+        return "\n".join(line.rstrip() for line in self._lines).rstrip("\n").split("\n")
+
+    def resize(self, width: int) -> None:
+        """Change the width. The cursor stays at its character."""
+        self._width = width
+        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", self._height, width, 0, 0))
+
+    def _read(self) -> None:
+        self._unread += os.read(self._ours, 65536).decode(errors="replace")
+        end = 0
+        for token in _TOKEN.finditer(self._unread):
+            self._do(token[0], token[1], token[2])
+            end = token.end()
+        self._unread = self._unread[end:]
+
+    def _do(self, text: str, argument: str | None, command: str | None) -> None:
+        match command, text:
+            case "A", _:
+                for _ in range(int(argument or 1)):
+                    self._up()
+            case "J", _:
+                self._lines[self._line :] = [self._lines[self._line][: self._at]]
+            case "h" | "l", _ if argument == "?7":
+                self._wraps = command == "h"
+            case None, "\r":
+                self._at -= self._at % self._width
+            case None, "\n":
+                self._down()
+            case None, _:
+                self._put(text)
+
+    def _put(self, character: str) -> None:
+        line = self._lines[self._line].ljust(self._at)
+        self._lines[self._line] = line[: self._at] + character + line[self._at + 1 :]
+        if self._wraps or (self._at + 1) % self._width:
+            self._at += 1
+
+    def _up(self) -> None:
+        if self._at >= self._width:
+            self._at -= self._width
+        elif self._line:
+            self._line -= 1
+            rows = max(1, -(-len(self._lines[self._line]) // self._width))
+            self._at += (rows - 1) * self._width
+
+    def _down(self) -> None:
+        if self._at // self._width < (max(len(self._lines[self._line]), 1) - 1) // self._width:
+            self._at += self._width
+            return
+        self._line += 1
+        self._at %= self._width
+        if self._line == len(self._lines):
+            self._lines.append("")

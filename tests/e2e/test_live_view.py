@@ -1,0 +1,90 @@
+"""`watcher watch` on a terminal: a line for each job below the transitions, and nothing of it left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from signal import SIGINT
+
+import pytest
+
+from tests.e2e.processes import LIMIT, Command, Running
+from tests.e2e.settings import API_KEY
+from tests.e2e.terminal import Terminal
+from watcher.simulator.api import FineTuningApi
+from watcher.simulator.script import JobScript, Step
+
+JOBS = ("ftjob-abcdefghijklmnopqrstuvwx", "ftjob-second000000000000000000")
+
+
+async def until(terminal: Terminal, condition: Callable[[list[str]], object]) -> list[str]:
+    async with asyncio.timeout(LIMIT.total_seconds()):
+        while not condition(terminal.lines):
+            await asyncio.sleep(0.01)
+    return terminal.lines
+
+
+def environment(api: FineTuningApi) -> dict[str, str]:
+    return {"OPENAI_BASE_URL": api.base_url, "OPENAI_API_KEY": API_KEY, "TERM": "xterm-256color", "NO_COLOR": "1"}
+
+
+async def interrupted(running: Running) -> int:
+    return (await running.stop(SIGINT)).code
+
+
+async def test_nothing_is_left_behind_when_the_window_shrinks(watcher: Command, api: FineTuningApi) -> None:
+    for job_id in JOBS:
+        api.add_job(JobScript(job_id, (Step("running"),)))
+    with Terminal(100) as terminal:
+        async with watcher.start("watch", *JOBS, env=environment(api), stdout=terminal.theirs) as running:
+            await until(terminal, lambda lines: len(lines) == 4 and "running for" in lines[-1])
+            for width in (60, 40):
+                terminal.resize(width)
+                shown = await until(terminal, lambda lines: len(lines) == 4 and len(lines[-1]) < terminal._width)
+                assert "running for" in shown[-1]
+            assert await interrupted(running) == 130
+        await asyncio.sleep(0)
+        assert len(terminal.lines) == 2
+        for job_id, line in zip(sorted(JOBS), sorted(terminal.lines, key=lambda line: line[11:]), strict=True):
+            assert re.fullmatch(rf"\d\d:\d\d:\d\d • {job_id}: first seen, running", line)
+
+
+async def test_more_jobs_than_rows_are_counted_by_status(watcher: Command, api: FineTuningApi) -> None:
+    jobs = [f"ftjob-{number}" for number in range(12)]
+    for job_id in jobs:
+        api.add_job(JobScript(job_id, (Step("running" if job_id in jobs[:9] else "queued"),)))
+    with Terminal(80) as terminal:
+        async with watcher.start("watch", *jobs, env=environment(api), stdout=terminal.theirs) as running:
+            shown = await until(terminal, lambda lines: len(lines) == 13)
+            assert shown[-1].endswith("9 running, 3 queued")
+            assert await interrupted(running) == 130
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+async def test_a_terminal_of_another_encoding_is_no_reason_to_fail(
+    watcher: Command, api: FineTuningApi, encoding: str
+) -> None:
+    api.add_job(JobScript(JOBS[0], (Step("running", polls=2), Step("succeeded"))))
+    env = environment(api) | {"PYTHONIOENCODING": encoding}
+    with Terminal(80) as terminal:
+        async with watcher.start("watch", JOBS[0], "--interval", "0.1s", env=env, stdout=terminal.theirs) as running:
+            assert (await running.ended()).code == 0
+        shown = await until(terminal, lambda lines: "succeeded" in lines[-2])
+    arrow = "→" if encoding == "utf-8" else r"\u2192"
+    assert f"{arrow} succeeded" in shown[-2]
+    assert shown[-1].startswith("  ft:")
+
+
+async def test_trouble_is_told_above_the_view_in_words(watcher: Command, unused_tcp_port: int) -> None:
+    env = {"OPENAI_BASE_URL": f"http://127.0.0.1:{unused_tcp_port}/v1", "OPENAI_API_KEY": API_KEY}
+    with Terminal(80) as terminal:
+        arguments = ("--interval", "0.1s", "--give-up-after", "1s")
+        async with watcher.start("watch", JOBS[0], *arguments, env=env, stdout=terminal.theirs) as running:
+            await until(terminal, lambda lines: "waiting for the first answer · cannot connect" in lines[0])
+            ended = await running.ended()
+        assert terminal.lines == [""]
+    assert ended.code == 6
+    first, last = ended.err.splitlines()
+    assert first == f"watcher: {JOBS[0]}: poll failed, going on: cannot connect: Connection refused"
+    assert last.startswith(f"watcher: {JOBS[0]}: gave up: nothing but failed polls: cannot connect")

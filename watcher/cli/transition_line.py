@@ -1,0 +1,54 @@
+"""A transition in a line that fits a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from watcher.cli.text_width import width_of
+from watcher.domain.overview import result_of
+from watcher.domain.states import JobState
+from watcher.domain.text import excerpt, printable
+from watcher.domain.transitions import Reason, Transition
+
+_MARKS: Mapping[JobState, str] = {JobState.SUCCEEDED: "✔", JobState.FAILED: "✘"}
+_OTHER_MARK = "•"
+_INDENT = "  "
+_LONGEST_RESULT = 200
+"""How much of an error is shown, in characters."""
+_NOTABLE = {Reason.REOPENED, Reason.REGRESSED}
+
+
+def transition_line(transition: Transition, width: int | None) -> str:
+    """Say when, which job, and what became of it: its status, and the model's name or why it failed.
+
+    What does not fit goes on another line. Names, statuses and models are never broken; an error is, between words.
+    Without a width, as in a pipe, it is always one line.
+    """
+    when = f"{transition.observed_at.astimezone():%H:%M:%S}"
+    mark = _MARKS.get(transition.state, _OTHER_MARK)
+    parts = [f"{when} {mark} {printable(transition.title)}:", printable(_change(transition))]
+    result = excerpt(result_of(transition.facts) or "", _LONGEST_RESULT)
+    if width is None:
+        return " ".join([*parts, f" {result}"]).rstrip()
+    if transition.facts.fine_tuned_model:
+        return "\n".join(_filled([*parts, f" {result}"], width))
+    first, *others = result.split(" ")
+    return "\n".join(_filled([*parts, *([f" {first}", *others] if first else [])], width))
+
+
+def _change(transition: Transition) -> str:
+    if transition.previous_status is None:
+        return f"first seen, {transition.status}"
+    change = f"{transition.previous_status} → {transition.status}"
+    return f"{change} ({transition.reason})" if transition.reason in _NOTABLE else change
+
+
+def _filled(parts: Sequence[str], width: int) -> list[str]:
+    """Put as many parts on each line as fit there."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if width_of(lines[-1]) + 1 + width_of(part) <= width:
+            lines[-1] += f" {part}"
+        else:
+            lines.append(_INDENT + part.lstrip())
+    return lines

@@ -1,0 +1,9 @@
+"""What may be told: a transition of a job, or a change of a condition."""
+
+from __future__ import annotations
+
+from watcher.domain.conditions import ConditionChange
+from watcher.domain.transitions import Transition
+
+Event = Transition | ConditionChange
+"""Both have `id`, `type`, `subject`, `seq`, `at`, `labels` and `title`. Events of one subject are told in order."""

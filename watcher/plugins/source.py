@@ -1,0 +1,165 @@
+"""What a source plugin is: the settings it takes, how a source is built from them, and what a source does.
+
+A plugin is an entry point in the group `watcher.sources`: its name is the `kind` that the settings use, its value an
+instance of `SourcePlugin`:
+
+    plugin = SourcePlugin(Config, build, StateMap({"RUNNING": JobState.RUNNING, "DONE": JobState.SUCCEEDED}))
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+
+from watcher.domain.jobs import ID_RULE, Observation, Page, Progress, is_job_id
+from watcher.domain.states import JobState, StateMap, documented_word
+from watcher.plugins.context import Clock, Log
+
+if TYPE_CHECKING:
+    # The engine takes its port from here, and does not know pydantic.
+    from watcher.plugins.section import Section
+
+ENTRY_POINT_GROUP = "watcher.sources"
+DEFAULT_KIND = "openai"
+"""The kind of a source that does not say its kind."""
+DEFAULT_SOURCE = "openai"
+"""The source of a job that names none, and the one source that is always there."""
+DEFAULT_TIMEOUT = timedelta(seconds=15)
+"""How long an answer may take."""
+CONCURRENT_REQUESTS = 128
+"""Requests in flight at one source. At an API that takes 100 ms, this is about what one core can do."""
+
+C = TypeVar("C", bound="Section")
+
+EventWord = Callable[[str, JobState], str]
+"""Returns the word that a status in a state gives to the type of its event, `fine_tuning.job.<word>`."""
+
+
+class ListOrder(StrEnum):
+    """In which order a service lists its jobs."""
+
+    NEWEST_FIRST = "newest first"
+    """A page begins behind the same job for as long as that job exists; new jobs come on top."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a source can be asked for besides a job."""
+
+    lists: bool = True
+    """Whether `page` may be called."""
+    order: ListOrder = ListOrder.UNKNOWN
+    page_size: int | None = None
+    """How many jobs a page holds at most; None: one page holds all of them."""
+    progress: bool = False
+    """Whether `progress` may be called."""
+    events: bool = False
+    """Whether the service keeps events of a job."""
+    metrics: bool = False
+    """Whether the service keeps losses and the like of a job, step by step."""
+    checkpoints: bool = False
+    """Whether the service keeps what it saved of a job on the way."""
+    webhooks: bool = False
+    """Whether the service can tell of a job by itself."""
+
+
+class Source(Protocol):
+    """A service that runs jobs. Entered, it may be asked; every question may raise SourceError."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can be asked for besides a job."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Open what it needs. Raises ConfigurationError."""
+        ...
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Close what it opened."""
+        ...
+
+    async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
+        """Ask for the job.
+
+        Returns None when the answer is, to the byte, the last one for this job, and that one said the status
+        `known`: there is nothing new. Raises SourceError.
+        """
+        ...
+
+    async def page(self, cursor: str | None = None, /) -> Page:
+        """Ask for a page of the list of jobs: the first one, or the one that a page's `after` leads to.
+
+        Raises SourceError.
+        """
+        ...
+
+    async def progress(self, job_id: str) -> Progress | None:
+        """Ask how far the job has come; None when the service does not say. Raises SourceError."""
+        ...
+
+    def forget(self, job_id: str) -> None:
+        """Drop what is remembered of a job that is polled no more."""
+        ...
+
+
+def own_words(status: str, state: JobState) -> str:  # noqa: ARG001 - a rule for the type of an event
+    """Name an event by the status as it stands: for services that speak OpenAI's words."""
+    return status
+
+
+def documented_words(status: str, state: JobState) -> str:  # noqa: ARG001 - a rule for the type of an event
+    """Name an event by the state, in the words that OpenAI documents: a receiver needs to know no others."""
+    return documented_word(state)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What the watcher gives a source to work with."""
+
+    name: str
+    """The source's name in the settings."""
+    clock: Clock
+    log: Log
+    timeout: timedelta = DEFAULT_TIMEOUT
+    """How long an answer may take."""
+    concurrency: int = CONCURRENT_REQUESTS
+    """Requests in flight at most."""
+    turn: Callable[[], Awaitable[None]] | None = None
+    """To be awaited before each request: keeps to the rate limit. None: a request may always be sent."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Waits so many seconds before another attempt."""
+    event_word: EventWord = own_words
+    """The rule of its kind: see `SourcePlugin.event_word`. Observations say the word where it is not the status."""
+
+
+def any_id(job_id: str) -> str:
+    """Accept any text that can be an id. Raises ValueError that says what is expected."""
+    if not is_job_id(job_id):
+        raise ValueError(f"a job id: {ID_RULE}")
+    return job_id
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlugin(Generic[C]):
+    """A kind of source."""
+
+    config: type[C]
+    """The settings of this kind; a field of type SecretStr gets its `_file` twin from `Section`."""
+    build: Callable[[C, SourceContext], Source]
+    """Makes a source from valid settings. It does no I/O. Raises ConfigurationError."""
+    states: StateMap
+    """What the statuses of the service mean."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """The variables of the environment that users of the service have already, and the settings that they give. They
+    apply to the source that is named by its kind. Of two that give the same setting, the first prevails."""
+    event_word: EventWord = documented_words
+    """Which word a status in a state gives to the type of its event, `fine_tuning.job.<word>`."""
+    read_id: Callable[[str], str] = any_id
+    """Checks an id as people give it, and shortens one that says more than is needed, such as a resource name. Raises
+    ValueError that says what is expected."""

@@ -1,0 +1,1 @@
+"""How services are spoken to: each turns the same script into the answers of its service."""

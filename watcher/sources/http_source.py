@@ -1,0 +1,181 @@
+"""A source that is asked by GET requests, each kind in its own dialect; what was answered before costs little."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol, Self
+from urllib.parse import quote
+
+from watcher.domain.jobs import ID_RULE, JobKey, Observation, Page, Progress, is_job_id
+from watcher.errors import ConfigurationError
+from watcher.http import Answer, Request
+from watcher.plugins.source import Capabilities, SourceContext
+from watcher.sources.client import SourceClient
+from watcher.sources.endpoint import Endpoint
+from watcher.sources.errors import ErrorRules, request_id_of
+
+PAGES_KEPT = 200
+"""Pages remembered: those of 20,000 jobs, in about 4 MB. Each job that is created gives all of them new beginnings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: a path behind the URL of the endpoint, each part of it quoted, and parameters."""
+
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+
+
+class Dialect(Protocol):
+    """How one kind of service is asked, and what its answers say.
+
+    Whatever reads an answer raises MalformedResponseError for one that is not what was asked for.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the service can be asked for besides a job."""
+        ...
+
+    @property
+    def rules(self) -> ErrorRules:
+        """What its errors say beyond the status of HTTP."""
+        ...
+
+    def job(self, job_id: str) -> Question:
+        """Ask for a job."""
+        ...
+
+    def page(self, cursor: str | None) -> Question:
+        """Ask for a page of the list: the first one, or the one that a cursor leads to."""
+        ...
+
+    def events(self, job_id: str) -> Question:
+        """Ask for what tells how far a job has come."""
+        ...
+
+    def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
+        """Read the answer about a job, which must be the one asked for."""
+        ...
+
+    def read_page(self, answer: Answer, cursor: str | None) -> Page:
+        """Read a page, which must not lead back to where it was to begin."""
+        ...
+
+    def read_progress(self, answer: Answer) -> Progress | None:
+        """Read how far a job has come."""
+        ...
+
+
+def quoted(job_id: str) -> str:
+    """Return the id as one segment of a path. Raises ConfigurationError for what can be no id."""
+    if not is_job_id(job_id):
+        raise ConfigurationError(f"not a job id: expected {ID_RULE}")
+    return quote(job_id, safe="")
+
+
+def digest(body: bytes) -> bytes:
+    """Return what tells a body from another one: the body itself would take the memory."""
+    return hashlib.blake2b(body, digest_size=16).digest()
+
+
+@dataclass(slots=True)
+class _CachedPage:
+    """What is remembered of a page of the list."""
+
+    request: Request
+    digest: bytes = b""
+    page: Page | None = None
+
+
+class HttpSource:
+    """A source: see `Source`. It remembers the request and the last answer of each job and of each page."""
+
+    def __init__(
+        self, endpoint: Endpoint, dialect: Dialect, context: SourceContext, *, pages_kept: int = PAGES_KEPT
+    ) -> None:
+        """Raises ConfigurationError for bad certificates, and for a URL of a host that cannot be."""
+        self.name = context.name
+        self.capabilities = dialect.capabilities
+        """What it can be asked for besides a job."""
+        self._dialect = dialect
+        self._context = context
+        self._client = SourceClient(endpoint, context, dialect.rules)
+        self._requests: dict[str, Request] = {}
+        self._last: dict[str, tuple[bytes, str]] = {}
+        """The digest of the last body of each job, and the status it said."""
+        self._pages_kept = pages_kept
+        self._pages: dict[str | None, _CachedPage] = {}
+        """By cursor; the one asked for last stands last."""
+
+    async def __aenter__(self) -> Self:
+        """Open the connections."""
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Close the connections."""
+        await self._client.__aexit__(*exc_info)
+
+    async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
+        """Ask for the job: see `Source`."""
+        request = self._requests.get(job_id)
+        if request is None:
+            request = self._requests[job_id] = self._request(self._dialect.job(job_id))
+        return await self._client.ask(request, partial(self._read_job, job_id, known), job=job_id)
+
+    async def page(self, cursor: str | None = None, /) -> Page:
+        """Ask for a page of the list of jobs: see `Source`. One that says what it said last is the same object."""
+        cached = self._pages.pop(cursor, None)
+        if cached is None:
+            cached = _CachedPage(self._request(self._dialect.page(cursor)))
+        self._pages[cursor] = cached
+        if len(self._pages) > self._pages_kept:
+            del self._pages[next(iter(self._pages))]
+        return await self._client.ask(cached.request, partial(self._read_page, cursor, cached), after=cursor)
+
+    async def progress(self, job_id: str) -> Progress | None:
+        """Ask how far the job has come: see `Source`."""
+        request = self._request(self._dialect.events(job_id))
+        return await self._client.ask(request, partial(self._read_progress, job_id), job=job_id)
+
+    def forget(self, job_id: str) -> None:
+        """Drop what is remembered of a job that is polled no more."""
+        self._requests.pop(job_id, None)
+        self._last.pop(job_id, None)
+
+    def _request(self, question: Question) -> Request:
+        return self._client.request(question.path, dict(question.query))
+
+    def _read_job(self, job_id: str, known: str | None, answer: Answer) -> Observation | None:
+        mark = digest(answer.body)
+        if known is not None and self._last.get(job_id) == (mark, known):
+            self._note("poll answered, nothing new", answer, job=job_id)
+            return None
+        observation = self._dialect.read_job(answer, JobKey(self.name, job_id), self._context)
+        word = self._context.event_word(observation.status, observation.state)
+        if word != observation.status:
+            observation = replace(observation, event_word=word)
+        self._note("poll answered", answer, job=job_id, status=observation.status)
+        self._last[job_id] = mark, sys.intern(observation.status)
+        return observation
+
+    def _read_page(self, cursor: str | None, cached: _CachedPage, answer: Answer) -> Page:
+        mark = digest(answer.body)
+        if cached.page is None or cached.digest != mark:
+            cached.page = self._dialect.read_page(answer, cursor)
+            cached.digest = mark
+        self._note("page answered", answer, after=cursor, jobs=len(cached.page.statuses))
+        return cached.page
+
+    def _read_progress(self, job_id: str, answer: Answer) -> Progress | None:
+        progress = self._dialect.read_progress(answer)
+        self._note("look at events answered", answer, job=job_id, step=progress and progress.step)
+        return progress
+
+    def _note(self, event: str, answer: Answer, **about: object) -> None:
+        request_id = request_id_of(answer, self._dialect.rules)
+        self._context.log.debug(event, source=self.name, **about, request_id=request_id)

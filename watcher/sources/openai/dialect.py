@@ -1,0 +1,87 @@
+"""How OpenAI's fine-tuning API is asked, and services that speak it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from watcher.domain.jobs import JobKey, Observation, Page, Progress
+from watcher.domain.states import OPENAI_STATES, StateMap
+from watcher.http import Answer
+from watcher.plugins.source import Capabilities, ListOrder, SourceContext
+from watcher.sources.errors import Complaint, ErrorRules
+from watcher.sources.http_source import Question, quoted
+
+PAGE_SIZE = 100
+"""Jobs asked for at once. No maximum is documented; the API's usual page has 20."""
+EVENTS_READ = 20
+"""Events asked for: of a running job most tell metrics, so that a few of the newest are enough."""
+_TOO_MANY = 429
+_NO_QUOTA = {"insufficient_quota", "credit_balance_exhausted", "organization_usage_limit_exceeded"}
+_NO_QUOTA_SUFFIX = "_spend_limit_exceeded"
+
+
+def out_of_quota(complaint: Complaint) -> str | None:
+    """Tell a 429 for want of money, which no waiting helps, from one that asks to slow down."""
+    if complaint.status_code != _TOO_MANY:
+        return None
+    is_out = not complaint.words.isdisjoint(_NO_QUOTA) or any(
+        word.endswith(_NO_QUOTA_SUFFIX) for word in complaint.words
+    )
+    return "" if is_out else None
+
+
+OPENAI_RULES = ErrorRules(rejects=out_of_quota)
+OPENAI_CAPABILITIES = Capabilities(
+    order=ListOrder.NEWEST_FIRST,
+    page_size=PAGE_SIZE,
+    progress=True,
+    events=True,
+    metrics=True,
+    checkpoints=True,
+    webhooks=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAIDialect:
+    """Asks what lies at `/fine_tuning/jobs`.
+
+    Its readers are imported while the first request is under way: they need pydantic, and `watch` reaches the API that
+    much sooner.
+    """
+
+    states: StateMap = OPENAI_STATES
+    rules: ErrorRules = OPENAI_RULES
+    capabilities: Capabilities = OPENAI_CAPABILITIES
+    path: str = "/fine_tuning/jobs"
+
+    def job(self, job_id: str) -> Question:
+        """Ask for a job."""
+        return Question(f"{self.path}/{quoted(job_id)}")
+
+    def page(self, cursor: str | None) -> Question:
+        """Ask for a page of the list: the newest jobs, or those behind an id."""
+        behind = () if cursor is None else (("after", cursor),)
+        return Question(self.path, (("limit", str(PAGE_SIZE)), *behind))
+
+    def events(self, job_id: str) -> Question:
+        """Ask for the newest events of a job."""
+        return Question(f"{self.path}/{quoted(job_id)}/events", (("limit", str(EVENTS_READ)),))
+
+    def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
+        """Read a job object."""
+        from watcher.sources.openai.wire import parse
+
+        return parse(answer.body, key, context.clock(), self.states)
+
+    def read_page(self, answer: Answer, cursor: str | None) -> Page:
+        """Read a page of job objects."""
+        from watcher.sources.openai.list import parse_page
+
+        return parse_page(answer.body, cursor)
+
+    def read_progress(self, answer: Answer) -> Progress | None:
+        """Read how far the job has come from its events."""
+        from watcher.sources.openai.events import parse_progress
+
+        return parse_progress(answer.body)

@@ -1,0 +1,20 @@
+"""The kind of source `openai`."""
+
+from __future__ import annotations
+
+from watcher.domain.states import OPENAI_STATES
+from watcher.plugins.source import Source, SourceContext, SourcePlugin, own_words
+from watcher.sources.openai.config import Config
+from watcher.sources.openai.endpoint import VARIABLES
+
+
+def build(config: Config, context: SourceContext) -> Source:
+    """Make a source. Raises ConfigurationError."""
+    # Whoever only reads settings has no use for HTTP.
+    from watcher.sources.http_source import HttpSource
+    from watcher.sources.openai.dialect import OpenAIDialect
+
+    return HttpSource(config.access().endpoint(context.name), OpenAIDialect(), context)
+
+
+plugin = SourcePlugin(Config, build, OPENAI_STATES, VARIABLES, event_word=own_words)

@@ -1,0 +1,1 @@
+"""Together AI: its own API for fine-tuning."""

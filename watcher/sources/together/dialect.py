@@ -1,0 +1,43 @@
+"""How Together AI is asked: jobs lie at `/fine-tunes`, and the list comes whole."""
+
+from __future__ import annotations
+
+from watcher.domain.jobs import JobKey, Observation, Page, Progress
+from watcher.http import Answer
+from watcher.plugins.source import Capabilities, SourceContext
+from watcher.sources.errors import ErrorRules
+from watcher.sources.http_source import Question, quoted
+from watcher.sources.together.wire import parse, parse_page, parse_progress
+
+_PATH = "/fine-tunes"
+
+
+class TogetherDialect:
+    """Asks what lies at `/fine-tunes`."""
+
+    rules = ErrorRules()
+    capabilities = Capabilities(progress=True, events=True, metrics=True, checkpoints=True)
+
+    def job(self, job_id: str) -> Question:
+        """Ask for a job."""
+        return Question(f"{_PATH}/{quoted(job_id)}")
+
+    def page(self, cursor: str | None) -> Question:  # noqa: ARG002 - there is one page
+        """Ask for the list: all jobs in one answer, in no documented order."""
+        return Question(_PATH)
+
+    def events(self, job_id: str) -> Question:
+        """Ask for all events of a job."""
+        return Question(f"{_PATH}/{quoted(job_id)}/events")
+
+    def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
+        """Read a job object."""
+        return parse(answer.body, key, context.clock())
+
+    def read_page(self, answer: Answer, cursor: str | None) -> Page:  # noqa: ARG002 - there is one page
+        """Read the list."""
+        return parse_page(answer.body)
+
+    def read_progress(self, answer: Answer) -> Progress | None:
+        """Read how far the job has come from its events."""
+        return parse_progress(answer.body)

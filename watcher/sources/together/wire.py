@@ -1,0 +1,133 @@
+"""What Together AI says of a job, of its events and of all jobs.
+
+Only `id` and `status` can be relied on. Absent things are null, `0` or `""`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, Progress
+from watcher.domain.states import JobState, is_terminal
+from watcher.sources.decoding import complaint_about, malformed, read, text_of
+from watcher.sources.lenient import Count, Flag, Part, Text, Timestamp, Tolerant
+from watcher.sources.listing import ListedJob, statuses_of
+from watcher.sources.together.states import TOGETHER_STATES
+
+_ERROR_LEVELS = {"error", "legacy_ierror"}
+_ERROR_TYPES = {"job_error", "job_user_error"}
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_A_YEAR_SECONDS = 365 * 86_400
+
+
+class Event(Part):
+    """Something that happened to a job. Older jobs write the type in capitals."""
+
+    created_at: Timestamp = None
+    level: Text = None
+    message: Text = None
+    type: Text = None
+    step: Count = None
+    total_steps: Count = None
+
+    def is_error(self) -> bool:
+        """Tell whether it says why a job failed."""
+        return (self.level or "").lower() in _ERROR_LEVELS or (self.type or "").lower() in _ERROR_TYPES
+
+
+class Estimate(Part):
+    """How long until the next status."""
+
+    estimate_available: Flag = None
+    seconds_remaining: Count = None
+
+
+class FineTune(Part):
+    """A job."""
+
+    id: str
+    status: str
+    model: Text = None
+    model_output_name: Text = None
+    """Set from creation on: no sign of success."""
+    created_at: Timestamp = None
+    updated_at: Timestamp = None
+    token_count: Count = None
+    progress: Tolerant[Estimate] = None
+    events: Tolerant[list[Tolerant[Event]]] = None
+
+    def facts(self, state: JobState, at: datetime) -> JobFacts:
+        """Return the parts that messages speak of."""
+        has_ended = is_terminal(state)
+        return JobFacts(
+            model=self.model or None,
+            fine_tuned_model=self.model_output_name or None if state is JobState.SUCCEEDED else None,
+            created_at=self.created_at,
+            # There is no time of the end, and after it nothing changes any more.
+            finished_at=self.updated_at if has_ended else None,
+            estimated_finish=None if has_ended else self._estimated_end(at),
+            trained_tokens=self.token_count or None,
+            error=self._error() if state in {JobState.FAILED, JobState.CANCELLED} else None,
+        )
+
+    def _estimated_end(self, at: datetime) -> datetime | None:
+        estimate = self.progress
+        if estimate is None or not estimate.estimate_available or not estimate.seconds_remaining:
+            return None
+        return at + timedelta(seconds=min(estimate.seconds_remaining, _A_YEAR_SECONDS))
+
+    def _error(self) -> JobError | None:
+        """Return what the last event says that tells of an error: there is no field for it."""
+        told = [event for event in self.events or () if event and event.is_error() and event.message]
+        # Of several at one time the last one: sorting keeps their order.
+        told.sort(key=lambda event: event.created_at or _LONG_AGO)
+        return JobError(code=told[-1].type, message=told[-1].message) if told else None
+
+
+class Events(Part):
+    """The events of a job, the oldest first."""
+
+    data: list[Tolerant[Event]] | None
+    """Null where a service writes an empty list so."""
+
+
+class Listed(Part):
+    """All jobs, each a shortened object."""
+
+    data: list[Tolerant[ListedJob]] | None
+    """Null where a service writes an empty list so."""
+
+
+def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
+    """Read the answer to a retrieve, received at the time given.
+
+    Raises MalformedResponseError, which says what is wrong, for anything but the object of the job asked for.
+    """
+    document = text_of(body)
+    job = read(FineTune, document)
+    if job.id != key.id:
+        raise malformed("it is about another job", job.id)
+    if complaint := complaint_about(job.status):
+        raise malformed(complaint, document)
+    state = TOGETHER_STATES(job.status)
+    return Observation(key, job.status, state, at, job.facts(state, at), document)
+
+
+def parse_page(body: bytes) -> Page:
+    """Read the list, which is one page. Raises MalformedResponseError for anything but a list."""
+    statuses, _ = statuses_of(read(Listed, text_of(body)).data or ())
+    return Page(statuses, None)
+
+
+def parse_progress(body: bytes) -> Progress | None:
+    """Read how far the job has come; None when no event says. Raises MalformedResponseError for anything but a list."""
+    events = read(Events, text_of(body)).data or []
+    told = [progress for event in events if event and (progress := _progress(event))]
+    # Several events share a second.
+    return max(told, key=lambda progress: (progress.at, progress.step), default=None)
+
+
+def _progress(event: Event) -> Progress | None:
+    if not event.created_at or not event.step or not event.total_steps or event.step > event.total_steps:
+        return None
+    return Progress(event.step, event.total_steps, event.created_at)

@@ -1,0 +1,120 @@
+"""Conditions: how each was told last, and the events of their changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from watcher.domain.conditions import OWN_SOURCE, Condition, ConditionChange, RecordedCondition, is_news
+from watcher.domain.transitions import next_seq
+from watcher.engine.ports import Finding
+from watcher.store.database import serialise
+from watcher.store.notifications import row_of_planned
+from watcher.store.rows import row_of_condition_event
+from watcher.store.schema import condition, condition_event, delivery, job, transition
+
+_RECORDED = (condition.c.state, condition.c.seq, condition.c.good_at, condition.c.good_by)
+
+
+def recorded_conditions(connection: Connection, subjects: Sequence[str]) -> dict[str, RecordedCondition]:
+    """Return how these conditions were recorded last; those that never were are left out."""
+    rows = connection.execute(select(condition.c.subject, *_RECORDED).where(condition.c.subject.in_(subjects)))
+    return {subject: RecordedCondition(*rest) for subject, *rest in rows}
+
+
+def record_findings(connection: Connection, findings: Sequence[Finding], watcher: str) -> list[ConditionChange]:
+    """Record those findings that are news, with the deliveries that they owe; return the events."""
+    if not findings:
+        return []
+    serialise(connection)  # conditions change seldom: replicas may wait for each other
+    return [event for finding in findings if (event := _record(connection, finding, watcher))]
+
+
+def note_good(connection: Connection, subjects: Sequence[str], watcher: str, now: datetime) -> None:
+    """Note that this watcher has found all well with these subjects."""
+    serialise(connection)
+    known = set(connection.scalars(select(condition.c.subject).where(condition.c.subject.in_(subjects))))
+    values = {"good_at": now, "good_by": watcher}
+    connection.execute(update(condition).where(condition.c.subject.in_(known)).values(values))
+    if new := [{"subject": subject, "seq": 0, **values} for subject in subjects if subject not in known]:
+        connection.execute(insert(condition), new)
+
+
+def absorb_conditions_of_older_versions(connection: Connection) -> int:
+    """Turn what older versions keep as jobs of the source `@watcher` into conditions; return how many.
+
+    They may go on to write such rows while they run beside this one; one without an event yet is about to get it.
+    """
+    rows = connection.execute(
+        select(job.c.id, job.c.job_id, job.c.status, job.c.seq).where(job.c.source == OWN_SOURCE, job.c.seq > 0)
+    ).all()
+    for number, subject, state, seq in rows:
+        known = connection.execute(
+            select(condition.c.id, condition.c.seq).where(condition.c.subject == subject)
+        ).first()
+        if known is None:
+            values = {"subject": subject, "state": state, "seq": seq}
+            kept: int = connection.execute(insert(condition).values(values).returning(condition.c.id)).scalar_one()
+        else:
+            kept = known.id
+            if seq > known.seq:
+                connection.execute(update(condition).where(condition.c.id == kept).values(state=state, seq=seq))
+        _absorb_events(connection, number, kept, subject)
+        connection.execute(delete(job).where(job.c.id == number))
+    return len(rows)
+
+
+def _record(connection: Connection, finding: Finding, watcher: str) -> ConditionChange | None:
+    found = finding.condition
+    row = connection.execute(select(condition.c.id, *_RECORDED).where(condition.c.subject == found.subject)).first()
+    recorded = RecordedCondition(*row[1:]) if row else None
+    if not is_news(found, recorded, watcher, finding.at):
+        return None
+    change = ConditionChange(found, next_seq(recorded.seq if recorded else 0, finding.at), finding.at)
+    values = {"state": found.state, "seq": change.seq}
+    if row:
+        number: int = row.id
+        connection.execute(update(condition).where(condition.c.id == number).values(values))
+    else:
+        statement = insert(condition).values(subject=found.subject, **values).returning(condition.c.id)
+        number = connection.execute(statement).scalar_one()
+    connection.execute(insert(condition_event), row_of_condition_event(number, change))
+    if finding.recipients:
+        rows = [row_of_planned(each, change, condition=number) for each in finding.recipients]
+        connection.execute(insert(delivery), rows)
+    return change
+
+
+def _absorb_events(connection: Connection, job_number: int, number: int, subject: str) -> None:
+    columns = (
+        transition.c.seq,
+        transition.c.status,
+        transition.c.observed_at,
+        transition.c.labels,
+        transition.c.document,
+    )
+    for seq, state, at, labels, document in connection.execute(
+        select(*columns).where(transition.c.job == job_number)
+    ).all():
+        is_there = select(condition_event.c.seq).where(
+            condition_event.c.condition == number, condition_event.c.seq == seq
+        )
+        if connection.execute(is_there).first() is None:
+            change = replace(_change_of(subject, seq, state, at, document), at=at)
+            connection.execute(insert(condition_event), {**row_of_condition_event(number, change), "labels": labels})
+        is_its = (delivery.c.job == job_number) & (delivery.c.seq == seq)
+        connection.execute(update(delivery).where(is_its).values(job=None, condition=number))
+    connection.execute(delete(transition).where(transition.c.job == job_number))
+
+
+def _change_of(subject: str, seq: int, state: str, at: datetime, document: str) -> ConditionChange:
+    told: dict[str, Any] = json.loads(document)
+    facts = tuple((label, value) for label, value in told["facts"])
+    return ConditionChange(
+        Condition(subject, state, told["type"], told["title"], told["good"], facts, told["data"]), seq, at
+    )

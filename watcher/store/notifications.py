@@ -1,0 +1,31 @@
+"""What an event owes to notifiers, as rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from watcher.domain.deliveries import SERVICE_RETRY_POLICY, DeliveryState
+from watcher.domain.events import Event
+from watcher.domain.notifications import Planned
+
+
+def row_of_planned(
+    planned: Planned, event: Event, *, job: int | None = None, condition: int | None = None
+) -> dict[str, Any]:
+    """Write the delivery of an event, of the job or the condition whose row has this number."""
+    is_muted = planned.state is DeliveryState.MUTED
+    begin = max(event.at, planned.hold_until or event.at)
+    return {
+        "job": job,
+        "condition": condition,
+        "seq": event.seq,
+        "notifier": planned.notifier,
+        "state": planned.state.value,
+        "attempts": 0,
+        "next_at": begin,
+        "give_up_at": begin + SERVICE_RETRY_POLICY.give_up_after,
+        "settled_at": event.at if is_muted else None,
+        "group_key": planned.group_key,
+        "hold_until": planned.hold_until,
+        "reason": planned.reason,
+    }
