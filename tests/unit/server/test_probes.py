@@ -10,6 +10,7 @@ import pytest
 
 from tests.doubles import ManualClock
 from tests.unit.server.running_server import Site, a_health_snapshot
+from watcher.server.app import ANSWERS_AT_ONCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -85,3 +86,35 @@ async def test_a_store_that_hangs_is_asked_once_for_all_probes(site: Site) -> No
     assert {answer.status_code for answer in answers} == {503}
     assert alive.status_code == 200
     assert store.asked == 1
+
+
+async def test_requests_that_wait_for_the_store_are_few_and_keep_no_probe_waiting(site: Site) -> None:
+    class Slow:
+        asked = 0
+
+        def __init__(self) -> None:
+            self.is_asked = asyncio.Semaphore(0)
+            self.may_answer = asyncio.Event()
+
+        async def page_of_jobs(self, *, limit: int, **_query: object) -> list[object]:
+            if limit > 1:
+                self.asked += 1
+                self.is_asked.release()
+                await self.may_answer.wait()
+            return []
+
+        async def last_facts(self, _keys: object) -> dict[object, object]:
+            return {}
+
+    store = Slow()
+    async with site(instead=store) as client:
+        waiting = [asyncio.create_task(client.get("/api/v1/jobs")) for _ in range(9)]
+        for _ in range(ANSWERS_AT_ONCE):
+            await store.is_asked.acquire()
+        probes = [await client.get(path) for path in ("/livez", "/readyz")]
+        asked = store.asked
+        store.may_answer.set()
+        answers = await asyncio.gather(*waiting)
+    assert [answer.status_code for answer in probes] == [200, 200]
+    assert asked == ANSWERS_AT_ONCE
+    assert {answer.status_code for answer in answers} == {200}
