@@ -25,7 +25,7 @@ SAYS_THE_KEY = f"Incorrect API key provided: {API_KEY}, in the header 'Authoriza
 def repeat(received: Received) -> Reply:
     """Refuse, and repeat all that the sender has given away, here or when they agreed on a secret."""
     if "webhook-signature" in received.headers:
-        return Reply(403, body=f"{received.headers['authorization']} {WEBHOOK_SECRET}".encode())
+        return Reply(410, body=f"{received.headers['authorization']} {WEBHOOK_SECRET}".encode())
     return Reply(500, body=received.path.encode())
 
 
@@ -45,7 +45,7 @@ def command(watcher: Command, api: FineTuningApi, receiver: Receiver) -> Command
 
 async def test_no_secret_is_told_by_any_command_nor_by_the_database(command: Command) -> None:
     async with command.start("run") as running:
-        await running.until_logged("delivery retry scheduled", notifier="pager")
+        await running.until_logged("delivery rejected", notifier="pager")
         await running.until_logged("delivery retry scheduled", notifier="chat")
         await running.until_logged("the source rejects our requests, trying once a minute")
         ended = await asyncio.gather(

@@ -25,8 +25,8 @@ SHARE_SKIPPED = 0.25
 UNKNOWN_HOST, UNKNOWN_AUTHORITY, EXPIRED = "unknown-host", "unknown-authority", "expired"
 UNREACHABLE = {
     UNKNOWN_HOST: "Name or service not known",
-    UNKNOWN_AUTHORITY: "TLS certificate not accepted: unable to get local issuer certificate",
-    EXPIRED: "TLS certificate not accepted: certificate has expired",
+    UNKNOWN_AUTHORITY: "TLS certificate not accepted: its issuer is not trusted",
+    EXPIRED: "TLS certificate not accepted: it has expired",
 }
 """The sources that cannot be reached at first, and the error that the watcher logs for each."""
 _BIG = 10 * 1024 * 1024
