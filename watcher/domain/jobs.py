@@ -12,7 +12,8 @@ from watcher.domain.states import JobState
 from watcher.domain.text import UNSAFE, is_printable
 
 LONGEST_ID = 1024
-_ID = re.compile(rf"(?!(.*[/\\])?\.{{1,2}}([/\\]|$))[!-~]{{1,{LONGEST_ID}}}")
+ID_PATTERN = rf"(?!(.*[/\\])?\.{{1,2}}([/\\]|$))[!-~]{{1,{LONGEST_ID}}}"
+_ID = re.compile(ID_PATTERN)
 _SOURCE_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 ID_RULE = f"1 to {LONGEST_ID:,} printable ASCII characters without spaces (and no part of it '.' or '..')"

@@ -6,13 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from watcher.domain.deliveries import DeliveryState
-from watcher.domain.jobs import LONGEST_TEXT, TEXT_PATTERN
+from watcher.domain.jobs import ID_PATTERN, LONGEST_TEXT, TEXT_PATTERN
 from watcher.domain.overview import UNSEEN
 from watcher.domain.transitions import Reason
 
 Json = dict[str, Any]
-
-JOB_ID_PATTERN = r"^(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}$"
 
 
 def plain_text() -> Json:
@@ -26,10 +24,11 @@ def new_job(sources: Collection[str]) -> Json:
     return {
         "type": "object",
         "properties": {
-            "id": {"type": "string", "pattern": JOB_ID_PATTERN, "description": "The job's id at its source."},
+            "id": {"type": "string", "pattern": f"^{ID_PATTERN}$", "description": "The job's id at its source."},
             "source": {
                 **(chosen or {"type": "string"}),
-                "description": "A configured source. Default: the only one that was configured, else `openai`.",
+                "description": "A source that is polled. Default: that of the configured job with this id, else the "
+                "only configured source, else `openai`.",
             },
             "name": {**plain_text(), "type": ["string", "null"], "description": "What people call it."},
             "labels": {
