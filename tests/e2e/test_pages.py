@@ -97,7 +97,7 @@ async def test_idle_connections_hold_up_neither_polls_nor_messages_nor_probes(
 async def test_a_job_without_a_source_goes_to_the_same_one_by_every_way(
     watcher: Command, api: FineTuningApi, sources: Sequence[str], variables: Mapping[str, str], named: str
 ) -> None:
-    source = {"base_url": api.base_url, "api_key": API_KEY}
+    source = {"kind": "openai", "base_url": api.base_url, "api_key": API_KEY}
     configured = settings(
         api.base_url,
         watcher.database,

@@ -25,7 +25,7 @@ def configure(watcher: Command, database: Path) -> None:
 def complaint(ended: Finished) -> str:
     """Return the one line that the command said why it could not begin."""
     assert (ended.code, ended.out) == (1, "")
-    (line,) = ended.err.splitlines()
+    (line,) = (line for line in ended.err.splitlines() if line.startswith("watcher: "))
     return line
 
 

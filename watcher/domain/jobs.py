@@ -13,8 +13,9 @@ from watcher.domain.text import UNSAFE, is_printable
 
 LONGEST_ID = 1024
 ID_PATTERN = rf"(?!(.*[/\\])?\.{{1,2}}([/\\]|$))[!-~]{{1,{LONGEST_ID}}}"
+SOURCE_NAME_PATTERN = "[a-z0-9_-]{1,64}"
 _ID = re.compile(ID_PATTERN)
-_SOURCE_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+_SOURCE_NAME = re.compile(SOURCE_NAME_PATTERN)
 
 ID_RULE = f"1 to {LONGEST_ID:,} printable ASCII characters without spaces (and no part of it '.' or '..')"
 """What `is_job_id` accepts, for error messages."""

@@ -16,7 +16,16 @@ from urllib.parse import parse_qsl
 from starlette.requests import ClientDisconnect, Request
 
 from watcher.domain.deliveries import DeliveryState
-from watcher.domain.jobs import ID_PATTERN, ID_RULE, TEXT_RULE, JobKey, JobSpec, is_job_id, is_plain
+from watcher.domain.jobs import (
+    ID_PATTERN,
+    ID_RULE,
+    SOURCE_NAME_PATTERN,
+    TEXT_RULE,
+    JobKey,
+    JobSpec,
+    is_job_id,
+    is_plain,
+)
 from watcher.domain.text import excerpt
 from watcher.errors import ConfigurationError
 from watcher.server.context import ServerContext
@@ -31,9 +40,9 @@ LONGEST_ECHO = 60
 BODY_LIMIT = 64 * 1024
 """Bytes of a request's body."""
 
-NAME_PATTERN = "^[a-z0-9_-]{1,64}$"
+NAME_PATTERN = f"^{SOURCE_NAME_PATTERN}$"
 """What sources and notifiers can be called."""
-JOB_CURSOR_PATTERN = f"^[a-z0-9_-]{{1,64}}/{ID_PATTERN}$"
+JOB_CURSOR_PATTERN = f"^{SOURCE_NAME_PATTERN}/{ID_PATTERN}$"
 DELIVERY_CURSOR_PATTERN = "^[0-9]{1,18}$"
 
 

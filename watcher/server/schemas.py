@@ -12,6 +12,8 @@ from watcher.domain.transitions import Reason
 
 Json = dict[str, Any]
 
+JOB_ID_PATTERN = f"^{ID_PATTERN}$"
+
 
 def plain_text() -> Json:
     """Describe a text that may be given, as `is_plain` accepts it."""
@@ -24,7 +26,7 @@ def new_job(sources: Collection[str]) -> Json:
     return {
         "type": "object",
         "properties": {
-            "id": {"type": "string", "pattern": f"^{ID_PATTERN}$", "description": "The job's id at its source."},
+            "id": {"type": "string", "pattern": JOB_ID_PATTERN, "description": "The job's id at its source."},
             "source": {
                 **(chosen or {"type": "string"}),
                 "description": "A source that is polled. Default: that of the configured job with this id, else the "

@@ -26,7 +26,7 @@ THIRD_PARTY = Path(__file__).parent / "third_party"
 SAMPLES = Path(__file__).parent / "samples"
 KEY = "sk-Zr8mQ2xW5tKq-very-secret"
 JOB = "job-1"
-TIMEOUT = timedelta(seconds=0.3)
+TIMEOUT = timedelta(seconds=10)
 
 Json = Mapping[str, Any]
 
@@ -204,11 +204,11 @@ def make(site: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Make:
     async def sleep(seconds: float) -> None:
         world.slept.append(seconds)
 
-    def build(trial: Trial, **settings: Any) -> Source:
+    def build(trial: Trial, timeout: timedelta = TIMEOUT, **settings: Any) -> Source:
         plugin = registry.sources.plugin(trial.kind)
         config = plugin.config.model_validate({**trial.settings(world.server.url), **settings})
         context = SourceContext(
-            "lab", world.clock, world.log, TIMEOUT, concurrency=8, sleep=sleep, event_word=plugin.event_word
+            "lab", world.clock, world.log, timeout, concurrency=8, sleep=sleep, event_word=plugin.event_word
         )
         return plugin.build(config, context)
 

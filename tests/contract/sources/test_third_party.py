@@ -40,7 +40,7 @@ async def test_an_installed_package_is_configured_and_asked(site: Path, tmp_path
         )
     assert (code, errors) == (0, "")
     data = json.loads(output.splitlines()[0])["data"]
-    assert (data["source"], data["id"], data["status"]) == ("house", "7", "FORGED")
+    assert (data["source"], data["id"], data["status"], data["native_status"]) == ("house", "7", "succeeded", "FORGED")
     [request] = server.requests
     assert (request.target, request.headers["authorization"]) == ("/runs/7", "Bearer t0ken-1234")
 

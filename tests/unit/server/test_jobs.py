@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -50,6 +51,21 @@ async def test_pages_follow_each_other_to_the_end(site: Site, store: SqlStore) -
             seen += [f"{row['source']}/{row['id']}" for row in answer.json()["data"]]
             query["after"] = answer.json()["next"]
     assert seen == ["azure/ftjob-0", *(f"openai/ftjob-{number}" for number in range(5))]
+
+
+async def test_whatever_a_service_calls_its_jobs_can_be_paged_and_shown(site: Site, store: SqlStore) -> None:
+    """Resource names, ARNs and base64 are ids."""
+    names = ["a/b+c==", "arn:aws:bedrock:us-east-1:1:model-customization-job/m:0:300k/abc", "x" * 1024]
+    await watch(store, *names)
+    async with site() as client:
+        pages, after = [], None
+        for _ in names:
+            answer = await client.get(JOBS, params={"limit": 1} | ({"after": after} if after else {}))
+            pages += ids(answer)
+            after = answer.json()["next"]
+        shown = [(await client.get(f"{JOBS}/openai/{quote(name, safe='')}")).json()["id"] for name in names]
+    assert pages == names
+    assert shown == names
 
 
 async def test_paging_neither_repeats_nor_misses_when_jobs_come_and_go(site: Site, store: SqlStore) -> None:
