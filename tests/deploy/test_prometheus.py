@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.deploy.machine import REPOSITORY
 from tests.deploy.programs import needed, succeed
 from tests.doubles import START, ManualClock, RecordingLog, a_transition
+from tests.unit.server.running_server import find_job
 from watcher.domain.deliveries import Delivered, Delivery, DeliveryState, after_attempt
 from watcher.domain.health import HealthSnapshot
 from watcher.domain.polling_policy import PollOutcome
@@ -107,11 +108,13 @@ async def exposition_after_one_of_each() -> str:
     telemetry.stored("record", seconds=0.01)
     telemetry.store_failed("record")
     health = HealthSnapshot(
-        START, timedelta(seconds=30), (), 1, {"openai": START}, {}, ("chat",), "openai", None, has_condition=False
+        START, timedelta(seconds=30), (), 1, {"openai": START}, {}, ("chat",), None, has_condition=False
     )
     record = cast("Store", EventfulRecord())
     return (
-        await telemetry.exposition(ServerContext(record, ManualClock(), RecordingLog(), "1.0.0", lambda: health))
+        await telemetry.exposition(
+            ServerContext(record, ManualClock(), RecordingLog(), "1.0.0", lambda: health, find_job)
+        )
     ).decode()
 
 

@@ -89,9 +89,9 @@ async def test_idle_connections_hold_up_neither_polls_nor_messages_nor_probes(
 @pytest.mark.parametrize(
     ("sources", "variables", "named"),
     [
-        pytest.param(("azure",), {}, "azure", id="the only one that was configured"),
-        pytest.param(("openai", "azure"), {}, "openai", id="openai, when it was configured too"),
-        pytest.param(("azure",), {"OPENAI_API_KEY": API_KEY}, "openai", id="openai, when a variable has its key"),
+        pytest.param(("mine",), {}, "mine", id="the only one that was configured"),
+        pytest.param(("openai", "mine"), {}, "openai", id="openai, when it was configured too"),
+        pytest.param(("mine",), {"OPENAI_API_KEY": API_KEY}, "openai", id="openai, when a variable has its key"),
     ],
 )
 async def test_a_job_without_a_source_goes_to_the_same_one_by_every_way(

@@ -15,7 +15,7 @@ from watcher.cli.job_reference import JobReference
 from watcher.cli.options import has_configuration, log_options, read_settings
 from watcher.cli.secret_file import read_secret_file
 from watcher.cli.word_log import WordLog
-from watcher.domain.jobs import JobKey, JobSpec
+from watcher.domain.jobs import JobSpec
 from watcher.errors import ConfigurationError
 from watcher.logs import Format, Level, LogOptions, WatcherLog
 from watcher.plugins.source import DEFAULT_SOURCE
@@ -148,21 +148,10 @@ def _log(options: CommandOptions, log: LogOptions) -> WatcherLog | WordLog:
 
 
 def spec_of(reference: JobReference, settings: Settings) -> JobSpec:
-    """Find the job in the configuration, for its name and labels; else take it from the only, or default, source."""
-    from watcher.settings.conversion import job_spec, usual_source
-    from watcher.settings.validation import read_job_id
+    """Find the job that is meant. Raises ConfigurationError."""
+    from watcher.settings.job_lookup import find_job
 
-    if reference.source and reference.source not in settings.sources:
-        known = ", ".join(sorted(settings.sources))
-        raise ConfigurationError(f"no source is named {reference.source!r}; the configuration has: {known}")
-    source = reference.source or next(
-        (job.source for job in settings.jobs if job.id == reference.id), usual_source(settings)
-    )
-    try:
-        key = JobKey(source, read_job_id(settings, source, reference.id))
-    except ValueError as error:
-        raise ConfigurationError(f"{reference.id!r} is no job of the source {source!r}: expected {error}") from None
-    return next((spec for spec in map(job_spec, settings.jobs) if spec.key == key), JobSpec(key))
+    return find_job(settings, reference.source, reference.id)
 
 
 def _distinct(specs: Sequence[JobSpec]) -> list[JobSpec]:

@@ -28,8 +28,6 @@ class HealthSnapshot:
     """Why a source refuses the watcher, for those that do."""
     notifiers: Collection[str]
     """The configured notifiers."""
-    usual_source: str
-    """The source of a job that is named without one."""
     store_error: str | None
     """Why the store could not be read or written the last time; None while it can."""
     has_condition: bool

@@ -43,7 +43,7 @@ class Jobs:
     async def add(self, request: Request) -> Response:
         """Watch a job; one that has ended is asked for once more."""
         no_query(request)
-        spec = read_spec(await read_json(request, self._context.body_timeout), self._context.health())
+        spec = read_spec(await read_json(request, self._context.body_timeout), self._context)
         now = self._context.clock()
         spec = completed(spec, await self._context.store.job(spec.key))
         result = await self._context.store.upsert_jobs([spec], now, ask_again=True)

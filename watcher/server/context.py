@@ -92,6 +92,8 @@ class ServerContext:
     version: str
     health: Callable[[], HealthSnapshot]
     """Asked at each request: a reload exchanges the pipeline."""
+    find_job: Callable[[str | None, str], JobSpec]
+    """Finds the job that is meant by an id, with or without its source. Raises ConfigurationError."""
     store_patience: timedelta = timedelta(seconds=3)
     """How long the store may take to answer a probe; what asks for probes often waits no longer than some seconds."""
     body_timeout: timedelta = timedelta(seconds=10)

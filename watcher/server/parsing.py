@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
@@ -16,7 +16,6 @@ from urllib.parse import parse_qsl
 from starlette.requests import ClientDisconnect, Request
 
 from watcher.domain.deliveries import DeliveryState
-from watcher.domain.health import HealthSnapshot
 from watcher.domain.jobs import (
     ID_PATTERN,
     ID_RULE,
@@ -28,6 +27,8 @@ from watcher.domain.jobs import (
     is_plain,
 )
 from watcher.domain.text import excerpt
+from watcher.errors import ConfigurationError
+from watcher.server.context import ServerContext
 from watcher.server.problems import Mistake, Problem, refuse
 
 LONGEST_PAGE = 1000
@@ -142,7 +143,7 @@ async def read_json(request: Request, timeout: timedelta) -> object:  # noqa: AS
         raise Problem(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
 
 
-def read_spec(document: object, health: HealthSnapshot) -> JobSpec:
+def read_spec(document: object, context: ServerContext) -> JobSpec:
     """Read what job to watch, at one of the sources that are polled. Raises Problem."""
     if not isinstance(document, dict):
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The body must be an object.")
@@ -151,11 +152,25 @@ def read_spec(document: object, health: HealthSnapshot) -> JobSpec:
     mistakes = [Mistake(f"/{excerpt(key, LONGEST_ECHO)}", why) for key in document if key not in known]
     values: dict[str, Any] = {}
     _read(mistakes, values, "/id", lambda: _job_id(document.get("id")))
-    _read(mistakes, values, "/source", lambda: _source(document.get("source", health.usual_source), health))
+    sources = context.health().last_answers
+    if "source" in document:
+        _read(mistakes, values, "/source", lambda: _source(document["source"], sources))
     _read(mistakes, values, "/name", lambda: _job_name(document.get("name")))
     labels = _labels(mistakes, document.get("labels", {}))
     refuse(mistakes)
-    return JobSpec(JobKey(values["/source"], values["/id"]), values["/name"], labels)
+    found = _found(context, values.get("/source"), values["/id"])
+    _read(mistakes, values, "/source", lambda: _source(found.key.source, sources))
+    refuse(mistakes)
+    return JobSpec(found.key, values["/name"] or found.name, {**found.labels, **labels})
+
+
+def _found(context: ServerContext, source: str | None, job_id: str) -> JobSpec:
+    try:
+        return context.find_job(source, job_id)
+    except ConfigurationError as error:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "The request has mistakes.", [Mistake("/id", str(error))]
+        ) from None
 
 
 def _parameters(request: Request) -> Sequence[tuple[str, str]]:
@@ -187,10 +202,9 @@ def _job_id(value: object) -> str:
     return value
 
 
-def _source(value: object, health: HealthSnapshot) -> str:
-    if not isinstance(value, str) or value not in health.last_answers:
-        there_are = ", ".join(sorted(health.last_answers)) or "none"
-        raise ValueError(f"expected the name of a source; there are: {there_are}")
+def _source(value: object, sources: Collection[str]) -> str:
+    if not isinstance(value, str) or value not in sources:
+        raise ValueError(f"expected the name of a source; there are: {', '.join(sorted(sources)) or 'none'}")
     return value
 
 

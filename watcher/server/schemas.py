@@ -29,7 +29,8 @@ def new_job(sources: Collection[str]) -> Json:
             "id": {"type": "string", "pattern": JOB_ID_PATTERN, "description": "The job's id at its source."},
             "source": {
                 **(chosen or {"type": "string"}),
-                "description": "A configured source. Default: the only one that was configured, else `openai`.",
+                "description": "A source that is polled. Default: that of the configured job with this id, else the "
+                "only configured source, else `openai`.",
             },
             "name": {**plain_text(), "type": ["string", "null"], "description": "What people call it."},
             "labels": {

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from watcher.domain.jobs import JobSpec
 from watcher.engine.ports import Log, NoTelemetry, Runtime, Telemetry
 from watcher.errors import ConfigurationError
 from watcher.plugins.source import CONCURRENT_REQUESTS, DEFAULT_SOURCE, SourceContext
-from watcher.settings.conversion import job_spec, polling_policy, routes, sources_used, usual_source
+from watcher.settings.conversion import job_spec, polling_policy, routes, sources_used
 
 if TYPE_CHECKING:
     # Loaded where they are used: `watch` without a configuration needs none of them.
@@ -121,6 +122,10 @@ def open_store(settings: Settings, telemetry: Telemetry | None = None) -> SqlSto
     return SqlStore(settings.store.resolved_url(), telemetry)
 
 
+FindJob = Callable[[str | None, str], JobSpec]
+"""Finds the job that is meant by an id, with or without its source. Raises ConfigurationError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """The running parts between the sources, the store and the notifiers."""
@@ -135,8 +140,7 @@ class Pipeline:
     """What this process is called among replicas."""
     configured: Sequence[JobSpec]
     """The jobs that the configuration names."""
-    usual_source: str
-    """The source of a job that is named without one."""
+    find_job: FindJob
     retention: timedelta
     """How long the store keeps what is over."""
 
@@ -165,7 +169,9 @@ class ServicePlan:
         return open_store(self.settings, self._runtime.telemetry)
 
     @asynccontextmanager
-    async def open_server(self, store: SqlStore, health: Callable[[], HealthSnapshot]) -> AsyncIterator[None]:
+    async def open_server(
+        self, store: SqlStore, health: Callable[[], HealthSnapshot], find_job: FindJob
+    ) -> AsyncIterator[None]:
         """Serve probes, metrics and the API, if that is wanted. Raises ConfigurationError when it cannot be done."""
         if self._listen is None:
             yield
@@ -178,7 +184,7 @@ class ServicePlan:
 
         runtime, http = self._runtime, self.settings.http
         telemetry = runtime.telemetry if isinstance(runtime.telemetry, PrometheusTelemetry) else PrometheusTelemetry()
-        context = ServerContext(store, runtime.clock, runtime.log, __version__, health)
+        context = ServerContext(store, runtime.clock, runtime.log, __version__, health, find_job)
         token = http.token.get_secret_value() if http.token else None
         hosts = None if self._listen.path else (self._listen.host, *http.allowed_hosts)
         app = make_app(context, telemetry, Access(token, hosts))
@@ -193,6 +199,7 @@ class ServicePlan:
         from watcher.engine.polling.poller import Poller
         from watcher.engine.self_monitoring import SelfMonitoring
         from watcher.service.heartbeat import Heartbeat
+        from watcher.settings.job_lookup import find_job
 
         settings, runtime = self.settings, self._runtime
         async with AsyncExitStack() as stack:
@@ -219,7 +226,7 @@ class ServicePlan:
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
                 service=self._service,
                 configured=[job_spec(job) for job in settings.jobs],
-                usual_source=usual_source(settings),
+                find_job=partial(find_job, settings),
                 retention=settings.store.retention,
             )
 

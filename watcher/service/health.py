@@ -31,7 +31,6 @@ class Health:
             last_answers=poller.last_answers(),
             rejections={source.name: source.rejection for source in poller.health() if source.rejection},
             notifiers=[notifier.name for notifier in deliver.health()],
-            usual_source=self._pipeline.usual_source,
             store_error=str(error) if error else None,
             stuck=str(stuck) if stuck else None,
             has_condition=self._pipeline.self_monitoring.is_anything_failing(),

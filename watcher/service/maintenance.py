@@ -38,7 +38,7 @@ class Maintenance:
     """The chores of one generation of the pipeline. The daemon's scheduler calls each in its own rhythm."""
 
     def __init__(self, pipeline: Pipeline, store: SqlStore, manager: ServiceManager, runtime: Runtime) -> None:
-        self._pipeline = pipeline
+        self.pipeline = pipeline
         self._store = store
         self._manager = manager
         self._runtime = runtime
@@ -63,20 +63,20 @@ class Maintenance:
 
     async def clock_stepped(self, step: timedelta) -> None:
         """Keep what was measured by the host's clock right, and what is due at a time of day, after it was set."""
-        self._pipeline.poller.clock_stepped(step)
-        self._pipeline.deliver.clock_stepped(step)
-        self._pipeline.self_monitoring.clock_stepped(step)
+        self.pipeline.poller.clock_stepped(step)
+        self.pipeline.deliver.clock_stepped(step)
+        self.pipeline.self_monitoring.clock_stepped(step)
         await self.undo_clock_step(timedelta())
 
     async def monitor(self) -> None:
         """Tell of what the watcher cannot see, and of whom it cannot reach."""
         health, now = self.health.snapshot(), self._runtime.clock()
         error = health.store_error or health.stuck
-        recoveries = self._pipeline.poller.store_recoveries
+        recoveries = self.pipeline.poller.store_recoveries
         if error is None or recoveries != self._recoveries:  # each outage has its own grace
             self._recoveries, self._store_failing_since, self._is_store_failure_told = recoveries, None, False
         if health.store_error is None:
-            await self._pipeline.self_monitoring.look(self._pipeline.poller.health(), self._pipeline.deliver.health())
+            await self.pipeline.self_monitoring.look(self.pipeline.poller.health(), self.pipeline.deliver.health())
         if error is None:
             return
         self._store_failing_since = min(self._store_failing_since or now, now)
@@ -86,16 +86,16 @@ class Maintenance:
 
     async def prune(self) -> None:
         """Forget what is over."""
-        self._pipeline.poller.forget_stale()
+        self.pipeline.poller.forget_stale()
         with suppress(StoreError):  # the next time will do
-            await self._store.prune(self._runtime.clock() - self._pipeline.retention)
+            await self._store.prune(self._runtime.clock() - self.pipeline.retention)
 
     async def undo_clock_step(self, longest: timedelta | None = None) -> None:
         """Let what a clock that was ahead, and was set back, makes wait for too long wait no more.
 
         What waits for longer than `longest` becomes due; None: for longer than any rule asks for.
         """
-        policy = self._pipeline.poller.longest_wait, SERVICE_RETRY_POLICY.longest_retry_after
+        policy = self.pipeline.poller.longest_wait, SERVICE_RETRY_POLICY.longest_retry_after
         job, delivery = policy if longest is None else (longest, longest)
         with suppress(StoreError):  # nothing is lost by waiting
             await self._store.cap_waits(self._runtime.clock(), LongestWaits(job, delivery, CLAIM))
@@ -104,12 +104,12 @@ class Maintenance:
         """Have the store keep what the configuration names, also when it has ended long ago: see `prune`."""
         with suppress(StoreError):  # the next time will do
             watched = {job.key for job in await self._store.jobs()}
-            specs = [spec for spec in self._pipeline.configured if spec.key in watched]
+            specs = [spec for spec in self.pipeline.configured if spec.key in watched]
             await self._store.upsert_jobs(specs, self._runtime.clock())
 
     async def refresh_durations(self) -> None:
         """Look up what earlier jobs say of how long a status lasts."""
-        await self._pipeline.poller.refresh_durations()
+        await self.pipeline.poller.refresh_durations()
 
     async def sign_of_life(self) -> None:
         """Let the service manager know that we make progress; it restarts us when we do not."""
@@ -120,13 +120,13 @@ class Maintenance:
         """Tell the service manager how things stand, and the store that this service is alive."""
         self._manager.status(await self.status())
         with suppress(StoreError):  # the next time will do
-            await self._store.note_service(self._pipeline.service, __version__, self._runtime.clock())
+            await self._store.note_service(self.pipeline.service, __version__, self._runtime.clock())
 
     async def beat(self) -> None:
         """Keep the dead man's switch from going off, or set it off."""
-        if self._pipeline.heartbeat is None:
+        if self.pipeline.heartbeat is None:
             return
-        error = await self._pipeline.heartbeat.beat(is_well=self.health.snapshot().is_well)
+        error = await self.pipeline.heartbeat.beat(is_well=self.health.snapshot().is_well)
         if error and not self._is_beat_missed:
             self._runtime.log.warning("heartbeat did not arrive", error=error)
         self._is_beat_missed = error is not None
@@ -150,5 +150,5 @@ class Maintenance:
         """Send straight to the notifiers what the store cannot hold."""
         now = self._runtime.clock()
         event = ConditionChange(store_condition(self._store.name, error), next_seq(0, now), now)
-        async with self._pipeline.emergency as direct:
+        async with self.pipeline.emergency as direct:
             direct.tell(event)

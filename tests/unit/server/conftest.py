@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import ssl
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -16,8 +16,9 @@ import pytest_asyncio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.doubles import ManualClock, RecordingLog
-from tests.unit.server.running_server import TOKEN, Site, a_health_snapshot
+from tests.unit.server.running_server import TOKEN, Site, a_health_snapshot, find_job
 from watcher.domain.health import HealthSnapshot
+from watcher.domain.jobs import JobSpec
 from watcher.server.app import Access, make_app
 from watcher.server.context import ServerContext, Store
 from watcher.server.listening import Listen
@@ -100,10 +101,11 @@ def site(
         health: HealthSnapshot | None = None,
         instead: Store | None = None,
         hosts: Collection[str] | None = (),
+        find_job: Callable[[str | None, str], JobSpec] = find_job,
         **patience: timedelta,
     ) -> AsyncIterator[httpx.AsyncClient]:
         stands = health or a_health_snapshot()
-        context = ServerContext(instead or store, clock, log, "1.2.3", lambda: stands, **patience)
+        context = ServerContext(instead or store, clock, log, "1.2.3", lambda: stands, find_job, **patience)
         served.app = make_app(context, telemetry, Access(token, hosts))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         transport = httpx.AsyncHTTPTransport(verify=_NO_TLS)

@@ -33,11 +33,15 @@ def a_health_snapshot(**changes: object) -> HealthSnapshot:
         "last_answers": {"openai": None},
         "rejections": {},
         "notifiers": ("pager",),
-        "usual_source": "openai",
         "store_error": None,
         "has_condition": False,
     }
     return HealthSnapshot(**(usual | changes))  # type: ignore[arg-type]
+
+
+def find_job(source: str | None, job_id: str) -> JobSpec:
+    """Find a job that no configuration names."""
+    return JobSpec(JobKey(source or "openai", job_id))
 
 
 def as_query(value: object) -> str | None:

@@ -10,8 +10,9 @@ import pytest
 
 from tests.doubles import ManualClock
 from tests.unit.server.running_server import Site, a_health_snapshot, as_query, see, watch
-from watcher.domain.jobs import JobError, JobFacts, JobKey
+from watcher.domain.jobs import JobError, JobFacts, JobKey, JobSpec
 from watcher.domain.overview import job_row
+from watcher.errors import ConfigurationError
 from watcher.store.sql import SqlStore
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -174,11 +175,51 @@ async def test_a_known_job_gets_the_new_name_and_is_asked_for_once_more(
     assert (answer.json()["name"], answer.json()["next_poll_at"]) == ("renamed", "2026-11-24T13:00:00+00:00")
 
 
-async def test_a_job_without_a_source_goes_to_the_usual_one(site: Site) -> None:
-    health = a_health_snapshot(last_answers={"openai": None, "azure": None}, usual_source="azure")
-    async with site(health=health) as client:
-        answer = await client.post(JOBS, json={"id": "ftjob-1"})
-    assert answer.headers["location"] == "/api/v1/jobs/azure/ftjob-1"
+async def test_what_the_configuration_says_of_a_job_holds(site: Site) -> None:
+    """Its source, the short form of its id, its name and labels; what is given besides prevails."""
+
+    def configured(source: str | None, job_id: str) -> JobSpec:
+        assert (source, job_id) == (None, "arn:aws:job/7")
+        return JobSpec(JobKey("mine", "7"), "bot v3", {"team": "nlp", "tier": "1"})
+
+    health = a_health_snapshot(last_answers={"openai": None, "mine": None})
+    async with site(health=health, find_job=configured) as client:
+        answer = await client.post(JOBS, json={"id": "arn:aws:job/7", "labels": {"tier": "2"}})
+    assert answer.headers["location"] == "/api/v1/jobs/mine/7"
+    assert (answer.json()["name"], answer.json()["labels"]) == ("bot v3", {"team": "nlp", "tier": "2"})
+
+
+async def test_an_id_that_its_source_does_not_know_as_one_is_refused(site: Site, store: SqlStore) -> None:
+    def refuse(_source: str | None, _job_id: str) -> JobSpec:
+        raise ConfigurationError("expected an ARN")
+
+    async with site(find_job=refuse) as client:
+        answer = await client.post(JOBS, json={"id": "x"})
+    assert answer.status_code == 422
+    assert answer.json()["mistakes"] == [{"where": "/id", "why": "expected an ARN"}]
+    assert await store.jobs() == []
+
+
+async def test_a_job_without_a_source_is_refused_where_the_usual_one_is_not_polled(site: Site, store: SqlStore) -> None:
+    async with site(health=a_health_snapshot(last_answers={"mine": None, "other": None})) as client:
+        answer = await client.post(JOBS, json={"id": "x"})
+    assert answer.json()["mistakes"] == [
+        {"where": "/source", "why": "expected the name of a source; there are: mine, other"}
+    ]
+    assert await store.jobs() == []
+
+
+@pytest.mark.parametrize("job_id", ["a/b+c", "projects/1/jobs/2", "x" * 1024, "arn:aws:bedrock:job/a%2Fb", "YQ=="])
+async def test_an_opaque_id_is_added_shown_paged_and_removed(site: Site, job_id: str) -> None:
+    async with site() as client:
+        added = await client.post(JOBS, json={"id": job_id})
+        await client.post(JOBS, json={"id": "~last"})
+        shown = await client.get(added.headers["location"])
+        first = await client.get(JOBS, params={"limit": 1})
+        second = await client.get(JOBS, params={"limit": 1, "after": first.json()["next"]})
+        removed = await client.delete(added.headers["location"])
+    assert (added.status_code, shown.json()["id"], removed.status_code) == (201, job_id, 204)
+    assert [ids(first), ids(second)] == [[job_id], ["~last"]]
 
 
 async def test_a_removed_job_is_there_no_more(site: Site, store: SqlStore) -> None:

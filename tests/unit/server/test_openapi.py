@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis import Case
 
 from tests.doubles import ManualClock, RecordingLog
-from tests.unit.server.running_server import TOKEN, a_health_snapshot, see, watch
+from tests.unit.server.running_server import TOKEN, a_health_snapshot, find_job, see, watch
 from watcher.domain.deliveries import DeliveryState
 from watcher.server.app import Access, make_app
 from watcher.server.context import ServerContext
@@ -59,7 +59,7 @@ class _Service(threading.Thread):
         async with SqlStore(f"sqlite:///{self._path}", telemetry) as store:
             await watch(store, *(f"ftjob-{number}" for number in range(3)))
             await see(store, "ftjob-1", "queued", "paused", "succeeded", recipients=("pager", "chat"))
-            context = ServerContext(store, ManualClock(), self.log, "1.2.3", a_health_snapshot)
+            context = ServerContext(store, ManualClock(), self.log, "1.2.3", a_health_snapshot, find_job)
             async with serving(make_app(context, telemetry, Access(TOKEN)), Listen("127.0.0.1", 0), self.log) as listen:
                 self.url = f"http://{listen}"
                 self._is_ready.set()

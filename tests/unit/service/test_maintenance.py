@@ -89,7 +89,7 @@ class World:
             heartbeat=heartbeat,
             service="w1",
             configured=[JobSpec(JobKey("openai", "a"))],
-            usual_source="openai",
+            find_job=lambda source, job_id: JobSpec(JobKey(source or "openai", job_id)),
             retention=SERVICE_RETRY_POLICY.give_up_after,
         )
         self.maintenance = Maintenance(self.pipeline, store, ServiceManager({}), surroundings)
