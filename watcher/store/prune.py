@@ -6,7 +6,21 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Table, and_, bindparam, delete, func, or_, select, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 
 from watcher.domain.conditions import OWN_SOURCE
 from watcher.domain.jobs import TERMINAL
@@ -16,8 +30,9 @@ from watcher.store.schema import delivery, job, transition
 BATCH = 200
 """How many rows one transaction looks at, so that nobody waits long for it."""
 
-# Not as a list: SQLAlchemy refuses one in a statement that is executed for many rows.
-_HAS_ENDED = or_(*(job.c.status == status.value for status in sorted(TERMINAL)))
+_HAS_ENDED = job.c.status.in_([status.value for status in TERMINAL])
+# The state of a condition stands in its row; that it came and went years ago is of no use to anybody.
+_IS_OVER = or_(_HAS_ENDED, job.c.removed_at.is_not(None), job.c.source == OWN_SOURCE)
 
 
 class Pruning:
@@ -57,9 +72,10 @@ class Pruning:
     def _transitions(self, connection: Connection) -> int:
         order = (transition.c.observed_at, transition.c.job, transition.c.seq)
         old = self._next(connection, order, transition.c.observed_at < self._before)
-        if not old:
-            return 0
-        return connection.execute(_DELETE_TRANSITION, [{"of_job": row.job, "number": row.seq} for row in old]).rowcount
+        of = {row.job for row in old}
+        over = set(connection.scalars(select(job.c.id).where(job.c.id.in_(of), _IS_OVER)))
+        rows = [{"of_job": row.job, "number": row.seq} for row in old if row.job in over]
+        return connection.execute(_DELETE_TRANSITION, rows).rowcount if rows else 0
 
     def _jobs(self, connection: Connection) -> int:
         has_history = select(transition.c.seq).where(transition.c.job == job.c.id).exists()
@@ -75,10 +91,18 @@ class Pruning:
         self, connection: Connection, order: Sequence[Column[Any]], *conditions: ColumnElement[bool]
     ) -> Sequence[Row[Any]]:
         """Return the next rows of a table; the walk goes on to the next table after the last ones."""
-        statement = select(*order).where(*conditions).order_by(*order).limit(self._batch)
+        statement = select(*order).where(*conditions).order_by(*order)
+        rows: list[Row[Any]] = []
         if self._passed:
-            statement = statement.where(tuple_(*order) > tuple_(*self._passed))
-        rows = connection.execute(statement).all()
+            # With the types of the columns: SQLite compares moments as text, which must be written as it is stored.
+            first, *rest = [literal(value, column.type) for value, column in zip(self._passed, order, strict=True)]
+            if rest:
+                # Thousands may have been settled at the same moment; SQLite would begin anew with them for a tuple.
+                is_next = and_(order[0] == first, tuple_(*order[1:]) > tuple_(*rest))
+                rows += connection.execute(statement.where(is_next).limit(self._batch))
+            statement = statement.where(order[0] > first)
+        if room := self._batch - len(rows):
+            rows += connection.execute(statement.limit(room))
         self._passed = tuple(rows[-1]) if len(rows) == self._batch else None
         if self._passed is None:
             del self._steps[0]
@@ -90,15 +114,13 @@ def _delete(connection: Connection, table: Table, *conditions: ColumnElement[boo
 
 
 def _is_of_job_that_is_over(number: ColumnElement[int]) -> ColumnElement[bool]:
-    # The state of a condition stands in its row; that it came and went years ago is of no use to anybody.
-    is_over = or_(_HAS_ENDED, job.c.removed_at.is_not(None), job.c.source == OWN_SOURCE)
-    return select(job.c.id).where(job.c.id == number, is_over).exists()
+    return select(job.c.id).where(job.c.id == number, _IS_OVER).exists()
 
 
-# One by one: SQLite would look through the whole table for pairs out of a list.
+# One by one: SQLite would look through the whole table for pairs out of a list. Only of jobs that are over: those of
+# others are still owed, or keep all their deliveries, which would be looked through each time.
 _DELETE_TRANSITION = delete(transition).where(
     transition.c.job == bindparam("of_job"),
     transition.c.seq == bindparam("number"),
-    _is_of_job_that_is_over(transition.c.job),
     ~select(delivery.c.id).where(delivery.c.job == transition.c.job, delivery.c.seq == transition.c.seq).exists(),
 )
