@@ -33,6 +33,7 @@ BATCH = 200
 _STATE: ColumnElement[str] = case((job.c.described_seq == job.c.seq, job.c.state), else_=job.c.status)
 # Not as a list: SQLAlchemy refuses one in a statement that is executed for many rows.
 _HAS_ENDED = or_(*[literal(state.value) == _STATE for state in sorted(TERMINAL)])
+_IS_OVER = or_(_HAS_ENDED, job.c.removed_at.is_not(None))
 
 
 class Pruning:
@@ -78,9 +79,10 @@ class Pruning:
     def _transitions(self, connection: Connection) -> int:
         order = (transition.c.observed_at, transition.c.job, transition.c.seq)
         old = self._next(connection, order, transition.c.observed_at < self._before)
-        if not old:
-            return 0
-        return connection.execute(_DELETE_TRANSITION, [{"of_job": row.job, "number": row.seq} for row in old]).rowcount
+        of = {row.job for row in old}
+        over = set(connection.scalars(select(job.c.id).where(job.c.id.in_(of), _IS_OVER)))
+        rows = [{"of_job": row.job, "number": row.seq} for row in old if row.job in over]
+        return connection.execute(_DELETE_TRANSITION, rows).rowcount if rows else 0
 
     def _condition_events(self, connection: Connection) -> int:
         order = (condition_event.c.at, condition_event.c.condition, condition_event.c.seq)
@@ -110,12 +112,18 @@ class Pruning:
         self, connection: Connection, order: Sequence[Column[Any]], *conditions: ColumnElement[bool]
     ) -> Sequence[Row[Any]]:
         """Return the next rows of a table; the walk goes on to the next table after the last ones."""
-        statement = select(*order).where(*conditions).order_by(*order).limit(self._batch)
+        statement = select(*order).where(*conditions).order_by(*order)
+        rows: list[Row[Any]] = []
         if self._passed:
-            # With the types of the columns: a tuple does not hand them on, and SQLite compares moments as text.
-            passed = [literal(value, column.type) for column, value in zip(order, self._passed, strict=True)]
-            statement = statement.where(tuple_(*order) > tuple_(*passed))
-        rows = connection.execute(statement).all()
+            # With the types of the columns: SQLite compares moments as text, which must be written as it is stored.
+            first, *rest = [literal(value, column.type) for value, column in zip(self._passed, order, strict=True)]
+            if rest:
+                # Thousands may have been settled at the same moment; SQLite would begin anew with them for a tuple.
+                is_next = and_(order[0] == first, tuple_(*order[1:]) > tuple_(*rest))
+                rows += connection.execute(statement.where(is_next).limit(self._batch))
+            statement = statement.where(order[0] > first)
+        if room := self._batch - len(rows):
+            rows += connection.execute(statement.limit(room))
         self._passed = tuple(rows[-1]) if len(rows) == self._batch else None
         if self._passed is None:
             del self._steps[0]
@@ -127,15 +135,14 @@ def _delete(connection: Connection, table: Table, *conditions: ColumnElement[boo
 
 
 def _is_of_job_that_is_over(number: ColumnElement[int]) -> ColumnElement[bool]:
-    is_over = or_(_HAS_ENDED, job.c.removed_at.is_not(None))
-    return select(job.c.id).where(job.c.id == number, is_over).exists()
+    return select(job.c.id).where(job.c.id == number, _IS_OVER).exists()
 
 
-# One by one: SQLite would look through the whole table for pairs out of a list.
+# One by one: SQLite would look through the whole table for pairs out of a list. Only of jobs that are over: those of
+# others are still owed, or keep all their deliveries, which would be looked through each time.
 _DELETE_TRANSITION = delete(transition).where(
     transition.c.job == bindparam("of_job"),
     transition.c.seq == bindparam("number"),
-    _is_of_job_that_is_over(transition.c.job),
     ~select(delivery.c.id).where(delivery.c.job == transition.c.job, delivery.c.seq == transition.c.seq).exists(),
 )
 _DELETE_CONDITION_EVENT = delete(condition_event).where(

@@ -66,14 +66,16 @@ async def test_a_server_that_is_halted_is_given_up_soon_and_replaced(postgresql_
     """Its machine still acknowledges what we send, so that no timeout of the network ends the wait."""
     async with SqlStore(postgresql_url, waits=Waits(longest_work=timedelta(seconds=0.5))) as store:
         (job,) = await watch(store, KEY)
-        (halted,) = backends(postgresql_url)
-        os.kill(halted, signal.SIGSTOP)
+        halted = backends(postgresql_url)
+        for process in halted:
+            os.kill(process, signal.SIGSTOP)
         try:
             begun = monotonic()
             assert await store.record([move(job, "running")]) == set()
             assert monotonic() - begun < 8
         finally:
-            os.kill(halted, signal.SIGCONT)
+            for process in halted:
+                os.kill(process, signal.SIGCONT)
         assert await count_rows(store, "transition") == 1
 
 

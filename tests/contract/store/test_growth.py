@@ -1,0 +1,80 @@
+"""Work on a store that has grown: counted in SQLite's own steps, so that no clock decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from tests.contract.store.scenes import KEY, NOON, SECOND, key, move, watch
+from watcher.domain.jobs import JobKey
+from watcher.engine.ports import Change
+from watcher.store.address import sqlite_url
+from watcher.store.database import connect
+from watcher.store.deliveries import Selection
+from watcher.store.prune import Pruning
+from watcher.store.sql import SqlStore
+from watcher.store.status_durations import durations
+
+SOME, MANY = 300, 1500
+LINEAR = 1.3 * MANY / SOME
+"""How many times the steps may be as many when everything is five times as many."""
+LONG_AFTER = NOON + 90_000 * SECOND
+Work = Callable[[Connection], object]
+
+
+async def flap(store: SqlStore, job: JobKey, times: int, end: str) -> None:
+    """Have a job go back and forth, told to somebody, until it is at the end."""
+    (current,) = await watch(store, job)
+    changes: list[Change] = []
+    for number in range(times):
+        status = end if number == times - 1 else ("queued", "running")[number % 2]
+        changes.append(move(current, status, NOON + number * SECOND, ["pager"]))
+        current = changes[-1].job
+    await store.record(changes)
+
+
+def steps(url: str, work: Work) -> int:
+    """Count the steps of SQLite's machine that the work takes, in tens."""
+    count = 0
+
+    def note() -> None:
+        nonlocal count
+        count += 1
+
+    with closing(connect(url)) as database, database.writing() as connection:
+        connection.connection.driver_connection.set_progress_handler(note, 10)  # type: ignore[union-attr]
+        work(connection)
+    return count
+
+
+def walk(connection: Connection) -> None:
+    """Forget all that is old."""
+    pruning = Pruning(LONG_AFTER, batch=50)
+    while not pruning.is_done:
+        pruning.prune(connection)
+
+
+def learn(connection: Connection) -> None:
+    """Look up earlier durations."""
+    durations(connection, "openai")
+
+
+async def grown(path: Path, size: int) -> str:
+    """Return the URL of a store where a job that goes on, and one that has ended, have flapped so many times."""
+    url = sqlite_url(path / f"{size}.db")
+    async with SqlStore(url) as store:
+        await flap(store, KEY, size, "running")
+        await flap(store, key(2), size, "succeeded")
+        await store.discard(Selection(), NOON)
+    return url
+
+
+@pytest.mark.parametrize("work", [learn, walk], ids=["learning from durations", "forgetting"])
+async def test_it_takes_steps_in_proportion_to_what_is_there(work: Work, tmp_path: Path) -> None:
+    few, more = [steps(await grown(tmp_path, size), work) for size in (SOME, MANY)]
+    assert few > 0
+    assert more <= LINEAR * few
