@@ -15,7 +15,7 @@ from watcher.simulator.script import Endpoint, Fault, FaultKind, JobScript, Scri
 JOBS_EACH = 2
 JOBS_MIXED = 24
 JOBS_LISTED = 30
-LISTED_SPAN = timedelta(seconds=12)
+LISTED_SPAN = timedelta(seconds=25)
 MIXED = "mixed"
 """The source whose jobs meet several faults each."""
 LISTED = "listed"
