@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import shutil
 import ssl
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +15,7 @@ import pytest
 
 from tests.doubles import ManualClock
 from tests.loopback import LoopbackReceiver
+from tests.third_party import install
 from watcher.engine.ports import Notifier
 from watcher.http import Bounds, HttpClient, Pacer, tls_context
 from watcher.plugins import registry
@@ -67,13 +64,7 @@ class NoPacer(Pacer):
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the third-party package, as its users would, into a directory of its own."""
-    uv = os.environ.get("UV") or shutil.which("uv")
-    assert uv, "uv is what installs packages here: put it on the PATH"
-    target = tmp_path_factory.mktemp("site")
-    offline = ["--offline", "--no-index", "--no-cache", "--no-deps", "--quiet"]
-    command = [uv, "pip", "install", *offline, "--python", sys.executable, "--target", str(target), str(THIRD_PARTY)]
-    subprocess.run(command, check=True, timeout=60)
-    return target
+    return install(THIRD_PARTY, tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -18,6 +14,7 @@ import pytest
 
 from tests.doubles import ManualClock, RecordingLog
 from tests.loopback import LoopbackReceiver, Reply
+from tests.third_party import install
 from watcher.domain.states import JobState
 from watcher.plugins import registry
 from watcher.plugins.source import Source, SourceContext
@@ -181,13 +178,7 @@ Make = Callable[..., AbstractAsyncContextManager[Source]]
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the third-party package, as its users would, into a directory of its own."""
-    uv = os.environ.get("UV") or shutil.which("uv")
-    assert uv, "uv is what installs packages here: put it on the PATH"
-    target = tmp_path_factory.mktemp("site")
-    offline = ["--offline", "--no-index", "--no-cache", "--no-deps", "--quiet"]
-    command = [uv, "pip", "install", *offline, "--python", sys.executable, "--target", str(target), str(THIRD_PARTY)]
-    subprocess.run(command, check=True, timeout=60)
-    return target
+    return install(THIRD_PARTY, tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture
