@@ -15,7 +15,7 @@ from watcher.cli.output import write_json, write_line
 from watcher.cli.selection import spec_of
 from watcher.cli.store import find_key, tell_if_unattended, with_store
 from watcher.cli.tables import Column, write_table
-from watcher.domain.jobs import TEXT_RULE, Job, JobFacts, JobKey, JobSpec, completed, is_plain
+from watcher.domain.jobs import COMMAND, TEXT_RULE, Job, JobFacts, JobKey, JobSpec, completed, is_plain
 from watcher.domain.overview import UNSEEN, history_rows, job_row, result_of
 from watcher.domain.states import JobState
 from watcher.domain.text import excerpt
@@ -169,7 +169,7 @@ async def _add(
 ) -> tuple[Sequence[JobKey], bool]:
     given = [JobSpec(spec.key, name or spec.name, {**spec.labels, **labels}) for spec in specs]
     wanted = [completed(spec, await store.job(spec.key)) for spec in given]
-    await store.upsert_jobs(wanted, utc_now(), ask_again=True)
+    await store.upsert_jobs(wanted, utc_now(), ask_again=True, origin=COMMAND)
     return [spec.key for spec in wanted], await tell_if_unattended(store, utc_now())
 
 

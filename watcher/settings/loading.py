@@ -55,6 +55,7 @@ class _Layers(BaseSettings):
     polling: _Table = Field(default_factory=dict)
     store: _Table = Field(default_factory=dict)
     jobs: SkipValidation[list[Any]] = Field(default_factory=list)
+    watch: SkipValidation[list[Any]] = Field(default_factory=list)
     notifiers: _Table = Field(default_factory=dict)
     supervision: _Table = Field(default_factory=dict)
     http: _Table = Field(default_factory=dict)

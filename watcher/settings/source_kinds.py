@@ -79,12 +79,17 @@ def _settings(name: str, layers: Sequence[Layer]) -> Iterator[Mapping[str, Any]]
 def _names(layer: Layer) -> Iterator[str]:
     """Name the sources that a layer speaks of."""
     yield from _table(layer, "sources")
-    jobs = layer.get("jobs")
-    for job in jobs if isinstance(jobs, list | tuple) else ():
-        source = job.get("source") if isinstance(job, Mapping) else None
+    entries = [entry for section in ("jobs", "watch") for entry in _list(layer, section)]
+    for entry in entries:
+        source = entry.get("source") if isinstance(entry, Mapping) else None
         # One that is not installed is not implied: that no source has this name is told where the job stands.
         if isinstance(source, str) and source in _installed():
             yield source
+
+
+def _list(layer: Layer, section: str) -> Sequence[Any]:
+    entries = layer.get(section)
+    return entries if isinstance(entries, list | tuple) else ()
 
 
 def _table(layer: Layer, section: str) -> Mapping[str, Any]:

@@ -9,14 +9,17 @@ from datetime import datetime, timedelta
 
 from watcher.domain.conditions import Condition, ConditionChange, Health
 from watcher.domain.decision import Decision, PollContext, PollResult, decide
+from watcher.domain.health import DiscoveryHealth
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.notifications import plan
-from watcher.domain.polling_policy import MISSING_TOLERATED, PollFailure, PollOutcome, wants_look
+from watcher.domain.polling_policy import PollFailure, PollOutcome, wants_look
 from watcher.domain.routing import Route
 from watcher.engine.liveness import Liveness
+from watcher.engine.polling.discovery import Discovery
 from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
+from watcher.engine.polling.failure_log import log_poll_failure, log_scan_failure
 from watcher.engine.polling.job_cache import JobCache
-from watcher.engine.polling.source_calls import poll, read_list, read_progress
+from watcher.engine.polling.source_calls import discover, poll, read_list, read_progress
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, Runtime
 from watcher.errors import StoreError
@@ -101,6 +104,10 @@ class Poller:
         """Say which changes cannot be recorded although the store can be written; None if there are none."""
         return self._cache.stuck
 
+    def discovered(self) -> list[DiscoveryHealth]:
+        """Say what each rule of discovery has found."""
+        return [each for state in self._sources.values() if state.discovery for each in state.discovery.health()]
+
     def health(self) -> list[Health]:
         """Say how each source has been answering."""
         return [state.health() for state in self._sources.values()]
@@ -161,6 +168,9 @@ class Poller:
             state.note_claimed(len(jobs), requests[name].limit)
             state.enqueue(jobs, now)
             self._start_polls(state, tasks)
+        for state in self._sources.values():
+            if discovery := state.start_discovery():
+                tasks.create_task(self._discover(state, discovery))
 
     async def _claim(self, requests: Mapping[str, ClaimRequest], now: datetime) -> dict[str, list[Job]]:
         """Claim due jobs of each source, those whose polls are still under way aside."""
@@ -221,6 +231,18 @@ class Poller:
             state.scan.is_running = False
             self._wake.set()
 
+    async def _discover(self, state: SourceState, discovery: Discovery) -> None:
+        """Have new jobs watched that rules adopt."""
+        try:
+            result = await discover(discovery, self._log)
+            if isinstance(result, PollFailure):
+                is_first = state.error is None
+                log_scan_failure(self._log, state.breaker, state.name, result, is_first=is_first)
+            self._note_result(state, result if isinstance(result, PollFailure) else None)
+        finally:
+            discovery.is_running = False
+            self._wake.set()
+
     def _apply(
         self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: _Look | None = None
     ) -> None:
@@ -244,7 +266,7 @@ class Poller:
             progress=look.progress if look else None,
         )
         if isinstance(result, PollFailure):
-            self._log_failure(state, job, result)
+            log_poll_failure(self._log, state.breaker, job, result)
         try:
             return decide(job, result, context, now)
         except Exception as error:  # noqa: BLE001 - what a service says must never end more than its own poll
@@ -265,25 +287,14 @@ class Poller:
         if not isinstance(result, PollFailure):
             self._runtime.telemetry.listed(state.name, len(result))
             self._note_result(state, None)
+            if state.discovery:
+                state.discovery.offer(state.scan.top)
             return result
         self._log.info("the list cannot be read, retrieving each job", source=state.name, error=result.error)
         self._note_result(state, result)
         if result.outcome is not PollOutcome.FAILED:  # a service without a list says so each time: requests wasted
             state.scan.give_up()
         return {}
-
-    def _log_failure(self, state: SourceState, job: Job, failure: PollFailure) -> None:
-        """Log each kind of failure once when it begins, and at debug while it lasts."""
-        log, event = self._log.debug, "poll failed"
-        if failure.outcome is PollOutcome.REJECTED:
-            event = "the source rejects our requests, trying once a minute"
-            if state.breaker.trip(failure.error):
-                log = self._log.error
-        elif failure.outcome is PollOutcome.MISSING and job.missing == MISSING_TOLERATED:
-            log, event = self._log.error, "the source does not know the job"
-        elif not job.failures:
-            log = self._log.warning
-        log(event, job=str(job.key), error=failure.error, failures=job.failures + 1, request_id=failure.request_id)
 
     def _forget_at_source(self, key: JobKey) -> None:
         self._sources[key.source].source.forget(key.id)

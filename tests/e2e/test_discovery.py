@@ -1,0 +1,120 @@
+"""Rules of discovery: jobs are watched without being named, over restarts and reloads, and nothing old is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from signal import SIGHUP, SIGKILL
+from typing import Any
+
+from tests.e2e.processes import LIMIT, Command, Running
+from tests.e2e.settings import jobs, settings, webhook
+from watcher.simulator.api import FineTuningApi
+from watcher.simulator.receiver import Receiver
+from watcher.simulator.script import JobScript, Step
+
+DRAWN = "the line of a rule is drawn: from now on every new job that it matches is watched"
+NLP: Mapping[str, Any] = {
+    "rule": "nlp",
+    "match": {"metadata": {"team": "nlp"}},
+    "labels_from": ["team"],
+    "name": "{suffix}",
+}
+
+
+def a_job(job_id: str, status: str, team: str = "nlp") -> JobScript:
+    return JobScript(job_id, (Step(status),), suffix=f"bot-{job_id}", metadata={"team": team})
+
+
+def told(receiver: Receiver) -> list[tuple[str, str]]:
+    bodies = [json.loads(message.body) for message in receiver.received]
+    return [(body["data"]["id"], body["data"]["status"]) for body in bodies if "id" in body["data"]]
+
+
+async def watched(watcher: Command) -> list[str]:
+    listed = json.loads((await watcher.run("jobs", "list", "--json")).out)
+    return [row["id"] for row in listed]
+
+
+async def scans(running: Running, api: FineTuningApi, count: int = 2) -> None:
+    """Wait until the list was asked for some more times."""
+    seen = len(api.requests)
+
+    def are_done() -> bool:
+        return sum(request.path.endswith("/jobs") for request in api.requests[seen:]) >= count
+
+    await running.until(are_done, "scans of the list")
+
+
+async def test_jobs_of_a_rule_are_watched_and_what_had_ended_before_is_not_told(
+    watcher: Command, api: FineTuningApi, receiver: Receiver
+) -> None:
+    for job in (a_job("old", "failed"), a_job("going", "running"), a_job("other", "running", team="vision")):
+        api.add_job(job)
+    watcher.configure(settings(api.base_url, watcher.database, watch=[NLP], notifiers={"hook": webhook(receiver.url)}))
+    async with watcher.start("run") as running:
+        drawn = await running.until_logged(DRAWN, rule="nlp")
+        await receiver.wait_for(1, LIMIT)
+        api.add_job(a_job("brief", "succeeded"))
+        await receiver.wait_for(2, LIMIT)
+        api.set_status("going", "succeeded")
+        await receiver.wait_for(3, LIMIT)
+        await running.stop()
+
+    assert (drawn["listed"], drawn["adopted"], drawn["ended_before"]) == (2, 1, 1)  # the service filters
+    assert told(receiver) == [("going", "running"), ("brief", "succeeded"), ("going", "succeeded")]
+    first = json.loads(receiver.received[0].body)["data"]
+    assert (first["name"], first["labels"]) == ("bot-going", {"team": "nlp"})
+
+
+async def test_a_restart_keeps_the_line_even_after_a_kill(
+    watcher: Command, api: FineTuningApi, receiver: Receiver
+) -> None:
+    """What came and ended while nobody looked is told; what a person has removed does not come back."""
+    for job in (a_job("old", "failed"), a_job("going", "running"), a_job("unwanted", "running")):
+        api.add_job(job)
+    watcher.configure(settings(api.base_url, watcher.database, watch=[NLP], notifiers={"hook": webhook(receiver.url)}))
+    async with watcher.start("run") as running:
+        await receiver.wait_for(2, LIMIT)
+        await watcher.run("jobs", "remove", "unwanted")
+        await running.stop(SIGKILL)
+    api.add_job(a_job("meanwhile", "succeeded"))
+    async with watcher.start("run") as running:
+        await receiver.wait_for(3, LIMIT)
+        await scans(running, api)
+        await running.stop()
+
+    assert sorted(told(receiver)) == [("going", "running"), ("meanwhile", "succeeded"), ("unwanted", "running")]
+    assert await watched(watcher) == ["going", "meanwhile"]
+
+
+async def test_a_rule_that_is_taken_away_ends_the_watching_of_what_only_it_brought(
+    watcher: Command, api: FineTuningApi, receiver: Receiver
+) -> None:
+    for job in (a_job("theirs", "running"), a_job("named", "running"), a_job("added", "running")):
+        api.add_job(job)
+    before = settings(api.base_url, watcher.database, watch=[NLP], jobs=jobs("named"))
+    watcher.configure(before | {"notifiers": {"hook": webhook(receiver.url)}})
+    async with watcher.start("run") as running:
+        await receiver.wait_for(3, LIMIT)
+        await watcher.run("jobs", "add", "added")
+        watcher.configure(before | {"watch": []})
+        running.signal(SIGHUP)
+        gone = await running.until_logged("a rule is gone: what only it brought is watched no more")
+        after_reload = await watched(watcher)
+        watcher.configure(before)
+        running.signal(SIGHUP)
+        await running.until_logged(DRAWN)
+        await scans(running, api)
+        after_return = await watched(watcher)
+        await running.stop()
+    watcher.configure(before | {"watch": []})
+    async with watcher.start("run") as running:
+        await running.until_logged("watching")
+        after_restart = await watched(watcher)
+        await running.stop()
+
+    assert (gone["rule"], gone["jobs"]) == ("nlp", 1)
+    assert after_reload == ["added", "named"]
+    assert after_return == ["added", "named", "theirs"]
+    assert after_restart == ["added", "named"]
