@@ -26,7 +26,6 @@ from watcher.errors import StoreError
 
 STALE_WAITS = 4
 """A job not seen due for so many of the longest waits is watched by somebody else, or no more."""
-
 IDLE_INTERVAL = timedelta(seconds=30)
 """Stands for the polling interval where there is no source."""
 
@@ -106,7 +105,7 @@ class Poller:
 
     def discovered(self) -> list[DiscoveryHealth]:
         """Say what each rule of discovery has found."""
-        return [each for state in self._sources.values() if state.discovery for each in state.discovery.health()]
+        return [each for state in self._sources.values() for each in state.discovered()]
 
     def health(self) -> list[Health]:
         """Say how each source has been answering."""
@@ -151,6 +150,7 @@ class Poller:
         """Start what may be started, claim what is due, and ask for it."""
         for state in self._sources.values():
             self._start_polls(state, tasks)
+        looking = [state for state in self._sources.values() if state.is_discovery_due]
         requests = {name: request for name, state in self._sources.items() if (request := state.claim_request(now))}
         claimed = await self._claim(requests, now)
         scans = [
@@ -168,7 +168,7 @@ class Poller:
             state.note_claimed(len(jobs), requests[name].limit)
             state.enqueue(jobs, now)
             self._start_polls(state, tasks)
-        for state in self._sources.values():
+        for state in looking:
             if discovery := state.start_discovery():
                 tasks.create_task(self._discover(state, discovery))
 
@@ -235,10 +235,10 @@ class Poller:
         """Have new jobs watched that rules adopt."""
         try:
             result = await discover(discovery, self._log)
-            if isinstance(result, PollFailure):
-                is_first = state.error is None
-                log_scan_failure(self._log, state.breaker, state.name, result, is_first=is_first)
-            self._note_result(state, result if isinstance(result, PollFailure) else None)
+            failure = result if isinstance(result, PollFailure) else None
+            if failure:
+                log_scan_failure(self._log, state.breaker, state.name, failure, is_first=state.error is None)
+            self._note_result(state, failure)
         finally:
             discovery.is_running = False
             self._wake.set()

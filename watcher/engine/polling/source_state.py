@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from watcher.domain.conditions import Health
+from watcher.domain.health import DiscoveryHealth
 from watcher.domain.jobs import Job, JobKey, Observation
 from watcher.domain.polling_policy import (
     LONGEST_RETRY_AFTER,
@@ -119,6 +120,15 @@ class SourceState:
         if count:
             self.breaker.note_started()
         return started
+
+    @property
+    def is_discovery_due(self) -> bool:
+        """Whether new jobs have to be looked for."""
+        return self.discovery is not None and self.discovery.is_due()
+
+    def discovered(self) -> list[DiscoveryHealth]:
+        """Say what each rule has found."""
+        return self.discovery.health() if self.discovery else []
 
     def start_discovery(self) -> Discovery | None:
         """Return what is to look for new jobs now, if it is time to; it must be let know when it has ended."""
