@@ -258,11 +258,17 @@ def listen_of(settings: Settings) -> Listen | None:
     return listen
 
 
-async def check_settings(settings: Settings, runtime: Runtime) -> None:
-    """Refuse what the service would refuse at start, without touching the store. Raises ConfigurationError."""
+async def check_settings(settings: Settings, runtime: Runtime) -> list[str]:
+    """Refuse what the service would refuse at start, without touching the store; return the sources without a list.
+
+    Raises ConfigurationError.
+    """
     listen_of(settings)
     open_store(settings)
     async with AsyncExitStack() as stack:
-        for name, source in sources_used(settings).items():
-            await stack.enter_async_context(open_source(name, source, runtime))
+        opened = {
+            name: await stack.enter_async_context(open_source(name, source, runtime))
+            for name, source in sources_used(settings).items()
+        }
         await open_notifiers(settings, settings.notifiers, runtime, stack)
+        return [name for name, source in opened.items() if not source.capabilities.lists]

@@ -34,8 +34,8 @@ async def test_a_rule_brings_jobs_and_its_line_comes_back_as_it_was(store: SqlSt
     assert await store.lines("azure") == {}
 
 
-async def test_replicas_bring_a_job_once(store: SqlStore) -> None:
-    async with SqlStore(store._database.engine.url.render_as_string(hide_password=False)) as other:
+async def test_replicas_bring_a_job_once(store: SqlStore, url: str) -> None:
+    async with SqlStore(url) as other:
         both = await asyncio.gather(*(each.adopt(adoption(KEY), NOON) for each in (store, other)))
     assert sorted(len(each.added) for each in both) == [0, 1]
     assert await watched(store) == [KEY]
