@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watcher.cli.completion import complete_sources, complete_statuses
+from watcher.cli.found_jobs import read_label
 from watcher.cli.job_reference import JobReference
 from watcher.cli.options import Command, ConfigOption, JobArgument, JobsArgument, JsonOption, read_settings_for_store
 from watcher.cli.output import write_json, write_line
@@ -96,7 +97,7 @@ def list_jobs(
     config: ConfigOption = None,
 ) -> None:
     """Show the watched jobs and how they stand."""
-    wanted = _Filter(state or (), status or (), dict(map(_label, label or [])), source, name)
+    wanted = _Filter(state or (), status or (), dict(map(read_label, label or [])), source, name)
     now = utc_now()
 
     async def read(store: SqlStore) -> Sequence[Job]:
@@ -125,7 +126,7 @@ def add(
         raise typer.BadParameter(f"{excerpt(name, 60)!r} is not a name: expected {TEXT_RULE}", param_hint="--name")
     settings = read_settings_for_store(config)
     specs = [spec_of(reference, settings) for reference in ids]
-    labels = dict(map(_label, label or []))
+    labels = dict(map(read_label, label or []))
     added, is_unattended = with_store(config, lambda store: _add(store, specs, name, labels))
     if as_json:
         write_json([{"source": key.source, "id": key.id} for key in added])
@@ -180,10 +181,3 @@ async def _remove(store: SqlStore, references: Sequence[JobReference]) -> Mappin
 
 async def _history(store: SqlStore, reference: JobReference) -> Sequence[Transition]:
     return await store.history(await find_key(store, reference))
-
-
-def _label(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not is_plain(name) or not is_plain(value):
-        raise typer.BadParameter(f"{excerpt(text, 60)!r} is not a label: expected KEY=VALUE, each of {TEXT_RULE}")
-    return name, value

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watcher.domain.states import OPENAI_STATES, Status, named_state
-from watcher.settings.conversion import discovery_rules, watches_all
+from watcher.settings.conversion import discovery_rules, sources_used, watches_all
 from watcher.settings.locations import places
 
 if TYPE_CHECKING:
@@ -20,7 +20,12 @@ def notes_on(settings: Settings, path: Path | None, without_list: Collection[str
     `path` is the file that the settings come from, if there is one; `without_list` names the sources whose jobs cannot
     be listed.
     """
-    return [*_missing(settings, path), *_blind_rules(settings, without_list), *_unknown_statuses(settings)]
+    return [
+        *_missing(settings, path),
+        *_blind_rules(settings, without_list),
+        *_unknown_statuses(settings),
+        *_notices(settings),
+    ]
 
 
 def _missing(settings: Settings, path: Path | None) -> Iterator[str]:
@@ -39,6 +44,14 @@ def _blind_rules(settings: Settings, without_list: Collection[str]) -> Iterator[
     for rule in discovery_rules(settings):
         if rule.source in without_list:
             yield f"rule {rule.name}: {rule.source!r} has no list of jobs, so it finds none; name them in [[jobs]]"
+
+
+def _notices(settings: Settings) -> Iterator[str]:
+    from watcher.plugins.registry import sources
+
+    for name, source in sources_used(settings).items():
+        if notice := sources.plugin(source.kind).notice(source):
+            yield f"source {name}: {notice}"
 
 
 def _unknown_statuses(settings: Settings) -> Iterator[str]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watcher.domain.discovery import Rule, Verdict
-from watcher.domain.jobs import ListedJob, Page
+from watcher.domain.jobs import NO_METADATA, ListedJob, Page
 from watcher.domain.states import JobState
+from watcher.engine.polling.discovery import NO_FILTER
 from watcher.engine.polling.list_scan import MOST_PAGES
 from watcher.engine.polling.rule_scan import line_of
 from watcher.engine.ports import JobSource, RecordedLine
+from watcher.errors import SourceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +28,15 @@ class Judged:
     verdict: Verdict
 
 
-async def whole_list(source: JobSource) -> list[Page]:
-    """Return all pages of the list. Raises SourceError."""
-    pages: list[Page] = []
-    seen: set[str] = set()
-    cursor: str | None = None
-    while len(pages) < MOST_PAGES:
-        page = await source.page(cursor)
-        pages.append(page)
-        cursor = page.after
-        if cursor is None or (page.jobs and page.jobs.keys() <= seen):
-            break
-        seen |= page.jobs.keys()
-    return pages
+async def whole_list(source: JobSource, metadata: Mapping[str, str] = NO_METADATA) -> list[Page]:
+    """Return all pages of the list; where the service filters, of the jobs with this metadata. Raises SourceError."""
+    wanted = metadata if source.capabilities.filters else NO_METADATA
+    try:
+        return await _pages(source, wanted)
+    except SourceError as error:
+        if not wanted or error.status_code not in NO_FILTER:
+            raise
+        return await _pages(source, NO_METADATA)
 
 
 def judge_all(
@@ -62,3 +60,17 @@ def judge_all(
                 adopted[rule.name] += 1
                 verdict = verdict if adopted[rule.name] <= rule.limit else Verdict.LIMIT_REACHED
             yield Judged(rule, job_id, job, state, verdict)
+
+
+async def _pages(source: JobSource, metadata: Mapping[str, str]) -> list[Page]:
+    pages: list[Page] = []
+    seen: set[str] = set()
+    cursor: str | None = None
+    while len(pages) < MOST_PAGES:
+        page = await source.page(cursor, metadata=metadata)
+        pages.append(page)
+        cursor = page.after
+        if cursor is None or (page.jobs and page.jobs.keys() <= seen):
+            break
+        seen |= page.jobs.keys()
+    return pages
