@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from signal import SIGHUP, SIGKILL
 from typing import Any
 
+import pytest
+
 from tests.e2e.processes import LIMIT, Command, Running
 from tests.e2e.settings import jobs, settings, webhook
+from tests.evidence.postgresql import postgresql
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.receiver import Receiver
 from watcher.simulator.script import JobScript, Step
@@ -118,3 +121,30 @@ async def test_a_rule_that_is_taken_away_ends_the_watching_of_what_only_it_broug
     assert after_reload == ["added", "named"]
     assert after_return == ["added", "named", "theirs"]
     assert after_restart == ["added", "named"]
+
+
+@pytest.mark.postgresql
+async def test_replicas_on_one_database_bring_a_job_once(
+    watcher: Command, api: FineTuningApi, receiver: Receiver
+) -> None:
+    with postgresql() as server:
+        url = server.new_database()
+        watcher.configure(
+            settings(api.base_url, watcher.database, watch=[NLP], notifiers={"hook": webhook(receiver.url)})
+            | {"store": {"url": url}}
+        )
+        async with watcher.start("run") as one, watcher.start("run") as two:
+            for running in (one, two):
+                await running.until_logged("watching")
+            await scans(one, api)
+            for number in range(40):
+                api.add_job(a_job(f"job-{number:02}", "succeeded" if number % 2 else "running"))
+            await receiver.wait_for(40, LIMIT)
+            await scans(one, api, count=6)
+            ended = [await running.stop() for running in (one, two)]
+
+    assert sorted(told(receiver)) == [
+        (f"job-{number:02}", "succeeded" if number % 2 else "running") for number in range(40)
+    ]
+    brought = [entry["jobs"] for each in ended for entry in each.log if entry["event"] == "jobs discovered"]
+    assert sum(brought) == 40

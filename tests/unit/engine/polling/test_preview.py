@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+import pytest
+
 from tests.doubles import START, ManualClock, ScriptedSource
 from watcher.domain.discovery import Matcher, Rule, Verdict
 from watcher.domain.discovery_line import Line
@@ -13,6 +15,8 @@ from watcher.domain.states import OPENAI_STATES
 from watcher.engine.polling.list_scan import MOST_PAGES
 from watcher.engine.polling.preview import judge_all, whole_list
 from watcher.engine.ports import RecordedLine
+from watcher.errors import TransientError
+from watcher.plugins.source import Capabilities
 
 OLD = START - timedelta(days=1)
 PAGE = Page(
@@ -43,6 +47,23 @@ def test_why_a_rule_means_another_job_goes_before_its_line() -> None:
 def test_what_is_beyond_the_limit_is_said_to_be() -> None:
     rule = Rule("r", "openai", limit=1, backfill=timedelta(days=2))
     assert list(verdicts(rule, {}).values()) == [Verdict.ADOPTED, Verdict.LIMIT_REACHED, Verdict.LIMIT_REACHED]
+
+
+async def test_a_service_that_does_not_take_a_filter_is_asked_for_all() -> None:
+    source = ScriptedSource(ManualClock(), {"a": ["running"]})
+    source.capabilities = Capabilities(filters=True)
+    whole, status_code = source.page, 400
+
+    async def page(cursor: str | None = None, /, *, metadata: Mapping[str, str] = NO_METADATA) -> Page:
+        if metadata:
+            raise TransientError("HTTP", status_code=status_code)
+        return await whole(cursor)
+
+    source.page = page  # type: ignore[method-assign]
+    assert len(await whole_list(source, {"team": "nlp"})) == 1
+    status_code = 503
+    with pytest.raises(TransientError):
+        await whole_list(source, {"team": "nlp"})
 
 
 async def test_the_whole_list_is_read_as_far_as_it_leads_anywhere() -> None:
