@@ -148,3 +148,29 @@ async def test_replicas_on_one_database_bring_a_job_once(
     ]
     brought = [entry["jobs"] for each in ended for entry in each.log if entry["event"] == "jobs discovered"]
     assert sum(brought) == 40
+
+
+async def test_ten_thousand_old_jobs_cost_one_reading_of_the_list_and_a_page_a_scan_after_that(
+    watcher: Command, api: FineTuningApi, receiver: Receiver
+) -> None:
+    for number in range(10_000):
+        api.add_job(a_job(f"old-{number}", "succeeded"))
+    given = settings(api.base_url, watcher.database, watch=[{"rule": "all"}])
+    watcher.configure(given | {"notifiers": {"hook": webhook(receiver.url)}, "polling": {"interval": "1s"}})
+    async with watcher.start("run") as running:
+        drawn = await running.until_logged(DRAWN)
+        at_first = [request.query for request in api.requests]
+        api.add_job(a_job("new", "running"))
+        await receiver.wait_for(1, LIMIT)
+        await scans(running, api, count=3)
+        await running.stop()
+    async with watcher.start("run") as running:
+        await running.until_logged("watching")
+        await scans(running, api, count=2)
+        await running.stop()
+
+    assert (drawn["listed"], drawn["adopted"], drawn["ended_before"]) == (10_000, 0, 10_000)
+    assert len([query for query in at_first if "after=" in query]) == 99
+    later = [request for request in api.requests[len(at_first) :] if request.path.endswith("/jobs")]
+    assert {request.query for request in later} == {"limit=100"}
+    assert told(receiver) == [("new", "running")]

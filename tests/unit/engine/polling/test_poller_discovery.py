@@ -148,3 +148,11 @@ async def test_while_the_list_is_being_read_for_known_jobs_no_other_look_begins(
     world.state.scan.is_running = False
     assert world.state.start_discovery() is world.state.discovery
     assert not world.state.is_idle
+
+
+async def test_a_source_without_rules_has_no_list_looked_at(store: SqlStore) -> None:
+    world = World(store)
+    world.state.discovery = None
+    assert not world.state.is_discovery_due
+    assert world.state.start_discovery() is None
+    assert world.poller.discovered() == []
