@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job
 from watcher.domain.states import Status, is_meant
+from watcher.domain.time_in_status import present_status
 from watcher.domain.transitions import event_id
 
 OWN_SOURCE = "@watcher"
@@ -199,7 +200,7 @@ def stuck_condition(job: Job, now: datetime, limits: Mapping[str, timedelta]) ->
     stay = now - job.status_since
     times = (stay - limit) // STUCK_REPEAT + 1
     state = f"stuck {job.status} {job.status_since.isoformat()} {times}"
-    return _of_job(job, "stuck", state, f"has been {job.status} for {format_duration(stay)}", None)
+    return _of_job(job, "stuck", state, f"has been {job.status} for {present_status(job, now)}", None)
 
 
 def _limit(job: Job, limits: Mapping[str, timedelta]) -> timedelta | None:

@@ -15,6 +15,7 @@ from watcher.domain.durations import format_duration
 from watcher.domain.events import Event
 from watcher.domain.states import JobState
 from watcher.domain.text import excerpt
+from watcher.domain.time_in_status import previous_status
 from watcher.domain.transitions import Reason, Transition, event_id
 
 ENVELOPE_LIMIT = 20_000
@@ -119,8 +120,8 @@ def facts_of(transition: Transition) -> list[Detail]:
         facts.append(Detail("Model", job.model))
     if transition.previous_status:
         facts.append(Detail("Before", transition.previous_status))
-        if transition.previous_since:
-            facts.append(Detail("Time in that status", _stay(transition, transition.previous_since)))
+        if lasted := previous_status(transition):
+            facts.append(Detail("Time in that status", str(lasted)))
     if transition.skipped:
         facts.append(Detail("Passed over", ", ".join(transition.skipped)))
     if transition.state is JobState.SUCCEEDED:
@@ -231,11 +232,6 @@ def _message_of_condition(event: ConditionChange) -> Message:
         facts=tuple(Detail(label, value) for label, value in condition.facts),
         data=condition.data,
     )
-
-
-def _stay(transition: Transition, since: datetime) -> str:
-    stay = format_duration(transition.observed_at - since)
-    return stay if transition.is_previous_exact else f"at least {stay}"
 
 
 def _facts_of_success(transition: Transition) -> list[Detail]:

@@ -161,10 +161,13 @@ class _Exposition(Collector):
 
 
 def _happened_at(transition: Transition) -> datetime | None:
-    """Return when the API says that this status began; it does so for the ends of a job, and for its creation."""
-    if is_terminal(transition.state):
-        return transition.facts.finished_at
-    return transition.facts.created_at if transition.reason is Reason.FIRST_SEEN else None
+    """Return when the API says that this status began; it does so for the ends of a job.
+
+    A first sight has none: the job was not watched when its status began, so nothing was detected late.
+    """
+    if transition.reason is Reason.FIRST_SEEN or not is_terminal(transition.state):
+        return None
+    return transition.facts.finished_at
 
 
 def _of_pipeline(version: str, health: HealthSnapshot, now: datetime) -> Iterator[Metric]:

@@ -73,6 +73,8 @@ _JOB: Mapping[str, Json] = {
     "labels": _LABELS,
     "status": {"type": "string", "description": f"As the API says it; `{UNSEEN}` before the first answer."},
     "for": _optional("string", description="How long it has had this status, for people."),
+    "for_seconds": _optional("number"),
+    "is_since_exact": _optional("boolean", description="False where the beginning is not known, only a later time."),
     "next_poll": _optional("string", description="For people; null when it is polled no more."),
     "trouble": _optional("string", description="What the last poll complained of."),
     "status_since": _OPTIONAL_TIME,
@@ -109,6 +111,8 @@ SCHEMAS: Mapping[str, Json] = {
             "reason": {"enum": list(Reason)},
             "skipped": {"type": "array", "items": {"type": "string"}},
             "lasted": _optional("string", description="For people; null when the job has ended with it."),
+            "lasted_seconds": _optional("number"),
+            "is_lasted_exact": _optional("boolean", description="False where it may have lasted longer."),
             "event_id": {"type": "string", "description": "What receivers know it by."},
         }
     ),

@@ -24,7 +24,7 @@ from watcher.domain.overview import (
 )
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import Events, FirstSeen, Route
-from watcher.domain.transitions import Transition, detect, moved
+from watcher.domain.transitions import Reason, Transition, detect, moved
 
 NOW = START + timedelta(minutes=10)
 INTERVAL = timedelta(seconds=30)
@@ -48,6 +48,7 @@ def test_a_job_is_shown_as_it_stands() -> None:
         "for": "10m",
         "for_seconds": 600.0,
         "status_since": "2026-11-24T12:00:00+00:00",
+        "is_since_exact": True,
         "next_poll": "in 12s",
         "next_poll_at": "2026-11-24T12:10:12+00:00",
         "trouble": "HTTP 503",
@@ -96,11 +97,24 @@ def test_a_history_tells_how_long_each_status_lasted() -> None:
         history.append(found)
         job = moved(job, found)
 
-    assert [row["lasted"] for row in history_rows(history, NOW)] == ["2m", "5m", None]
-    assert [row["lasted"] for row in history_rows(history[:2], NOW)] == ["2m", "8m"]
+    assert [row["lasted"] for row in history_rows(history, NOW)] == ["at least 2m", "5m", None]
+    assert [row["lasted"] for row in history_rows(history[:2], NOW)] == ["at least 2m", "8m"]
     assert [row["lasted_seconds"] for row in history_rows(history, NOW)] == [120.0, 300.0, None]
     assert [row["fine_tuned_model"] for row in history_rows(history, NOW)] == [None, None, None]
     assert history_rows([], NOW) == []
+
+
+def test_durations_whose_beginning_is_not_known_say_so() -> None:
+    first = a_transition(status="running", previous_status=None, reason=Reason.FIRST_SEEN, previous_since=None)
+    row = job_row(moved(job_in(None), first), NOW)
+    [of_history] = history_rows([first], NOW)
+
+    assert (row["for"], row["for_seconds"], row["is_since_exact"]) == ("at least 10m", 600.0, False)
+    assert (of_history["lasted"], of_history["lasted_seconds"], of_history["is_lasted_exact"]) == (
+        "at least 10m",
+        600.0,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
