@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.doubles import START, a_transition, job_in, observation
+from watcher.domain.conditions import ConditionChange, Health, source_conditions
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import Job, JobError, JobFacts
 from watcher.domain.overview import (
@@ -167,6 +168,14 @@ def test_a_delivery_is_shown_as_it_stands() -> None:
     assert (row["next_attempt_at"], row["settled_at"]) == ("2026-11-24T12:12:00+00:00", None)
     assert delivery_row(pending, NOW, ["pager"])["next_attempt"] == ORPHANED
     assert delivery_row(replace(pending, state=DeliveryState.DEAD), NOW, [])["next_attempt"] is None
+
+
+def test_the_delivery_of_a_condition_names_its_subject() -> None:
+    [condition] = source_conditions(Health("openai", rejection="HTTP 401"), NOW)
+    event = ConditionChange(condition, 1, NOW)
+    row = delivery_row(Delivery(7, "chat", event, DeliveryState.PENDING, 0, NOW, NOW), NOW, ["chat"])
+
+    assert (row["source"], row["job"], row["status"]) == (None, event.subject, "watcher.source.rejected")
 
 
 def test_a_line_says_how_the_watcher_stands() -> None:
