@@ -179,14 +179,6 @@ def list_deliveries(
     return list(map(delivery_of, connection.execute(statement)))
 
 
-def count_deliveries(connection: Connection) -> dict[tuple[str, DeliveryState], int]:
-    """Count deliveries by notifier and state."""
-    statement = select(delivery.c.notifier, delivery.c.state, func.count()).group_by(
-        delivery.c.state, delivery.c.notifier
-    )
-    return {(notifier, DeliveryState(state)): count for notifier, state, count in connection.execute(statement)}
-
-
 def requeue(connection: Connection, selection: Selection, now: datetime) -> int:
     """Make pending and dead deliveries due now; whoever has one in hand keeps it. Return how many."""
     is_held = delivery.c.claimed_until > now

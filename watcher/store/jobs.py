@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Row,
@@ -23,13 +22,12 @@ from sqlalchemy import (
 
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.overview import UNSEEN
-from watcher.domain.states import TERMINAL, named_state
 from watcher.domain.transitions import Transition
 from watcher.store.database import serialise
+from watcher.store.job_state import HAS_ENDED, is_in
 from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of
 from watcher.store.schema import job, transition
 
-_STANDING = (job.c.status, job.c.state, job.c.seq, job.c.described_seq)
 KEYS_AT_ONCE = 500
 """How many keys one statement looks up; databases limit the parameters of a statement."""
 
@@ -83,19 +81,11 @@ def count_jobs(connection: Connection) -> dict[tuple[str, str | None], int]:
 
 def lingering(connection: Connection, limits: Mapping[str, timedelta], now: datetime) -> list[Job]:
     """Return the watched jobs that have been in a status for longer than its limit."""
-    too_long = [and_(_is_meant(word), job.c.status_since <= now - limit) for word, limit in limits.items()]
+    if not limits:
+        return []
+    too_long = [and_(is_in(word), job.c.status_since <= now - limit) for word, limit in limits.items()]
     statement = select(*JOB_COLUMNS).where(job.c.removed_at.is_(None), or_(*too_long))
-    return list(map(job_of, connection.execute(statement))) if limits else []
-
-
-def _is_meant(word: str) -> ColumnElement[bool]:
-    """Tell whether a job is in the status or in the state that a word names."""
-    state = named_state(word)
-    return (
-        job.c.status == word
-        if state is None
-        else or_(job.c.status == word, and_(job.c.state == state.value, job.c.described_seq == job.c.seq))
-    )
+    return list(map(job_of, connection.execute(statement)))
 
 
 def find_job(connection: Connection, key: JobKey, *, include_removed: bool = True) -> Job | None:
@@ -136,10 +126,7 @@ def upsert_jobs(
         wanted,
         job.c.name,
         job.c.labels,
-        job.c.status,
-        job.c.state,
-        job.c.seq,
-        job.c.described_seq,
+        HAS_ENDED.label("has_ended"),
         job.c.removed_at,
     )
     if added := [_new_row(spec, now) for spec in wanted.values() if spec.key not in known]:
@@ -150,7 +137,7 @@ def upsert_jobs(
     for key, row in sorted(known.items(), key=lambda item: int(item[1].id)):
         changes = _news(wanted[key], row)
         updated += bool(changes)
-        is_revived, is_over = row.removed_at is not None, _has_ended(row)
+        is_revived, is_over = row.removed_at is not None, bool(row.has_ended)
         if is_revived:
             revived += 1
             changes |= {"removed_at": None, "failures": 0, "missing": 0, "last_error": None}
@@ -161,7 +148,9 @@ def upsert_jobs(
     return UpsertResult(len(added), updated, revived)
 
 
-def rows_by_key(connection: Connection, keys: Collection[JobKey], *columns: Column[Any]) -> dict[JobKey, Row[Any]]:
+def rows_by_key(
+    connection: Connection, keys: Collection[JobKey], *columns: ColumnElement[Any]
+) -> dict[JobKey, Row[Any]]:
     """Look up the `id` and the columns given of every job that the store holds."""
     found: dict[JobKey, Row[Any]] = {}
     for is_meant in _have_keys(keys):
@@ -178,11 +167,6 @@ def _have_keys(keys: Collection[JobKey]) -> Iterator[ColumnElement[bool]]:
     for source, ids in by_source.items():
         for start in range(0, len(ids), KEYS_AT_ONCE):
             yield and_(job.c.source == source, job.c.job_id.in_(ids[start : start + KEYS_AT_ONCE]))
-
-
-def _has_ended(row: Row[Any]) -> bool:
-    state = row.state if row.described_seq == row.seq else row.status
-    return state in TERMINAL
 
 
 def _assert(connection: Connection, numbers: Collection[int], now: datetime) -> None:

@@ -14,7 +14,6 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
-    case,
     delete,
     func,
     literal,
@@ -23,17 +22,14 @@ from sqlalchemy import (
     tuple_,
 )
 
-from watcher.domain.states import TERMINAL
 from watcher.store.database import serialise
+from watcher.store.job_state import HAS_ENDED
 from watcher.store.schema import condition_event, delivery, job, receipt, transition
 
 BATCH = 200
 """How many rows one transaction looks at, so that nobody waits long for it."""
 
-_STATE: ColumnElement[str] = case((job.c.described_seq == job.c.seq, job.c.state), else_=job.c.status)
-# Not as a list: SQLAlchemy refuses one in a statement that is executed for many rows.
-_HAS_ENDED = or_(*[literal(state.value) == _STATE for state in sorted(TERMINAL)])
-_IS_OVER = or_(_HAS_ENDED, job.c.removed_at.is_not(None))
+_IS_OVER = or_(HAS_ENDED, job.c.removed_at.is_not(None))
 
 
 class Pruning:
@@ -102,7 +98,7 @@ class Pruning:
         has_history = select(transition.c.seq).where(transition.c.job == job.c.id).exists()
         # When it ended its last transition tells, which is there until then.
         is_wanted_no_more = and_(
-            job.c.removed_at.is_(None), _HAS_ENDED, func.coalesce(job.c.asserted_at, job.c.added_at) < self._before
+            job.c.removed_at.is_(None), HAS_ENDED, func.coalesce(job.c.asserted_at, job.c.added_at) < self._before
         )
         rows = self._next(connection, (job.c.id,))
         is_old = or_(job.c.removed_at < self._before, is_wanted_no_more)

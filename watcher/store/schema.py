@@ -176,7 +176,7 @@ receipt = Table(
     metadata,
     Column("notifier", Text, primary_key=True),
     Column("subject", AnyText, primary_key=True),
-    Column("receipt", Text, nullable=False),  # what the notifier needs to update its message about the subject
+    Column("receipt", AnyText, nullable=False),  # what the notifier needs to update its message about the subject
     Column("updated_at", UtcTime, nullable=False),
 )
 

@@ -198,10 +198,6 @@ class SqlStore:
         """Return up to `limit` deliveries, the newest first: in these states, to this notifier, before this id."""
         return await self._look_up(deliveries.list_deliveries, states, notifier, limit, before)
 
-    async def delivery_counts(self) -> dict[tuple[str, DeliveryState], int]:
-        """Count deliveries by notifier and state."""
-        return await self._look_up(deliveries.count_deliveries)
-
     async def pending_deliveries(self) -> dict[str, Pending]:
         """Sum up what is owed to each notifier that is owed anything."""
         return await self._look_up(deliveries.pending)

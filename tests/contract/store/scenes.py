@@ -24,6 +24,8 @@ NOON = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 KEY = JobKey("openai", "ftjob-1")
+TABLES = ("job", "transition", "condition", "condition_event", "delivery", "receipt", "service")
+"""The tables that hold what was recorded."""
 DELIVERED, FAILED, REJECTED = Delivered(), Failed("receiver answered 503"), Rejected("receiver answered 410")
 
 
@@ -107,7 +109,7 @@ async def count_rows(store: SqlStore, table: str) -> int:
 def emptied(url: str) -> str:
     """Empty the tables of a PostgreSQL database, and return its URL."""
     with psycopg.connect(url, options="-c lock_timeout=10s") as connection:
-        connection.execute("TRUNCATE job, transition, delivery RESTART IDENTITY")
+        connection.execute(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY")
     return url
 
 

@@ -73,7 +73,7 @@ async def live(store: SqlStore) -> None:
     await settle(store, [delivery], DELIVERED)
     assert await store.history(KEY) == [change.transition]
     assert await store.jobs() == [change.job]
-    assert await store.delivery_counts() == {("pager", DeliveryState.DELIVERED): 1}
+    assert [(each.notifier, each.state) for each in await store.deliveries()] == [("pager", DeliveryState.DELIVERED)]
 
 
 @pytest.mark.parametrize(("name", "value"), ON_DATABASE.items(), ids=ON_DATABASE)
