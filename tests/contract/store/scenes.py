@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import text
 
 from tests.doubles import planned
 from watcher.domain.deliveries import Delivered, Delivery, Failed, Outcome, Rejected, after_attempt
@@ -87,23 +86,6 @@ async def claim(store: SqlStore, now: datetime = NOON + MINUTE, **capacity: int)
 async def settle(store: SqlStore, deliveries: Iterable[Delivery], outcome: Outcome, now: datetime = NOON) -> None:
     """Write what the attempts came to."""
     await store.settle([after_attempt(delivery, outcome, now, 0.0) for delivery in deliveries])
-
-
-async def statement(store: SqlStore, sql: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-    """Run a statement on the store's own connection, and return the rows as the database gives them."""
-
-    def run() -> list[tuple[Any, ...]]:
-        with store._database.writing() as connection:
-            result = connection.execute(text(sql), values or {})
-            return [tuple(row) for row in result] if result.returns_rows else []
-
-    return await store._thread.run(run)
-
-
-async def count_rows(store: SqlStore, table: str) -> int:
-    """Count the rows of a table."""
-    ((count,),) = await statement(store, f"SELECT count(*) FROM {table}")
-    return int(count)
 
 
 def emptied(url: str) -> str:

@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 from sqlalchemy import Connection
 
 from tests.contract.store.model import Model, Owed, name
+from tests.contract.store.open_store import OpenStore
 from tests.contract.store.scenes import DELIVERED, FAILED, MINUTE, NOON, REJECTED, SECOND, emptied, key, move
 from watcher.domain.deliveries import Delivery, Outcome, after_attempt
 from watcher.domain.jobs import Job, JobKey, JobSpec
@@ -33,7 +34,7 @@ from watcher.domain.transitions import Transition
 from watcher.engine.ports import ClaimRequest, LongestWaits
 from watcher.store.deliveries import list_deliveries
 from watcher.store.jobs import history, list_jobs
-from watcher.store.sql import Selection, SqlStore
+from watcher.store.sql import Selection
 
 JOBS = tuple(map(key, range(3)))
 NOTIFIERS = ("pager", "chat")
@@ -74,7 +75,7 @@ acts = st.one_of(*often, *often, seldom)
 class Watcher:
     """A process: its connection, what it believes of the jobs, and the deliveries that it has in hand."""
 
-    store: SqlStore
+    store: OpenStore
     jobs: dict[JobKey, Job] = field(default_factory=dict)
     hand: list[Delivery] = field(default_factory=list)
 
@@ -87,7 +88,7 @@ class TwoWatchers(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.now = NOON
         self.model = Model()
-        self.watchers = [Watcher(SqlStore(url)) for _ in range(2)]
+        self.watchers = [Watcher(OpenStore(url)) for _ in range(2)]
         for watcher in self.watchers:
             self.run(watcher.store.__aenter__())
 
@@ -251,7 +252,7 @@ class TwoWatchers(RuleBasedStateMachine):
             histories = {job.key: history(connection, job.key) for job in found}
             return found, histories, list_deliveries(connection, None, None, 10_000)
 
-        found, histories, recipients = self.run(self.watchers[1].store._read(read))
+        found, histories, recipients = self.run(self.watchers[1].store.read(read))
         assert len({name(delivery) for delivery in recipients}) == len(recipients)
         return (
             {job.key: job for job in found},

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.contract.store.open_store import OpenStore
 from tests.contract.store.scenes import (
     DELIVERED,
     KEY,
@@ -16,12 +17,10 @@ from tests.contract.store.scenes import (
     SECOND,
     TABLES,
     claim,
-    count_rows,
     key,
     keys,
     move,
     settle,
-    statement,
     watch,
 )
 from tests.doubles import planned
@@ -29,7 +28,6 @@ from watcher.domain.conditions import FRESH, Condition
 from watcher.domain.deliveries import DeliveryState
 from watcher.domain.notifications import Planned
 from watcher.engine.ports import Finding
-from watcher.store.sql import SqlStore
 
 SUBJECT = "source/openai/reach"
 NAME = "support\0bot \ud800 \\u0041 \u202e ü"
@@ -51,14 +49,14 @@ def found(condition: Condition = UNREACHABLE, seconds: float = 0, *notifiers: st
     return Finding(condition, NOON + timedelta(seconds=seconds), planned(*notifiers))
 
 
-async def test_what_was_never_found_is_not_recorded(store: SqlStore) -> None:
+async def test_what_was_never_found_is_not_recorded(store: OpenStore) -> None:
     assert await store.conditions([SUBJECT]) == {}
     assert await store.record_findings([], "w1") == []
     assert await store.record_findings([found(RECOVERED)], "w1") == []
-    assert [await count_rows(store, table) for table in TABLES] == [0] * len(TABLES)
+    assert [await store.count_rows(table) for table in TABLES] == [0] * len(TABLES)
 
 
-async def test_a_condition_is_raised_once_and_cleared_once(store: SqlStore) -> None:
+async def test_a_condition_is_raised_once_and_cleared_once(store: OpenStore) -> None:
     told = [
         event.condition.state
         for seconds, condition in enumerate([UNREACHABLE, UNREACHABLE, RECOVERED, RECOVERED, UNREACHABLE])
@@ -69,14 +67,14 @@ async def test_a_condition_is_raised_once_and_cleared_once(store: SqlStore) -> N
     assert (await store.conditions([SUBJECT]))[SUBJECT].state == "unreachable"
 
 
-async def test_changes_within_a_second_have_ids_of_their_own(store: SqlStore) -> None:
+async def test_changes_within_a_second_have_ids_of_their_own(store: OpenStore) -> None:
     [raised, cleared] = await store.record_findings([found(UNREACHABLE), found(RECOVERED)], "w1")
     assert cleared.seq == raised.seq + 1
     assert cleared.id != raised.id
     assert (await store.conditions([SUBJECT]))[SUBJECT].seq == cleared.seq
 
 
-async def test_an_event_is_delivered_as_it_was_found_whatever_text_it_holds(store: SqlStore) -> None:
+async def test_an_event_is_delivered_as_it_was_found_whatever_text_it_holds(store: OpenStore) -> None:
     [raised] = await store.record_findings([found(UNREACHABLE, 0, "pager")], "w1")
     [delivery] = await claim(store)
     assert delivery.event == raised
@@ -86,7 +84,7 @@ async def test_an_event_is_delivered_as_it_was_found_whatever_text_it_holds(stor
     assert (listed.event, listed.state) == (raised, DeliveryState.DELIVERED)
 
 
-async def test_the_events_of_a_condition_reach_a_notifier_in_order(store: SqlStore) -> None:
+async def test_the_events_of_a_condition_reach_a_notifier_in_order(store: OpenStore) -> None:
     await store.record_findings([found(UNREACHABLE, 0, "pager"), found(RECOVERED, 1, "pager")], "w1")
     other = replace(UNREACHABLE, subject="source/azure/reach")
     await store.record_findings([found(other, 2, "pager")], "w1")
@@ -99,7 +97,7 @@ async def test_the_events_of_a_condition_reach_a_notifier_in_order(store: SqlSto
     assert [each.event.type for each in await claim(store)] == ["watcher.source.recovered"]
 
 
-async def test_a_muted_event_is_recorded_and_never_due_and_a_held_one_is_due_later(store: SqlStore) -> None:
+async def test_a_muted_event_is_recorded_and_never_due_and_a_held_one_is_due_later(store: OpenStore) -> None:
     recipients = (
         Planned("pager", DeliveryState.MUTED, reason="silence night"),
         Planned("chat", hold_until=NOON + 10 * MINUTE, reason="held back"),
@@ -114,7 +112,7 @@ async def test_a_muted_event_is_recorded_and_never_due_and_a_held_one_is_due_lat
     }
 
 
-async def test_what_one_watcher_finds_failing_waits_while_another_has_just_found_it_well(store: SqlStore) -> None:
+async def test_what_one_watcher_finds_failing_waits_while_another_has_just_found_it_well(store: OpenStore) -> None:
     await store.note_good([SUBJECT], "w2", NOON)
     await store.note_good([SUBJECT, "notifier/chat"], "w2", NOON + SECOND)
     known = await store.conditions([SUBJECT, "notifier/chat"])
@@ -126,23 +124,23 @@ async def test_what_one_watcher_finds_failing_waits_while_another_has_just_found
     assert (await store.conditions([SUBJECT]))[SUBJECT].state == "unreachable"
 
 
-async def test_two_watchers_that_find_the_same_at_once_tell_it_once(store: SqlStore, url: str) -> None:
-    async with SqlStore(url) as other:
+async def test_two_watchers_that_find_the_same_at_once_tell_it_once(store: OpenStore, url: str) -> None:
+    async with OpenStore(url) as other:
         for seconds, condition in enumerate([UNREACHABLE, RECOVERED] * 5):
             findings = [found(condition, seconds, "pager")]
             events = await asyncio.gather(store.record_findings(findings, "w1"), other.record_findings(findings, "w2"))
             assert sorted(map(len, events)) == [0, 1]
-    assert await count_rows(store, "condition_event") == await count_rows(store, "delivery") == 10
+    assert await store.count_rows("condition_event") == await store.count_rows("delivery") == 10
 
 
-async def test_a_restart_does_not_tell_it_again(store: SqlStore, url: str) -> None:
+async def test_a_restart_does_not_tell_it_again(store: OpenStore, url: str) -> None:
     await store.record_findings([found()], "w1")
-    async with SqlStore(url) as reopened:
+    async with OpenStore(url) as reopened:
         assert await reopened.record_findings([found(UNREACHABLE, 3600)], "w3") == []
         assert len(await reopened.record_findings([found(RECOVERED, 3601)], "w3")) == 1
 
 
-async def test_a_condition_that_a_poll_found_is_recorded_with_the_poll_or_not_at_all(store: SqlStore) -> None:
+async def test_a_condition_that_a_poll_found_is_recorded_with_the_poll_or_not_at_all(store: OpenStore) -> None:
     (job,) = await watch(store, KEY)
     missing = replace(UNREACHABLE, subject=f"job/{KEY}/missing", state="missing", type="watcher.job.missing")
     change = replace(move(job, "running"), conditions=(found(missing, 0, "pager"),))
@@ -164,13 +162,13 @@ async def test_a_condition_that_a_poll_found_is_recorded_with_the_poll_or_not_at
 )
 @pytest.mark.parametrize("is_described", [True, False], ids=["of this program", "of a program of before"])
 async def test_jobs_that_linger_are_found_by_status_or_state_whichever_program_moved_them(
-    store: SqlStore, word: str, expected: object, is_described: bool
+    store: OpenStore, word: str, expected: object, is_described: bool
 ) -> None:
     jobs = await watch(store, *(key(number) for number in range(1, 6)))
     statuses = ["running", "running", "validating_files", "succeeded", "resuming"]
     await store.record([move(job, status) for job, status in zip(jobs, statuses, strict=True)])
     if not is_described:
-        await statement(store, "UPDATE job SET state = NULL, described_seq = NULL")
+        await store.statement("UPDATE job SET state = NULL, described_seq = NULL")
     assert await store.lingering({word: MINUTE}, NOON + MINUTE - SECOND) == []
     assert keys(await store.lingering({word: MINUTE}, NOON + MINUTE)) == expected
     assert await store.lingering({}, NOON + MINUTE) == []

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.contract.store.scenes import DELIVERED, FAILED, KEY, MINUTE, NOON, claim, count_rows, key, owe, settle
+from tests.contract.store.open_store import OpenStore
+from tests.contract.store.scenes import DELIVERED, FAILED, KEY, MINUTE, NOON, claim, key, owe, settle
 from watcher.domain.deliveries import Delivered
-from watcher.store.sql import SqlStore
 
 
-async def _receipts(store: SqlStore, **capacity: int) -> dict[tuple[str, str], str | None]:
+async def _receipts(store: OpenStore, **capacity: int) -> dict[tuple[str, str], str | None]:
     """Claim what is due, and return the receipt that comes with it, by notifier and job."""
     claimed = await claim(store, NOON + MINUTE, **capacity)
     await settle(store, claimed, DELIVERED)
     return {(each.notifier, each.event.subject): each.previous_receipt for each in claimed}
 
 
-async def test_the_first_message_about_a_subject_has_no_receipt(store: SqlStore) -> None:
+async def test_the_first_message_about_a_subject_has_no_receipt(store: OpenStore) -> None:
     await owe(store, ["running"])
     assert await _receipts(store) == {("pager", str(KEY)): None}
-    assert await count_rows(store, "receipt") == 0
+    assert await store.count_rows("receipt") == 0
 
 
-async def test_a_receipt_is_kept_by_notifier_and_subject(store: SqlStore) -> None:
+async def test_a_receipt_is_kept_by_notifier_and_subject(store: OpenStore) -> None:
     await owe(store, ["queued", "running"], "pager", "chat")
     await owe(store, ["queued", "running"], "pager", "chat", job=key(2))
     for each in await claim(store, pager=2, chat=2):
@@ -34,7 +34,7 @@ async def test_a_receipt_is_kept_by_notifier_and_subject(store: SqlStore) -> Non
     }
 
 
-async def test_a_newer_receipt_replaces_an_older_one_and_without_one_it_stays(store: SqlStore) -> None:
+async def test_a_newer_receipt_replaces_an_older_one_and_without_one_it_stays(store: OpenStore) -> None:
     await owe(store, ["validating_files", "queued", "running", "succeeded"])
     seen = []
     for outcome in (Delivered(receipt="1"), Delivered(receipt="2\0"), DELIVERED, DELIVERED):
@@ -42,23 +42,23 @@ async def test_a_newer_receipt_replaces_an_older_one_and_without_one_it_stays(st
         seen += [each.previous_receipt for each in claimed]
         await settle(store, claimed, outcome)
     assert seen == [None, "1", "2\0", "2\0"]
-    assert await count_rows(store, "receipt") == 1
+    assert await store.count_rows("receipt") == 1
 
 
-async def test_a_retry_gets_the_receipt_as_well(store: SqlStore) -> None:
+async def test_a_retry_gets_the_receipt_as_well(store: OpenStore) -> None:
     await owe(store, ["queued", "running"])
     await settle(store, await claim(store), Delivered(receipt="1"))
     await settle(store, await claim(store), FAILED)
     assert [each.previous_receipt for each in await claim(store, NOON + 60 * MINUTE)] == ["1"]
 
 
-async def test_a_receipt_outlives_a_restart_and_is_pruned_when_it_is_old(store: SqlStore, url: str) -> None:
+async def test_a_receipt_outlives_a_restart_and_is_pruned_when_it_is_old(store: OpenStore, url: str) -> None:
     await owe(store, ["queued", "running"])
     await settle(store, await claim(store), Delivered(receipt="1"))
-    async with SqlStore(url) as reopened:
+    async with OpenStore(url) as reopened:
         [delivery] = await claim(reopened)
         assert delivery.previous_receipt == "1"
     await store.prune(NOON - timedelta(days=1))
-    assert await count_rows(store, "receipt") == 1
+    assert await store.count_rows("receipt") == 1
     await store.prune(NOON + timedelta(days=1))
-    assert await count_rows(store, "receipt") == 0
+    assert await store.count_rows("receipt") == 0
