@@ -26,7 +26,7 @@ STATUSES = ("validating_files", "queued", "running", "succeeded")
 NOTIFIERS = ("pager", "chat", "archive")
 RETENTION_DAYS = 90
 SHOWN = (30, 90, 120, 180, 365)
-AT_ONCE = 500
+CONCURRENCY = 500
 DAY = timedelta(days=1)
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -83,7 +83,7 @@ def _change(job: Job, status: str, now: datetime) -> Change:
 
 
 async def _deliver(store: SqlStore, now: datetime) -> None:
-    room = dict.fromkeys(NOTIFIERS, AT_ONCE)
+    room = dict.fromkeys(NOTIFIERS, CONCURRENCY)
     while claimed := await store.claim(room, now, now + timedelta(minutes=1)):
         await store.settle([after_attempt(delivery, Delivered(), now, 0) for delivery in claimed])
 

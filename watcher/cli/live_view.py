@@ -78,8 +78,8 @@ class LiveView:
 
 def _fitted(title: str, standing: str, width: int) -> str:
     """Put both on a line; where there is no room for all, the beginning of the standing counts more than the title."""
-    room = max(width - width_of(standing) - 2, min(width_of(title), _SHORTEST_TITLE))
-    return cut(f"{cut(title, room)}: {standing}", width)
+    columns = max(width - width_of(standing) - 2, min(width_of(title), _SHORTEST_TITLE))
+    return cut(f"{cut(title, columns)}: {standing}", width)
 
 
 def _can_show(text: str) -> bool:

@@ -84,7 +84,7 @@ class _Table:
         heading = {column.name: column.heading for column in columns}
         lines = []
         for row in (heading, *self._rows):
-            cells = (padded(cut(row[name], room), room) for name, room in widths.items())
+            cells = (padded(cut(row[name], columns), columns) for name, columns in widths.items())
             line = _GAP.join(cells).rstrip()
             lines.append(_bold(line) if row is heading else line)
         return "\n".join(lines) + "\n"

@@ -161,12 +161,12 @@ def _escape(text: str, limit: int) -> str:
     Characters count as UTF-16 counts them, the most that any receiver makes of them.
     """
     pieces: list[str] = []
-    room = limit - 1  # for the …
+    left = limit - 1  # for the …
     safe = printable(text[: limit + 1])
     for character in safe:
         piece = _ENTITIES.get(character, character)
-        room -= _length(piece)
-        if room < 0:
+        left -= _length(piece)
+        if left < 0:
             return "".join(pieces) + "…"
         pieces.append(piece)
     return "".join(pieces)

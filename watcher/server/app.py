@@ -29,7 +29,7 @@ from watcher.server.problems import Problem, of_routing, problem_response
 
 _CHANGES = frozenset({"POST", "DELETE"})
 
-ANSWERS_AT_ONCE = 4
+CONCURRENT_ANSWERS = 4
 """Requests that are worked on at once, besides the probes: the store has one thread, and polling needs it too."""
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -48,7 +48,7 @@ class Access:
 def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Access) -> Starlette:
     """Make the application."""
     probes, jobs, deliveries = Probes(context), Jobs(context), Deliveries(context)
-    has_token, turns = access.token is not None, asyncio.Semaphore(ANSWERS_AT_ONCE)
+    has_token, turns = access.token is not None, asyncio.Semaphore(CONCURRENT_ANSWERS)
 
     async def metrics(_request: Request) -> Response:
         return Response(await telemetry.exposition(context), headers={"content-type": CONTENT_TYPE})

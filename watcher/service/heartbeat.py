@@ -9,7 +9,7 @@ from typing import Self
 from watcher.errors import ConfigurationError
 from watcher.http import Bounds, HttpClient, HttpError
 
-_BOUNDS = Bounds(timeout=timedelta(seconds=10), at_once=1, size_limit=64 * 1024)
+_BOUNDS = Bounds(timeout=timedelta(seconds=10), concurrency=1, size_limit=64 * 1024)
 
 
 class Heartbeat:

@@ -60,11 +60,11 @@ _DUE = (
     .order_by(delivery.c.next_at, delivery.c.id)
     .limit(bindparam("capacity"))
 )
-# A CTE that locks rows runs once. A plain subquery might run again for each row, and take more than was asked for.
-_TAKEN = _DUE.with_for_update(skip_locked=True, of=delivery).cte("taken")
+# A CTE that locks rows runs once. A plain subquery might run again for each row, and claim more than was asked for.
+_CLAIMABLE = _DUE.with_for_update(skip_locked=True, of=delivery).cte("claimable")
 _CLAIM = (
     update(delivery)
-    .where(delivery.c.id.in_(select(_TAKEN.c.id)))
+    .where(delivery.c.id.in_(select(_CLAIMABLE.c.id)))
     .values(claimed_until=bindparam("until"))
     .returning(delivery.c.id)
 )
@@ -108,9 +108,9 @@ def pending(connection: Connection) -> dict[str, Pending]:
 def find_due_deliveries(connection: Connection, capacity: Mapping[str, int], now: datetime) -> dict[str, int]:
     """Count the due deliveries of each notifier that has any, up to its capacity."""
     found = {
-        notifier: len(connection.scalars(_DUE, {"to_notifier": notifier, "now": now, "capacity": room}).all())
-        for notifier, room in capacity.items()
-        if room > 0
+        notifier: len(connection.scalars(_DUE, {"to_notifier": notifier, "now": now, "capacity": limit}).all())
+        for notifier, limit in capacity.items()
+        if limit > 0
     }
     return {notifier: count for notifier, count in found.items() if count}
 

@@ -28,7 +28,7 @@ from watcher.store.job_state import HAS_ENDED, is_in
 from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of
 from watcher.store.schema import job, transition
 
-KEYS_AT_ONCE = 500
+KEYS_PER_STATEMENT = 500
 """How many keys one statement looks up; databases limit the parameters of a statement."""
 
 
@@ -165,15 +165,15 @@ def _have_keys(keys: Collection[JobKey]) -> Iterator[ColumnElement[bool]]:
     for key in keys:
         by_source.setdefault(key.source, []).append(key.id)
     for source, ids in by_source.items():
-        for start in range(0, len(ids), KEYS_AT_ONCE):
-            yield and_(job.c.source == source, job.c.job_id.in_(ids[start : start + KEYS_AT_ONCE]))
+        for start in range(0, len(ids), KEYS_PER_STATEMENT):
+            yield and_(job.c.source == source, job.c.job_id.in_(ids[start : start + KEYS_PER_STATEMENT]))
 
 
 def _assert(connection: Connection, numbers: Collection[int], now: datetime) -> None:
     """Note that these are wanted, so that they are not pruned."""
     ordered = sorted(numbers)
-    for start in range(0, len(ordered), KEYS_AT_ONCE):
-        chosen = ordered[start : start + KEYS_AT_ONCE]
+    for start in range(0, len(ordered), KEYS_PER_STATEMENT):
+        chosen = ordered[start : start + KEYS_PER_STATEMENT]
         connection.execute(update(job).where(job.c.id.in_(chosen)).values(asserted_at=now))
 
 

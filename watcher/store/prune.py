@@ -118,8 +118,8 @@ class Pruning:
                 is_next = and_(order[0] == first, tuple_(*order[1:]) > tuple_(*rest))
                 rows += connection.execute(statement.where(is_next).limit(self._batch))
             statement = statement.where(order[0] > first)
-        if room := self._batch - len(rows):
-            rows += connection.execute(statement.limit(room))
+        if missing := self._batch - len(rows):
+            rows += connection.execute(statement.limit(missing))
         self._passed = tuple(rows[-1]) if len(rows) == self._batch else None
         if self._passed is None:
             del self._steps[0]

@@ -87,9 +87,9 @@ class SqlStore:
             await thread.run(database.close)
             thread.close()
 
-    async def claim_due(self, takes: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
+    async def claim_due(self, requests: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
         """See `JobStore`. Writes nothing when nothing is due."""
-        due = await self._read(find_due, takes, now)
+        due = await self._read(find_due, requests, now)
         return await self._write(claim_due, due) if due else ()
 
     async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:

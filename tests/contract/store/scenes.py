@@ -62,11 +62,11 @@ def move(job: Job, status: str, at: datetime = NOON, recipients: Sequence[str] =
     return Change(job.seq, now, transition, planned(*recipients))
 
 
-async def take(
-    store: SqlStore, room: int = 10, source: str = "openai", now: datetime = NOON, **how: Any
+async def claim_jobs(
+    store: SqlStore, limit: int = 10, source: str = "openai", now: datetime = NOON, **how: Any
 ) -> Sequence[Job]:
     """Take due jobs of a source; they are due again a minute later."""
-    return await store.claim_due({source: ClaimRequest(room, now + MINUTE, **how)}, now)
+    return await store.claim_due({source: ClaimRequest(limit, now + MINUTE, **how)}, now)
 
 
 async def owe(store: SqlStore, statuses: Sequence[str] = ("running",), *notifiers: str, job: JobKey = KEY) -> None:

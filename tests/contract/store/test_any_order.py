@@ -73,11 +73,11 @@ acts = st.one_of(*often, *often, seldom)
 
 @dataclass
 class Watcher:
-    """A process: its connection, what it believes of the jobs, and the deliveries that it has in hand."""
+    """A process: its connection, what it believes of the jobs, and the deliveries that it has in flight."""
 
     store: OpenStore
     jobs: dict[JobKey, Job] = field(default_factory=dict)
-    hand: list[Delivery] = field(default_factory=list)
+    in_flight: list[Delivery] = field(default_factory=list)
 
 
 class TwoWatchers(RuleBasedStateMachine):
@@ -126,16 +126,16 @@ class TwoWatchers(RuleBasedStateMachine):
             self.model.removed.add(job)
             self.model.jobs[job] = replace(self.model.jobs[job], due_at=None)
 
-    def claim_due(self, which: int, room: int, ahead: timedelta, is_choosy: bool) -> None:
+    def claim_due(self, which: int, limit: int, ahead: timedelta, is_choosy: bool) -> None:
         """A watcher takes due jobs; nobody else can take them then."""
         urgency = (lambda job: float(job.key.id[-1])) if is_choosy else None
-        take = ClaimRequest(room, self.now + MINUTE, ahead, urgency)
+        take = ClaimRequest(limit, self.now + MINUTE, ahead, urgency)
         taken = self.run(self.watchers[which].store.claim_due({"openai": take}, self.now))
         due = {key for key, job in self.model.jobs.items() if job.due_at and job.due_at <= self.now + ahead}
         if not any(job.due_at and job.due_at <= self.now for job in self.model.jobs.values()):
             due = set()
         assert {job.key for job in taken} <= due
-        assert len(taken) == min(room, len(due))
+        assert len(taken) == min(limit, len(due))
         for job in taken:
             assert job == replace(self.model.jobs[job.key], due_at=self.now + MINUTE)
             self.model.jobs[job.key] = self.watchers[which].jobs[job.key] = job
@@ -167,31 +167,31 @@ class TwoWatchers(RuleBasedStateMachine):
             if not has_moved_on:
                 self.model.accept(change)
 
-    def claim(self, which: int, room: int) -> None:
-        """A watcher takes deliveries in hand: due ones, the first of their line, and none that is in another hand."""
-        capacity = dict.fromkeys(NOTIFIERS, room)
+    def claim(self, which: int, limit: int) -> None:
+        """A watcher claims deliveries: due ones, the first of their subject, and none that is in flight elsewhere."""
+        capacity = dict.fromkeys(NOTIFIERS, limit)
         claimed = self.run(self.watchers[which].store.claim(capacity, self.now, self.now + CLAIM))
         due = {recipients for recipients in self.model.deliveries if self.model.is_due(recipients, self.now)}
         assert {name(delivery) for delivery in claimed} <= due
-        assert len(claimed) == sum(min(room, sum(recipients[2] == to for recipients in due)) for to in NOTIFIERS)
+        assert len(claimed) == sum(min(limit, sum(recipients[2] == to for recipients in due)) for to in NOTIFIERS)
         for delivery in claimed:
             recipients = self.model.deliveries[name(delivery)]
             self.model.deliveries[name(delivery)] = replace(recipients, claimed_until=self.now + CLAIM)
-        self.watchers[which].hand += claimed
+        self.watchers[which].in_flight += claimed
 
     def settle(self, which: int, results: list[Outcome]) -> None:
         """A watcher writes what its attempts came to, even if its claims have expired meanwhile."""
-        hand = self.watchers[which].hand
-        settlements = [after_attempt(hand.pop(0), outcome, self.now, 0) for outcome in results if hand]
+        in_flight = self.watchers[which].in_flight
+        settlements = [after_attempt(in_flight.pop(0), outcome, self.now, 0) for outcome in results if in_flight]
         for settlement in settlements:
             if name(settlement.delivery) in self.model.deliveries:
                 self.model.settle(settlement)
         self.run(self.watchers[which].store.settle(settlements))
 
     def crash(self, which: int) -> None:
-        """A watcher forgets all that it knew and had in hand."""
+        """A watcher forgets all that it knew and had in flight."""
         self.watchers[which].jobs.clear()
-        self.watchers[which].hand.clear()
+        self.watchers[which].in_flight.clear()
 
     def wait(self, _: int, step: timedelta) -> None:
         """Time passes: jobs fall due, claims expire."""

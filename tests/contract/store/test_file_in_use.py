@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event
 
 from tests.contract.store.open_store import OpenStore
-from tests.contract.store.scenes import NOON, SECOND, key, move, owe, take, the_job, watch
+from tests.contract.store.scenes import NOON, SECOND, claim_jobs, key, move, owe, the_job, watch
 from watcher.errors import StoreUnavailableError
 from watcher.store.waits import Waits
 
@@ -35,7 +35,7 @@ async def test_a_file_that_was_deleted_is_noticed_at_once_and_not_made_anew(
     with pytest.raises(StoreUnavailableError, match=f"{sqlite_path} was deleted while it was in use: put it back"):
         await open_store.record([move(job, "succeeded", NOON + SECOND)])
     with pytest.raises(StoreUnavailableError, match="was deleted"):
-        await take(open_store)
+        await claim_jobs(open_store)
     assert list(sqlite_path.parent.iterdir()) == []
 
 
@@ -68,7 +68,7 @@ async def test_a_directory_that_became_unreachable_is_named(sqlite_path: Path, o
     sqlite_path.parent.rename(sqlite_path.parent.with_name("elsewhere"))
     sqlite_path.parent.touch()
     with pytest.raises(StoreUnavailableError, match="cannot be reached: Not a directory"):
-        await take(open_store)
+        await claim_jobs(open_store)
 
 
 async def test_what_went_into_a_file_that_was_deleted_meanwhile_counts_as_not_written(

@@ -21,12 +21,12 @@ from tests.contract.store.scenes import (
     NOON,
     SECOND,
     claim,
+    claim_jobs,
     key,
     keys,
     move,
     owe,
     settle,
-    take,
     the_job,
     watch,
 )
@@ -73,7 +73,7 @@ async def test_more_jobs_than_a_statement_takes_parameters(store: OpenStore) -> 
     specs = [JobSpec(key(number)) for number in range(1_201)]
     assert await store.upsert_jobs(specs, NOON) == UpsertResult(1_201, 0, 0)
     assert await store.upsert_jobs(specs, NOON) == UpsertResult(0, 0, 0)
-    assert len(await take(store, 5_000)) == 1_201
+    assert len(await claim_jobs(store, 5_000)) == 1_201
 
 
 async def test_jobs_are_listed_by_source_and_id(store: OpenStore) -> None:
@@ -104,7 +104,7 @@ async def test_a_removed_job_is_watched_no_more_but_not_forgotten(store: OpenSto
     assert await store.remove_job(KEY, NOON)
     assert await store.jobs() == []
     assert await store.jobs(include_removed=True) == await store.find_jobs(KEY.id) == [replace(seen, due_at=None)]
-    assert await take(store, now=NOON + 2 * MINUTE) == ()
+    assert await claim_jobs(store, now=NOON + 2 * MINUTE) == ()
     assert len(await store.history(KEY)) == 1
 
 
@@ -132,11 +132,11 @@ async def test_a_job_that_has_ended_is_polled_only_when_somebody_asks(
     if is_removed:
         await store.remove_job(KEY, NOON)
     await store.upsert_jobs([JobSpec(KEY)], NOON, ask_again=ask_again)
-    taken = await take(store)
+    taken = await claim_jobs(store)
     assert keys(taken) == ([KEY] if ask_again else [])
     # It answers as it did before, and so is polled no more.
     await store.record([Change(job.seq, replace(job, due_at=None)) for job in taken])
-    assert await take(store, now=NOON + 5 * MINUTE) == ()
+    assert await claim_jobs(store, now=NOON + 5 * MINUTE) == ()
 
 
 async def test_asking_again_leaves_a_job_that_goes_on_to_its_cadence(store: OpenStore) -> None:
@@ -186,14 +186,14 @@ async def test_no_round_of_work_reads_a_whole_table(sqlite_path: Path) -> None:
 
         await store.read(note, done.append)
         await owe(store, ["queued"])
-        await take(store)
+        await claim_jobs(store)
         await settle(store, await claim(store), DELIVERED)
         await store.read(note, None)
         work = [sql for sql in done if sql.startswith(("SELECT", "UPDATE", "WITH", "INSERT"))]
         steps = [step for sql in work for step in await store.read(plan, sql)]
     assert any("USING INDEX delivery_due" in step for step in steps)
     assert any("USING INDEX job_due" in step for step in steps)
-    assert [step for step in steps if step.startswith("SCAN") and step != "SCAN taken"] == []
+    assert [step for step in steps if step.startswith("SCAN") and step not in {"SCAN claimed", "SCAN claimable"}] == []
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,11 @@ from tests.contract.store.scenes import (
     NOON,
     SECOND,
     claim,
+    claim_jobs,
     key,
     move,
     owe,
     settle,
-    take,
     the_job,
     watch,
 )
@@ -63,7 +63,7 @@ def alter(url: str, *settings: str) -> None:
 async def live(store: OpenStore) -> None:
     """Have a job pass through everything that is stored, and read it all back."""
     await store.upsert_jobs([JobSpec(KEY, NAME, {"team": NAME})], NOON)
-    (job,) = await take(store)
+    (job,) = await claim_jobs(store)
     assert (job.name, job.due_at) == (NAME, NOON + MINUTE)
     change = move(job, "running", NOON + SECOND, ["pager"], document=f'{{"name": "{NAME}"}}')
     assert await store.record([change]) == set()
@@ -180,7 +180,7 @@ async def test_behind_pgbouncer_no_statement_needs_the_connection_of_another(poo
                 change = move(job, f"step {number}", NOON + number * SECOND, ["pager"])
                 assert await store.record([change]) == set()
                 await settle(store, await claim(store), DELIVERED)
-                (taken,) = await take(store, source=source, now=NOON + (number + 2) * MINUTE)
+                (taken,) = await claim_jobs(store, source=source, now=NOON + (number + 2) * MINUTE)
                 assert taken.status == f"step {number}"
                 job = change.job
             assert len(await store.history(job.key)) == 15

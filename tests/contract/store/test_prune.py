@@ -17,12 +17,12 @@ from tests.contract.store.scenes import (
     REJECTED,
     SECOND,
     claim,
+    claim_jobs,
     key,
     keys,
     move,
     owe,
     settle,
-    take,
     the_job,
     watch,
 )
@@ -56,7 +56,7 @@ async def test_a_job_that_ended_stays_as_it_is_while_somebody_lists_it(store: Op
         assert await store.upsert_jobs([JobSpec(KEY)], now) == UpsertResult(0, 0, 0)
         assert await store.prune(now - timedelta(days=29)) == (2 if month == 1 else 0)
         assert await store.jobs() == before
-        assert await take(store, now=now) == ()
+        assert await claim_jobs(store, now=now) == ()
     assert await store.prune(now + timedelta(microseconds=1)) == 1
     assert await store.jobs() == []
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import event
 
 from tests.contract.store.open_store import OpenStore
-from tests.contract.store.scenes import DELIVERED, NOON, SECOND, claim, key, move, settle, take, watch
+from tests.contract.store.scenes import DELIVERED, NOON, SECOND, claim, claim_jobs, key, move, settle, watch
 
 
 async def test_a_reading_that_takes_long_holds_up_nothing(store: OpenStore) -> None:
@@ -24,7 +24,7 @@ async def test_a_reading_that_takes_long_holds_up_nothing(store: OpenStore) -> N
     reading = asyncio.create_task(store.jobs())
     await asyncio.to_thread(begun.wait, 20)
     try:
-        assert len(await take(store)) == 1
+        assert len(await claim_jobs(store)) == 1
         assert await store.record([move(job, "running", NOON + SECOND, ["pager"])]) == set()
         await settle(store, await claim(store), DELIVERED)
         assert not reading.done()

@@ -19,11 +19,11 @@ from tests.contract.store.scenes import (
     NOON,
     SECOND,
     claim,
+    claim_jobs,
     key,
     keys,
     move,
     settle,
-    take,
     the_job,
     watch,
 )
@@ -92,7 +92,7 @@ async def test_all_that_a_program_of_before_has_recorded_is_there_after_the_migr
             (1, DeliveryState.DELIVERED),
         ]
         await settle(store, await claim(store, NOON), DELIVERED)
-        assert keys(await take(store)) == [key(3)]
+        assert keys(await claim_jobs(store)) == [key(3)]
         assert not await store.record([move(jobs["ftjob-1"], "succeeded", NOON + MINUTE, ["pager"])])
         assert [each.id for each in await claim(store)] == [4]
 
@@ -103,7 +103,7 @@ async def test_two_programs_side_by_side_move_and_tell_of_the_same_jobs(new_url:
         older.does("add", source="openai", id="ftjob-1")
         await store.upsert_jobs([JobSpec(key(2))], NOON)
         assert older.takes() == ["ftjob-1", "ftjob-2"]
-        assert await take(store) == ()
+        assert await claim_jobs(store) == ()
         older.moves("ftjob-1", "queued", seen=0)
         assert not await store.record([move(await the_job(store, key(2)), "queued", NOON, ["pager"])])
 
@@ -240,7 +240,7 @@ async def test_both_work_on_what_a_newer_program_brings(new_url: str) -> None:
             id="ftjob-2",
             now=NOON,
         )
-        assert [job.key for job in await take(store)] == [key(1), key(2)]
+        assert [job.key for job in await claim_jobs(store)] == [key(1), key(2)]
         changes = [move(job, "running", NOON, ["pager"]) for job in await store.jobs()]
         assert not await store.record(changes)
         run(new_url, "UPDATE transition SET reason = 'foreseen', colour = 'red' WHERE seq > 0")

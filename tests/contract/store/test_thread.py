@@ -119,6 +119,6 @@ async def test_a_failure_that_came_at_once_makes_nobody_give_up(database: Databa
         await worker.run(database.use, INSTANT)
     working = asyncio.create_task(worker.run(database.use))
     await until(lambda: database.begun == 2)
-    asking = asyncio.create_task(worker.ask(lambda: "more rows"))
+    request = asyncio.create_task(worker.ask(lambda: "more rows"))
     database.answer()
-    assert [await working, await asking] == ["rows", "more rows"]
+    assert [await working, await request] == ["rows", "more rows"]

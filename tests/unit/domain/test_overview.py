@@ -29,7 +29,7 @@ from watcher.domain.transitions import Reason, Transition, detect, moved
 
 NOW = START + timedelta(minutes=10)
 INTERVAL = timedelta(seconds=30)
-RHYTHM = PollingPolicy(INTERVAL, timedelta(minutes=5))
+POLICY = PollingPolicy(INTERVAL, timedelta(minutes=5))
 
 
 def test_a_job_is_shown_as_it_stands() -> None:
@@ -130,7 +130,7 @@ def test_durations_whose_beginning_is_not_known_say_so() -> None:
     ],
 )
 def test_the_next_poll_has_its_reason(job: Job, words: str) -> None:
-    assert words in explain_next_poll(job, RHYTHM, NOW)
+    assert words in explain_next_poll(job, POLICY, NOW)
 
 
 def test_who_would_hear_of_what_and_why_not() -> None:

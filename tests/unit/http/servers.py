@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from watcher.http import Bounds
 
-QUICK = Bounds(timedelta(seconds=0.3), at_once=4, size_limit=1000)
-PATIENT = Bounds(timedelta(seconds=5), at_once=4, size_limit=100_000)
+SHORT_TIMEOUT = Bounds(timedelta(seconds=0.3), concurrency=4, size_limit=1000)
+LONG_TIMEOUT = Bounds(timedelta(seconds=5), concurrency=4, size_limit=100_000)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -51,8 +51,8 @@ Samples = Mapping[tuple[str, ...], float]
 """Values by name, without the prefix, and values of labels in the order of their names."""
 
 
-async def scrape(site: Site, **surroundings: object) -> Samples:
-    async with site(**surroundings) as client:
+async def scrape(site: Site, **parts: object) -> Samples:
+    async with site(**parts) as client:
         answer = await client.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"

@@ -23,7 +23,7 @@ from watcher.errors import MissingError, RejectedError, StoreUnavailableError, T
 from watcher.store.sql import SqlStore
 
 INTERVAL = timedelta(seconds=30)
-RHYTHM = PollingPolicy(INTERVAL, timedelta(minutes=5), is_adaptive=False)
+POLICY = PollingPolicy(INTERVAL, timedelta(minutes=5), is_adaptive=False)
 
 
 class World:
@@ -43,7 +43,7 @@ class World:
         self.source = source
         routes = [Route("all", first_seen=FirstSeen.ALWAYS)]
         self.poller = Poller(store, runtime(self.clock, self.log), routes=routes, wake_delivery=lambda: None)
-        self.state = source_state(source, RHYTHM, self.clock, 500, strategy=strategy, rate_limit=rate_limit)
+        self.state = source_state(source, POLICY, self.clock, 500, strategy=strategy, rate_limit=rate_limit)
         self.poller.add_source(self.state)
 
     async def __aenter__(self) -> Self:
