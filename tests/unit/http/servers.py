@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from watcher.http import Bounds
 
-SHORT_TIMEOUT = Bounds(timedelta(seconds=0.3), concurrency=4, size_limit=1000)
+SHORT_TIMEOUT = Bounds(timedelta(seconds=1), concurrency=4, size_limit=1000)
 LONG_TIMEOUT = Bounds(timedelta(seconds=5), concurrency=4, size_limit=100_000)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
