@@ -8,7 +8,7 @@ from watcher.cli.interrupts import end_at_once_on_signals
 
 
 def main() -> None:
-    """Run the command line; turn whatever ends it into words and an exit code.
+    """Run the command line; turn every way to end into a message and an exit code.
 
     Nothing is imported before the signals are in hand: a command may be interrupted while it is still being loaded.
     """

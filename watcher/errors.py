@@ -11,7 +11,7 @@ WatcherError                    everything below; its text is written for the pe
 │   ├── StoreUnavailableError   it may pass: busy, disk full, read-only, connection lost
 │   └── StoreUnusableError      it will not: newer than this program, not a watcher database, damaged
 ├── OutputFailedError           standard output cannot be written, as on a full disk
-└── OutputClosedError           whoever read our standard output is gone
+└── OutputClosedError           the reader of standard output is gone
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class StoreUnusableError(StoreError):
 
 
 class OutputClosedError(WatcherError):
-    """Whoever read our standard output is gone."""
+    """The reader of standard output is gone."""
 
 
 class OutputFailedError(WatcherError):

@@ -23,7 +23,7 @@ _NEEDLESS_ESCAPES = str.maketrans({"/": "\\/", "&": "\\u0026", "<": "\\u003c", "
 
 
 class Redactor:
-    """Hides known secrets, whole or in telling parts, in whatever spelling a text may use."""
+    """Hides known secrets, whole or in part, in any of the usual encodings."""
 
     def __init__(self, secrets: Iterable[str], *, parts: bool = True) -> None:
         """Make a mask for these secrets: URLs, values of headers, signing secrets.

@@ -148,7 +148,7 @@ def highest_sustained() -> float:
 
 
 def keeps_up(setup: Setup) -> bool:
-    """Tell whether no job is late by more than an interval."""
+    """Return whether no job is late by more than an interval."""
     with api(*_latency()) as each, watcher(setup, each.base_url):
         until(lambda: each.tally().seen == setup.jobs, "the first poll of each job")
         time.sleep(WARM_UP_SECONDS)

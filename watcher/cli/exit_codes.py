@@ -33,6 +33,6 @@ class Exit(IntEnum):
     INTERRUPTED = 130
     """SIGINT."""
     OUTPUT_CLOSED = 141
-    """Whoever read our standard output is gone (SIGPIPE)."""
+    """The reader of standard output is gone (SIGPIPE)."""
     TERMINATED = 143
     """SIGTERM."""

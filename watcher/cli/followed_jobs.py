@@ -31,7 +31,7 @@ class FollowedJobs:
         self._failures.pop(transition.key, None)
 
     def poll_failed(self, job: Job, failure: PollFailure, next_at: datetime | None) -> None:
-        """Note a failed poll. Without a next one the job is followed no more."""
+        """Note a failed poll. Without a next one the job is no longer followed."""
         self._failures[job.key] = failure
         if next_at is None:
             self._titles.pop(job.key, None)

@@ -69,7 +69,7 @@ class SelectedJobs:
     """What gave the API key of the source `openai`, if that was not the configuration."""
 
     def hint(self, source: str, error: str) -> str | None:
-        """Say what to do about an error of a source, where that is known."""
+        """Return what to do about an error of a source, where that is known."""
         if not error.startswith("HTTP 401"):
             return None
         origin = self.key_origin if source == DEFAULT_SOURCE else None

@@ -127,7 +127,7 @@ class Health:
 
 
 def source_conditions(health: Health, now: datetime) -> list[Condition]:
-    """Say how a source stands. What there is no evidence for is not said."""
+    """Return how a source stands. What there is no evidence for is not said."""
     conditions = []
     name = health.name
     if health.failing_since and now - health.failing_since >= GRACE:
@@ -147,7 +147,7 @@ def source_conditions(health: Health, now: datetime) -> list[Condition]:
 
 
 def notifier_condition(health: Health, now: datetime) -> Condition | None:
-    """Say how a notifier stands; None when there is no evidence either way."""
+    """Return how a notifier stands; None when there is no evidence either way."""
     subject, name = notifier_subject(health.name), health.name
     if health.rejection or (health.failing_since and now - health.failing_since >= GRACE):
         error = health.rejection or health.error or ""
@@ -213,10 +213,10 @@ def _limit(job: Job, limits: Mapping[str, timedelta]) -> timedelta | None:
 
 
 def is_news(condition: Condition, recorded: RecordedCondition | None, watcher: str, now: datetime) -> bool:
-    """Tell whether the condition differs from what was recorded; that all is well is no news to begin with.
+    """Return whether the condition differs from what was recorded; that all is well is no news to begin with.
 
     Replicas share the conditions of sources and notifiers. What one of them finds failing is no news while another
-    one (not `watcher`) has just found it well: any success clears a condition, whoever raised it.
+    one (not `watcher`) has just found it well: any success clears a condition, also one that another replica raised.
     """
     if recorded is None or recorded.state is None:
         is_different = not condition.is_good

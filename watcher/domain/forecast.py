@@ -45,7 +45,7 @@ class Window:
     """How long the status is expected to last in all."""
 
     def phase(self, now: datetime) -> Phase:
-        """Tell how `now` lies to it."""
+        """Return how `now` lies to it."""
         if now < self.begin:
             return Phase.AHEAD
         return Phase.OPEN if now < self.end else Phase.PASSED

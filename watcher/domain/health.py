@@ -46,6 +46,6 @@ class HealthSnapshot:
         return SILENT_WAITS * self.longest_wait
 
     def is_blind(self, now: datetime) -> bool:
-        """Tell whether jobs are polled and no source has answered within the limit."""
+        """Return whether jobs are polled and no source has answered within the limit."""
         signs = [self.since, *(answer for answer in self.last_answers.values() if answer)]
         return self.watched > 0 and max(signs) < now - self.silence_limit

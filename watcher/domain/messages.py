@@ -34,7 +34,7 @@ class Severity(StrEnum):
     GOOD = "good"
     BAD = "bad"
     CANCELLED = "cancelled"
-    """Somebody has stopped it: neither good nor bad."""
+    """A person has stopped it: neither good nor bad."""
     NEUTRAL = "neutral"
 
 
@@ -50,7 +50,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a notifier is given to send, whatever the form it takes there. Texts may come from the API: escape them."""
+    """What a notifier sends, in a form of its own. Texts may come from the API: escape them."""
 
     id: str
     """`evt_…`: the idempotency key, the same over retries, restarts and replicas."""

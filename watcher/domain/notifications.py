@@ -24,7 +24,7 @@ class Silence:
     """The event must carry all of these."""
 
     def mutes(self, event: Event, now: datetime) -> bool:
-        """Tell whether the event is muted now."""
+        """Return whether the event is muted now."""
         return now < self.until and all(event.labels.get(label) == value for label, value in self.labels.items())
 
 

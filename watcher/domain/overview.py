@@ -87,7 +87,7 @@ ORPHANED = "orphaned: no notifier of this name is configured"
 
 
 def explain_next_poll(job: Job, polling_policy: PollingPolicy, now: datetime) -> str:
-    """Say when the job is polled next, and why then."""
+    """Return when the job is polled next, and why then."""
     if is_terminal(job.state):
         return "never: it has ended (`watcher jobs add` asks once more)"
     if job.due_at is None:

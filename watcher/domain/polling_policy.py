@@ -13,7 +13,7 @@ from watcher.domain.jobs import Basis, Job
 from watcher.domain.states import JobState
 
 LONGEST_INTERVAL = timedelta(minutes=5)
-"""The longest wait between two polls, failed ones too, unless somebody says otherwise."""
+"""The longest wait between two polls, failed ones too, unless the settings say otherwise."""
 LONGEST_RETRY_AFTER = timedelta(seconds=120)
 """The longest wait that an API may ask for; the official SDK honours as much."""
 PROBE_INTERVAL = timedelta(minutes=1)
@@ -23,7 +23,7 @@ MISSING_TOLERATED = 3
 MISSING_INTERVAL = timedelta(seconds=5)
 """How soon a tolerated 404 is asked again: a job just created appears within seconds."""
 _SPREAD = 0.1
-"""The share of a wait that jitter may take off, so that jobs which fell due together do so no more."""
+"""The share of a wait that jitter may take off, so that jobs which fell due together drift apart."""
 _SELDOM = 3
 """How many times longer the wait is while a status is not expected to end: jobs fail and are cancelled early, too."""
 _TYPICAL = timedelta(hours=1)
@@ -108,7 +108,7 @@ def after_answer(job: Job) -> Job:
 
 
 def is_reported_missing(job: Job) -> bool:
-    """Tell whether the job has been missing too often for it to be just created."""
+    """Return whether the job has been missing too often for it to be just created."""
     return job.missing > MISSING_TOLERATED
 
 
@@ -135,7 +135,7 @@ def wait_after_answer(job: Job, policy: PollingPolicy, now: datetime, jitter: fl
 
 
 def wants_look(job: Job, policy: PollingPolicy, now: datetime) -> bool:
-    """Tell whether a look at the job's progress is worth its request now."""
+    """Return whether a look at the job's progress is worth its request now."""
     if (
         not (policy.is_adaptive and policy.looks_at_progress)
         or job.state is not JobState.RUNNING

@@ -54,7 +54,7 @@ class Route:
 
 
 def match_route(route: Route, event: Event) -> RouteMatch:
-    """Say whether the route's notifier gets the event."""
+    """Return whether the route's notifier gets the event."""
     if isinstance(event, ConditionChange):
         return _match_condition(route, event)
     if Events.JOBS not in route.events:

@@ -1,4 +1,4 @@
-"""Commits whatever is ready in one transaction, and keeps what could not be committed until it can."""
+"""Commits everything that is ready in one transaction, and keeps what could not be committed for the next try."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class GroupCommit(Generic[T]):
 
     @property
     def stuck(self) -> StoreError | None:
-        """Say what cannot be recorded although the store can be written; None if there is nothing."""
+        """Return what cannot be recorded although the store can be written; None if there is nothing."""
         if not self._set_aside:
             return None
         key, first = next(iter(self._set_aside.items()))

@@ -71,7 +71,7 @@ class SelfMonitoring:
         """When the host's clock was set, as it showed then, and how far."""
 
     def is_anything_failing(self) -> bool:
-        """Tell whether a source or a notifier was found to fail at the last look."""
+        """Return whether a source or a notifier was found to fail at the last look."""
         return bool(self._failing)
 
     def clock_stepped(self, step: timedelta) -> None:

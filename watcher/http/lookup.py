@@ -1,4 +1,4 @@
-"""Name look-ups that hold up nobody else: each in a thread of its own, one for a name at a time.
+"""Name look-ups that never block each other: each in its own thread, one per name at a time.
 
 The system's look-up cannot be interrupted, and takes up to a minute when no name server answers. A pool of threads that
 is shared (asyncio's, tokio's) fills up with such look-ups, and is waited for when the process ends. Here a client has
@@ -91,4 +91,4 @@ def _keep(known: _Known, found: list[str] | HttpError, now: float) -> None:
         pending.set_result(known.addresses)
     else:
         pending.set_exception(found)
-        pending.exception()  # nobody may wait for it any more
+        pending.exception()  # perhaps no task waits for it any more

@@ -54,7 +54,7 @@ def _let_the_runtime_finish() -> None:
     """Wait until the library's thread has told all that it had to tell.
 
     A thread in Rust that is within a call to Python when the interpreter ends takes the process down (SIGABRT); on a
-    busy machine one exit of twenty did. The thread works in order, so it is done with whatever came before once it has
+    busy machine one exit of twenty did. The thread works in order, so it has finished all earlier work once it has
     answered this. Nothing listens at port 0, so the answer comes at once.
     """
     builder = SyncClientBuilder().no_proxy().danger_accept_invalid_certs(True).timeout(timedelta(seconds=1))

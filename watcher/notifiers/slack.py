@@ -66,7 +66,7 @@ plugin = Plugin(Config, Slack)
 
 
 def compose(message: Message) -> _Json:
-    """Return the message in Block Kit, with `text` for notifications and for whatever shows no blocks."""
+    """Return the message in Block Kit, with `text` for notifications and for clients that show no blocks."""
     headline = f"{_MARKS[message.severity]} {message.title}"
     facts = message.facts[:_BLOCKS_OF_FACTS]
     told = " · ".join([headline, *(f"{fact.label}: {fact.value}" for fact in facts)])

@@ -141,7 +141,7 @@ def _one_way(name: str, *, is_required: bool) -> JsonSchemaValue:
 
 
 def _is_secret(annotation: object) -> bool:
-    """Tell whether a field holds one secret. A table of secrets does not: no one file could hold it."""
+    """Return whether a field holds one secret. A table of secrets does not: no one file could hold it."""
     if get_origin(annotation) in {dict, list, tuple}:
         return False
     return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))

@@ -106,7 +106,7 @@ class Source(Protocol):
         ...
 
     def forget(self, job_id: str) -> None:
-        """Drop what is remembered of a job that is polled no more."""
+        """Drop what is remembered of a job that is no longer polled."""
         ...
 
 

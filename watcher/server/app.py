@@ -40,7 +40,7 @@ class Access:
     """Who may ask for more than the probes."""
 
     token: str | None = None
-    """Without one, whoever can connect may read, and nobody may change anything."""
+    """Without one, every client may read, and none may change anything."""
     hosts: Collection[str] | None = None
     """The names that requests may call this host by, besides `localhost` and addresses; None: any."""
 
@@ -73,7 +73,7 @@ def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Acc
         middleware=_guards(access),
         exception_handlers={HTTPException: of_routing},
     )
-    app.router.redirect_slashes = False  # a redirect would repeat whatever name of a host was asked for
+    app.router.redirect_slashes = False  # a redirect would repeat the host name of the request
     return app
 
 
@@ -94,7 +94,7 @@ class _Resource:
         self._may_change = may_change
 
     async def answer(self, request: Request) -> Response:
-        """Answer the request; whatever goes wrong is told as a problem."""
+        """Answer the request; every error becomes a problem document."""
         try:
             async with self._turn:
                 return await self._answer(request)(request)

@@ -140,7 +140,7 @@ class PrometheusTelemetry:
 
 
 def status_label(status: str | None) -> str:
-    """Return a status as a label: one of the six, `unseen`, or `unrecognised` for whatever else a service may say."""
+    """Return a status as a label: one of the six, `unseen`, or `unrecognised` for any other word of a service."""
     if status is None:
         return "unseen"
     return status if status in set(Status) else "unrecognised"

@@ -26,7 +26,7 @@ class Mistake:
 
 
 class Problem(Exception):  # noqa: N818 - what RFC 9457 calls it
-    """Ends a request; its text is written for whoever made it."""
+    """Ends a request; its text is written for the client."""
 
     def __init__(
         self,

@@ -75,7 +75,7 @@ _JOB: Mapping[str, Json] = {
     "for": _optional("string", description="How long it has had this status, for people."),
     "for_seconds": _optional("number"),
     "is_since_exact": _optional("boolean", description="False where the beginning is not known, only a later time."),
-    "next_poll": _optional("string", description="For people; null when it is polled no more."),
+    "next_poll": _optional("string", description="For people; null when it is no longer polled."),
     "trouble": _optional("string", description="What the last poll complained of."),
     "status_since": _OPTIONAL_TIME,
     "next_poll_at": _OPTIONAL_TIME,

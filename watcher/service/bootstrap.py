@@ -52,7 +52,7 @@ def real_runtime(log: Log, telemetry: Telemetry | None = None) -> Runtime:
 
 
 def open_telemetry(settings: Settings) -> Telemetry:
-    """Make the meter: one that counts if somebody can look at it."""
+    """Make the telemetry: it counts only where metrics are served."""
     if settings.http.listen is None:
         return NoTelemetry()
     from watcher.server.metrics import PrometheusTelemetry

@@ -96,7 +96,7 @@ def written(at: Location) -> str:
 
 
 def looks_secret(key: int | str) -> bool:
-    """Tell whether what stands under this key is a secret, to go by its name."""
+    """Return whether what stands under this key is a secret, to go by its name."""
     return _SECRET.search(str(key)) is not None
 
 
@@ -138,7 +138,7 @@ def _location(details: ErrorDetails, origin: Origin, within: Location) -> Locati
 
 
 def _is_twin(at: Location, details: ErrorDetails) -> bool:
-    """Tell whether a location is that of a file whose content did not pass."""
+    """Return whether a location is that of a file whose content did not pass."""
     is_of_content = details["type"] not in {"mistake_in_file", "missing", "extra_forbidden"}
     return is_of_content and bool(details["loc"]) and bool(at) and at[-1] == f"{details['loc'][-1]}{FILE_SUFFIX}"
 

@@ -11,7 +11,7 @@ from watcher.errors import ConfigurationError
 
 CONFIG_VARIABLE = "WATCHER_CONFIG"
 USUAL_CONFIGS = (Path("watcher.toml"), Path("config/watcher.toml"), Path("/etc/watcher/watcher.toml"))
-"""Where a configuration that nobody names is looked for, in this order."""
+"""Where the configuration is looked for when none is named, in this order."""
 _UNASKED = "it is looked for where --config names no other file"
 
 

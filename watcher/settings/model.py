@@ -52,7 +52,7 @@ class PollingMode(StrEnum):
 
 
 class SourceSettings(Section):
-    """What every source has, whatever its kind; the kind adds its own settings."""
+    """The settings of every kind of source; the kind adds its own."""
 
     kind: str = DEFAULT_KIND
     """What the service speaks: `openai`, `azure`, `together`, or an installed one. A source that is named like a kind
@@ -129,7 +129,7 @@ def _state_directory() -> Path:
         return Path(given)
     try:
         return platformdirs.user_state_path("watcher", appauthor=False)
-    except RuntimeError:  # no HOME, and nobody knows the user
+    except RuntimeError:  # no HOME, and the user id has no entry
         raise ConfigurationError(
             "store.url: missing, and there is no home directory to put a database into: set store.url, or HOME"
         ) from None
@@ -149,7 +149,7 @@ class JobSettings(Section):
 
 
 class NotifierSettings(Section):
-    """What every notifier has, whatever its kind; the kind adds its own settings."""
+    """The settings of every kind of notifier; the kind adds its own."""
 
     kind: str
     """Which plugin delivers: `stdout`, `webhook`, `slack`, or an installed one."""
@@ -186,7 +186,7 @@ class HttpSettings(Section):
 
 
 class HeartbeatSettings(Section):
-    """A dead man's switch: somebody who notices when the watcher is silent."""
+    """A dead man's switch: a service that raises an alarm when the watcher is silent."""
 
     url: HeartbeatUrl | None = None
     """Asked for every minute while all is well; with `/fail` behind it while it is not."""

@@ -66,7 +66,7 @@ class FineTuningApi:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Stop, whatever is still going on."""
+        """Stop, and drop requests that are still open."""
         await self._server.__aexit__(*exc_info)
 
     def add_job(self, job: JobScript) -> None:

@@ -31,7 +31,7 @@ class Dialect(Protocol):
         ...
 
     def find(self, received: Received) -> Asked | None:
-        """Say what a path stands for; None for one that is not served."""
+        """Return what a path stands for; None for one that is not served."""
         ...
 
     def refusal(self, received: Received, api_key: str) -> Reply | None:

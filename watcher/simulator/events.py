@@ -29,7 +29,7 @@ class Event:
 
 
 def events_of(job: JobScript, passages: Sequence[Passage], now: datetime) -> list[Event]:
-    """Return what has happened so far, the oldest first: whatever is there now stays as it is."""
+    """Return what has happened so far, the oldest first: what is there now never changes."""
     ends = [later.since for _, later in pairwise(passages)] + [now]
     training = _Training.of(job)
     told: set[str] = set()

@@ -44,7 +44,7 @@ class Received:
     body: bytes
     at: datetime
     verified: bool | None = None
-    """Whether its signature holds; None where nobody looked."""
+    """Whether its signature is valid; None where it was not checked."""
 
 
 class Manner(StrEnum):
@@ -100,7 +100,7 @@ class LoopbackServer:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Stop, whatever is still going on. Raises what went wrong in answering."""
+        """Stop, and drop requests that are still open. Raises what went wrong in answering."""
         self._server.close()
         for conversation, writer in self._conversations.items():
             conversation.cancel()

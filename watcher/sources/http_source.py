@@ -33,7 +33,7 @@ class Question:
 class Dialect(Protocol):
     """How one kind of service is asked, and what its answers say.
 
-    Whatever reads an answer raises MalformedResponseError for one that is not what was asked for.
+    All methods that read an answer raise MalformedResponseError for one that has another form.
     """
 
     @property
@@ -148,7 +148,7 @@ class HttpSource:
         return await self._client.ask(request, partial(self._read_progress, job_id), job=job_id)
 
     def forget(self, job_id: str) -> None:
-        """Drop what is remembered of a job that is polled no more."""
+        """Drop what is remembered of a job that is no longer polled."""
         self._requests.pop(job_id, None)
         self._last.pop(job_id, None)
 

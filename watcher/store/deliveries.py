@@ -180,7 +180,7 @@ def list_deliveries(
 
 
 def requeue(connection: Connection, selection: Selection, now: datetime) -> int:
-    """Make pending and dead deliveries due now; whoever has one in hand keeps it. Return how many."""
+    """Make pending and dead deliveries due now; claims stay valid. Return how many."""
     is_held = delivery.c.claimed_until > now
     return _change(
         connection,

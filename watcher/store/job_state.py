@@ -24,6 +24,6 @@ HAS_ENDED: ColumnElement[bool] = or_(*[literal(state.value) == STATE for state i
 
 
 def is_in(word: str) -> ColumnElement[bool]:
-    """Tell whether a job is in the status or in the state that a word names."""
+    """Return whether a job is in the status or in the state that a word names."""
     state = named_state(word)
     return job.c.status == word if state is None else or_(job.c.status == word, literal(state.value) == STATE)

@@ -45,7 +45,7 @@ class UpsertResult:
 
 
 def list_jobs(connection: Connection, *, include_removed: bool = False) -> list[Job]:
-    """Return the watched jobs by source and id, on request also those that are watched no more."""
+    """Return the watched jobs by source and id, on request also those that are no longer watched."""
     statement = select(*JOB_COLUMNS).order_by(job.c.source, job.c.job_id)
     if not include_removed:
         statement = statement.where(job.c.removed_at.is_(None))
@@ -89,7 +89,7 @@ def lingering(connection: Connection, limits: Mapping[str, timedelta], now: date
 
 
 def find_job(connection: Connection, key: JobKey, *, include_removed: bool = True) -> Job | None:
-    """Return the job, unless told otherwise also one that is watched no more."""
+    """Return the job, by default also one that is no longer watched."""
     statement = select(*JOB_COLUMNS).where(_has_key(key))
     if not include_removed:
         statement = statement.where(job.c.removed_at.is_(None))
@@ -110,7 +110,7 @@ def history(connection: Connection, key: JobKey) -> list[Transition]:
 
 
 def remove_job(connection: Connection, key: JobKey, now: datetime) -> bool:
-    """Watch the job no more; tell whether it was watched."""
+    """Stop watching the job; return whether it was watched."""
     removal = update(job).where(_has_key(key), job.c.removed_at.is_(None)).values(removed_at=now, due_at=None)
     return connection.execute(removal).rowcount == 1
 

@@ -27,7 +27,7 @@ from watcher.store.job_state import HAS_ENDED
 from watcher.store.schema import condition_event, delivery, job, receipt, transition
 
 BATCH = 200
-"""How many rows one transaction looks at, so that nobody waits long for it."""
+"""How many rows one transaction looks at, so that others do not wait long."""
 
 _IS_OVER = or_(HAS_ENDED, job.c.removed_at.is_not(None))
 
@@ -36,7 +36,7 @@ class Pruning:
     """One walk through what is old, in small transactions: each row is looked at once.
 
     What is over: settled deliveries, then transitions without any delivery left, both only of jobs that have ended
-    or are watched no more, and of conditions; then such jobs as are watched no more, or have ended and were not
+    or are no longer watched, and of conditions; then jobs that are no longer watched, or have ended and were not
     asserted since, when they have no transition left.
 
     A job that has ended stays while somebody asserts it: without its row, whoever lists it would bring it as a new
@@ -59,12 +59,12 @@ class Pruning:
 
     @property
     def is_done(self) -> bool:
-        """Tell whether every row was looked at."""
+        """Return whether every row was looked at."""
         return not self._steps
 
     def prune(self, connection: Connection) -> int:
         """Look at the next batch; return how many rows of it were deleted."""
-        serialise(connection)  # nobody may assert meanwhile what is being deleted
+        serialise(connection)  # no job may be asserted while it is being deleted
         return self._steps[0](connection)
 
     def _deliveries(self, connection: Connection) -> int:

@@ -22,7 +22,7 @@ REVISIONS = ("0001", "0002", "0003")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
-after it is made, as a rolling upgrade needs, and it names the oldest such program in OLDEST_READER. Whatever takes away
+after it is made, as a rolling upgrade needs, and it names the oldest such program in OLDEST_READER. What takes away
 or renames has to wait until no program that needs it is left, and then names a younger one.
 """
 HEAD = REVISIONS[-1]
@@ -51,7 +51,7 @@ job = Table(
     Column("missing", Integer, nullable=False),
     Column("last_error", Text),
     Column("removed_at", UtcTime),  # no longer watched; its history stays
-    Column("asserted_at", UtcTime),  # when somebody last wanted it watched
+    Column("asserted_at", UtcTime),  # when it was last added or configured
     Column("forecast_at", UtcTime),
     Column("forecast_basis", Text),  # with it, there is a forecast
     Column("forecast_made_at", UtcTime),

@@ -114,7 +114,7 @@ class SqlStore:
         """Undo waits that no rule of ours asks for: what a clock left behind that was ahead and was set back.
 
         Jobs and unclaimed deliveries that wait for longer than the longest waits become due now, as do deliveries
-        that nobody has tried yet; claims that hold for longer are given up. Returns how many rows that were.
+        that were never tried; claims that hold for longer are given up. Returns how many rows that were.
         """
         return await self._write(cap_waits, now, longest)
 
@@ -122,16 +122,16 @@ class SqlStore:
         """Watch these jobs, from now on if they are new; names and labels become those given.
 
         A job that had been removed goes on where it stood. With `ask_again` a job that has ended becomes due once.
-        A job that has ended is forgotten in the end unless somebody goes on to name it here: see `prune`.
+        A job that has ended is pruned unless it is upserted again now and then: see `prune`.
         """
         return await self._write(jobs.upsert_jobs, specs, now, ask_again=ask_again)
 
     async def remove_job(self, key: JobKey, now: datetime) -> bool:
-        """Watch the job no more; tell whether it was watched. Its history stays, and what is owed stays owed."""
+        """Stop watching the job; return whether it was watched. Its history and its pending deliveries stay."""
         return await self._write(jobs.remove_job, key, now)
 
     async def jobs(self, *, include_removed: bool = False) -> list[Job]:
-        """Return the watched jobs by source and id, on request also those that are watched no more."""
+        """Return the watched jobs by source and id, on request also those that are no longer watched."""
         return await self._look_up(jobs.list_jobs, include_removed=include_removed)
 
     async def page_of_jobs(
@@ -148,7 +148,7 @@ class SqlStore:
         return await self._look_up(jobs.count_jobs)
 
     async def job(self, key: JobKey, *, include_removed: bool = True) -> Job | None:
-        """Return the job, unless told otherwise also one that is watched no more."""
+        """Return the job, by default also one that is no longer watched."""
         return await self._look_up(jobs.find_job, key, include_removed=include_removed)
 
     async def find_jobs(self, job_id: str) -> list[Job]:

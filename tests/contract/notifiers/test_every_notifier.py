@@ -36,7 +36,7 @@ STATUSES = sorted({int(status) for status in HTTPStatus if status >= 200} | UNAS
 
 
 def expected_of(status: int) -> type[Outcome]:
-    """Say what a status means: only 410 is for good, any other may come from what stands before the receiver."""
+    """Return what a status means: only 410 is for good, any other may come from what stands before the receiver."""
     if 200 <= status < 300:
         return Delivered
     return Rejected if status == HTTPStatus.GONE else Failed

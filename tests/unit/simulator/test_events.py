@@ -34,7 +34,7 @@ async def events(client: httpx.AsyncClient, **query: str) -> list[dict[str, Any]
 
 
 async def messages(client: httpx.AsyncClient) -> list[str]:
-    """Tell what happened but for the metrics, the oldest first."""
+    """Return what happened but for the metrics, the oldest first."""
     return [event["message"] for event in reversed(await events(client, limit="500")) if event["type"] == "message"]
 
 

@@ -100,15 +100,15 @@ class Dispatcher:
         self._wake.set()
 
     def store_error(self) -> StoreError | None:
-        """Say why the store cannot be read or written; None while it can."""
+        """Return why the store cannot be read or written; None while it can."""
         return self._settlements.refusal or self._store_error
 
     def stuck(self) -> StoreError | None:
-        """Say which outcomes cannot be recorded although the store can be written; None if there are none."""
+        """Return which outcomes cannot be recorded although the store can be written; None if there are none."""
         return self._settlements.stuck
 
     def health(self) -> list[Health]:
-        """Say how each notifier has been doing."""
+        """Return how each notifier has been doing."""
         return [
             Health(name, state.last_success, state.failing_since, state.error, state.rejection, state.is_broken)
             for name, state in self._states.items()
@@ -135,7 +135,7 @@ class Dispatcher:
         """Deliver until stopped. Raises OutputClosedError when standard output is gone; what it was owed stays owed."""
         async with self._settlements, asyncio.TaskGroup() as attempts:
             while not self._is_stopping:
-                # What is claimed is sent, even if the word to stop came meanwhile: nobody else could for a while.
+                # What is claimed is sent, even after a stop: until the claim expires no other watcher could send it.
                 for notification in _notifications(await self._claim()):
                     attempts.create_task(self._attempt(notification))
                 self.liveness.turned()

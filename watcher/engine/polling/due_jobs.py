@@ -58,7 +58,7 @@ class DueJobs:
         return jobs
 
     def close(self) -> None:
-        """Wait for the store no more."""
+        """Stop waiting for the store."""
         if self._answer:
             self._answer.cancel()
 

@@ -1,7 +1,7 @@
 """The list of a source's jobs: when reading it pays, how it is read, and what may be concluded from it.
 
 One page tells of a hundred jobs, but a list may lag behind, hold only some of the jobs, or not exist. So it can only
-say that nothing is new: whatever else it says leads to a retrieve.
+say that nothing is new: any other answer leads to a retrieve.
 """
 
 from __future__ import annotations
@@ -92,11 +92,11 @@ class ListScan:
         self._paused_until = float("-inf")
 
     def is_possible(self) -> bool:
-        """Tell whether the list may be read now."""
+        """Return whether the list may be read now."""
         return self.strategy is not Strategy.RETRIEVE and not self.is_running and self._steady() >= self._paused_until
 
     def pays(self, due: Sequence[Job], limit: int) -> bool:
-        """Tell whether to read the list for these due jobs, of which at most `limit` were claimed.
+        """Return whether to read the list for these due jobs, of which at most `limit` were claimed.
 
         A job that was never seen has to be retrieved in any case.
         """
@@ -129,7 +129,7 @@ class ListScan:
         return found
 
     def settles(self, job: Job, listed: Mapping[str, str]) -> bool:
-        """Tell whether what the list says of a job is enough, so that it need not be retrieved."""
+        """Return whether what the list says of a job is enough, so that it need not be retrieved."""
         status = listed.get(job.key.id)
         if status is None or status != job.status or is_terminal(job.state):
             return False
@@ -147,7 +147,7 @@ class ListScan:
             self._pause = FIRST_PAUSE
 
     def _is_to_be_verified(self, job_id: str) -> bool:
-        """Tell whether it is the turn of this job to be retrieved, though the list has told of it."""
+        """Return whether it is the turn of this job to be retrieved, though the list has told of it."""
         return zlib.crc32(job_id.encode()) % self._verify_every == self._scans % self._verify_every
 
     def _start_anew(self) -> None:

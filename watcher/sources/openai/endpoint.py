@@ -77,6 +77,6 @@ def access_from_environment(environment: Mapping[str, str], *, base_url: str | N
 
 
 def _is_of_openai(url: str) -> bool:
-    """Tell whether this is OpenAI's own service, in any of its regions."""
+    """Return whether this is OpenAI's own service, in any of its regions."""
     host = host_of(url)
     return host is not None and f".{host}".endswith(_HOST_OF_OPENAI)

@@ -31,7 +31,7 @@ class Event(Part):
     total_steps: Count = None
 
     def is_error(self) -> bool:
-        """Tell whether it says why a job failed."""
+        """Return whether it says why a job failed."""
         return (self.level or "").lower() in _ERROR_LEVELS or (self.type or "").lower() in _ERROR_TYPES
 
 
