@@ -1,7 +1,7 @@
 """What can go wrong, as one tree.
 
 WatcherError                    everything below; its text is written for the person who runs the watcher
-├── ConfigurationError          the settings, the command or the surroundings are wrong: nothing was started
+├── ConfigurationError          the settings, the command or the environment is wrong: nothing was started
 ├── SourceError                 a poll brought no observation
 │   ├── TransientError          it may pass: 408, 409, 429, 5xx, the network
 │   │   └── MalformedResponseError   an answer that is no job object
@@ -25,7 +25,7 @@ class WatcherError(Exception):
 
 
 class ConfigurationError(WatcherError):
-    """The settings, the command or the surroundings are wrong; `mistakes` holds every one found."""
+    """The settings, the command or the environment is wrong; `mistakes` holds every one found."""
 
     def __init__(self, *mistakes: str) -> None:
         super().__init__("\n".join(mistakes))
@@ -42,7 +42,7 @@ class SourceError(WatcherError):
 
 
 class TransientError(SourceError):
-    """The poll may succeed later; within the poll it is worth another attempt only if `retryable`."""
+    """The poll may succeed later; within the poll it is tried again only if `retryable`."""
 
     def __init__(
         self,

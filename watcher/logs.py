@@ -18,7 +18,7 @@ Format = Literal["auto", "json", "console"]
 
 _RANKS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _SHORTEST_SECRET = 4
-"""Anything shorter would black out ordinary words."""
+"""Anything shorter would mask ordinary words."""
 
 
 @dataclass(frozen=True, slots=True)

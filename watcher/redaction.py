@@ -30,7 +30,7 @@ class Redactor:
 
         Args:
             secrets: What must not be shown.
-            parts: Whether to hide the telling parts of each as well, as the token in a URL. In texts that are not
+            parts: Whether to hide the secret parts of each as well, as the token in a URL. In texts that are not
                 about the secret, such as a log, ordinary words are the same as parts of a path.
         """
         wanted = {text for secret in secrets for text in (secret, *(_parts(secret) if parts else ())) if text}

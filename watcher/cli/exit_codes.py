@@ -13,7 +13,7 @@ class Exit(IntEnum):
     FAILED = 1
     """The job failed; for other commands: it could not be done."""
     USAGE = 2
-    """The command, the configuration or the surroundings are wrong."""
+    """The command, the configuration or the environment is wrong."""
     CANCELLED = 3
     """The job was cancelled."""
     REJECTED = 4

@@ -26,7 +26,7 @@ _REFRESH_SECONDS = 0.2
 
 
 class LiveView:
-    """Lines that are written anew as time passes, and taken away at the end.
+    """Lines that are rewritten as time passes, and removed at the end.
 
     Between two writes the cursor stands at the beginning of the first line. There it stays when the window gets
     narrower and the terminal breaks the lines, so that clearing from the cursor on leaves nothing of them.

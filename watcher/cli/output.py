@@ -72,7 +72,7 @@ def write_json(document: object) -> None:
 def tell(*texts: str) -> None:
     """Write notes and errors to standard error, each line after `watcher: `, safe to show.
 
-    A standard error that is full or closed is let be.
+    A standard error that is full or closed is ignored.
     """
     lines = [f"watcher: {printable(line)}\n" for text in texts for line in text.splitlines()]
     try:

@@ -39,7 +39,7 @@ ApiKeyFileOption = Annotated[
 ]
 
 QUIET: Level = "warning"
-"""How much these commands tell of trouble unless told otherwise: their results say what happened."""
+"""The default log level of these commands: their results say what happened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def watch(
 
 
 def _note_unknown(until: str) -> None:
-    """Say that a status is not known. It may be one all the same: services have words of their own."""
+    """Warn about an unknown status. It may be right: services have statuses of their own."""
     if named_state(until) or until in OPENAI_STATES.statuses():
         return
     from difflib import get_close_matches
@@ -134,7 +134,7 @@ def _note_unknown(until: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Wishes:
-    """What is to be shown, and who is to be told."""
+    """What is shown, and which notifiers are used."""
 
     as_json: bool
     verbose: bool

@@ -1,4 +1,4 @@
-"""The log of `watch` and `retrieve` for people: what went wrong, in words, instead of records."""
+"""The log of `watch` and `retrieve` for people: sentences instead of records."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def notifier_subject(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How something stands, in a form that can be recorded and told."""
+    """The state of a source, a notifier, a job or the store, in a form that can be recorded and sent."""
 
     subject: str
     """`source/NAME/reach`, `notifier/NAME`, `job/SOURCE/ID/missing`, `store`."""
@@ -102,7 +102,7 @@ class RecordedCondition:
     """How a condition was recorded last."""
 
     state: str | None
-    """The state that was told last; None when nothing has been."""
+    """The state of the last event; None when there was none."""
     seq: int = 0
     good_at: datetime | None = None
     """When a watcher last found all well."""
@@ -121,7 +121,7 @@ class Health:
     error: str | None = None
     """The last failure."""
     rejection: str | None = None
-    """Why it refuses us for good, in its own words."""
+    """Why it rejects requests permanently, in its own words."""
     is_broken: bool = False
     """Whether the failures come from a fault of the program."""
 
@@ -175,7 +175,7 @@ def notifier_condition(health: Health, now: datetime) -> Condition | None:
 
 
 def store_condition(name: str, error: str) -> Condition:
-    """Say that the store cannot be read or written. This alone cannot be recorded, and is told at each outage."""
+    """Return the condition of a failing store. It cannot be recorded; it is sent at each outage."""
     return Condition(
         "store",
         "failing",
@@ -188,12 +188,12 @@ def store_condition(name: str, error: str) -> Condition:
 
 
 def missing_condition(job: Job, now: datetime) -> Condition:
-    """Say that a job is unknown to its source. Each time it goes missing is news."""
+    """Return the condition of a job that its source does not know. Each time it goes missing is an event."""
     return _of_job(job, "missing", f"missing {now.isoformat()}", "is unknown to its source", job.last_error)
 
 
 def stuck_condition(job: Job, now: datetime, limits: Mapping[str, timedelta]) -> Condition | None:
-    """Say that a job has been in a status for too long, anew each day; None when it has not."""
+    """Return the condition of a job that has been in a status for too long, a new one each day; None for other jobs."""
     limit = _limit(job, limits)
     if limit is None or job.status_since is None or now - job.status_since < limit:
         return None

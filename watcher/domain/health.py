@@ -31,7 +31,7 @@ class HealthSnapshot:
     store_error: str | None
     """Why the store could not be read or written the last time; None while it can."""
     has_condition: bool
-    """Whether a source, a notifier or a job is in a condition that the watcher tells of."""
+    """Whether a source, a notifier or a job is in a condition that was reported."""
     stuck: str | None = None
     """What cannot be recorded although the store can be written; None if there is nothing."""
 

@@ -127,7 +127,7 @@ class Observation:
     status: str
     """The word of the service, as it stands."""
     state: JobState
-    """What the source's plugin makes of it."""
+    """What it means, by the state map of the source."""
     at: datetime
     facts: JobFacts
     document: str

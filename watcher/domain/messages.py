@@ -1,4 +1,4 @@
-"""An event in words and data, for notifiers and for people."""
+"""Messages: an event as text for people and as data for programs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Message:
 
 
 def message_of(event: Event) -> Message:
-    """Put an event into words and data."""
+    """Return the message of an event."""
     if isinstance(event, ConditionChange):
         return _message_of_condition(event)
     return Message(
@@ -83,7 +83,7 @@ def message_of(event: Event) -> Message:
 
 
 def message_of_several(events: Sequence[Event]) -> Message:
-    """Put events that are told together into one message: one line each, the worst first."""
+    """Return one message for several events: one line each, the worst first."""
     messages = sorted(map(message_of, events), key=lambda message: _ORDER[message.severity])
     if len(messages) == 1:
         return messages[0]

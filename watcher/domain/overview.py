@@ -54,7 +54,7 @@ def fact_row(facts: JobFacts) -> Row:
 
 
 def result_of(facts: JobFacts) -> str | None:
-    """Say in a few words what came of a job: the model's name, or why it failed; None while neither is known."""
+    """Return the result of a job: the model's name, or why it failed; None while neither is known."""
     if facts.fine_tuned_model:
         return facts.fine_tuned_model
     return (facts.error.message or facts.error.code) if facts.error else None

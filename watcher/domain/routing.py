@@ -26,7 +26,7 @@ class Events(StrEnum):
     JOBS = "jobs"
     """The transitions of jobs."""
     WATCHER = "watcher"
-    """The watcher's own conditions: what it cannot see, and to whom it cannot speak."""
+    """The watcher's own conditions: sources and notifiers that it cannot reach, jobs that are stuck or missing."""
 
 
 class RouteMatch(StrEnum):

@@ -19,7 +19,7 @@ class JobState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
-    """The service uses a word that its plugin does not know. The job goes on being watched."""
+    """The service uses a word that its plugin does not know. The job stays watched."""
 
 
 class Status(StrEnum):

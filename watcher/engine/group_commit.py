@@ -23,7 +23,7 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class Owner(Protocol[T_contra]):
-    """Who puts items into the queue, and wants to know what became of them."""
+    """The owner of the items: it is told their outcome."""
 
     def committed(self, items: Sequence[T_contra], result: object) -> None:
         """Hear that these are in the store; `result` is what the commit returned."""
@@ -169,7 +169,7 @@ class GroupCommit(Generic[T]):
         except StoreError as error:
             self._refuse(error)
             return batch
-        except Exception as error:  # noqa: BLE001 - one item that cannot be written must not hold up all others
+        except Exception as error:  # noqa: BLE001 - one item that cannot be written must not block all others
             if len(batch) == 1:
                 self._put_aside(batch[0], error)
                 return []

@@ -42,7 +42,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a poll changes in the store: the job, its transition, and who is told."""
+    """What a poll changes in the store: the job, its transition, and the recipients."""
 
     seen: int
     """The `seq` that the change is based on; the store refuses it when another watcher has changed the job."""
@@ -56,7 +56,7 @@ class Change:
 
     @property
     def has_events(self) -> bool:
-        """Whether it holds anything that may be told."""
+        """Whether it holds an event."""
         return self.transition is not None or bool(self.conditions)
 
 
@@ -132,7 +132,7 @@ class Telemetry(Protocol):
         ...
 
     def listed(self, source: str, jobs: int) -> None:
-        """Note a reading of the list that told of so many watched jobs."""
+        """Note a reading of the list, and how many watched jobs it held."""
         ...
 
     def moved(self, transition: Transition) -> None:

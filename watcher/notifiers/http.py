@@ -19,7 +19,7 @@ from watcher.redaction import Redactor
 
 ADDRESS_RULE = "must be an address that starts with http:// or https:// and has a host"
 _ANSWER_EXCERPT = 200
-"""How much of an answer's body is told, in characters."""
+"""How much of an answer's body is reported, in characters."""
 _URL_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._~:/?#[]@!$&'()*+,;=%")
 
 
@@ -77,7 +77,7 @@ class Receiver:
         try:
             answer = await http.exchange(request)
         except AnswerTooLargeError as error:
-            answer = error.head  # its status has told what became of the message
+            answer = error.head  # its status has the outcome of the message
         except HttpError as error:
             return Failed(self._mask.hide(str(error)))
         return self._sort(answer)

@@ -24,7 +24,7 @@ FIELDS_LIMIT = 10
 URL_LIMIT = 2000
 """The limits of Block Kit, in characters and in fields of a section."""
 _BLOCKS_OF_FACTS = 40
-"""Facts told at most: with header and context they stay below Slack's 50 blocks even if each has its own."""
+"""The most facts of a message: with header and context they stay below Slack's 50 blocks even if each has its own."""
 _SHORT = 80
 """A longer value gets a section of its own, since the fields of a section stand in two narrow columns."""
 _MARKS: Mapping[Severity, str] = {
@@ -158,7 +158,7 @@ def _plain(text: str, limit: int) -> _Json:
 def _escape(text: str, limit: int) -> str:
     """Return the text on one line, harmless in Slack's markup, at most `limit` characters long, `…` where it was cut.
 
-    Characters count as UTF-16 counts them, the most that any receiver makes of them.
+    Characters count as UTF-16 counts them, the largest count that a receiver uses.
     """
     pieces: list[str] = []
     left = limit - 1  # for the …

@@ -19,7 +19,7 @@ class PluginOrigin:
 
     module: str
     package: str
-    """The package that brings it, and its version, in words."""
+    """The package that provides it, and its version."""
 
 
 class Registry(Generic[P]):

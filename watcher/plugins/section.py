@@ -31,7 +31,7 @@ FILE_SUFFIX = "_file"
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Stands in the place of a value that is known to be wrong, so that it is told along with all other mistakes."""
+    """Stands in for a value that is known to be wrong, so that it is reported with all other mistakes."""
 
     why: str
     is_in_file: bool = False

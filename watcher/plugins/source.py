@@ -67,7 +67,7 @@ class Capabilities:
     checkpoints: bool = False
     """Whether the service keeps what it saved of a job on the way."""
     webhooks: bool = False
-    """Whether the service can tell of a job by itself."""
+    """Whether the service can send webhooks."""
 
 
 class Source(Protocol):

@@ -1,4 +1,4 @@
-"""The application: which resource answers at which path, who may ask, and how faults are told."""
+"""The application: which resource answers at which path, authorisation, and errors."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class _Resource:
             return problem_response(problem)
         except StoreError as error:
             return problem_response(Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
-        except Exception:  # noqa: BLE001 - a fault of ours must not show its inside to who asked; the log has it
+        except Exception:  # noqa: BLE001 - an internal error must not show its details to the client; the log has them
             self._log.exception("request failed with an internal error", path=request.url.path)
             return problem_response(
                 Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The watcher failed with an internal error; see its log.")

@@ -33,7 +33,7 @@ UNREADABLE = (
     b"This is no HTTP/1.1 request, or its first lines are longer than %d bytes.\n" % LONGEST_HEAD
 )
 REPORT_SECONDS = 60.0
-"""How often at most the log is told that connections are dropped."""
+"""How often dropped connections are logged at most."""
 
 
 @dataclass(frozen=True, slots=True)

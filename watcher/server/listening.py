@@ -1,4 +1,4 @@
-"""Where the server listens: the address or the socket file, who can connect there, and the open sockets."""
+"""Where the server listens: the address or the socket file, its permissions, and the open sockets."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ _OUTCOMES: Mapping[SettlementReason, str] = {
 
 
 class PrometheusTelemetry:
-    """Implements `Telemetry`. It has a registry of its own, and may be told things on any thread."""
+    """Implements `Telemetry`. It has its own registry, and may be called on any thread."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()

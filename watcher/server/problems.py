@@ -43,7 +43,7 @@ class Problem(Exception):  # noqa: N818 - what RFC 9457 calls it
 
 
 def problem_response(problem: Problem) -> Response:
-    """Return the answer that tells of a problem."""
+    """Return the response for a problem."""
     body: dict[str, object] = {
         "type": "about:blank",
         "title": problem.status.phrase,

@@ -96,7 +96,7 @@ def default_source(
 async def open_notifiers(
     settings: Settings, names: Iterable[str], runtime: Runtime, stack: AsyncExitStack
 ) -> Mapping[str, Notifier]:
-    """Build notifiers, each with a client of its own, so that none can hold up another one."""
+    """Build notifiers, each with its own client, so that none can block another."""
     from watcher.http import Bounds, HttpClient, Pacer, tls_context
     from watcher.plugins.notifier import Context
     from watcher.plugins.registry import notifiers as kinds

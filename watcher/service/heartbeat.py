@@ -36,7 +36,7 @@ class Heartbeat:
         await self._client.__aexit__(exc_type, error, traceback)
 
     async def beat(self, *, is_well: bool) -> str | None:
-        """Return how things stand; return why it could not be told, None if it could."""
+        """Send the heartbeat; return why it did not arrive, None if it did."""
         try:
             answer = await self._client.exchange(self._well if is_well else self._unwell)
         except HttpError as error:

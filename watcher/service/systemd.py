@@ -10,7 +10,7 @@ from datetime import timedelta
 
 
 class ServiceManager:
-    """The one who started us, if it wants to hear of us."""
+    """The service manager that started the process, if it wants notifications."""
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
         env = os.environ if env is None else env

@@ -1,4 +1,4 @@
-"""Mistakes in the settings, in people's words: where, which key, what was given, what is expected."""
+"""Messages for mistakes in the settings: where, which key, what was given, what is expected."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Origin:
         self._layers = layers
 
     def mistake(self, at: Location, text: str) -> str:
-        """Put the place of a mistake before the words for it."""
+        """Put the place of a mistake before its message."""
         return f"{self._place(at)}: {text}"
 
     def existing(self, at: Location) -> Location:
@@ -73,7 +73,7 @@ class Origin:
 
 
 def told(error: ValidationError, model: type[BaseModel], origin: Origin, at: Location = ()) -> list[str]:
-    """Put each error of a validation into words; `at` is where the validated part stands in the settings."""
+    """Return a message for each error of a validation; `at` is where the validated part stands in the settings."""
     mistakes: dict[str, None] = {}  # in order, each once: the members of a union may all complain
     for details in error.errors(include_url=False, include_input=False):
         key = _Key(details, model, origin, at)

@@ -18,8 +18,8 @@ _UNASKED = "it is looked for where --config names no other file"
 def find_config(chosen: Path | None, env: Mapping[str, str]) -> Path | None:
     """Return the configuration file: the one chosen, else `$WATCHER_CONFIG`, else the first usual one that exists.
 
-    Raises ConfigurationError when a file was named that does not exist, and when one cannot be looked for: whether
-    a locked directory holds a configuration that counts, nobody can say.
+    Raises ConfigurationError when the named file does not exist, and when a directory cannot be searched: it may hold
+    the configuration.
     """
     named = chosen or (Path(env[CONFIG_VARIABLE]) if env.get(CONFIG_VARIABLE) else None)
     if named is None:

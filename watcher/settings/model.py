@@ -166,11 +166,11 @@ class NotifierSettings(Section):
 
 
 class SupervisionSettings(Section):
-    """When the watcher tells of what does not change."""
+    """When jobs that do not change are reported."""
 
     stuck_after: dict[StatusName, Duration] = Field(default_factory=lambda: dict(STUCK_AFTER))
-    """How long a job may stay in a status before that is told, and told again each day. Statuses that are not listed
-    may last for ever."""
+    """How long a job may stay in a status before it is reported as stuck, and again each day. Other statuses have no
+    limit."""
 
 
 class HttpSettings(Section):
@@ -211,7 +211,7 @@ class Settings(Section):
     jobs: tuple[JobSettings, ...] = ()
     """What to watch, besides what `watcher jobs add` adds."""
     notifiers: dict[Name, SerializeAsAny[NotifierSettings]] = Field(default_factory=dict)
-    """Who is told, by name."""
+    """The notifiers, by name."""
     supervision: SupervisionSettings = Field(default_factory=SupervisionSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings)

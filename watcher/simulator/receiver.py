@@ -1,4 +1,4 @@
-"""A webhook receiver on loopback: keeps what it gets, checks signatures, and answers as it is told to."""
+"""A webhook receiver on loopback: keeps requests, checks signatures, and gives scripted answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from watcher.simulator.server import Clock, LoopbackServer, Received, Reply, utc
 
 PATH = "/hooks/finetune"
 ACCEPTED = Reply(200, {"content-type": "text/plain"}, b"ok")
-"""The answer unless told otherwise; it is what Slack says, too."""
+"""The default answer, which is also that of Slack."""
 TOLERANCE = timedelta(minutes=5)
 """How old or young a signature may be, as the official libraries have it."""
 

@@ -123,7 +123,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class JobScript:
-    """What one job is, and what becomes of it."""
+    """A job and its life."""
 
     id: str
     steps: tuple[Step, ...] = (Step(Status.VALIDATING_FILES),)

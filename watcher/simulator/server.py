@@ -1,4 +1,4 @@
-"""An HTTP/1.1 server on loopback that answers as it is told to, also as no proper server would."""
+"""An HTTP/1.1 server on loopback that gives scripted answers, malformed ones too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an answer means: what was asked for, or which kind of failure. The status of HTTP decides; a kind adds words.
+"""What an answer means: success, or which kind of failure. The HTTP status decides; kinds add their own codes.
 
 The official clients of all services read `x-should-retry`, `retry-after-ms` and `retry-after`, and so does this.
 """
@@ -55,7 +55,7 @@ class ErrorRules:
     """Says whether only a person can help, for any status: returns what to do, or "" when it goes without
     saying; None when the status decides."""
     is_expired: Callable[[Complaint], bool] = _is_unauthorized
-    """Returns whether another credential may be let in."""
+    """Returns whether another credential may be accepted."""
     request_id: str = "x-request-id"
     """The header with the service's own name of the exchange."""
     error_name: str | None = None
@@ -129,7 +129,7 @@ def _is_worth_retrying(status_code: int) -> bool:
 
 
 def _words(answer: Answer, complaint: Complaint) -> str:
-    """Return what the service said: its message and code, else where it redirects to, else the beginning of the body."""
+    """Return the text of an error: message and code, else the target of a redirect, else the start of the body."""
     if complaint.message:
         shown = f"{complaint.message} ({complaint.shown})" if complaint.shown else complaint.message
         return excerpt(shown, BODY_EXCERPT)

@@ -58,7 +58,7 @@ class Dialect(Protocol):
         ...
 
     def events(self, job_id: str) -> Question:
-        """Ask for what tells how far a job has come."""
+        """Ask for the progress of a job."""
         ...
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
@@ -82,7 +82,7 @@ def quoted(job_id: str) -> str:
 
 
 def digest(body: bytes) -> bytes:
-    """Return what tells a body from another one: the body itself would take the memory."""
+    """Return a digest of a body: keeping the body itself would take memory."""
     return hashlib.blake2b(body, digest_size=16).digest()
 
 

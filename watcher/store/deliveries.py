@@ -1,4 +1,4 @@
-"""Deliveries: which are due, what became of them, and what a person wants done with them."""
+"""Deliveries: which are due, their outcomes, and commands on them."""
 
 from __future__ import annotations
 

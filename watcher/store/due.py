@@ -16,7 +16,7 @@ from watcher.store.rows import JOB_COLUMNS, job_of
 from watcher.store.schema import job
 
 RANKED_JOBS = 2_000
-"""How many due jobs of a source are compared, the longest due; a source that is behind by more is beyond finesse."""
+"""How many due jobs of a source are compared, the longest due; a source that is further behind is not ranked."""
 JOBS_PER_STATEMENT = 500
 """How many jobs one statement names; databases limit the parameters of a statement."""
 

@@ -1,4 +1,4 @@
-"""What a database complains of, in words for the person who runs the watcher."""
+"""Errors of a database, as messages for the person who runs the watcher."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def _bounds(vanished_seconds: int) -> dict[str, str]:
     return {
         "fallback_application_name": "finetune-watcher",
         "connect_timeout": str(vanished_seconds),
-        # A server that vanished without a word is noticed by these, and not after a quarter of an hour: by the one
+        # A server that vanished silently is noticed by these, and not after a quarter of an hour: by the one
         # when it does not acknowledge what we sent, by the others when we wait for its answer.
         "tcp_user_timeout": str(vanished_seconds * 1000),
         "keepalives_idle": "1",

@@ -39,8 +39,8 @@ class Pruning:
     or are no longer watched, and of conditions; then jobs that are no longer watched, or have ended and were not
     asserted since, when they have no transition left.
 
-    A job that has ended stays while somebody asserts it: without its row, whoever lists it would bring it as a new
-    job, and its end would be told once more.
+    A job that has ended stays while it is configured or added again: without its row it would come back as a new
+    job, and its end would be sent once more.
     """
 
     def __init__(self, before: datetime, batch: int = BATCH) -> None:
@@ -96,7 +96,7 @@ class Pruning:
 
     def _jobs(self, connection: Connection) -> int:
         has_history = select(transition.c.seq).where(transition.c.job == job.c.id).exists()
-        # When it ended its last transition tells, which is there until then.
+        # The time of its end is that of its last transition, which exists until then.
         is_wanted_no_more = and_(
             job.c.removed_at.is_(None), HAS_ENDED, func.coalesce(job.c.asserted_at, job.c.added_at) < self._before
         )
@@ -114,7 +114,7 @@ class Pruning:
             # With the types of the columns: SQLite compares moments as text, which must be written as it is stored.
             first, *rest = [literal(value, column.type) for value, column in zip(self._passed, order, strict=True)]
             if rest:
-                # Thousands may have been settled at the same moment; SQLite would begin anew with them for a tuple.
+                # Thousands may have been settled at the same moment; for a tuple SQLite would start again with them.
                 is_next = and_(order[0] == first, tuple_(*order[1:]) > tuple_(*rest))
                 rows += connection.execute(statement.where(is_next).limit(self._batch))
             statement = statement.where(order[0] > first)

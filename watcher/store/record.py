@@ -75,7 +75,7 @@ def _move_singly(
 
 
 def _is_kept(connection: Connection, change: Change, numbers: _Numbers) -> bool:
-    """Return whether the transition is there already: from a commit whose answer was lost, or from who saw the same."""
+    """Return whether the transition exists: from a commit whose answer was lost, or from another watcher."""
     news = cast(Transition, change.transition)
     is_same = and_(
         transition.c.job == numbers[change.job.key],

@@ -59,7 +59,7 @@ job = Table(
     Column("described_seq", Number),
     Column("state", Text),
     Column("is_since_exact", Boolean),
-    Column("origin", Text),  # who wants it watched: config, command, api, rule:NAME; null: not known
+    Column("origin", Text),  # what added it: config, command, api, rule:NAME; null: not known
     Column("facts", Text),  # JSON: what the last observation said
     UniqueConstraint("source", "job_id", name="job_key"),
     sqlite_autoincrement=True,
@@ -103,7 +103,7 @@ condition = Table(
     metadata,
     Column("id", Number, primary_key=True),
     Column("subject", AnyText, nullable=False),
-    Column("state", AnyText),  # the one that was told last; null: none
+    Column("state", AnyText),  # of the last event; null: none
     Column("seq", Number, nullable=False),
     Column("good_at", UtcTime),  # when a watcher last found all well
     Column("good_by", Text),

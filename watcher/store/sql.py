@@ -97,7 +97,7 @@ class SqlStore:
         return await self._look_up(durations, source)
 
     async def record(self, changes: Sequence[Change]) -> Collection[JobKey]:
-        """See `JobStore`. A change without a transition that comes too late is dropped without a word."""
+        """See `JobStore`. A change without a transition that comes too late is dropped silently."""
         return await self._write(record, changes) if changes else ()
 
     async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
@@ -205,7 +205,7 @@ class SqlStore:
     async def requeue(self, selection: Selection, now: datetime) -> int:
         """Make pending and dead deliveries due now, with another 72 hours before they are dead; return how many.
 
-        One that is being sent right now stays in the hands of who sends it.
+        One that is being sent right now stays claimed.
         """
         return await self._write(deliveries.requeue, selection, now)
 
@@ -216,8 +216,8 @@ class SqlStore:
     async def prune(self, before: datetime) -> int:
         """Delete what is over since before then; return how many rows that was. What is pending always stays.
 
-        A job that ended before then goes with its history, if `upsert_jobs` was not called for it since: who lists
-        jobs must call it now and then, lest one that ended long ago be taken for a new one and told once more.
+        A job that ended before then goes with its history, if `upsert_jobs` was not called for it since. Configured
+        jobs must be upserted now and then: otherwise one that ended long ago counts as new, and is sent once more.
         Works in small transactions, between which others get their turn.
         """
         await self._write(absorb_conditions_of_older_versions)

@@ -18,8 +18,8 @@ T = TypeVar("T")
 class StoreThread:
     """Runs work on a thread of its own, one piece after the other.
 
-    While the database is out of reach and one piece of work is finding out how it is now, who merely asks is told at
-    once that it is out of reach, so that no task queues for a database that is out of reach.
+    While the database is out of reach and one piece of work tries it again, reads fail at once, so that no task queues
+    for a database that is out of reach.
     """
 
     def __init__(self, cut: Callable[[], None], waits: Waits = USUAL_WAITS, name: str = "store") -> None:

@@ -69,7 +69,7 @@ class _NotifierState:
 
 
 class Dispatcher:
-    """Sends what is due, each notifier by itself, and settles what came of it."""
+    """Sends what is due, each notifier independently, and settles the outcomes."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class Dispatcher:
     async def _claim(self) -> Sequence[Delivery]:
         now, steady = self._runtime.clock(), self._runtime.steady()
         capacity = {name: free for name, state in self._states.items() if (free := state.free_slots(steady))}
-        # What is in flight and cannot be settled must not be claimed anew: its settlement would no longer fit.
+        # What is in flight and cannot be settled must not be claimed again: its settlement would no longer fit.
         if not capacity or self._settlements.refusal:
             return ()
         try:
@@ -155,7 +155,7 @@ class Dispatcher:
         except StoreError as error:
             self._note_store(error)
             return ()
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the delivering
+        except Exception as error:  # noqa: BLE001 - an internal error must not end the delivering
             self._log.exception("cannot look for due deliveries: internal error", error=type(error).__name__)
             return ()
         self._note_store(None)
@@ -172,7 +172,7 @@ class Dispatcher:
         self._store_error = error
 
     async def _attempt(self, notification: Sequence[Delivery]) -> None:
-        """Send what is told together, and settle each delivery of it alike."""
+        """Send deliveries as one message, and settle each of them with its outcome."""
         first = notification[0]
         state = self._states[first.notifier]
         self.liveness.begun(first.id)
@@ -238,7 +238,7 @@ class Dispatcher:
 
 
 def _notifications(deliveries: Iterable[Delivery]) -> list[list[Delivery]]:
-    """Put together what is owed to a notifier under one key; what has no key is told by itself."""
+    """Group deliveries to a notifier by their key; one without a key is sent alone."""
     groups: dict[tuple[str, str | int], list[Delivery]] = {}
     for delivery in deliveries:
         key = delivery.id if delivery.group_key is None else delivery.group_key

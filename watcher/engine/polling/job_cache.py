@@ -84,7 +84,7 @@ class JobCache:
         """Have a change recorded soon, in order."""
         key = change.job.key
         if not change.has_events and (self._changes.refusal or self._changes.stuck):
-            # While it cannot be written, the last word on a job's failures is enough.
+            # While it cannot be written, only the latest failure of a job is kept.
             self._settle(self._changes.take_back(lambda each: each.job.key == key and not each.has_events))
         self._jobs[key] = change.job
         self._unrecorded[key] += 1

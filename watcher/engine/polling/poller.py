@@ -75,7 +75,7 @@ class Poller:
 
     @property
     def longest_wait(self) -> timedelta:
-        """The longest time for which a job may rightly not be due."""
+        """The longest regular wait of a job."""
         return max((state.longest_wait for state in self._sources.values()), default=timedelta())
 
     @property
@@ -110,7 +110,7 @@ class Poller:
         return {state.name: state.last_answer for state in self._sources.values()}
 
     async def run(self) -> None:
-        """Poll for ever; cancel to stop. What was observed is recorded first, polls in flight are dropped."""
+        """Poll until cancelled. What was observed is recorded first, polls in flight are dropped."""
         try:
             async with self._cache, asyncio.TaskGroup() as tasks:
                 while True:
@@ -198,7 +198,7 @@ class Poller:
                 self._wake.set()
 
     async def _look(self, state: SourceState, job: Job, observation: Observation | None) -> _Look | None:
-        """Ask for the job's progress, if that is worth it; not before what is news is recorded."""
+        """Ask for the job's progress where the policy wants it, but never before a new status is recorded."""
         has_changed = observation is not None and observation.status != job.status
         if has_changed or not wants_look(job, state.policy, self._runtime.clock()):
             return None
@@ -261,7 +261,7 @@ class Poller:
             self._log.info("the source accepts requests again", source=state.name)
 
     def _note_list(self, state: SourceState, result: Mapping[str, str] | PollFailure) -> Mapping[str, str]:
-        """Note what reading the list came to; return the statuses that it told of."""
+        """Note the outcome of reading the list; return its statuses."""
         if not isinstance(result, PollFailure):
             self._runtime.telemetry.listed(state.name, len(result))
             self._note_result(state, None)

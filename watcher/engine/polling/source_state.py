@@ -58,7 +58,7 @@ class SourceState:
 
     @property
     def longest_wait(self) -> timedelta:
-        """The longest time for which a job of this source may rightly not be due."""
+        """The longest regular wait of a job of this source."""
         return max(self.policy.max_interval, LONGEST_RETRY_AFTER, PROBE_INTERVAL)
 
     @property

@@ -1,4 +1,4 @@
-"""Azure's fine-tuning API: OpenAI's at two other paths, with keys, words and gaps of its own."""
+"""Azure's fine-tuning API: OpenAI's at two other paths, with its own keys, statuses and gaps."""
 
 from __future__ import annotations
 
