@@ -72,7 +72,7 @@ class Scheduler:
         finally:
             keeping_time.cancel()
             self._scheduler.pause()
-            # A tick that was handed out a moment ago begins, so that it is cancelled where cancelling is logged quietly.
+            # A tick that was started a moment ago begins, so that it is cancelled where that is logged quietly.
             await asyncio.sleep(0)
             self._scheduler.shutdown(wait=False)
             await asyncio.gather(keeping_time, return_exceptions=True)
