@@ -1,4 +1,4 @@
-"""The image, built and run for real: small, without rights, on a root that nobody can write to."""
+"""The image, built and run for real: small, without rights, on a read-only root."""
 
 from __future__ import annotations
 

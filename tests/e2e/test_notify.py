@@ -18,7 +18,7 @@ JOB = "ftjob-notified"
 
 @pytest.fixture
 def command(watcher: Command, api: FineTuningApi, receiver: Receiver, unused_tcp_port: int) -> Command:
-    """The command, with a notifier of each kind, and one for a port where nobody listens."""
+    """The command, with a notifier of each kind, and one for a port without a server."""
     notifiers = {
         "pager": webhook(receiver.url),
         "chat": slack(receiver.url),

@@ -14,7 +14,7 @@ import typer
 from watcher.cli.job_reference import JobReference
 from watcher.cli.options import has_configuration, log_options, read_settings
 from watcher.cli.secret_file import read_secret_file
-from watcher.cli.word_log import WordLog
+from watcher.cli.text_log import TextLog
 from watcher.domain.jobs import JobSpec
 from watcher.errors import ConfigurationError
 from watcher.logs import Format, Level, LogOptions, WatcherLog
@@ -61,7 +61,7 @@ class SelectedJobs:
     specs: Sequence[JobSpec]
     sources: Mapping[str, Callable[[Runtime], Source]]
     """What makes each source that is needed."""
-    log: WatcherLog | WordLog
+    log: WatcherLog | TextLog
     """Words for people, unless records were asked for."""
     settings: Settings | None
     """None when there is no configuration: the `OPENAI_*` variables were enough, and reading settings takes time."""
@@ -140,11 +140,11 @@ def _from_settings(
     return SelectedJobs(specs, sources, log, settings, origin)
 
 
-def _log(options: CommandOptions, log: LogOptions) -> WatcherLog | WordLog:
+def _log(options: CommandOptions, log: LogOptions) -> WatcherLog | TextLog:
     """Return a log of records if the command line asks for one: that of the configuration is the service's."""
     if options.log_format:
         return WatcherLog(log)
-    return WordLog(options.level or QUIET, log.secrets, DEFAULT_SOURCE)
+    return TextLog(options.level or QUIET, log.secrets, DEFAULT_SOURCE)
 
 
 def spec_of(reference: JobReference, settings: Settings) -> JobSpec:

@@ -35,7 +35,7 @@ STORE_GRACE = timedelta(seconds=30)
 
 
 class Maintenance:
-    """The chores of one generation of the pipeline. The daemon's scheduler calls each in its own rhythm."""
+    """The maintenance of one generation of the pipeline. The daemon's scheduler calls each task at its interval."""
 
     def __init__(self, pipeline: Pipeline, store: SqlStore, manager: ServiceManager, runtime: Runtime) -> None:
         self.pipeline = pipeline

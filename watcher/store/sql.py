@@ -34,7 +34,7 @@ from watcher.store.prune import Pruning
 from watcher.store.record import record
 from watcher.store.status_durations import durations
 from watcher.store.thread import StoreThread
-from watcher.store.waits import USUAL_WAITS, Waits
+from watcher.store.timeouts import USUAL_WAITS, Waits
 
 __all__ = ["Pending", "Selection", "SqlStore", "UpsertResult"]
 

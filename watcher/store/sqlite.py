@@ -10,7 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from watcher.errors import StoreUnavailableError
-from watcher.store.waits import USUAL_WAITS, Waits
+from watcher.store.timeouts import USUAL_WAITS, Waits
 
 BEGIN = "watcher_begin"
 """The option of a connection that says how its transactions begin; None for not at all."""

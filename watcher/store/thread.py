@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TypeVar
 
 from watcher.errors import StoreUnavailableError
-from watcher.store.waits import USUAL_WAITS, Waits
+from watcher.store.timeouts import USUAL_WAITS, Waits
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""A notifier of somebody else's: installed beside the watcher, found, and delivered to, in a process of its own."""
+"""A third-party notifier: installed beside the watcher, found, and delivered to, in a process of its own."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Model:
     def settle(self, settlement: Settlement) -> None:
         now = self.deliveries[name(settlement.delivery)]
         if now.state is not PENDING or now.claimed_until != settlement.delivery.claimed_until:
-            return  # somebody else holds it, or it is over
+            return  # another watcher holds it, or it is settled
         self.deliveries[name(settlement.delivery)] = replace(
             now,
             state=settlement.state,

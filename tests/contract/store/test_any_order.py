@@ -101,7 +101,7 @@ class TwoWatchers(RuleBasedStateMachine):
         self.loop.close()
 
     def add(self, which: int, job: JobKey) -> None:
-        """Somebody wants a job watched."""
+        """A job is added."""
         result = self.run(self.watchers[which].store.upsert_jobs([JobSpec(job)], self.now))
         assert (result.added, result.revived) == (job not in self.model.jobs, job in self.model.removed)
         known = self.model.jobs.setdefault(job, Job(job, due_at=self.now))
@@ -119,7 +119,7 @@ class TwoWatchers(RuleBasedStateMachine):
             watcher.jobs = dict(self.model.jobs)
 
     def remove(self, which: int, job: JobKey) -> None:
-        """Somebody wants a job watched no more."""
+        """A job is removed."""
         is_watched = job in self.model.jobs and job not in self.model.removed
         assert self.run(self.watchers[which].store.remove_job(job, self.now)) == is_watched
         if is_watched:
@@ -127,7 +127,7 @@ class TwoWatchers(RuleBasedStateMachine):
             self.model.jobs[job] = replace(self.model.jobs[job], due_at=None)
 
     def claim_due(self, which: int, limit: int, ahead: timedelta, is_choosy: bool) -> None:
-        """A watcher takes due jobs; nobody else can take them then."""
+        """A watcher claims due jobs; no other watcher can claim them then."""
         urgency = (lambda job: float(job.key.id[-1])) if is_choosy else None
         take = ClaimRequest(limit, self.now + MINUTE, ahead, urgency)
         taken = self.run(self.watchers[which].store.claim_due({"openai": take}, self.now))
@@ -215,7 +215,7 @@ class TwoWatchers(RuleBasedStateMachine):
         assert self.run(self.watchers[which].store.discard(Selection(notifier=to), self.now)) == count
 
     def prune(self, which: int) -> None:
-        """What is over and old is forgotten, and nothing else."""
+        """Only what is over and old is pruned."""
         before = self.now - 3 * HOUR
         self.run(self.watchers[which].store.prune(before))
         model, (found, histories, left) = self.model, self.recorded()

@@ -1,4 +1,4 @@
-"""Whatever happens, a notifier hears of a job's transitions in order. On both databases."""
+"""A notifier always gets a job's transitions in order. On both databases."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ async def test_two_watchers_share_the_work_by_urgency_too(url: str, store: OpenS
 
 
 async def test_another_watchers_choice_is_not_taken_from_it(url: str, store: OpenStore) -> None:
-    """What was found to be due may be somebody else's by the time of taking it."""
+    """What was found to be due may be claimed by another watcher first."""
     await watch(store, *map(key, range(4)))
 
     def too_late(job: Job) -> float:

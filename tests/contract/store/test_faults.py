@@ -16,7 +16,7 @@ from tests.contract.store.scenes import KEY, NOON, SECOND, damage, key, move, ow
 from tests.doubles import until
 from watcher.domain.jobs import JobSpec
 from watcher.errors import StoreUnavailableError, StoreUnusableError
-from watcher.store.waits import Waits
+from watcher.store.timeouts import Waits
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""An SQLite file that is taken away, replaced or held by somebody else while it is in use."""
+"""An SQLite file that is removed, replaced or locked by another program while it is in use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlalchemy import event
 from tests.contract.store.open_store import OpenStore
 from tests.contract.store.scenes import NOON, SECOND, claim_jobs, key, move, owe, the_job, watch
 from watcher.errors import StoreUnavailableError
-from watcher.store.waits import Waits
+from watcher.store.timeouts import Waits
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ async def test_what_went_into_a_file_that_was_deleted_meanwhile_counts_as_not_wr
 
 
 async def test_only_the_first_wait_for_a_file_that_stays_busy_is_long(sqlite_path: Path) -> None:
-    """So that polling from memory goes on at its pace, for as long as somebody else holds the file."""
+    """So that polling from memory keeps its interval while another program holds the file."""
     store = OpenStore(f"sqlite:///{sqlite_path}", waits=Waits(busy_seconds=1, brief_seconds=0.05))
 
     async def waits() -> float:

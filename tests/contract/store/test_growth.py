@@ -27,7 +27,7 @@ Work = Callable[[Connection], object]
 
 
 async def flap(store: SqlStore, job: JobKey, times: int, end: str) -> None:
-    """Have a job go back and forth, told to somebody, until it is at the end."""
+    """Have a job go back and forth, with deliveries, until it is at the end."""
     (current,) = await watch(store, job)
     changes: list[Change] = []
     for number in range(times):

@@ -151,7 +151,7 @@ async def test_changes_of_jobs_that_are_not_watched_are_dropped(
 
 
 async def test_two_watchers_that_see_the_same_record_it_once(url: str, store: OpenStore) -> None:
-    """Neither came too late: what follows on what both saw is news, whoever of them sees it."""
+    """Neither came too late: what follows on what both saw is a transition, for either of them."""
     jobs = await watch(store, *map(key, range(40)))
     async with OpenStore(url) as other:
         for number, status in enumerate(["queued", "running", "succeeded"]):

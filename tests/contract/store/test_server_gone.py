@@ -23,7 +23,7 @@ from tests.contract.store.open_store import OpenStore
 from tests.contract.store.scenes import DELIVERED, KEY, NOON, SECOND, claim, key, move, settle, watch
 from watcher.domain.deliveries import DeliveryState
 from watcher.errors import StoreUnavailableError
-from watcher.store.waits import Waits
+from watcher.store.timeouts import Waits
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def own_server() -> Iterator[Any]:
 
 @pytest.fixture
 async def silent_port() -> AsyncIterator[int]:
-    """A port where somebody takes connections, and never says a word."""
+    """A port that accepts connections and never answers."""
     done = asyncio.Event()
 
     async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

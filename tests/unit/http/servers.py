@@ -67,12 +67,12 @@ async def connections(
             task.cancel()
         await asyncio.gather(*open_ones, return_exceptions=True)
         for writer in writers:
-            writer.transport.abort()  # whatever the client has not read
+            writer.transport.abort()  # data that the client has not read
         await asyncio.sleep(0)  # asyncio closes the sockets in its next turn
 
 
 def answering(*pieces: bytes, pause: float = 0.0) -> Handler:
-    """Write the pieces, whatever was asked, with a pause after each."""
+    """Write the pieces to any request, with a pause after each."""
 
     async def handle(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for piece in pieces:

@@ -1,4 +1,4 @@
-"""A client keeps its bounds, whichever way its requests go, and its errors keep addresses to themselves."""
+"""A client keeps its bounds on every route, and its errors contain no addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A name server that does not answer holds up nobody but those who ask for that name, and nobody past their timeout."""
+"""A name server that does not answer delays only requests for that name, and none past its timeout."""
 
 from __future__ import annotations
 

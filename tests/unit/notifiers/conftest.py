@@ -14,7 +14,7 @@ from watcher.plugins.notifier import Context
 
 
 class RecordingPacer(Pacer):
-    """A pacer that lets everybody through, and remembers who asked."""
+    """A pacer that never waits, and remembers its calls."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The chores of the service: what cannot be recorded is told all the same, and the switch beats."""
+"""The maintenance of the service: what cannot be recorded is sent all the same, and the heartbeat."""
 
 from __future__ import annotations
 

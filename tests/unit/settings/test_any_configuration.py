@@ -1,4 +1,4 @@
-"""Whatever stands in a configuration: it is read, or every mistake is told, and no secret is."""
+"""Any configuration is read, or every mistake is reported, and no secret."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ right = st.fixed_dictionaries(
 @each_example
 @given(right)
 def test_what_is_shown_reads_as_the_same_settings(config: Path, document: dict[str, Any]) -> None:
-    """But for secrets; and what nobody chose is then chosen, like the address of the store."""
+    """But for secrets; defaults are then given explicitly, like the address of the store."""
     before = read(document, config)
     assert isinstance(before, Settings)
     config.write_text(to_toml(masked(before)), encoding="utf-8")

@@ -229,8 +229,6 @@ async def test_events_come_page_by_page(api: FineTuningApi, client: httpx.AsyncC
 async def test_the_official_sdk_lists_the_events(
     api: FineTuningApi, sdk: openai.AsyncOpenAI, clock: ManualClock
 ) -> None:
-    api: FineTuningApi, sdk: openai.AsyncOpenAI, clock: ManualClock
-) -> None:
     api.add_job(a_life(Step("running", seconds(100)), Step("succeeded")))
     clock.move(seconds=30)
     found = [event async for event in await sdk.fine_tuning.jobs.list_events("ftjob-1")]

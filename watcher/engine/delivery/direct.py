@@ -11,7 +11,7 @@ from watcher.domain.events import Event
 from watcher.domain.notifications import plan
 from watcher.domain.routing import Route
 from watcher.engine.delivery.dispatcher import Dispatcher
-from watcher.engine.delivery.memory import MemoryDeliveries
+from watcher.engine.delivery.memory_store import MemoryDeliveries
 from watcher.engine.ports import Notifier, Runtime
 
 TICK_SECONDS = 0.2

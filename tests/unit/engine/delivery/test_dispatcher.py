@@ -1,4 +1,4 @@
-"""Deliveries go out, in order, and whatever becomes of one never holds up another."""
+"""Deliveries go out in order, and none blocks another, with any outcome."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from watcher.domain.jobs import JobKey
 from watcher.domain.notifications import Planned
 from watcher.domain.transitions import Transition, detect, event_id
 from watcher.engine.delivery.dispatcher import CLAIM, Dispatcher
-from watcher.engine.delivery.memory import MemoryDeliveries
+from watcher.engine.delivery.memory_store import MemoryDeliveries
 from watcher.engine.ports import Notifier
 from watcher.errors import OutputClosedError, StoreUnavailableError
 
