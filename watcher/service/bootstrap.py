@@ -249,9 +249,9 @@ class ServicePlan:
         now, log = self._runtime.clock(), self._runtime.log
         specs = {spec.key: spec for spec in map(job_spec, self.settings.jobs)}
         await store.upsert_jobs(list(specs.values()), now)
-        for job in before.settings.jobs if before else ():
-            if (key := job_spec(job).key) not in specs:
-                await store.remove_job(key, now)
+        named_before = {job_spec(job).key for job in before.settings.jobs} if before else set()
+        if dropped := named_before - set(specs):
+            await store.remove_jobs(dropped, now)
         jobs = await store.jobs()
         log.info(
             "watching",

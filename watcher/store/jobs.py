@@ -121,8 +121,13 @@ def history(connection: Connection, key: JobKey) -> list[Transition]:
 
 def remove_job(connection: Connection, key: JobKey, now: datetime) -> bool:
     """Watch the job no more; tell whether it was watched."""
-    removal = update(job).where(_has_key(key), job.c.removed_at.is_(None)).values(removed_at=now, due_at=None)
-    return connection.execute(removal).rowcount == 1
+    return remove_jobs(connection, [key], now) == 1
+
+
+def remove_jobs(connection: Connection, keys: Collection[JobKey], now: datetime) -> int:
+    """Watch these jobs no more, in one transaction; return how many of them were watched."""
+    removal = update(job).where(job.c.removed_at.is_(None)).values(removed_at=now, due_at=None)
+    return sum(connection.execute(removal.where(are_meant)).rowcount for are_meant in _have_keys(keys))
 
 
 def upsert_jobs(

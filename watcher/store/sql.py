@@ -130,6 +130,10 @@ class SqlStore:
         """Watch the job no more; tell whether it was watched. Its history stays, and what is owed stays owed."""
         return await self._write(jobs.remove_job, key, now)
 
+    async def remove_jobs(self, keys: Collection[JobKey], now: datetime) -> int:
+        """Do the same with many jobs at once; return how many of them were watched."""
+        return await self._write(jobs.remove_jobs, keys, now)
+
     async def jobs(self, *, include_removed: bool = False) -> list[Job]:
         """Return the watched jobs by source and id, on request also those that are watched no more."""
         return await self._look_up(jobs.list_jobs, include_removed=include_removed)
