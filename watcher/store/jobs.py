@@ -119,6 +119,14 @@ def history(connection: Connection, key: JobKey) -> list[Transition]:
     return list(map(transition_of, connection.execute(statement)))
 
 
+def latest_transitions(connection: Connection, key: JobKey, limit: int, before: int | None) -> list[Transition]:
+    """Return up to `limit` transitions of a job, the newest first: of those before this `seq`."""
+    statement = select(*TRANSITION_COLUMNS).join_from(transition, job).where(_has_key(key))
+    if before is not None:
+        statement = statement.where(transition.c.seq < before)
+    return list(map(transition_of, connection.execute(statement.order_by(transition.c.seq.desc()).limit(limit))))
+
+
 def remove_job(connection: Connection, key: JobKey, now: datetime) -> bool:
     """Watch the job no more; tell whether it was watched."""
     return remove_jobs(connection, [key], now) == 1

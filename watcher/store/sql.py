@@ -191,6 +191,10 @@ class SqlStore:
         """Return the recorded transitions of a job, the first one first."""
         return await self._look_up(jobs.history, key)
 
+    async def latest_transitions(self, key: JobKey, limit: int = 100, before: int | None = None) -> list[Transition]:
+        """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`."""
+        return await self._look_up(jobs.latest_transitions, key, limit, before)
+
     async def deliveries(
         self,
         *,
