@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections import deque
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ Format = Literal["auto", "json", "console"]
 _RANKS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _SHORTEST_SECRET = 4
 """Anything shorter would black out ordinary words."""
+LEARNED_SECRETS = 64
+"""How many secrets that were learned on the way are hidden: a token may be renewed every hour, for years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class WatcherLog:
         self._threshold = _RANKS[self._options.level]
         self._logger: Any = None
         self._has_adopted = False
+        self._learned: deque[str] = deque(maxlen=LEARNED_SECRETS)
 
     def change(self, options: LogOptions) -> None:
         """Log in another way from now on. Secrets once known stay out of sight."""
@@ -48,6 +52,13 @@ class WatcherLog:
         self._logger = None
         if self._has_adopted:
             self.adopt_standard_logging()
+
+    def hide(self, secret: str) -> None:
+        """Keep one more secret out of sight, such as a token that was renewed; the last few of these are remembered."""
+        if secret in self._options.secrets or secret in self._learned:
+            return
+        self._learned.append(secret)
+        self.change(self._options)
 
     def debug(self, event: str, **facts: object) -> None:
         """See `Log`."""
@@ -74,7 +85,7 @@ class WatcherLog:
         import structlog
 
         self._has_adopted = True
-        stamps, finish = _processors(self._options)
+        stamps, finish = _processors(self._options, self._learned)
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(
             structlog.stdlib.ProcessorFormatter(
@@ -88,20 +99,20 @@ class WatcherLog:
         if _RANKS[level] < self._threshold:
             return
         if self._logger is None:
-            self._logger = _open_logger(self._options)
+            self._logger = _open_logger(self._options, self._learned)
         # A full disk or a closed standard error must not end the watching; there is nobody else to tell.
         with suppress(OSError, ValueError):
             getattr(self._logger, level)(event, **facts)
 
 
-def _open_logger(options: LogOptions) -> Any:
+def _open_logger(options: LogOptions, learned: Iterable[str]) -> Any:
     import structlog
 
-    stamps, finish = _processors(options)
+    stamps, finish = _processors(options, learned)
     return structlog.wrap_logger(structlog.PrintLogger(sys.stderr), processors=[*stamps, *finish])
 
 
-def _processors(options: LogOptions) -> tuple[list[Any], list[Any]]:
+def _processors(options: LogOptions, learned: Iterable[str]) -> tuple[list[Any], list[Any]]:
     import structlog
 
     stamps = [
@@ -109,7 +120,7 @@ def _processors(options: LogOptions) -> tuple[list[Any], list[Any]]:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    clean = _Clean(options.secrets)
+    clean = _Clean(options.secrets.union(learned))
     if options.format == "json" or (options.format == "auto" and not sys.stderr.isatty()):
         return stamps, [clean, structlog.processors.JSONRenderer(default=str)]
     colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")

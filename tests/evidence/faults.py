@@ -133,9 +133,7 @@ def _listed(random: Random) -> tuple[JobScript, ...]:
     """
     jobs = random_jobs(random, JOBS_LISTED, LISTED_SPAN)
     begun = [(Step(job.steps[0].status, polls=6), *job.steps[1:]) for job in jobs]
-    return tuple(
-        replace(job, id=f"ftjob-listed-{job.id}", steps=steps) for job, steps in zip(jobs, begun, strict=True)
-    )
+    return tuple(replace(job, id=f"ftjob-listed-{job.id}", steps=steps) for job, steps in zip(jobs, begun, strict=True))
 
 
 def _page_faults(faults: Sequence[Fault]) -> Iterator[Fault]:

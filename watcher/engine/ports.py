@@ -186,3 +186,5 @@ class Runtime:
     """How soon a commit that the store refused is tried again. The store itself has already waited when it was busy."""
     steady: Callable[[], float] = monotonic
     """Tells seconds that pass evenly, whatever the host's clock is set to."""
+    hide_secret: Callable[[str], None] = lambda _: None
+    """Keeps a secret that was learned on the way, such as a renewed token, out of the log."""

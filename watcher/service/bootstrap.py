@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.domain.jobs import JobSpec
@@ -46,9 +46,18 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def real_runtime(log: Log, telemetry: Telemetry | None = None) -> Runtime:
+class SecretiveLog(Log, Protocol):
+    """A log that can be told a secret that it must not show."""
+
+    def hide(self, secret: str) -> None:
+        """Keep one more secret out of sight."""
+        ...
+
+
+def real_runtime(log: SecretiveLog, telemetry: Telemetry | None = None) -> Runtime:
     """Return the real clock and real chance."""
-    return Runtime(utc_now, lambda: random.uniform(-1, 1), log, telemetry or NoTelemetry())  # noqa: S311 - jitter is no secret
+    jitter = partial(random.uniform, -1, 1)
+    return Runtime(utc_now, jitter, log, telemetry or NoTelemetry(), hide_secret=log.hide)
 
 
 def open_telemetry(settings: Settings) -> Telemetry:
@@ -70,7 +79,15 @@ def open_source(
     from watcher.plugins.registry import sources
 
     plugin = sources.plugin(settings.kind)
-    context = SourceContext(name, runtime.clock, runtime.log, settings.timeout, turn=turn, event_word=plugin.event_word)
+    context = SourceContext(
+        name,
+        runtime.clock,
+        runtime.log,
+        settings.timeout,
+        turn=turn,
+        hide_secret=runtime.hide_secret,
+        event_word=plugin.event_word,
+    )
     return plugin.build(settings, context)
 
 
@@ -88,7 +105,8 @@ def default_source(
     endpoint = access_from_environment(environment, base_url=base_url, key_file=key_file).endpoint(DEFAULT_SOURCE)
 
     def make(runtime: Runtime) -> Source:
-        return HttpSource(endpoint, OpenAIDialect(), SourceContext(DEFAULT_SOURCE, runtime.clock, runtime.log))
+        context = SourceContext(DEFAULT_SOURCE, runtime.clock, runtime.log, hide_secret=runtime.hide_secret)
+        return HttpSource(endpoint, OpenAIDialect(), context)
 
     return make
 
