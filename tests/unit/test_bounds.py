@@ -82,7 +82,9 @@ ROWS = {
     "the check of `/readyz`": f"one at a time, {time(PATIENCE)}",
     "a page of the API": f"{LONGEST_PAGE:,} rows",
     "answers under way at a stop": f"{time(OF.stop_seconds)}",
-    "requests to a source": f"{CONCURRENT_REQUESTS} in flight, {time(DEFAULT_TIMEOUT)} each (`timeout`), {ATTEMPTS} tries",
+    "requests to a source": (
+        f"{CONCURRENT_REQUESTS} in flight, {time(DEFAULT_TIMEOUT)} each (`timeout`), {ATTEMPTS} tries"
+    ),
     "an answer of a source": f"{size(SIZE_LIMIT)} unpacked",
     "a page of a source's list": f"{MOST_ENTRIES:,} jobs",
     "pages that are remembered": f"{PAGES_KEPT}, of {ENTRIES_KEPT:,} jobs in all",
