@@ -38,7 +38,7 @@ async def test_each_page_is_written_before_the_next_one_is_read(capsys: pytest.C
     async def watched() -> AsyncIterator[Sequence[dict[str, Any]]]:
         for row in ROWS:
             yield [row]
-            written.append(row["id"] in capsys.readouterr().out)
+            written.append(str(row["id"]) in capsys.readouterr().out)
 
     await write_json_list(watched())
     assert written == [True] * len(ROWS)
