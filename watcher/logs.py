@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from watcher.domain.text import printable
 from watcher.redaction import Redactor
@@ -33,6 +33,16 @@ class LogOptions:
     """`auto` is `console` on a terminal and `json` elsewhere."""
     secrets: frozenset[str] = frozenset()
     """What must never appear: the last line of defence, should a text contain one after all."""
+
+
+def shows_colour(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal that shows colours, and is wanted to."""
+    return can_be_driven(stream) and not os.environ.get("NO_COLOR")
+
+
+def can_be_driven(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal that knows escape sequences; a dumb one would show them."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class WatcherLog:
@@ -123,8 +133,7 @@ def _processors(options: LogOptions, learned: Iterable[str]) -> tuple[list[Any],
     clean = _Clean(options.secrets.union(learned))
     if options.format == "json" or (options.format == "auto" and not sys.stderr.isatty()):
         return stamps, [clean, structlog.processors.JSONRenderer(default=str)]
-    colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    return stamps, [clean, _escape, structlog.dev.ConsoleRenderer(colors=colors)]
+    return stamps, [clean, _escape, structlog.dev.ConsoleRenderer(colors=shows_colour(sys.stderr))]
 
 
 class _Clean:
