@@ -172,9 +172,9 @@ def history(
         if as_json:
             await write_json_list(_history_pages(store, key, now))
             return
-        shown, more = await first_of(_history_pages(store, key, now), limit)
+        shown = history_rows(await store.latest_transitions(key, limit), now)
         write_table(HISTORY_COLUMNS, IMPORTANT_IN_HISTORY, list(map(_with_result, shown)), "not seen yet")
-        tell_of_more(more)
+        tell_of_more(await store.count_transitions(key) - len(shown))
 
     with_store(config, show)
 

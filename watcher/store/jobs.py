@@ -127,6 +127,12 @@ def latest_transitions(connection: Connection, key: JobKey, limit: int, before: 
     return list(map(transition_of, connection.execute(statement.order_by(transition.c.seq.desc()).limit(limit))))
 
 
+def count_transitions(connection: Connection, key: JobKey) -> int:
+    """Count the recorded transitions of a job."""
+    statement = select(func.count()).select_from(transition).join(job).where(_has_key(key))
+    return connection.execute(statement).scalar_one()
+
+
 def remove_job(connection: Connection, key: JobKey, now: datetime) -> bool:
     """Watch the job no more; tell whether it was watched."""
     return remove_jobs(connection, [key], now) == 1

@@ -195,6 +195,10 @@ class SqlStore:
         """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`."""
         return await self._look_up(jobs.latest_transitions, key, limit, before)
 
+    async def count_transitions(self, key: JobKey) -> int:
+        """Count the recorded transitions of a job."""
+        return await self._look_up(jobs.count_transitions, key)
+
     async def deliveries(
         self,
         *,

@@ -78,6 +78,8 @@ async def test_the_latest_transitions_come_newest_first_and_in_pages(store: SqlS
     await owe(store, ("queued", "running", "paused", "succeeded"))
     whole = (await store.history(KEY))[::-1]
     assert await store.latest_transitions(KEY) == whole
+    assert await store.count_transitions(KEY) == len(whole)
+    assert await store.count_transitions(key(2)) == 0
     assert await store.latest_transitions(KEY, 2) == whole[:2]
     assert await store.latest_transitions(KEY, 5, whole[1].seq) == whole[2:]
     assert await store.latest_transitions(KEY, 5, whole[-1].seq) == []
