@@ -30,6 +30,14 @@ Log = context.Log
 """A structured log."""
 
 
+class SecretiveLog(Log, Protocol):
+    """A log that can be told a secret that it must not show."""
+
+    def hide(self, secret: str) -> None:
+        """Keep one more secret out of sight."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A condition as it was found, which is an event if it differs from what the store holds."""

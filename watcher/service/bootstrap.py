@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.domain.jobs import JobSpec
-from watcher.engine.ports import Log, NoTelemetry, Runtime, Telemetry
+from watcher.engine.ports import NoTelemetry, Runtime, SecretiveLog, Telemetry
 from watcher.errors import ConfigurationError
 from watcher.plugins.source import CONCURRENT_REQUESTS, DEFAULT_SOURCE, SourceContext
 from watcher.settings.conversion import job_spec, polling_policy, routes, sources_used
@@ -46,14 +46,6 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class SecretiveLog(Log, Protocol):
-    """A log that can be told a secret that it must not show."""
-
-    def hide(self, secret: str) -> None:
-        """Keep one more secret out of sight."""
-        ...
-
-
 def real_runtime(log: SecretiveLog, telemetry: Telemetry | None = None) -> Runtime:
     """Return the real clock and real chance."""
     jitter = partial(random.uniform, -1, 1)
@@ -79,14 +71,9 @@ def open_source(
     from watcher.plugins.registry import sources
 
     plugin = sources.plugin(settings.kind)
+    hide, word = runtime.hide_secret, plugin.event_word
     context = SourceContext(
-        name,
-        runtime.clock,
-        runtime.log,
-        settings.timeout,
-        turn=turn,
-        hide_secret=runtime.hide_secret,
-        event_word=plugin.event_word,
+        name, runtime.clock, runtime.log, settings.timeout, turn=turn, hide_secret=hide, event_word=word
     )
     return plugin.build(settings, context)
 
