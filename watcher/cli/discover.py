@@ -18,7 +18,7 @@ from watcher.cli.signals import run_until_signal
 from watcher.cli.source_errors import code_of
 from watcher.cli.store import tell_if_unattended
 from watcher.cli.tables import Column, write_table
-from watcher.cli.word_log import WordLog
+from watcher.cli.text_log import TextLog
 from watcher.domain.discovery import Verdict
 from watcher.domain.jobs import JobKey
 from watcher.errors import ConfigurationError, SourceError
@@ -76,7 +76,7 @@ def discover(
     if not wanted:
         known = ", ".join(each.name for each in rules) or "none"
         raise ConfigurationError(f"no rule is named {rule!r}; there are: {known}" if rule else "no rule is configured")
-    runtime = real_runtime(WordLog(QUIET, log_options(settings).secrets, wanted[0].source))
+    runtime = real_runtime(TextLog(QUIET, log_options(settings).secrets, wanted[0].source))
     raise typer.Exit(run_until_signal(_discover(settings, wanted, runtime, is_dry=dry_run, as_json=as_json)))
 
 

@@ -37,7 +37,7 @@ def _missing(settings: Settings, path: Path | None) -> Iterator[str]:
     elif not settings.jobs and not settings.watch:
         yield "no job and no rule is configured: nothing is watched but what `watcher jobs add` adds"
     if not settings.notifiers:
-        yield "no notifier is configured: nobody would be told"
+        yield "no notifier is configured: no alert would be sent"
 
 
 def _blind_rules(settings: Settings, without_list: Collection[str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from watcher.cli.output import write_json, write_line
 from watcher.cli.signals import run_until_signal
 from watcher.cli.source_errors import code_of
 from watcher.cli.tables import Column, write_table
-from watcher.cli.word_log import WordLog
+from watcher.cli.text_log import TextLog
 from watcher.domain.text import printable
 from watcher.errors import ConfigurationError, MissingError, RejectedError, SourceError
 from watcher.plugins.source import DEFAULT_SOURCE
@@ -183,4 +183,4 @@ def _words(can: Capabilities) -> str:
 
 
 def _runtime(settings: Settings) -> Runtime:
-    return real_runtime(WordLog("error", log_options(settings).secrets, DEFAULT_SOURCE))
+    return real_runtime(TextLog("error", log_options(settings).secrets, DEFAULT_SOURCE))

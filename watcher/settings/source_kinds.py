@@ -45,11 +45,12 @@ def variables_set(kind: str) -> dict[str, str]:
 
 def without_kind(given: Layer) -> list[str]:
     """Name the sources that are called like a kind and have settings, but do not say whether they are of that kind."""
+    installed = _installed()
     return [
         name
-        for name in _names(given)
+        for name in dict.fromkeys(_names(given))
         if name != DEFAULT_KIND
-        and name in _installed()
+        and name in installed
         and any(_settings(name, [given]))
         and not _kinds_said(name, [given])
     ]
@@ -80,10 +81,11 @@ def _names(layer: Layer) -> Iterator[str]:
     """Name the sources that a layer speaks of."""
     yield from _table(layer, "sources")
     entries = [entry for section in ("jobs", "watch") for entry in _list(layer, section)]
+    installed = _installed()
     for entry in entries:
         source = entry.get("source") if isinstance(entry, Mapping) else None
-        # One that is not installed is not implied: that no source has this name is told where the job stands.
-        if isinstance(source, str) and source in _installed():
+        # One that is not installed is not implied: the unknown source is reported where it is named.
+        if isinstance(source, str) and source in installed:
             yield source
 
 
@@ -101,8 +103,9 @@ def _variables(kind: str) -> Mapping[str, str]:
     try:
         return sources.plugin(kind).variables
     except ConfigurationError:
-        return {}  # a kind that cannot be used is told when the settings of the source are read
+        return {}  # an unusable kind is reported when the settings of the source are read
 
 
 def _installed() -> frozenset[str]:
+    """Look up which kinds there are: that reads the metadata of every installed package, too slow for each job."""
     return frozenset(sources.kinds())

@@ -1,4 +1,4 @@
-"""Where OpenAI's API is asked, and as whom: also as the environment alone says it."""
+"""Where OpenAI's API is, and the credential for it: also from the environment alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VARIABLES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What says where the API is, and who asks."""
+    """The settings of the endpoint and the credential."""
 
     base_url: str = DEFAULT_BASE_URL
     credential: Credential | None = None
