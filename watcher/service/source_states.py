@@ -26,7 +26,7 @@ async def open_source_state(
     wait = rate_limit.wait if rate_limit else None
     source = await stack.enter_async_context(open_source(name, chosen, runtime, wait))
     can, policy = source.capabilities, polling_policy(settings, name)
-    policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.progress)
+    policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.events)
     scan = ListScan(source, strategy=chosen.strategy if can.lists else Strategy.RETRIEVE, interval=policy.interval)
     discovery = _discovery(name, settings, source, store, runtime)
     return SourceState(name, source, policy, CONCURRENT_REQUESTS, scan, rate_limit=rate_limit, discovery=discovery)
