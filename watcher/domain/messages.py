@@ -63,6 +63,8 @@ class Message:
     """The `data` of the envelope."""
     url: str | None = None
     """The job's page at its service, for people."""
+    thread: str | None = None
+    """What a receiver shows together: a job with its conditions, a source, a notifier. None: it stands by itself."""
 
 
 def message_of(event: Event) -> Message:
@@ -78,6 +80,7 @@ def message_of(event: Event) -> Message:
         facts=tuple(facts_of(event)),
         data=_data(event),
         url=event.facts.page_url,
+        thread=event.thread,
     )
 
 
@@ -230,6 +233,7 @@ def _message_of_condition(event: ConditionChange) -> Message:
         severity=Severity.GOOD if condition.is_good else Severity.BAD,
         facts=tuple(Detail(label, value) for label, value in condition.facts),
         data=condition.data,
+        thread=event.thread,
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import string
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -39,8 +41,21 @@ Address = Annotated[SecretStr, AfterValidator(_check_address)]
 """The URL of a receiver. It is a secret: whoever knows the address of an incoming webhook can write to it."""
 
 
+def json_of(answer: Answer) -> Mapping[str, object]:
+    """Return the JSON object that the body holds; an empty one when it holds no other."""
+    try:
+        body: object = json.loads(answer.body)
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, or nested without end
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
 def _never(_answer: Answer) -> bool:
     return False
+
+
+def _says_no_wait(_answer: Answer) -> timedelta | None:
+    return None
 
 
 class Receiver:
@@ -53,11 +68,13 @@ class Receiver:
         *,
         secrets: Iterable[str] = (),
         is_final: Callable[[Answer], bool] = _never,
+        wait_in: Callable[[Answer], timedelta | None] = _says_no_wait,
     ) -> None:
         """Make a receiver that takes a message with any 2xx, and refuses it for good with 410.
 
         Any other status may come from whatever stands before the receiver, a proxy in the seconds of a redeployment:
-        it is tried again. `is_final` knows the receiver's own words for a refusal that is for good.
+        it is tried again. `is_final` knows the receiver's own words for a refusal that is for good, `wait_in` finds
+        in a body how long to wait, where headers say it less well.
 
         Raises ConfigurationError if no request can be made for the address.
         """
@@ -65,6 +82,7 @@ class Receiver:
         self._address = address
         self._mask = Redactor((address.get_secret_value(), *secrets))
         self._is_final = is_final
+        self._wait_in = wait_in
         try:
             context.http.request("POST", address.get_secret_value())
         except ValueError:
@@ -91,7 +109,7 @@ class Receiver:
             return Rejected(told)
         if 300 <= status < 400:  # noqa: PLR2004 - the class 3xx
             told += " (redirects are not followed)"
-        return Failed(told, retry_after(answer.headers, self._context.clock()))
+        return Failed(told, self._wait_in(answer) or retry_after(answer.headers, self._context.clock()))
 
     def _tell(self, answer: Answer) -> str:
         # Masked before it is cut, lest half a secret stays at the cut.

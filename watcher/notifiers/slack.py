@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, timedelta
-from urllib.parse import quote
+from datetime import timedelta
 
 from watcher.domain.deliveries import Outcome
-from watcher.domain.messages import Detail, Message, Severity
-from watcher.domain.text import printable
+from watcher.domain.messages import Detail, Message
+from watcher.domain.text import spelled
 from watcher.http import Answer
 from watcher.notifiers.http import Address, Receiver
+from watcher.notifiers.wording import LINK_TEXT, MARKS, link_of, moment_of, team_of
 from watcher.plugins.notifier import Context, Plugin
 from watcher.plugins.section import Section
 
@@ -27,12 +27,6 @@ _BLOCKS_OF_FACTS = 40
 """Facts told at most: with header and context they stay below Slack's 50 blocks even if each has its own."""
 _SHORT = 80
 """A longer value gets a section of its own, since the fields of a section stand in two narrow columns."""
-_MARKS: Mapping[Severity, str] = {
-    Severity.GOOD: "\u2705",
-    Severity.BAD: "\u274c",
-    Severity.CANCELLED: "\U0001f6ab",
-    Severity.NEUTRAL: "\u2139\ufe0f",
-}
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _Json = Mapping[str, object]
 
@@ -67,7 +61,7 @@ plugin = Plugin(Config, Slack)
 
 def compose(message: Message) -> _Json:
     """Return the message in Block Kit, with `text` for notifications and for whatever shows no blocks."""
-    headline = f"{_MARKS[message.severity]} {message.title}"
+    headline = f"{MARKS[message.severity]} {message.title}"
     facts = message.facts[:_BLOCKS_OF_FACTS]
     told = " · ".join([headline, *(f"{fact.label}: {fact.value}" for fact in facts)])
     return {
@@ -107,14 +101,11 @@ def _is_final(answer: Answer) -> bool:
 
 def _context(message: Message) -> _Json:
     """Return the small print: where it happened, its team, when, and the id of the event."""
-    moment = int(message.created_at.timestamp())
-    in_utc = f"{message.created_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    labels = message.data.get("labels")
-    team = labels.get("team") if isinstance(labels, Mapping) else None
+    moment, team = int(message.created_at.timestamp()), team_of(message)
     parts = [
         *([_escape(f"source {message.data['source']}", _SHORT)] if "source" in message.data else []),
         *([_escape(f"team {team}", _SHORT)] if team else []),
-        f"<!date^{moment}^{{date_short_pretty}} {{time_secs}}|{in_utc}>",
+        f"<!date^{moment}^{{date_short_pretty}} {{time_secs}}|{moment_of(message)}>",
         message.id,
     ]
     return _mrkdwn(" · ".join(parts))
@@ -122,10 +113,8 @@ def _context(message: Message) -> _Json:
 
 def _link(message: Message) -> list[_Json]:
     """Return a link to the job's page at its service, where it has one."""
-    if not message.url:
-        return []
-    target = quote(message.url, safe=":/?#[]@!$&'()*+,;=%")[:URL_LIMIT]
-    return [{"type": "section", "text": _mrkdwn(f"<{_escape(target, URL_LIMIT)}|Open the job at its service>")}]
+    target = link_of(message, URL_LIMIT)
+    return [{"type": "section", "text": _mrkdwn(f"<{_escape(target, SECTION_LIMIT)}|{LINK_TEXT}>")}] if target else []
 
 
 def _sections(facts: Sequence[Detail]) -> list[_Json]:
@@ -156,21 +145,4 @@ def _plain(text: str, limit: int) -> _Json:
 
 
 def _escape(text: str, limit: int) -> str:
-    """Return the text on one line, harmless in Slack's markup, at most `limit` characters long, `…` where it was cut.
-
-    Characters count as UTF-16 counts them, the most that any receiver makes of them.
-    """
-    pieces: list[str] = []
-    room = limit - 1  # for the …
-    safe = printable(text[: limit + 1])
-    for character in safe:
-        piece = _ENTITIES.get(character, character)
-        room -= _length(piece)
-        if room < 0:
-            return "".join(pieces) + "…"
-        pieces.append(piece)
-    return "".join(pieces)
-
-
-def _length(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
+    return spelled(text, _ENTITIES, limit)

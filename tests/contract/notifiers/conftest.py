@@ -25,6 +25,7 @@ THIRD_PARTY = Path(__file__).parent / "third_party"
 TOKEN = "Zr8mQ2xW5tKq"
 PASSWORD = "pA55-of-the-hook"
 KEY = "whsec_" + "c2VjcmV0LWtleS1vZi10aGUtaG9vay1mb3ItdGVzdHM="
+ROUTING_KEY = "r0uting4key5of6thirty2characters"
 BEARER = "Bearer tok-9f8e7d6c5b"
 
 
@@ -50,8 +51,12 @@ WEBHOOK = Trial(
 )
 SLACK = Trial("slack", lambda url: {"webhook_url": f"{url}/services/T00000000/B00000000/{TOKEN}"}, (TOKEN,))
 BULLETIN = Trial("bulletin", lambda url: {"board": f"{url}/boards/{TOKEN}", "token": PASSWORD}, (TOKEN, PASSWORD))
-TRIALS = [STDOUT, WEBHOOK, SLACK, BULLETIN]
-OVER_HTTP = [WEBHOOK, SLACK, BULLETIN]
+DISCORD = Trial("discord", lambda url: {"webhook_url": f"{url}/api/webhooks/1234567890/{TOKEN}"}, (TOKEN,))
+NTFY = Trial("ntfy", lambda url: {"url": f"{url}/{TOKEN}", "token": PASSWORD}, (TOKEN, PASSWORD))
+PAGERDUTY = Trial("pagerduty", lambda url: {"routing_key": ROUTING_KEY, "url": url}, (ROUTING_KEY,))
+TEAMS = Trial("teams", lambda url: {"webhook_url": f"{url}/workflows/0123/triggers/manual?sig={TOKEN}"}, (TOKEN,))
+OVER_HTTP = [WEBHOOK, SLACK, BULLETIN, DISCORD, NTFY, PAGERDUTY, TEAMS]
+TRIALS = [STDOUT, *OVER_HTTP]
 
 
 class NoPacer(Pacer):

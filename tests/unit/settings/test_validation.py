@@ -232,8 +232,14 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
         ("[[jobs]]\nid = 'a'\nsource = 'b'", "jobs[0].source: no source is named 'b'; there are: openai"),
         ("[[jobs]]\nid = 'a'\nlabels = { n = 5 }", "jobs[0].labels.n: got 5, expected text"),
         # Notifiers.
-        ("[notifiers.a]", "notifiers.a.kind: missing; expected one of: slack, stdout, webhook"),
-        ("[notifiers.a]\nkind = 5", "notifiers.a.kind: expected one of: slack, stdout, webhook"),
+        (
+            "[notifiers.a]",
+            "notifiers.a.kind: missing; expected one of: discord, ntfy, pagerduty, slack, stdout, teams, webhook",
+        ),
+        (
+            "[notifiers.a]\nkind = 5",
+            "notifiers.a.kind: expected one of: discord, ntfy, pagerduty, slack, stdout, teams, webhook",
+        ),
         ("[notifiers.a]\nkind = 'slak'", "notifiers.a.kind: no notifier of kind 'slak' is installed"),
         (
             "[notifiers.a]\nkind = 'slack'",
