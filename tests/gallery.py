@@ -20,6 +20,7 @@ from watcher.domain.conditions import STUCK_AFTER, ConditionChange, stuck_condit
 from watcher.domain.jobs import JobError, JobFacts
 from watcher.domain.messages import Message, message_of, message_of_several
 from watcher.notifiers import discord, ntfy, pagerduty, slack, teams
+from watcher.notifiers.mail.letter import html_of, letter_of, text_of
 
 _HOSTILE = (
     "<b>bold</b> <!channel> @everyone **bold** [link](http://x.example) `code` \x1b[31m\n\u202e"
@@ -61,6 +62,7 @@ def page() -> str:
         "Microsoft Teams": _teams,
         "ntfy": _ntfy,
         "PagerDuty": _pagerduty,
+        "E-mail": _email,
     }
     parts = [f"<!doctype html><meta charset=utf-8><title>Messages</title><style>{_STYLE}</style>"]
     for kind, show in kinds.items():
@@ -116,6 +118,16 @@ def _pagerduty(message: Message) -> str:
     details = event["payload"].pop("custom_details")
     lines = [f"{_text(name)}: {_text(str(value))}<br>" for name, value in [*event["payload"].items(), *details.items()]]
     return _card("", [f"<b>{_text(action)}</b><br>", *lines])
+
+
+def _email(message: Message) -> str:
+    letter = letter_of(message, "watcher@example.com", ["team@example.com"], START)
+    headers = "<br>".join(_text(f"{name}: {value}") for name, value in letter.items())
+    plain = f"<details><summary>plain text</summary><pre>{_text(text_of(message))}</pre></details>"
+    frame = (
+        f'<iframe sandbox srcdoc="{_text(html_of(message))}" style="width: 100%; height: 26rem; border: 0"></iframe>'
+    )
+    return _card("", [f"<div class=small>{headers}</div>", frame, plain])
 
 
 def _card(style: str, parts: Iterable[str]) -> str:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.doubles import ManualClock
 from tests.loopback import LoopbackReceiver
+from tests.mailbox import Letter, Mailbox, certificates
 from tests.third_party import install
 from watcher.engine.ports import Notifier
 from watcher.http import Bounds, HttpClient, Pacer, tls_context
@@ -56,7 +58,19 @@ NTFY = Trial("ntfy", lambda url: {"url": f"{url}/{TOKEN}", "token": PASSWORD}, (
 PAGERDUTY = Trial("pagerduty", lambda url: {"routing_key": ROUTING_KEY, "url": url}, (ROUTING_KEY,))
 TEAMS = Trial("teams", lambda url: {"webhook_url": f"{url}/workflows/0123/triggers/manual?sig={TOKEN}"}, (TOKEN,))
 OVER_HTTP = [WEBHOOK, SLACK, BULLETIN, DISCORD, NTFY, PAGERDUTY, TEAMS]
-TRIALS = [STDOUT, *OVER_HTTP]
+EMAIL = Trial(
+    "email",
+    lambda url: {
+        "host": "127.0.0.1",
+        "port": urlsplit(url).port or 25,
+        "sender": "watcher@example.com",
+        "to": ["ann@example.com"],
+        "user": "watcher",
+        "password": PASSWORD,
+    },
+    (PASSWORD,),
+)
+TRIALS = [STDOUT, EMAIL, *OVER_HTTP]
 
 
 class NoPacer(Pacer):
@@ -95,29 +109,54 @@ async def context(clock: ManualClock, tls: ssl.SSLContext) -> AsyncIterator[Cont
         yield Context("chat", http, NoPacer(), clock)
 
 
+@pytest.fixture(scope="session")
+def mail_tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    return certificates(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+async def mailbox(mail_tls: tuple[ssl.SSLContext, Path]) -> AsyncIterator[Mailbox]:
+    async with Mailbox(mail_tls[0], login=("watcher", PASSWORD)) as opened:
+        yield opened
+
+
 @pytest.fixture
 def make(
-    site: Path, receiver: LoopbackReceiver, context: Context, monkeypatch: pytest.MonkeyPatch
+    site: Path,
+    receiver: LoopbackReceiver,
+    mailbox: Mailbox,
+    mail_tls: tuple[ssl.SSLContext, Path],
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Notifier]:
-    """Build notifiers that write to the receiver, through the registry."""
+    """Build notifiers that write to the receiver or to the mailbox, through the registry."""
     monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("SSL_CERT_FILE", str(mail_tls[1]))
 
     def build(trial: Trial, given: Context = context) -> Notifier:
         plugin = registry.notifiers.plugin(trial.kind)
-        return plugin.build(plugin.config.model_validate(trial.settings(receiver.url)), given)
+        url = mailbox.url if trial is EMAIL else receiver.url
+        return plugin.build(plugin.config.model_validate(trial.settings(url)), given)
 
     return build
 
 
 @pytest.fixture
-def arrived(receiver: LoopbackReceiver, capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
-    """Return what has arrived at the receiver and on standard output, decoded."""
+def arrived(
+    receiver: LoopbackReceiver, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> Callable[[], list[str]]:
+    """Return what has arrived at the receiver, in the mailbox and on standard output, decoded."""
 
     def texts() -> list[str]:
         posted = [json.dumps(dict(r.headers)) + r.body.decode() for r in receiver.requests]
-        return posted + capsys.readouterr().out.splitlines()
+        letters = [json.dumps([*letter.content.items(), _text_of(letter)]) for letter in mailbox.letters]
+        return posted + letters + capsys.readouterr().out.splitlines()
 
     return texts
+
+
+def _text_of(letter: Letter) -> str:
+    return "".join(part.get_content() for part in letter.content.walk() if not part.is_multipart())
 
 
 @pytest.fixture
