@@ -26,8 +26,9 @@ def headline_of(message: Message) -> str:
 def small_print_of(message: Message) -> list[Detail]:
     """Say where it happened, whose it is, when, and the id of the event. Values may come from an API: escape them."""
     team = team_of(message)
+    is_said = any(fact.label == "Source" for fact in message.facts)  # as conditions do
     return [
-        *([Detail("Source", str(message.data["source"]))] if "source" in message.data else []),
+        *([Detail("Source", str(message.data["source"]))] if "source" in message.data and not is_said else []),
         *([Detail("Team", team)] if team else []),
         Detail("Time", moment_of(message)),
         Detail("Event", message.id, is_code=True),

@@ -70,7 +70,10 @@ EMAIL = Trial(
     },
     (PASSWORD,),
 )
-TRIALS = [STDOUT, EMAIL, *OVER_HTTP]
+APPRISE = Trial(
+    "apprise", lambda url: {"url": url.replace("http://", f"json://hook:{PASSWORD}@") + f"/{TOKEN}"}, (TOKEN, PASSWORD)
+)
+TRIALS = [STDOUT, EMAIL, APPRISE, *OVER_HTTP]
 
 
 class NoPacer(Pacer):

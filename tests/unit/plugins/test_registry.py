@@ -13,7 +13,7 @@ from watcher.notifiers.stdout import Config
 from watcher.plugins import registry
 from watcher.plugins.notifier import Plugin
 
-BUILT_IN = ["discord", "email", "ntfy", "pagerduty", "slack", "stdout", "teams", "webhook"]
+BUILT_IN = ["apprise", "discord", "email", "ntfy", "pagerduty", "slack", "stdout", "teams", "webhook"]
 GOOD = "from watcher.notifiers.stdout import plugin"
 
 

@@ -97,6 +97,7 @@ def test_the_example_is_right_with_every_comment_taken_away(configure: Configure
         "teams": "https://example.com/workflows/1/triggers/manual?sig=x",
         "ntfy": "https://ntfy.sh/my-topic",
         "mail": "a-password",
+        "apprise": "json://example.com/x",
         "ntfy-token": "tk_1",
         "pagerduty": "0123456789abcdef0123456789abcdef",
     }
@@ -104,7 +105,17 @@ def test_the_example_is_right_with_every_comment_taken_away(configure: Configure
         (tmp_path / name).write_text(secret)
     settings = configure(text.replace("/run/secrets", str(tmp_path)))
     assert sorted(settings.sources) == ["azure", "openai", "proxy", "together"]
-    assert sorted(settings.notifiers) == ["chat", "console", "discord", "mail", "oncall", "pager", "phone", "teams"]
+    assert sorted(settings.notifiers) == [
+        "bridge",
+        "chat",
+        "console",
+        "discord",
+        "mail",
+        "oncall",
+        "pager",
+        "phone",
+        "teams",
+    ]
     assert [job.name for job in settings.jobs] == ["support-bot v3"]
 
 

@@ -234,11 +234,11 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
         # Notifiers.
         (
             "[notifiers.a]",
-            "notifiers.a.kind: missing; expected one of: discord, email, ntfy, pagerduty, slack, stdout, teams, webhook",
+            "notifiers.a.kind: missing; expected one of: apprise, discord, email, ntfy, pagerduty, slack, stdout",
         ),
         (
             "[notifiers.a]\nkind = 5",
-            "notifiers.a.kind: expected one of: discord, email, ntfy, pagerduty, slack, std",
+            "notifiers.a.kind: expected one of: apprise, discord, email, ntfy, pagerduty, slack, std",
         ),
         ("[notifiers.a]\nkind = 'slak'", "notifiers.a.kind: no notifier of kind 'slak' is installed"),
         (
