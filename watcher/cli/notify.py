@@ -23,7 +23,8 @@ from watcher.cli.output import tell, write_json, write_line
 from watcher.cli.signals import run_until_signal
 from watcher.domain.deliveries import Delivered, Failed, Outcome
 from watcher.domain.durations import format_duration
-from watcher.domain.messages import message_of_test
+from watcher.domain.messages import Message, message_of_test
+from watcher.domain.samples import kinds, sample
 from watcher.domain.text import printable
 from watcher.errors import WatcherError
 from watcher.service.bootstrap import open_notifiers, real_runtime
@@ -33,6 +34,17 @@ if TYPE_CHECKING:
     from watcher.settings.model import Settings
 
 app = typer.Typer(help="Try a notifier.", no_args_is_help=True)
+_SAMPLE_HELP = f"Send a sample of an event instead, which says that it is one: {', '.join(kinds())}."
+
+
+def _complete_kinds(incomplete: str) -> list[str]:
+    return [kind for kind in kinds() if kind.startswith(incomplete)]
+
+
+def _known_kind(given: str | None) -> str | None:
+    if given is not None and given not in kinds():
+        raise typer.BadParameter(f"{given!r} is none of {', '.join(kinds())}")
+    return given
 
 
 @app.callback()
@@ -45,6 +57,12 @@ def test(
     name: Annotated[
         str, typer.Argument(metavar="NAME", autocompletion=complete_notifiers, help="A notifier of the configuration.")
     ],
+    sample_kind: Annotated[
+        str | None,
+        typer.Option(
+            "--sample", metavar="KIND", callback=_known_kind, autocompletion=_complete_kinds, help=_SAMPLE_HELP
+        ),
+    ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     log_level: LogLevelOption = None,
@@ -52,14 +70,17 @@ def test(
 ) -> None:
     """Send a message that is plainly a test, and print the receiver's own answer. Exit 0 only if it was accepted."""
     settings = read_settings(config, log_level, log_format)
-    raise typer.Exit(run_until_signal(_test(settings, name, real_runtime(open_log(settings)), as_json=as_json)))
+    runtime = real_runtime(open_log(settings))
+    now = runtime.clock()
+    message = sample(sample_kind, now) if sample_kind else message_of_test(name, now)
+    raise typer.Exit(run_until_signal(_test(settings, name, message, runtime, as_json=as_json)))
 
 
-async def _test(settings: Settings, name: str, runtime: Runtime, *, as_json: bool) -> int:
+async def _test(settings: Settings, name: str, message: Message, runtime: Runtime, *, as_json: bool) -> int:
     try:
         async with AsyncExitStack() as stack:
             notifiers = await open_notifiers(settings, [name], runtime, stack)
-            outcome = await notifiers[name].send(message_of_test(name, runtime.clock()))
+            outcome = await notifiers[name].send(message)
     except WatcherError:
         raise
     except Exception as error:
