@@ -19,8 +19,9 @@ from tests.every_event import FULL, events
 from watcher.domain.conditions import STUCK_AFTER, ConditionChange, stuck_condition
 from watcher.domain.jobs import JobError, JobFacts
 from watcher.domain.messages import Message, message_of, message_of_several
-from watcher.notifiers import discord, ntfy, pagerduty, slack, teams
+from watcher.notifiers import discord, ntfy, pagerduty, teams
 from watcher.notifiers.mail.letter import html_of, letter_of, text_of
+from watcher.notifiers.slack import blocks
 
 _HOSTILE = (
     "<b>bold</b> <!channel> @everyone **bold** [link](http://x.example) `code` \x1b[31m\n\u202e"
@@ -72,7 +73,7 @@ def page() -> str:
 
 def _slack(message: Message) -> str:
     parts: list[str] = []
-    for block in _plain(slack.compose(message))["blocks"]:
+    for block in _plain(blocks.compose(message))["blocks"]:
         if block["type"] == "header":
             parts.append(f"<b>{_mrkdwn(block['text']['text'])}</b>")
         elif block["type"] == "context":

@@ -90,18 +90,23 @@ class Receiver:
 
     async def post(self, body: str, headers: Mapping[str, str]) -> Outcome:
         """Make one attempt."""
+        answer = await self.exchange(body, headers)
+        return answer if isinstance(answer, Failed) else self.sort(answer)
+
+    async def exchange(self, body: str, headers: Mapping[str, str]) -> Answer | Failed:
+        """Post once, and return the answer for those who read more of it than its status."""
         http = self._context.http
         request = http.request("POST", self._address.get_secret_value(), content=body.encode(), headers=headers)
         try:
-            answer = await http.exchange(request)
+            return await http.exchange(request)
         except AnswerTooLargeError as error:
-            answer = error.head  # its status has told what became of the message
+            return error.head  # its status has told what became of the message
         except HttpError as error:
             return Failed(self._mask.hide(str(error)))
-        return self._sort(answer)
 
-    def _sort(self, answer: Answer) -> Outcome:
-        told = self._tell(answer)
+    def sort(self, answer: Answer) -> Outcome:
+        """Say what an answer means, by its status and by what is known to be final."""
+        told = self.tell(answer)
         status = answer.status_code
         if answer.is_success:
             return Delivered(told)
@@ -111,10 +116,15 @@ class Receiver:
             told += " (redirects are not followed)"
         return Failed(told, self._wait_in(answer) or retry_after(answer.headers, self._context.clock()))
 
-    def _tell(self, answer: Answer) -> str:
+    def tell(self, answer: Answer) -> str:
+        """Return the answer in words, short, and without a secret."""
+        body = self.tell_text(answer.body.decode("utf-8", "replace"))
+        return f"{_name(answer.status_code)}: {body}" if body else _name(answer.status_code)
+
+    def tell_text(self, text: str) -> str:
+        """Return a text of the receiver's on one line, short, and without a secret."""
         # Masked before it is cut, lest half a secret stays at the cut.
-        body = " ".join(self._mask.hide(answer.body.decode("utf-8", "replace")).split())
-        return f"{_name(answer.status_code)}: {excerpt(body, _ANSWER_EXCERPT)}" if body else _name(answer.status_code)
+        return excerpt(" ".join(self._mask.hide(text).split()), _ANSWER_EXCERPT)
 
 
 def _name(status: int) -> str:

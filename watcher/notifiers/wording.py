@@ -37,9 +37,7 @@ def small_print_of(message: Message) -> list[Detail]:
 
 def team_of(message: Message) -> str | None:
     """Return the label `team` of the job."""
-    labels = message.data.get("labels")
-    team = labels.get("team") if isinstance(labels, Mapping) else None
-    return str(team) if team else None
+    return message.labels.get("team")
 
 
 def moment_of(message: Message) -> str:

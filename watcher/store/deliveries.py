@@ -48,6 +48,19 @@ _is_waited_for = (
     )
     .exists()
 )
+_later = delivery.alias("later")
+_OVERTAKEN = select(delivery.c.id).where(
+    delivery.c.id.in_(bindparam("claimed", expanding=True)),
+    select(_later.c.id)
+    .where(
+        or_(_later.c.job == delivery.c.job, _later.c.condition == delivery.c.condition),
+        _later.c.notifier == delivery.c.notifier,
+        _later.c.seq > delivery.c.seq,
+        _later.c.state == _PENDING_AS_SQL,
+        _later.c.next_at <= bindparam("now"),
+    )
+    .exists(),
+)
 _DUE = (
     select(delivery.c.id)
     .where(
@@ -124,11 +137,15 @@ def claim(connection: Connection, due: Mapping[str, int], now: datetime, until: 
     if not claimed:
         return []
     statement = select_deliveries().where(delivery.c.id.in_(claimed)).order_by(delivery.c.next_at, delivery.c.id)
-    return _with_receipts(connection, list(map(delivery_of, connection.execute(statement))))
+    overtaken = set(connection.scalars(_OVERTAKEN, {"claimed": claimed, "now": now}))
+    deliveries = [
+        replace(each, is_overtaken=each.id in overtaken) for each in map(delivery_of, connection.execute(statement))
+    ]
+    return _with_receipts(connection, deliveries)
 
 
 def _with_receipts(connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:
-    subjects = {each.event.subject for each in deliveries}
+    subjects = {each.event.thread for each in deliveries}
     known = {
         (notifier, subject): value
         for notifier, subject, value in connection.execute(
@@ -139,7 +156,7 @@ def _with_receipts(connection: Connection, deliveries: Sequence[Delivery]) -> li
     }
     if not known:
         return list(deliveries)
-    return [replace(each, previous_receipt=known.get((each.notifier, each.event.subject))) for each in deliveries]
+    return [replace(each, previous_receipt=known.get((each.notifier, each.event.thread))) for each in deliveries]
 
 
 def settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
@@ -152,7 +169,7 @@ def settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
 
 
 def _keep_receipt(connection: Connection, settlement: Settlement, value: str) -> None:
-    notifier, subject = settlement.delivery.notifier, settlement.delivery.event.subject
+    notifier, subject = settlement.delivery.notifier, settlement.delivery.event.thread
     is_its = and_(receipt.c.notifier == notifier, receipt.c.subject == subject)
     values = {"receipt": value, "updated_at": settlement.next_at}
     if not connection.execute(update(receipt).where(is_its).values(values)).rowcount:
@@ -236,7 +253,7 @@ def _settled(settlement: Settlement) -> dict[str, Any]:
         "number": settlement.delivery.id,
         "token": settlement.delivery.claimed_until,
         "state": settlement.state.value,
-        "attempts": settlement.delivery.attempts + 1,
+        "attempts": settlement.delivery.attempts + (settlement.state is not DeliveryState.SUPERSEDED),
         "next_at": settlement.next_at,
         "last_error": settlement.error and printable(settlement.error),
         "claimed_until": None,

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.doubles import ManualClock
-from tests.loopback import LoopbackReceiver
+from tests.loopback import LoopbackReceiver, Reply
 from tests.mailbox import Letter, Mailbox, certificates
 from tests.third_party import install
 from watcher.engine.ports import Notifier
@@ -39,6 +39,8 @@ class Trial:
     settings: Callable[[str], dict[str, Any]]
     """Makes the settings from the URL of a receiver."""
     secrets: tuple[str, ...] = ()
+    accepts: bytes = b"ok"
+    """The body with which its receiver takes a message."""
 
 
 STDOUT = Trial("stdout", lambda _url: {"format": "json"})
@@ -73,7 +75,13 @@ EMAIL = Trial(
 APPRISE = Trial(
     "apprise", lambda url: {"url": url.replace("http://", f"json://hook:{PASSWORD}@") + f"/{TOKEN}"}, (TOKEN, PASSWORD)
 )
-TRIALS = [STDOUT, EMAIL, APPRISE, *OVER_HTTP]
+SLACK_BOT = Trial(
+    "slack",
+    lambda url: {"token": TOKEN, "channel": "#ml", "api_url": url},
+    (TOKEN,),
+    b'{"ok": true, "channel": "C0", "ts": "1.0"}',
+)
+TRIALS = [STDOUT, EMAIL, APPRISE, SLACK_BOT, *OVER_HTTP]
 
 
 class NoPacer(Pacer):
@@ -139,6 +147,8 @@ def make(
     def build(trial: Trial, given: Context = context) -> Notifier:
         plugin = registry.notifiers.plugin(trial.kind)
         url = mailbox.url if trial is EMAIL else receiver.url
+        if receiver.replies == [Reply()]:
+            receiver.replies = [Reply(body=trial.accepts)]
         return plugin.build(plugin.config.model_validate(trial.settings(url)), given)
 
     return build

@@ -1,73 +1,41 @@
-"""The Slack notifier: what a person wants to read, posted to an incoming webhook."""
+"""A message in Block Kit, within its limits, with every text escaped."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 
-from watcher.domain.deliveries import Outcome
 from watcher.domain.messages import Detail, Message
 from watcher.domain.text import spelled
-from watcher.http import Answer
-from watcher.notifiers.http import Address, Receiver
-from watcher.notifiers.wording import LINK_TEXT, MARKS, link_of, moment_of, team_of
-from watcher.plugins.notifier import Context, Plugin
-from watcher.plugins.section import Section
+from watcher.notifiers.wording import LINK_TEXT, headline_of, link_of, moment_of, team_of
 
-SPACING = timedelta(seconds=1)
-"""Slack takes about one message a second per webhook."""
 HEADER_LIMIT = 150
 SECTION_LIMIT = 3000
 FIELD_LIMIT = 2000
 FIELDS_LIMIT = 10
 URL_LIMIT = 2000
+LINE_LIMIT = 300
 """The limits of Block Kit, in characters and in fields of a section."""
 _BLOCKS_OF_FACTS = 40
 """Facts told at most: with header and context they stay below Slack's 50 blocks even if each has its own."""
 _SHORT = 80
 """A longer value gets a section of its own, since the fields of a section stand in two narrow columns."""
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_Json = Mapping[str, object]
+Json = Mapping[str, object]
 
 
-class Config(Section):
-    """Where to post."""
+def compose(message: Message, mention: str = "") -> Json:
+    """Return the message in Block Kit, with `text` for notifications and for whatever shows no blocks.
 
-    webhook_url: Address
-    """The address of the incoming webhook. It is a secret."""
-
-
-class Slack:
-    """Posts one message a second at most."""
-
-    concurrency = 1
-
-    def __init__(self, config: Config, context: Context) -> None:
-        """Make the notifier. Raises ConfigurationError for an address that no request can be made for."""
-        self._address = config.webhook_url
-        self._context = context
-        self._receiver = Receiver(context, config.webhook_url, is_final=_is_final)
-
-    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - sends anew
-        """Make one attempt. When Slack asks to wait, the delivery waits, and with it all others to this notifier."""
-        await self._context.pacer.turn(self._address.get_secret_value(), SPACING)
-        body = json.dumps(compose(message), separators=(",", ":"))
-        return await self._receiver.post(body, {"content-type": "application/json"})
-
-
-plugin = Plugin(Config, Slack)
-
-
-def compose(message: Message) -> _Json:
-    """Return the message in Block Kit, with `text` for notifications and for whatever shows no blocks."""
-    headline = f"{MARKS[message.severity]} {message.title}"
+    `mention` is markup that calls people; it comes from the settings and is not escaped.
+    """
+    headline = headline_of(message)
     facts = message.facts[:_BLOCKS_OF_FACTS]
     told = " · ".join([headline, *(f"{fact.label}: {fact.value}" for fact in facts)])
     return {
-        "text": _escape(told, SECTION_LIMIT),
+        "text": f"{mention} {_escape(told, SECTION_LIMIT - len(mention) - 1)}" if mention else plain_text(told),
         "blocks": [
             {"type": "header", "text": _plain(headline, HEADER_LIMIT)},
+            *([{"type": "section", "text": _mrkdwn(mention)}] if mention else []),
             *_sections(facts),
             *_link(message),
             {"type": "context", "elements": [_context(message)]},
@@ -77,29 +45,19 @@ def compose(message: Message) -> _Json:
     }
 
 
-_FINAL_WORDS = frozenset(
-    {
-        b"invalid_payload",
-        b"user_not_found",
-        b"invalid_token",
-        b"action_prohibited",
-        b"channel_not_found",
-        b"no_service",
-        b"no_active_hooks",
-        b"no_team",
-        b"channel_is_archived",
-        b"posting_to_general_channel_denied",
-        b"too_many_attachments",
-    }
-)
-"""What Slack says of a message, or an address, that it will never take: https://docs.slack.dev/messaging/."""
+def line_of(message: Message) -> Json:
+    """Return the message as one line: for the history of a job, below the message that tells how it stands."""
+    text = _escape(headline_of(message), LINE_LIMIT)
+    blocks = [{"type": "context", "elements": [_mrkdwn(text)]}, {"type": "context", "elements": [_context(message)]}]
+    return {"text": text, "blocks": blocks}
 
 
-def _is_final(answer: Answer) -> bool:
-    return answer.body.strip() in _FINAL_WORDS
+def plain_text(text: str) -> str:
+    """Return the text as the `text` of a message."""
+    return _escape(text, SECTION_LIMIT)
 
 
-def _context(message: Message) -> _Json:
+def _context(message: Message) -> Json:
     """Return the small print: where it happened, its team, when, and the id of the event."""
     moment, team = int(message.created_at.timestamp()), team_of(message)
     parts = [
@@ -111,15 +69,15 @@ def _context(message: Message) -> _Json:
     return _mrkdwn(" · ".join(parts))
 
 
-def _link(message: Message) -> list[_Json]:
+def _link(message: Message) -> list[Json]:
     """Return a link to the job's page at its service, where it has one."""
     target = link_of(message, URL_LIMIT)
     return [{"type": "section", "text": _mrkdwn(f"<{_escape(target, SECTION_LIMIT)}|{LINK_TEXT}>")}] if target else []
 
 
-def _sections(facts: Sequence[Detail]) -> list[_Json]:
+def _sections(facts: Sequence[Detail]) -> list[Json]:
     short = [_field(fact, FIELD_LIMIT) for fact in facts if len(fact.value) <= _SHORT]
-    sections: list[_Json] = [
+    sections: list[Json] = [
         {"type": "section", "fields": short[start : start + FIELDS_LIMIT]}
         for start in range(0, len(short), FIELDS_LIMIT)
     ]
@@ -127,7 +85,7 @@ def _sections(facts: Sequence[Detail]) -> list[_Json]:
     return sections + [{"type": "section", "text": field} for field in long]
 
 
-def _field(fact: Detail, limit: int) -> _Json:
+def _field(fact: Detail, limit: int) -> Json:
     label = f"*{_escape(fact.label, _SHORT)}*\n"
     if not fact.is_code:
         return _mrkdwn(label + _escape(fact.value, limit - len(label)))
@@ -135,12 +93,12 @@ def _field(fact: Detail, limit: int) -> _Json:
     return _mrkdwn(f"{label}`{code}`")
 
 
-def _mrkdwn(text: str) -> _Json:
+def _mrkdwn(text: str) -> Json:
     # Verbatim: else Slack looks for @channel, #names and addresses in the text itself.
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
-def _plain(text: str, limit: int) -> _Json:
+def _plain(text: str, limit: int) -> Json:
     return {"type": "plain_text", "text": _escape(text, limit), "emoji": False}
 
 
