@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +25,6 @@ from watcher.cli.signals import run_until_signal
 from watcher.domain.deliveries import Delivered, Failed, Outcome
 from watcher.domain.durations import format_duration
 from watcher.domain.messages import Message, message_of_test
-from watcher.domain.samples import kinds, sample
 from watcher.domain.text import printable
 from watcher.errors import WatcherError
 from watcher.service.bootstrap import open_notifiers, real_runtime
@@ -34,17 +34,26 @@ if TYPE_CHECKING:
     from watcher.settings.model import Settings
 
 app = typer.Typer(help="Try a notifier.", no_args_is_help=True)
-_SAMPLE_HELP = f"Send a sample of an event instead, which says that it is one: {', '.join(kinds())}."
+_SAMPLE_HELP = (
+    "Send a sample of an event instead, which says that it is one: a state of a job such as failed, or stuck, missing, "
+    "source-unreachable, notifier-failing, several and the like."
+)
 
 
 def _complete_kinds(incomplete: str) -> list[str]:
+    from watcher.domain.samples import kinds
+
     return [kind for kind in kinds() if kind.startswith(incomplete)]
 
 
-def _known_kind(given: str | None) -> str | None:
-    if given is not None and given not in kinds():
-        raise typer.BadParameter(f"{given!r} is none of {', '.join(kinds())}")
-    return given
+def _message(name: str, kind: str | None, now: datetime) -> Message:
+    if kind is None:
+        return message_of_test(name, now)
+    from watcher.domain.samples import kinds, sample
+
+    if kind not in kinds():
+        raise typer.BadParameter(f"{kind!r} is none of {', '.join(kinds())}", param_hint="--sample")
+    return sample(kind, now)
 
 
 @app.callback()
@@ -59,9 +68,7 @@ def test(
     ],
     sample_kind: Annotated[
         str | None,
-        typer.Option(
-            "--sample", metavar="KIND", callback=_known_kind, autocompletion=_complete_kinds, help=_SAMPLE_HELP
-        ),
+        typer.Option("--sample", metavar="KIND", autocompletion=_complete_kinds, help=_SAMPLE_HELP),
     ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -69,10 +76,9 @@ def test(
     log_format: LogFormatOption = None,
 ) -> None:
     """Send a message that is plainly a test, and print the receiver's own answer. Exit 0 only if it was accepted."""
+    message = _message(name, sample_kind, datetime.now(UTC))
     settings = read_settings(config, log_level, log_format)
     runtime = real_runtime(open_log(settings))
-    now = runtime.clock()
-    message = sample(sample_kind, now) if sample_kind else message_of_test(name, now)
     raise typer.Exit(run_until_signal(_test(settings, name, message, runtime, as_json=as_json)))
 
 
