@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from apprise.decorators import notify
 
 from tests.doubles import a_transition
 from tests.loopback import LoopbackReceiver, Reply
@@ -20,6 +22,7 @@ from watcher.plugins.notifier import Context
 
 MESSAGE = message_of(a_transition())
 TOKEN = "token-of-the-bridge"
+PASSWORD = "pA55-of-the-bridge"
 
 
 def bridge(receiver: LoopbackReceiver, context: Context, patience: float = 10.0) -> AppriseNotifier:
@@ -72,3 +75,15 @@ def test_without_apprise_the_extra_is_named(context: Context, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(ConfigurationError, match=r"finetune-watcher\[apprise\]"):
         AppriseNotifier(Config(url="json://a.example"), context)
+
+
+async def test_a_secret_in_what_apprise_says_is_not_told(context: Context) -> None:
+    @notify(on="echoing")  # type: ignore[no-untyped-call, untyped-decorator]
+    def _echo(body: str, title: str, notify_type: str, *args: object, **kwargs: object) -> bool:
+        logging.getLogger("apprise").warning("refused by https://example.com/%s with %s", TOKEN, PASSWORD)
+        return False
+
+    notifier = AppriseNotifier(Config(url=f"echoing://user:{PASSWORD}@host/{TOKEN}"), context)
+    outcome = await notifier.send(MESSAGE)
+    assert isinstance(outcome, Failed)
+    assert outcome.error.startswith("Apprise says no: refused by https://example.com*** with ***")

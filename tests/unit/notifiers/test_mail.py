@@ -222,9 +222,10 @@ async def test_a_server_that_hangs_is_given_up_and_left(replies: list[bytes | No
             await server.ended.wait()
 
 
-async def test_a_reply_without_an_end_is_given_up(context: Context) -> None:
+async def test_a_reply_without_an_end_is_broken_off(context: Context) -> None:
     async with Scripted([b"220-still greeting\r\n" * 1_000_000]) as server:
-        assert await mail(server.port, context, 0.2).send(MESSAGE) == Failed("no answer within 0.2 s")
+        outcome = await mail(server.port, context).send(MESSAGE)
+        assert outcome == Failed("the server broke off or does not speak SMTP")
         async with asyncio.timeout(5):
             await server.ended.wait()
 

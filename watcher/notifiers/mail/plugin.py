@@ -24,6 +24,8 @@ from watcher.redaction import Redactor
 
 PATIENCE = timedelta(seconds=15)
 """How long an attempt may take as a whole."""
+STEP_TIMEOUT = timedelta(seconds=30)
+"""How long a step may take by itself. An attempt that is given up ends sooner, by being abandoned."""
 CONCURRENCY = 2
 _STUCK_THREADS = 8
 """Conversations at most, those among them that were abandoned and have not noticed yet."""
@@ -103,7 +105,7 @@ class Mail:
             tls.with_roots()
         password = config.password.get_secret_value() if config.password else None
         port = config.port or PORTS[config.security]
-        step_seconds = 2 * patience.total_seconds()  # an attempt that is given up ends by being abandoned
+        step_seconds = STEP_TIMEOUT.total_seconds()
         self._server = Server(config.host, port, config.security, tls, config.user, password, step_seconds)
         self._config = config
         self._clock = context.clock

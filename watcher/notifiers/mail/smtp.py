@@ -9,11 +9,14 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, BinaryIO
 
 from watcher.domain.deliveries import Failed, Outcome, Rejected
 
 ACCEPTED = frozenset({250, 251})
 _NOT_SMTP = "the server broke off or does not speak SMTP"
+REPLIES_LIMIT = 100_000
+"""Bytes of all replies in a conversation; a usual one has less than two thousand."""
 _CLOSING = 421
 _CREDENTIAL_CODES = frozenset({530, 534, 535, 538})
 """What a server says of a credential: it can be mended while what is owed waits."""
@@ -59,19 +62,56 @@ class Receipt:
     """The recipients that it did not take."""
 
 
+class _Replies:
+    """What the server says, within bounds: the library would gather the lines of a reply without an end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = REPLIES_LIMIT
+
+    def readline(self, limit: int) -> bytes:
+        line = self._file.readline(limit)
+        self._left -= len(line)
+        if self._left < 0:
+            raise OSError("the server says too much")
+        return line
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Client(smtplib.SMTP):
+    """Makes itself known before it waits for a reply: the greeting is waited for while the client is being made."""
+
+    def __init__(self, known: list[smtplib.SMTP], **settings: Any) -> None:
+        self._known = known
+        super().__init__(**settings)
+
+    def getreply(self) -> tuple[int, bytes]:
+        self._known[:] = [self]
+        if self.file is None and self.sock:
+            self.file = _Replies(self.sock.makefile("rb"))
+        return super().getreply()
+
+
+class _TlsClient(_Client, smtplib.SMTP_SSL):
+    """The same, with TLS from the first byte on."""
+
+
 class Conversation:
     """Hands in one letter, blocking. Another thread may abandon it."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._client: smtplib.SMTP | None = None
+        self._known: list[smtplib.SMTP] = []
+        """The client, once it is connected."""
 
     def hand_in(self, sender: str, recipients: Sequence[str], letter: bytes) -> Receipt:
         """Send the letter to as many recipients as the server takes.
 
         Raises SMTPException and OSError; SMTPRecipientsRefused if the server takes none of them.
         """
-        client = self._client = self._connect()
+        client = self._connect()
         try:
             self._introduce(client)
             code, reply = client.mail(sender)
@@ -89,16 +129,17 @@ class Conversation:
 
     def abandon(self) -> None:
         """Make a conversation that goes on end with an error."""
-        sock = self._client.sock if self._client else None
-        if sock:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+        for client in self._known:
+            if sock := client.sock:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
 
     def _connect(self) -> smtplib.SMTP:
         server = self._server
+        where = {"host": server.host, "port": server.port, "timeout": server.timeout_seconds}
         if server.security is Security.TLS:
-            return smtplib.SMTP_SSL(server.host, server.port, timeout=server.timeout_seconds, context=server.tls)
-        return smtplib.SMTP(server.host, server.port, timeout=server.timeout_seconds)
+            return _TlsClient(self._known, context=server.tls, **where)
+        return _Client(self._known, **where)
 
     def _introduce(self, client: smtplib.SMTP) -> None:
         client.ehlo_or_helo_if_needed()
