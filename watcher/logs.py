@@ -18,7 +18,7 @@ Format = Literal["auto", "json", "console"]
 
 _RANKS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _SHORTEST_SECRET = 4
-"""Anything shorter would black out ordinary words."""
+"""Anything shorter would mask ordinary words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class WatcherLog:
             return
         if self._logger is None:
             self._logger = _open_logger(self._options)
-        # A full disk or a closed standard error must not end the watching; there is nobody else to tell.
+        # A full disk or a closed standard error must not end the watching; there is no other way to report it.
         with suppress(OSError, ValueError):
             getattr(self._logger, level)(event, **facts)
 

@@ -144,10 +144,10 @@ NAMES_OF_TYPES = re.compile(r"<(parsed|str|path|function)>")
 
 
 async def test_every_verb_has_help(watcher: Command) -> None:
-    at_once = asyncio.Semaphore(4)
+    slots = asyncio.Semaphore(4)
 
     async def help_of(verb: tuple[str, ...]) -> Finished:
-        async with at_once:
+        async with slots:
             return await watcher.run(*verb, "--help")
 
     for verb, shown in zip(VERBS, await asyncio.gather(*map(help_of, VERBS)), strict=True):

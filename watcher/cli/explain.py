@@ -50,7 +50,7 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
 
 
 def _told(job: Job, facts: JobFacts) -> Sequence[str]:
-    """Say what came of the job, and of its last poll."""
+    """Return the result of the job, and of its last poll."""
     error = facts.error
     why = ": ".join(filter(None, (error.code, error.message))) if error else None
     told = {

@@ -34,7 +34,7 @@ class Column:
 def write_table(
     columns: Sequence[Column | str], important: Sequence[str], rows: Sequence[Mapping[str, object]], nothing: str
 ) -> None:
-    """Write rows under headings, or the words for having none. Texts from the API are made safe to show.
+    """Write rows under headings, or a text when there are none. Texts from the API are made safe to show.
 
     `important` names the columns that are kept the longest on a narrow terminal, the most important one first. Where
     even the first of them do not fit side by side, each row becomes a paragraph.
@@ -84,7 +84,7 @@ class _Table:
         heading = {column.name: column.heading for column in columns}
         lines = []
         for row in (heading, *self._rows):
-            cells = (padded(cut(row[name], room), room) for name, room in widths.items())
+            cells = (padded(cut(row[name], columns), columns) for name, columns in widths.items())
             line = _GAP.join(cells).rstrip()
             lines.append(_bold(line) if row is heading else line)
         return "\n".join(lines) + "\n"

@@ -19,7 +19,7 @@ _NOTABLE = {Reason.REOPENED, Reason.REGRESSED}
 
 
 def transition_line(transition: Transition, width: int | None) -> str:
-    """Say when, which job, and what became of it: its status, and the model's name or why it failed.
+    """Return when, which job, and what became of it: its status, and the model's name or why it failed.
 
     What does not fit goes on another line. Names, statuses and models are never broken; an error is, between words.
     Without a width, as in a pipe, it is always one line.

@@ -9,9 +9,9 @@ UNSAFE = (
     "\\u0000-\\u001f\\u007f-\\u009f"  # controls: they drive terminals and end lines
     "\\u2028\\u2029"  # ends of lines and paragraphs
     "\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069"  # bidirectional marks, overrides and isolates: they reorder
-    "\\u00ad\\u180e\\u200b\\u2060-\\u2065\\u206a-\\u206f\\ufeff\\ufff9-\\ufffb"  # seen by nobody
+    "\\u00ad\\u180e\\u200b\\u2060-\\u2065\\u206a-\\u206f\\ufeff\\ufff9-\\ufffb"  # invisible
     "\\ud800-\\udfff"  # halves of characters
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"  # seen by nobody either
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"  # invisible as well
 )
 """The characters that are escaped, as they stand between the brackets of a regular expression.
 
@@ -28,7 +28,7 @@ def printable(text: str) -> str:
 
 
 def is_printable(text: str) -> bool:
-    """Tell whether nothing in the text needs to be escaped."""
+    """Return whether nothing in the text needs to be escaped."""
     return _UNSAFE.search(text) is None
 
 
@@ -43,14 +43,14 @@ def spelled(text: str, spelling: Mapping[str, str], limit: int) -> str:
     """Return the text on one line, safe to show, with what has another spelling in some markup written that way.
 
     It is at most `limit` characters long, `…` where it was cut, and no spelling is cut in two. Characters count as
-    UTF-16 counts them, the most that any receiver makes of them.
+    UTF-16 counts them, the largest count that a receiver uses.
     """
     pieces: list[str] = []
-    room = limit - 1  # for the …
+    left = limit - 1  # for the …
     for character in printable(text[: limit + 1]):
         piece = spelling.get(character, character)
-        room -= utf16_length(piece)
-        if room < 0:
+        left -= utf16_length(piece)
+        if left < 0:
             return "".join(pieces) + "…"
         pieces.append(piece)
     return "".join(pieces)

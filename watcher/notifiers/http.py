@@ -21,7 +21,7 @@ from watcher.redaction import Redactor
 
 ADDRESS_RULE = "must be an address that starts with http:// or https:// and has a host"
 _ANSWER_EXCERPT = 200
-"""How much of an answer's body is told, in characters."""
+"""How much of an answer's body is reported, in characters."""
 _URL_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._~:/?#[]@!$&'()*+,;=%")
 
 
@@ -38,7 +38,7 @@ def _check_address(address: SecretStr) -> SecretStr:
 
 
 Address = Annotated[SecretStr, AfterValidator(_check_address)]
-"""The URL of a receiver. It is a secret: whoever knows the address of an incoming webhook can write to it."""
+"""The URL of a receiver. It is a secret: the address of an incoming webhook is all that is needed to write to it."""
 
 
 def json_of(answer: Answer) -> Mapping[str, object]:
@@ -59,7 +59,7 @@ def _says_no_wait(_answer: Answer) -> timedelta | None:
 
 
 class Receiver:
-    """Somebody who takes messages by POST. What is told of an answer never contains a secret."""
+    """A receiver of messages by POST. What is reported of an answer never contains a secret."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Receiver:
     ) -> None:
         """Make a receiver that takes a message with any 2xx, and refuses it for good with 410.
 
-        Any other status may come from whatever stands before the receiver, a proxy in the seconds of a redeployment:
+        Any other status may come from something in front of the receiver, a proxy in the seconds of a redeployment:
         it is tried again. `is_final` knows the receiver's own words for a refusal that is for good, `wait_in` finds
         in a body how long to wait, where headers say it less well.
 
@@ -100,7 +100,7 @@ class Receiver:
         try:
             return await http.exchange(request)
         except AnswerTooLargeError as error:
-            return error.head  # its status has told what became of the message
+            return error.head  # its status has the outcome of the message
         except HttpError as error:
             return Failed(self._mask.hide(str(error)))
 
@@ -123,7 +123,7 @@ class Receiver:
 
     def tell_text(self, text: str) -> str:
         """Return a text of the receiver's on one line, short, and without a secret."""
-        # Masked before it is cut, lest half a secret stays at the cut.
+        # Masked before it is cut, so that no half of a secret stays at the cut.
         return excerpt(" ".join(self._mask.hide(text).split()), _ANSWER_EXCERPT)
 
 

@@ -67,7 +67,7 @@ class Capabilities:
     checkpoints: bool = False
     """Whether the service keeps what it saved of a job on the way."""
     webhooks: bool = False
-    """Whether the service can tell of a job by itself."""
+    """Whether the service can send webhooks."""
 
 
 class Source(Protocol):
@@ -106,7 +106,7 @@ class Source(Protocol):
         ...
 
     def forget(self, job_id: str) -> None:
-        """Drop what is remembered of a job that is polled no more."""
+        """Drop what is remembered of a job that is no longer polled."""
         ...
 
 

@@ -63,7 +63,7 @@ class Jobs:
         return JSONResponse({**job_row(job, now), "history": history_rows(history, now)})
 
     async def remove(self, request: Request) -> Response:
-        """Watch a job no more."""
+        """Stop watching a job."""
         no_query(request)
         key = read_key(request)
         if not await self._context.store.remove_job(key, self._context.clock()):

@@ -51,7 +51,7 @@ class Store(Protocol):
         ...
 
     async def job(self, key: JobKey, *, include_removed: bool = True) -> Job | None:
-        """Return the job, unless told otherwise also one that is watched no more."""
+        """Return the job, by default also one that is no longer watched."""
         ...
 
     async def history(self, key: JobKey) -> Sequence[Transition]:
@@ -78,7 +78,7 @@ class Store(Protocol):
         ...
 
     async def remove_job(self, key: JobKey, now: datetime) -> bool:
-        """Watch the job no more; tell whether it was watched."""
+        """Stop watching the job; return whether it was watched."""
         ...
 
 

@@ -137,10 +137,10 @@ def _show_job(reading: Sequence[Json]) -> Json:
 def _remove_job() -> Json:
     return {
         "operationId": "remove_job",
-        "summary": "Watch a job no more. What was recorded stays, and what is owed is still delivered.",
+        "summary": "Stop watching a job. Its history stays, and pending deliveries are still made.",
         "security": [{"token": []}],
         "responses": {
-            "204": {"description": "It is watched no more."},
+            "204": {"description": "It is no longer watched."},
             **_refusals(401, 421, 403, 404, 422, 500, 503),
         },
     }

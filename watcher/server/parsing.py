@@ -1,4 +1,4 @@
-"""What requests say: their query and their body, read strictly, with all mistakes told at once."""
+"""The query and the body of requests, read strictly, with all mistakes reported together."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def real_runtime(log: Log, telemetry: Telemetry | None = None) -> Runtime:
 
 
 def open_telemetry(settings: Settings) -> Telemetry:
-    """Make the meter: one that counts if somebody can look at it."""
+    """Make the telemetry: it counts only where metrics are served."""
     if settings.http.listen is None:
         return NoTelemetry()
     from watcher.server.metrics import PrometheusTelemetry
@@ -96,7 +96,7 @@ def default_source(
 async def open_notifiers(
     settings: Settings, names: Iterable[str], runtime: Runtime, stack: AsyncExitStack
 ) -> Mapping[str, Notifier]:
-    """Build notifiers, each with a client of its own, so that none can hold up another one."""
+    """Build notifiers, each with its own client, so that none can block another."""
     from watcher.http import Bounds, HttpClient, Pacer, tls_context
     from watcher.plugins.notifier import Context
     from watcher.plugins.registry import notifiers as kinds

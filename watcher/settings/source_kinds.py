@@ -82,7 +82,7 @@ def _names(layer: Layer) -> Iterator[str]:
     jobs = layer.get("jobs")
     for job in jobs if isinstance(jobs, list | tuple) else ():
         source = job.get("source") if isinstance(job, Mapping) else None
-        # One that is not installed is not implied: that no source has this name is told where the job stands.
+        # One that is not installed is not implied: the unknown source is reported at the job.
         if isinstance(source, str) and source in _installed():
             yield source
 
@@ -96,7 +96,7 @@ def _variables(kind: str) -> Mapping[str, str]:
     try:
         return sources.plugin(kind).variables
     except ConfigurationError:
-        return {}  # a kind that cannot be used is told when the settings of the source are read
+        return {}  # an unusable kind is reported when the settings of the source are read
 
 
 def _installed() -> frozenset[str]:

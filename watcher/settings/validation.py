@@ -46,7 +46,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Setti
 def load_for_store(path: Path | None) -> Settings:
     """Read what a command on the store needs, and no secret but that of the store itself.
 
-    Whoever looks at the store often may not read the service's secrets. Raises ConfigurationError.
+    A user who may read the store often may not read the service's secrets. Raises ConfigurationError.
     """
     given, origin = merged(path, {})
     for section, name in (("http", "token"), ("heartbeat", "url")):
@@ -69,7 +69,7 @@ class Kinds(Generic[M]):
 
     section: str
     model: type[M]
-    """What every entry has, whatever its kind."""
+    """The settings of every kind."""
     registry: registry.Registry[Any]
 
     def model_of(self, kind: str) -> type[M]:

@@ -81,7 +81,7 @@ class SourceClient:
         return self._client.request("GET", url)
 
     async def ask(self, request: Request, read: Callable[[Answer], T], **about: object) -> T:
-        """Return what `read` makes of the answer to the request; what the request is about is for the log.
+        """Send the request and return its answer, read by `read`; the subject of the request is for the log.
 
         Raises SourceError, also where `read` does.
         """
@@ -154,7 +154,7 @@ class SourceClient:
         )
 
     def _without_secrets(self, answer: Answer) -> Answer:
-        """Take the keys out of an answer that tells of a failure, for services that repeat them."""
+        """Remove the keys from an error answer, for services that repeat them."""
         if not (secrets := self._telling_secrets()):
             return answer
         text = Redactor(secrets).hide(answer.body.decode("utf-8", "surrogateescape"))

@@ -46,7 +46,7 @@ def malformed(complaint: str, quoted: str) -> MalformedResponseError:
 
 
 def complaint_about(status: str) -> str | None:
-    """Say what is wrong with a status; None when it can be recorded."""
+    """Return what is wrong with a status; None when it can be recorded."""
     if not status.strip():
         return "its status is empty"
     if len(status) > LONGEST_STATUS:

@@ -33,7 +33,7 @@ class Question:
 class Dialect(Protocol):
     """How one kind of service is asked, and what its answers say.
 
-    Whatever reads an answer raises MalformedResponseError for one that is not what was asked for.
+    All methods that read an answer raise MalformedResponseError for one that has another form.
     """
 
     @property
@@ -58,7 +58,7 @@ class Dialect(Protocol):
         ...
 
     def events(self, job_id: str) -> Question:
-        """Ask for what tells how far a job has come."""
+        """Ask for the progress of a job."""
         ...
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
@@ -82,7 +82,7 @@ def quoted(job_id: str) -> str:
 
 
 def digest(body: bytes) -> bytes:
-    """Return what tells a body from another one: the body itself would take the memory."""
+    """Return a digest of a body: keeping the body itself would take memory."""
     return hashlib.blake2b(body, digest_size=16).digest()
 
 
@@ -148,7 +148,7 @@ class HttpSource:
         return await self._client.ask(request, partial(self._read_progress, job_id), job=job_id)
 
     def forget(self, job_id: str) -> None:
-        """Drop what is remembered of a job that is polled no more."""
+        """Drop what is remembered of a job that is no longer polled."""
         self._requests.pop(job_id, None)
         self._last.pop(job_id, None)
 

@@ -1,4 +1,4 @@
-"""Deliveries: which are due, what became of them, and what a person wants done with them."""
+"""Deliveries: which are due, their outcomes, and commands on them."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ _DUE = (
     .order_by(delivery.c.next_at, delivery.c.id)
     .limit(bindparam("capacity"))
 )
-# A CTE that locks rows runs once. A plain subquery might run again for each row, and take more than was asked for.
-_TAKEN = _DUE.with_for_update(skip_locked=True, of=delivery).cte("taken")
+# A CTE that locks rows runs once. A plain subquery might run again for each row, and claim more than was asked for.
+_CLAIMABLE = _DUE.with_for_update(skip_locked=True, of=delivery).cte("claimable")
 _CLAIM = (
     update(delivery)
-    .where(delivery.c.id.in_(select(_TAKEN.c.id)))
+    .where(delivery.c.id.in_(select(_CLAIMABLE.c.id)))
     .values(claimed_until=bindparam("until"))
     .returning(delivery.c.id)
 )
@@ -121,9 +121,9 @@ def pending(connection: Connection) -> dict[str, Pending]:
 def find_due_deliveries(connection: Connection, capacity: Mapping[str, int], now: datetime) -> dict[str, int]:
     """Count the due deliveries of each notifier that has any, up to its capacity."""
     found = {
-        notifier: len(connection.scalars(_DUE, {"to_notifier": notifier, "now": now, "capacity": room}).all())
-        for notifier, room in capacity.items()
-        if room > 0
+        notifier: len(connection.scalars(_DUE, {"to_notifier": notifier, "now": now, "capacity": limit}).all())
+        for notifier, limit in capacity.items()
+        if limit > 0
     }
     return {notifier: count for notifier, count in found.items() if count}
 
@@ -196,16 +196,8 @@ def list_deliveries(
     return list(map(delivery_of, connection.execute(statement)))
 
 
-def count_deliveries(connection: Connection) -> dict[tuple[str, DeliveryState], int]:
-    """Count deliveries by notifier and state."""
-    statement = select(delivery.c.notifier, delivery.c.state, func.count()).group_by(
-        delivery.c.state, delivery.c.notifier
-    )
-    return {(notifier, DeliveryState(state)): count for notifier, state, count in connection.execute(statement)}
-
-
 def requeue(connection: Connection, selection: Selection, now: datetime) -> int:
-    """Make pending and dead deliveries due now; whoever has one in hand keeps it. Return how many."""
+    """Make pending and dead deliveries due now; claims stay valid. Return how many."""
     is_held = delivery.c.claimed_until > now
     return _change(
         connection,

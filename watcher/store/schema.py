@@ -22,7 +22,7 @@ REVISIONS = ("0001", "0002", "0003")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
-after it is made, as a rolling upgrade needs, and it names the oldest such program in OLDEST_READER. Whatever takes away
+after it is made, as a rolling upgrade needs, and it names the oldest such program in OLDEST_READER. What takes away
 or renames has to wait until no program that needs it is left, and then names a younger one.
 """
 HEAD = REVISIONS[-1]
@@ -51,7 +51,7 @@ job = Table(
     Column("missing", Integer, nullable=False),
     Column("last_error", Text),
     Column("removed_at", UtcTime),  # no longer watched; its history stays
-    Column("asserted_at", UtcTime),  # when somebody last wanted it watched
+    Column("asserted_at", UtcTime),  # when it was last added or configured
     Column("forecast_at", UtcTime),
     Column("forecast_basis", Text),  # with it, there is a forecast
     Column("forecast_made_at", UtcTime),
@@ -59,7 +59,7 @@ job = Table(
     Column("described_seq", Number),
     Column("state", Text),
     Column("is_since_exact", Boolean),
-    Column("origin", Text),  # who wants it watched: config, command, api, rule:NAME; null: not known
+    Column("origin", Text),  # what added it: config, command, api, rule:NAME; null: not known
     Column("facts", Text),  # JSON: what the last observation said
     UniqueConstraint("source", "job_id", name="job_key"),
     sqlite_autoincrement=True,
@@ -103,7 +103,7 @@ condition = Table(
     metadata,
     Column("id", Number, primary_key=True),
     Column("subject", AnyText, nullable=False),
-    Column("state", AnyText),  # the one that was told last; null: none
+    Column("state", AnyText),  # of the last event; null: none
     Column("seq", Number, nullable=False),
     Column("good_at", UtcTime),  # when a watcher last found all well
     Column("good_by", Text),
@@ -176,7 +176,7 @@ receipt = Table(
     metadata,
     Column("notifier", Text, primary_key=True),
     Column("subject", AnyText, primary_key=True),  # the thread of the events: a job with its conditions
-    Column("receipt", Text, nullable=False),  # what the notifier needs to update its message about the subject
+    Column("receipt", AnyText, nullable=False),  # what the notifier needs to update its message about the subject
     Column("updated_at", UtcTime, nullable=False),
 )
 

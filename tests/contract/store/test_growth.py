@@ -27,7 +27,7 @@ Work = Callable[[Connection], object]
 
 
 async def flap(store: SqlStore, job: JobKey, times: int, end: str) -> None:
-    """Have a job go back and forth, told to somebody, until it is at the end."""
+    """Have a job go back and forth, with deliveries, until it is at the end."""
     (current,) = await watch(store, job)
     changes: list[Change] = []
     for number in range(times):
@@ -58,7 +58,7 @@ def walk(connection: Connection) -> None:
         pruning.prune(connection)
 
 
-def learn(connection: Connection) -> None:
+def collect_durations(connection: Connection) -> None:
     """Look up earlier durations."""
     durations(connection, "openai")
 
@@ -73,7 +73,7 @@ async def grown(path: Path, size: int) -> str:
     return url
 
 
-@pytest.mark.parametrize("work", [learn, walk], ids=["learning from durations", "forgetting"])
+@pytest.mark.parametrize("work", [collect_durations, walk], ids=["learning from durations", "forgetting"])
 async def test_it_takes_steps_in_proportion_to_what_is_there(work: Work, tmp_path: Path) -> None:
     few, more = [steps(await grown(tmp_path, size), work) for size in (SOME, MANY)]
     assert few > 0

@@ -1,93 +1,64 @@
-"""What notifiers need to update what they sent: kept for each thread, over restarts. On both databases."""
+"""A receipt comes back to the notifier with the next message about the same subject. On both databases."""
 
 from __future__ import annotations
 
-import asyncio
+from datetime import timedelta
 
-from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, claim, move, owe, settle, the_job
-from tests.doubles import ManualClock, RecordingLog, planned, runtime
-from tests.slack_api import TOKEN, Workspace
-from tests.unit.notifiers.conftest import RecordingPacer
-from watcher.domain.conditions import missing_condition
-from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Delivered, DeliveryState, superseded
-from watcher.engine.delivery.dispatcher import Dispatcher
-from watcher.engine.ports import Finding
-from watcher.http import Bounds, HttpClient
-from watcher.notifiers.slack.plugin import Config, plugin
-from watcher.plugins.notifier import Context
-from watcher.store.sql import SqlStore
+from tests.contract.store.open_store import OpenStore
+from tests.contract.store.scenes import DELIVERED, FAILED, KEY, MINUTE, NOON, claim, key, owe, settle
+from watcher.domain.deliveries import Delivered
 
 
-async def test_the_next_message_about_a_job_gets_the_receipt_of_the_last_one(store: SqlStore) -> None:
-    await owe(store, ["queued", "running", "succeeded"], "pager", "chat")
-    for given, expected in (("r1", None), (None, "r1"), ("r3", "r1")):
-        for_pager, for_chat = sorted(await claim(store, pager=1, chat=1), key=lambda each: each.notifier, reverse=True)
-        assert (for_pager.previous_receipt, for_chat.previous_receipt) == (expected, None)
-        await settle(store, [for_pager], Delivered(receipt=given))
-        await settle(store, [for_chat], Delivered())
+async def _receipts(store: OpenStore, **capacity: int) -> dict[tuple[str, str], str | None]:
+    """Claim what is due, and return the receipt that comes with it, by notifier and job."""
+    claimed = await claim(store, NOON + MINUTE, **capacity)
+    await settle(store, claimed, DELIVERED)
+    return {(each.notifier, each.event.subject): each.previous_receipt for each in claimed}
 
 
-async def test_a_condition_of_the_job_is_of_the_same_thread(store: SqlStore) -> None:
+async def test_the_first_message_about_a_subject_has_no_receipt(store: OpenStore) -> None:
     await owe(store, ["running"])
-    await settle(store, await claim(store), Delivered(receipt="r1"))
-    found = missing_condition(await the_job(store), NOON)
-    await store.record_findings([Finding(found, NOON, planned("pager"))], "w1")
-    (claimed,) = await claim(store)
-    assert claimed.event.thread == str(KEY)
-    assert claimed.previous_receipt == "r1"
+    assert await _receipts(store) == {("pager", str(KEY)): None}
+    assert await store.count_rows("receipt") == 0
 
 
-async def test_what_a_newer_due_event_has_overtaken_is_said_and_can_be_settled_so(store: SqlStore) -> None:
+async def test_a_receipt_is_kept_by_notifier_and_subject(store: OpenStore) -> None:
     await owe(store, ["queued", "running"], "pager", "chat")
-    (first,) = await claim(store, pager=1)
-    assert first.is_overtaken
-    await store.settle([superseded(first, NOON)])
-    (second,) = await claim(store, pager=1)
-    assert not second.is_overtaken
-    last = [each for each in await store.deliveries() if each.notifier == "pager"][-1]
-    assert (last.state, last.attempts, last.settled_at) == (DeliveryState.SUPERSEDED, 0, NOON)
+    await owe(store, ["queued", "running"], "pager", "chat", job=key(2))
+    for each in await claim(store, pager=2, chat=2):
+        await settle(store, [each], Delivered(receipt=f"of {each.notifier} for {each.event.subject}"))
+    assert await _receipts(store, pager=2, chat=2) == {
+        (notifier, f"openai/ftjob-{number}"): f"of {notifier} for openai/ftjob-{number}"
+        for notifier in ("pager", "chat")
+        for number in (1, 2)
+    }
 
 
-async def test_what_waits_has_overtaken_nothing(store: SqlStore) -> None:
+async def test_a_newer_receipt_replaces_an_older_one_and_without_one_it_stays(store: OpenStore) -> None:
+    await owe(store, ["validating_files", "queued", "running", "succeeded"])
+    seen = []
+    for outcome in (Delivered(receipt="1"), Delivered(receipt="2\0"), DELIVERED, DELIVERED):
+        claimed = await claim(store)
+        seen += [each.previous_receipt for each in claimed]
+        await settle(store, claimed, outcome)
+    assert seen == [None, "1", "2\0", "2\0"]
+    assert await store.count_rows("receipt") == 1
+
+
+async def test_a_retry_gets_the_receipt_as_well(store: OpenStore) -> None:
     await owe(store, ["queued", "running"])
-    (first,) = await claim(store, NOON + SECOND / 2)
-    assert not first.is_overtaken
+    await settle(store, await claim(store), Delivered(receipt="1"))
+    await settle(store, await claim(store), FAILED)
+    assert [each.previous_receipt for each in await claim(store, NOON + 60 * MINUTE)] == ["1"]
 
 
-async def test_a_bot_goes_on_with_its_message_after_a_restart(store: SqlStore, url: str) -> None:
-    """Slack is away for the first steps; a process posts, another one edits, and nothing that must be told is lost."""
-
-    async def live(process: SqlStore, until_settled: int) -> None:
-        clock = ManualClock(NOON + 10 * MINUTE)
-        async with HttpClient(Bounds(MINUTE, at_once=2, size_limit=100_000)) as http:
-            config = Config(token=TOKEN, channel="#ml", api_url=f"{workspace.url}/api")
-            bot = plugin.build(config, Context("chat", http, RecordingPacer(), clock))
-            deliver = Dispatcher(process, {"chat": bot}, SERVICE_RETRY_POLICY, runtime(clock, RecordingLog()))
-            running = asyncio.create_task(deliver.run())
-            settled = 0
-            while settled < until_settled:
-                deliver.wake()
-                await asyncio.sleep(0.01)
-                settled = sum(each.state is not DeliveryState.PENDING for each in await process.deliveries())
-            deliver.stop()
-            await running
-
-    async with Workspace() as workspace:
-        await owe(store, ["validating_files", "queued", "running"], "chat")
-        await live(store, 3)
-        [root] = workspace.roots()
-        assert root.headline.endswith("ftjob-1: running")
-        async with SqlStore(url) as another:
-            job = await the_job(another)
-            await another.record([move(job, "failed", NOON + MINUTE, ["chat"])])
-            await live(another, 4)
-
-    assert [each.state.value for each in await store.deliveries()] == [
-        "delivered",
-        "delivered",
-        "superseded",
-        "superseded",
-    ]
-    assert workspace.roots() == [root]
-    assert root.headline.endswith("ftjob-1: failed")
-    assert [answer.headline for answer in workspace.thread_of(root)] == [root.headline]
+async def test_a_receipt_outlives_a_restart_and_is_pruned_when_it_is_old(store: OpenStore, url: str) -> None:
+    await owe(store, ["queued", "running"])
+    await settle(store, await claim(store), Delivered(receipt="1"))
+    async with OpenStore(url) as reopened:
+        [delivery] = await claim(reopened)
+        assert delivery.previous_receipt == "1"
+    await store.prune(NOON - timedelta(days=1))
+    assert await store.count_rows("receipt") == 1
+    await store.prune(NOON + timedelta(days=1))
+    assert await store.count_rows("receipt") == 0

@@ -18,15 +18,6 @@ from watcher.settings.validation import load, load_for_store
 AZURE = {"AZURE_OPENAI_ENDPOINT": "https://env.openai.azure.com", "AZURE_OPENAI_API_KEY": "k-env-1234"}
 
 
-@pytest.fixture
-def set_env(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def set_them(**variables: str) -> None:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-
-    return set_them
-
-
 def shown(settings: Any, source: str) -> dict[str, Any]:
     """Return the settings of a source, secrets as they are."""
     found: dict[str, Any] = {

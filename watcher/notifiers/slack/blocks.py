@@ -16,7 +16,7 @@ URL_LIMIT = 2000
 LINE_LIMIT = 300
 """The limits of Block Kit, in characters and in fields of a section."""
 _BLOCKS_OF_FACTS = 40
-"""Facts told at most: with header and context they stay below Slack's 50 blocks even if each has its own."""
+"""The most facts of a message: with header and context they stay below Slack's 50 blocks even if each has its own."""
 _SHORT = 80
 """A longer value gets a section of its own, since the fields of a section stand in two narrow columns."""
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -24,7 +24,7 @@ Json = Mapping[str, object]
 
 
 def compose(message: Message, mention: str = "") -> Json:
-    """Return the message in Block Kit, with `text` for notifications and for whatever shows no blocks.
+    """Return the message in Block Kit, with `text` for notifications and for clients that show no blocks.
 
     `mention` is markup that calls people; it comes from the settings and is not escaped.
     """

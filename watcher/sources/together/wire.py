@@ -31,7 +31,7 @@ class Event(Part):
     total_steps: Count = None
 
     def is_error(self) -> bool:
-        """Tell whether it says why a job failed."""
+        """Return whether it says why a job failed."""
         return (self.level or "").lower() in _ERROR_LEVELS or (self.type or "").lower() in _ERROR_TYPES
 
 
@@ -77,7 +77,7 @@ class FineTune(Part):
         return at + timedelta(seconds=min(estimate.seconds_remaining, _A_YEAR_SECONDS))
 
     def _error(self) -> JobError | None:
-        """Return what the last event says that tells of an error: there is no field for it."""
+        """Return the message of the last error event: the job has no field for it."""
         told = [event for event in self.events or () if event and event.is_error() and event.message]
         # Of several at one time the last one: sorting keeps their order.
         told.sort(key=lambda event: event.created_at or _LONG_AGO)

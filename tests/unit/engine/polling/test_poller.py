@@ -282,8 +282,10 @@ async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(s
         await world.round(2, seconds=30)
         assert await world.statuses() == ["queued"]
         assert str(world.poller.store_error()) == "the disk is full"
+        assert world.poller.store_recoveries == 0
         broken.remove("claim")
         await world.round(2, seconds=30)  # the store does not know yet that the failing job should wait
+        assert world.poller.store_recoveries == 1
         broken.clear()
         await until(lambda: world.log.events("info").count("transition") == 4)
 
