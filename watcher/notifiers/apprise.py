@@ -30,7 +30,7 @@ PATIENCE = timedelta(seconds=15)
 """How long an attempt may take."""
 CONCURRENCY = 2
 _THREADS = 4
-"""Attempts at most, those among them that nobody waits for any longer: nothing can end them early."""
+"""Attempts at most, abandoned ones among them: nothing can end them early."""
 TITLE_LIMIT = 200
 VALUE_LIMIT = 1000
 FACTS_LIMIT = 100

@@ -25,7 +25,7 @@ class BlockingAttempts:
     async def run(self, attempt: Callable[[], Outcome], abandon: Callable[[], None]) -> Outcome:
         """Return what the attempt came to. Raises whatever it raises.
 
-        `abandon` is called when nobody waits for the attempt any longer; it should make the attempt end soon.
+        `abandon` is called when the attempt is given up; it should make the attempt end soon.
         """
         if self._running >= self._limit:
             return Failed(STILL_HANGING)
@@ -58,7 +58,7 @@ class BlockingAttempts:
                 outcome = attempt()
             except BaseException as caught:  # noqa: BLE001 - it is raised where the attempt is waited for
                 error = caught
-            with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits for this any more
+            with contextlib.suppress(RuntimeError):  # the loop has been closed: the outcome is not needed any more
                 loop.call_soon_threadsafe(end, outcome, error)
 
         self._running += 1

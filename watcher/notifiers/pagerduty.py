@@ -38,7 +38,7 @@ _ACTIONS: Mapping[Severity, str] = {
     Severity.GOOD: "resolve",
     Severity.CANCELLED: "resolve",  # what has been stopped needs no person any more
 }
-"""Whatever is neither is a change event, which notifies no one."""
+"""All other news are change events, which send no notification."""
 _WARNINGS = ("watcher.job.",)
 """What may need a person is a warning; what has failed is an error."""
 

@@ -24,7 +24,7 @@ def headline_of(message: Message) -> str:
 
 
 def small_print_of(message: Message) -> list[Detail]:
-    """Say where it happened, whose it is, when, and the id of the event. Values may come from an API: escape them."""
+    """Return the source, the team, the time and the id of the event. Values may come from an API: escape them."""
     team = team_of(message)
     is_said = any(fact.label == "Source" for fact in message.facts)  # as conditions do
     return [

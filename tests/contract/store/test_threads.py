@@ -50,7 +50,7 @@ async def test_a_bot_goes_on_with_its_message_after_a_restart(store: OpenStore, 
 
     async def live(process: OpenStore, until_settled: int) -> None:
         clock = ManualClock(NOON + 10 * MINUTE)
-        async with HttpClient(Bounds(MINUTE, at_once=2, size_limit=100_000)) as http:
+        async with HttpClient(Bounds(MINUTE, concurrency=2, size_limit=100_000)) as http:
             config = Config(token=TOKEN, channel="#ml", api_url=f"{workspace.url}/api")
             bot = plugin.build(config, Context("chat", http, RecordingPacer(), clock))
             deliver = Dispatcher(process, {"chat": bot}, SERVICE_RETRY_POLICY, runtime(clock, RecordingLog()))

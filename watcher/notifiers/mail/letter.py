@@ -41,7 +41,7 @@ def letter_of(message: Message, sender: str, recipients: Sequence[str], now: dat
         root = f"<thread.{sha256(message.thread.encode('utf-8', 'replace')).hexdigest()[:32]}@{domain}>"
         letter["In-Reply-To"] = root
         letter["References"] = root
-    letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is to be answered with
+    letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply is wanted
     letter["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
     letter.set_content(text_of(message))
     letter.add_alternative(html_of(message), subtype="html")

@@ -31,7 +31,7 @@ _STUCK_THREADS = 8
 """Conversations at most, those among them that were abandoned and have not noticed yet."""
 _ANSWER_EXCERPT = 300
 _REMEMBERED = 1000
-"""Letters of which is remembered who has got them, while others have not."""
+"""Letters whose recipients are remembered while some of them are still to be reached."""
 _HOST = re.compile(r"[A-Za-z0-9:][A-Za-z0-9.:_-]*")
 _MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 
@@ -74,7 +74,7 @@ class Config(Section):
     to: Annotated[list[MailAddress], Field(min_length=1, max_length=50)]
     """The addresses that letters go to."""
     user: Annotated[str, AfterValidator(_check_user)] | None = None
-    """The name to log in with; without it nobody logs in."""
+    """The name to log in with; without it there is no login."""
     password: Annotated[SecretStr, AfterValidator(_check_password)] | None = None
     """The password, or a token in its place."""
     security: Annotated[Security, Field(validate_default=True)] = Security.STARTTLS
@@ -112,7 +112,7 @@ class Mail:
         self._mask = Redactor([password] if password else [])
         self._attempts = BlockingAttempts(_STUCK_THREADS, patience)
         self._reached: dict[str, set[str]] = {}
-        """Who has got a letter that others have not, by its id."""
+        """The recipients that a letter has reached while it has not reached others, by its id."""
 
     async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - threads
         """Make one attempt, for those recipients that the letter has not reached yet."""
@@ -140,7 +140,7 @@ class Mail:
         return Failed(f"not yet taken for {tell_refused(later)}")
 
     def _masked(self, outcome: Outcome) -> Outcome:
-        # Masked before it is cut, lest half a secret stays at the cut.
+        # Masked before it is cut, so that no half of a secret stays at the cut.
         match outcome:
             case Delivered(answer):
                 return Delivered(excerpt(self._mask.hide(answer), _ANSWER_EXCERPT))

@@ -33,7 +33,7 @@ GONE = frozenset(
 UNREADABLE = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
 """What Slack says of blocks that it does not take, when it may still take the text."""
 _FINAL = frozenset({"is_archived", "account_inactive", "token_revoked", "no_text", *UNREADABLE})
-"""What no one mends while a message waits. A bot that is not in the channel may be invited, a scope added."""
+"""What cannot be repaired while a message waits. A bot that is not in the channel may be invited, a scope added."""
 
 
 @dataclass(frozen=True, slots=True)
