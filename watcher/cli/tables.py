@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from watcher.cli.output import write_line, write_text
 from watcher.cli.text_width import cut, padded, terminal_size, width_of
 from watcher.domain.text import printable
+from watcher.logs import shows_colour
 
 _GAP = "  "
 _READABLE = 16
@@ -149,4 +149,4 @@ def _dim(text: str) -> str:
 
 
 def _styled(code: str, text: str) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
+    return f"\x1b[{code}m{text}\x1b[0m" if shows_colour(sys.stdout) else text

@@ -28,6 +28,10 @@ class TextLog:
         self._secrets = secrets
         self._prefix = f"{default_source}/"
 
+    def hide(self, secret: str) -> None:
+        """Keep one more secret out of sight."""
+        self._secrets = {*self._secrets, secret}
+
     def debug(self, event: str, **facts: object) -> None:
         """See `Log`."""
         self._say("debug", event, facts)

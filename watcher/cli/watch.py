@@ -34,7 +34,7 @@ from watcher.domain.states import OPENAI_STATES, Status, named_state
 from watcher.domain.transitions import Transition
 from watcher.engine.polling.follow import Bounds, Ending, Follow, FollowListener
 from watcher.errors import ConfigurationError
-from watcher.logs import WatcherLog
+from watcher.logs import WatcherLog, can_be_driven
 from watcher.service.bootstrap import real_runtime
 from watcher.settings.locations import places
 
@@ -146,7 +146,7 @@ async def _watch(chosen: SelectedJobs, bounds: Bounds, wishes: _Wishes) -> int:
     runtime = real_runtime(chosen.log)
     jobs = FollowedJobs(chosen.specs)
     shares_terminal = isinstance(chosen.log, WatcherLog) and sys.stderr.isatty()  # records go through no view
-    is_live = sys.stdout.isatty() and not shares_terminal
+    is_live = can_be_driven(sys.stdout) and not shares_terminal
     screen = open_screen(jobs, runtime, as_json=wishes.as_json, verbose=wishes.verbose, is_live=is_live)
     if isinstance(chosen.log, TextLog):
         chosen.log.write = screen.aside

@@ -53,17 +53,18 @@ def fact_row(facts: JobFacts) -> Row:
     }
 
 
-def result_of(facts: JobFacts) -> str | None:
+def result_of(row: Row) -> str | None:
     """Return the result of a job: the model's name, or why it failed; None while neither is known."""
-    if facts.fine_tuned_model:
-        return facts.fine_tuned_model
-    return (facts.error.message or facts.error.code) if facts.error else None
+    if row["fine_tuned_model"]:
+        return str(row["fine_tuned_model"])
+    error = row["error"] or {}
+    return error.get("message") or error.get("code")
 
 
-def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
-    """Show the transitions of one job, each with how long its status lasted."""
-    rows = []
-    for transition, following in zip(history, [*history[1:], None], strict=False):
+def history_rows(newest_first: Sequence[Transition], now: datetime, later: Transition | None = None) -> list[Row]:
+    """Show transitions of one job, each with how long its status lasted; `later` came after the first of them."""
+    rows, following = [], later
+    for transition in newest_first:
         lasted = status_of(transition, following, now)
         rows.append(
             {
@@ -79,6 +80,7 @@ def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
                 **fact_row(transition.facts),
             }
         )
+        following = transition
     return rows
 
 

@@ -30,6 +30,14 @@ Log = context.Log
 """A structured log."""
 
 
+class SecretiveLog(Log, Protocol):
+    """A log that can be told a secret that it must not show."""
+
+    def hide(self, secret: str) -> None:
+        """Keep one more secret out of sight."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A condition as it was found, which is an event if it differs from what the store holds."""
@@ -186,3 +194,5 @@ class Runtime:
     """How soon a commit that the store refused is tried again. The store itself has already waited when it was busy."""
     steady: Callable[[], float] = monotonic
     """Returns monotonic seconds, independent of the host's clock."""
+    hide_secret: Callable[[str], None] = lambda _: None
+    """Keeps a secret that was learned later, such as a renewed token, out of the log."""

@@ -63,7 +63,7 @@ class Config(Section):
     """Where to publish."""
 
     url: Annotated[Address, AfterValidator(_check_topic)]
-    """The address of the topic, such as `https://ntfy.sh/my-topic`. It is a secret: its name suffices to read a topic."""
+    """The address of the topic, such as `https://ntfy.sh/my-topic`. It is a secret: its name is enough to read it."""
     token: Key | None = None
     """An access token, for topics that not everyone may write to."""
 

@@ -136,6 +136,8 @@ class SourceContext:
     """To be awaited before each request: keeps to the rate limit. None: a request may always be sent."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Waits so many seconds before another attempt."""
+    hide_secret: Callable[[str], None] = lambda _: None
+    """To be told each key or token that the source begins to use, so that no log shows it."""
     event_word: EventWord = own_words
     """The rule of its kind: see `SourcePlugin.event_word`. Observations say the word where it is not the status."""
 

@@ -54,8 +54,10 @@ class Store(Protocol):
         """Return the job, by default also one that is no longer watched."""
         ...
 
-    async def history(self, key: JobKey) -> Sequence[Transition]:
-        """Return the recorded transitions of a job, the first one first."""
+    async def latest_transitions(
+        self, key: JobKey, limit: int = 100, before: int | None = None
+    ) -> Sequence[Transition]:
+        """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`."""
         ...
 
     async def deliveries(

@@ -100,7 +100,11 @@ SCHEMAS: Mapping[str, Json] = {
     ),
     "Job": _object(_JOB),
     "JobWithHistory": _object(
-        {**_JOB, "history": {"type": "array", "items": {"$ref": "#/components/schemas/Transition"}}}
+        {
+            **_JOB,
+            "history": {"type": "array", "items": {"$ref": "#/components/schemas/Transition"}},
+            "next": _optional("string", description="To be given as `after` for older history; null where it ends."),
+        }
     ),
     "JobPage": _page("Job"),
     "Transition": _object(

@@ -177,9 +177,12 @@ class Daemon:
         except Exception as error:  # noqa: BLE001 - a plugin's fault must not end the service
             self._log.exception("configuration not reloaded, the one before stays", error=type(error).__name__)
             return None
+        claiming = generation.pipeline.poller.claiming
+        await claiming.acquire()  # and keep it: what is new is told to the new notifiers, and nobody else
         try:
             await plan.watch_jobs(self._store, generation.plan)
         except BaseException as error:
+            claiming.release()
             await successor.opened.aclose()
             if not isinstance(error, StoreError):
                 raise

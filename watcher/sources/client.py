@@ -13,7 +13,7 @@ import tenacity
 from tenacity import RetryCallState
 
 from watcher.errors import ConfigurationError, SourceError, TransientError
-from watcher.http import Answer, Bounds, Headers, HttpClient, HttpError, Request, tls_context
+from watcher.http import Answer, AnswerTooLargeError, Bounds, Headers, HttpClient, HttpError, Request, tls_context
 from watcher.plugins.source import SourceContext
 from watcher.redaction import MASK, Redactor
 from watcher.sources.endpoint import Endpoint
@@ -130,6 +130,8 @@ class SourceClient:
             self._use(request, secret)
         try:
             return await self._client.exchange(request), secret
+        except AnswerTooLargeError as error:  # the next one would be as large
+            raise TransientError(str(error), retryable=False) from None
         except HttpError as error:
             raise TransientError(str(error)) from None
 
@@ -139,6 +141,8 @@ class SourceClient:
             self._headers = request.headers.copy()
             self._headers[self._endpoint.key_header] = self._endpoint.key_prefix + secret
             self._secrets = [*self._secrets[1 - SECRETS_KEPT :], secret]
+            if len(secret) >= SHORTEST_SECRET:
+                self._context.hide_secret(secret)
         request.headers = self._headers
 
     def _log_retry(self, about: Mapping[str, object], state: RetryCallState) -> None:

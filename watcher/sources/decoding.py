@@ -91,6 +91,8 @@ def _what_is_wrong(error: ValidationError, document: str) -> str:
     if not first["loc"]:
         return "it is JSON, but no object"
     field = first["loc"][0]
+    if first["type"] == "too_long":
+        return f"its {field} has more than {first['ctx']['max_length']:,} entries"
     if first["type"] == "missing":
         return f"it has no {field}"
     return f"its {field} is not a {'list' if first['type'] == 'list_type' else 'string'}"

@@ -37,29 +37,46 @@ _IS_CONDITION_EVENT = and_(condition_event.c.condition == delivery.c.condition, 
 _EVENT_AT = func.coalesce(transition.c.observed_at, condition_event.c.at)
 
 _earlier = delivery.alias("earlier")
-_is_waited_for = (
-    select(_earlier.c.id)
-    .where(
-        # Of the same job, or of the same condition.
-        or_(_earlier.c.job == delivery.c.job, _earlier.c.condition == delivery.c.condition),
-        _earlier.c.notifier == delivery.c.notifier,
-        _earlier.c.seq < delivery.c.seq,
-        _earlier.c.state == _PENDING_AS_SQL,
+
+
+def _is_waited_for(subject: str) -> ColumnElement[bool]:
+    """Tell whether an earlier one of the same job, or of the same condition, is pending.
+
+    One question for each: PostgreSQL would compare each due one with all that are pending to answer both at once.
+    """
+    return (
+        select(_earlier.c.id)
+        .where(
+            _earlier.c[subject] == delivery.c[subject],
+            _earlier.c.notifier == delivery.c.notifier,
+            _earlier.c.seq < delivery.c.seq,
+            _earlier.c.state == _PENDING_AS_SQL,
+        )
+        .exists()
     )
-    .exists()
-)
+
+
 _later = delivery.alias("later")
+
+
+def _is_overtaken(subject: str) -> ColumnElement[bool]:
+    """Tell whether a later one of the same job, or of the same condition, is due. One question for each, as above."""
+    return (
+        select(_later.c.id)
+        .where(
+            _later.c[subject] == delivery.c[subject],
+            _later.c.notifier == delivery.c.notifier,
+            _later.c.seq > delivery.c.seq,
+            _later.c.state == _PENDING_AS_SQL,
+            _later.c.next_at <= bindparam("now"),
+        )
+        .exists()
+    )
+
+
 _OVERTAKEN = select(delivery.c.id).where(
     delivery.c.id.in_(bindparam("claimed", expanding=True)),
-    select(_later.c.id)
-    .where(
-        or_(_later.c.job == delivery.c.job, _later.c.condition == delivery.c.condition),
-        _later.c.notifier == delivery.c.notifier,
-        _later.c.seq > delivery.c.seq,
-        _later.c.state == _PENDING_AS_SQL,
-        _later.c.next_at <= bindparam("now"),
-    )
-    .exists(),
+    or_(_is_overtaken("job"), _is_overtaken("condition")),
 )
 _DUE = (
     select(delivery.c.id)
@@ -68,7 +85,8 @@ _DUE = (
         delivery.c.state == _PENDING_AS_SQL,
         delivery.c.next_at <= bindparam("now"),
         or_(delivery.c.claimed_until.is_(None), delivery.c.claimed_until <= bindparam("now")),
-        ~_is_waited_for,
+        ~_is_waited_for("job"),
+        ~_is_waited_for("condition"),
     )
     .order_by(delivery.c.next_at, delivery.c.id)
     .limit(bindparam("capacity"))

@@ -109,10 +109,29 @@ def history(connection: Connection, key: JobKey) -> list[Transition]:
     return list(map(transition_of, connection.execute(statement)))
 
 
+def latest_transitions(connection: Connection, key: JobKey, limit: int, before: int | None) -> list[Transition]:
+    """Return up to `limit` transitions of a job, the newest first: of those before this `seq`."""
+    statement = select(*TRANSITION_COLUMNS).join_from(transition, job).where(_has_key(key))
+    if before is not None:
+        statement = statement.where(transition.c.seq < before)
+    return list(map(transition_of, connection.execute(statement.order_by(transition.c.seq.desc()).limit(limit))))
+
+
+def count_transitions(connection: Connection, key: JobKey) -> int:
+    """Count the recorded transitions of a job."""
+    statement = select(func.count()).select_from(transition).join(job).where(_has_key(key))
+    return connection.execute(statement).scalar_one()
+
+
 def remove_job(connection: Connection, key: JobKey, now: datetime) -> bool:
-    """Stop watching the job; return whether it was watched."""
-    removal = update(job).where(_has_key(key), job.c.removed_at.is_(None)).values(removed_at=now, due_at=None)
-    return connection.execute(removal).rowcount == 1
+    """Watch the job no more; tell whether it was watched."""
+    return remove_jobs(connection, [key], now) == 1
+
+
+def remove_jobs(connection: Connection, keys: Collection[JobKey], now: datetime) -> int:
+    """Watch these jobs no more, in one transaction; return how many of them were watched."""
+    removal = update(job).where(job.c.removed_at.is_(None)).values(removed_at=now, due_at=None)
+    return sum(connection.execute(removal.where(are_meant)).rowcount for are_meant in _have_keys(keys))
 
 
 def upsert_jobs(

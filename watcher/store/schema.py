@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from watcher.store.columns import AnyText, Number, UtcTime
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0005")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
@@ -151,7 +151,6 @@ delivery = Table(
         ["condition", "seq"], ["condition_event.condition", "condition_event.seq"], name="delivery_condition_event"
     ),
     ForeignKeyConstraint(["job", "seq"], ["transition.job", "transition.seq"], name="delivery_transition"),
-    # In this order it also answers quickly whether an earlier one of the same job and notifier is pending.
     UniqueConstraint("job", "notifier", "seq", name="delivery_key"),
     UniqueConstraint("condition", "notifier", "seq", name="delivery_condition_key"),
     sqlite_autoincrement=True,
@@ -170,6 +169,24 @@ Index(
     sqlite_where=text("settled_at IS NOT NULL"),
     postgresql_where=text("settled_at IS NOT NULL"),
 )
+Index("delivery_transition", delivery.c.job, delivery.c.seq)
+Index(
+    "delivery_condition_event",
+    delivery.c.condition,
+    delivery.c.seq,
+    sqlite_where=text("condition IS NOT NULL"),
+    postgresql_where=text("condition IS NOT NULL"),
+)
+# Whether an earlier one of the same subject and notifier is pending.
+for _subject in (delivery.c.job, delivery.c.condition):
+    Index(
+        f"delivery_{_subject.name}_pending",
+        _subject,
+        delivery.c.notifier,
+        delivery.c.seq,
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    )
 
 receipt = Table(
     "receipt",

@@ -130,6 +130,10 @@ class SqlStore:
         """Stop watching the job; return whether it was watched. Its history and its pending deliveries stay."""
         return await self._write(jobs.remove_job, key, now)
 
+    async def remove_jobs(self, keys: Collection[JobKey], now: datetime) -> int:
+        """Do the same with many jobs at once; return how many of them were watched."""
+        return await self._write(jobs.remove_jobs, keys, now)
+
     async def jobs(self, *, include_removed: bool = False) -> list[Job]:
         """Return the watched jobs by source and id, on request also those that are no longer watched."""
         return await self._look_up(jobs.list_jobs, include_removed=include_removed)
@@ -186,6 +190,14 @@ class SqlStore:
     async def history(self, key: JobKey) -> list[Transition]:
         """Return the recorded transitions of a job, the first one first."""
         return await self._look_up(jobs.history, key)
+
+    async def latest_transitions(self, key: JobKey, limit: int = 100, before: int | None = None) -> list[Transition]:
+        """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`."""
+        return await self._look_up(jobs.latest_transitions, key, limit, before)
+
+    async def count_transitions(self, key: JobKey) -> int:
+        """Count the recorded transitions of a job."""
+        return await self._look_up(jobs.count_transitions, key)
 
     async def deliveries(
         self,

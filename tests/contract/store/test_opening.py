@@ -172,7 +172,8 @@ async def test_indexes_of_what_is_open_leave_out_what_is_over(url: str, store: O
     catalogue = ("sql", "sqlite_master") if url.startswith("sqlite") else ("indexdef", "pg_indexes")
     definitions = [row[0] or "" for row in await store.statement(f"SELECT {catalogue[0]} FROM {catalogue[1]}")]
     partial = {sql.split()[2] for sql in definitions if "INDEX" in sql and " WHERE " in sql}
-    assert partial == {"job_due", "delivery_due", "delivery_settled_at"}
+    of_deliveries = {"due", "settled_at", "job_pending", "condition_pending", "condition_event"}
+    assert partial == {"job_due", *(f"delivery_{of}" for of in of_deliveries)}
 
 
 async def test_processes_that_open_a_new_database_at_once_make_it_once(new_url: str) -> None:

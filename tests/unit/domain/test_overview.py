@@ -16,6 +16,7 @@ from watcher.domain.overview import (
     UNSEEN,
     delivery_row,
     explain_next_poll,
+    fact_row,
     history_rows,
     job_row,
     result_of,
@@ -79,7 +80,7 @@ def test_a_job_is_shown_with_what_its_last_answer_said() -> None:
     ids=["model", "message", "code", "neither"],
 )
 def test_what_came_of_a_job_is_its_model_or_its_error(facts: JobFacts, result: str | None) -> None:
-    assert result_of(facts) == result
+    assert result_of(fact_row(facts)) == result
 
 
 def test_a_job_that_was_not_seen_yet_says_so() -> None:
@@ -98,10 +99,13 @@ def test_a_history_tells_how_long_each_status_lasted() -> None:
         history.append(found)
         job = moved(job, found)
 
-    assert [row["lasted"] for row in history_rows(history, NOW)] == ["at least 2m", "5m", None]
-    assert [row["lasted"] for row in history_rows(history[:2], NOW)] == ["at least 2m", "8m"]
-    assert [row["lasted_seconds"] for row in history_rows(history, NOW)] == [120.0, 300.0, None]
-    assert [row["fine_tuned_model"] for row in history_rows(history, NOW)] == [None, None, None]
+    history.reverse()
+    rows = history_rows(history, NOW)
+    assert [row["lasted"] for row in rows] == [None, "5m", "at least 2m"]
+    assert [row["lasted_seconds"] for row in rows] == [None, 300.0, 120.0]
+    assert [row["fine_tuned_model"] for row in rows] == [None, None, None]
+    assert [row["lasted"] for row in history_rows(history[1:], NOW)] == ["8m", "at least 2m"]
+    assert history_rows(history[1:], NOW, history[0]) == rows[1:]
     assert history_rows([], NOW) == []
 
 

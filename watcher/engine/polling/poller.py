@@ -57,6 +57,8 @@ class Poller:
         self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
         self._wake = self._due.on_late_answer
         self.liveness = Liveness()
+        self.claiming = asyncio.Lock()
+        """Held while due jobs are claimed. Take it to let nothing be claimed here: polls under way go on."""
         self.first_turn = asyncio.Event()
         """Set once the due jobs were looked for."""
 
@@ -116,7 +118,8 @@ class Poller:
                 while True:
                     await self._wake.wait()
                     self._wake.clear()
-                    await self._turn(tasks, self._runtime.clock())
+                    async with self.claiming:
+                        await self._turn(tasks, self._runtime.clock())
                     self.liveness.turned()
                     self.first_turn.set()
         finally:

@@ -6,12 +6,15 @@ Only `id` and `status` can be relied on. Absent things are null, `0` or `""`.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
 
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.lenient import Count, Flag, Part, Text, Timestamp, Tolerant
-from watcher.sources.listing import Fact, ListEntry, listed_jobs
+from watcher.sources.listing import MOST_ENTRIES, Fact, ListEntry, listed_jobs
 from watcher.sources.together.states import TOGETHER_STATES
 
 _ERROR_LEVELS = {"error", "legacy_ierror"}
@@ -105,7 +108,7 @@ class Entry(ListEntry):
 class Listed(Part):
     """All jobs, each a shortened object."""
 
-    data: list[Tolerant[Entry]] | None
+    data: Annotated[list[Tolerant[Entry]], Field(max_length=MOST_ENTRIES)] | None
     """Null where a service writes an empty list so."""
 
 

@@ -530,3 +530,12 @@ def test_without_a_source_the_intervals_are_the_usual_ones(store: SqlStore) -> N
     assert poller.shortest_interval == poller.longest_poll_interval == timedelta(seconds=30)
     world = World(store, {})
     assert (world.poller.shortest_interval, world.poller.longest_poll_interval) == (INTERVAL, timedelta(minutes=3))
+
+
+async def test_nothing_is_claimed_while_somebody_else_holds_the_claiming(store: SqlStore) -> None:
+    world = World(store, {"a": ["running"]})
+    await world.watch("a")
+    async with world.running():
+        async with world.poller.claiming:
+            await world.round(0)
+        await until(lambda: world.source.asked == ["a"])
