@@ -17,12 +17,14 @@ from watcher.domain.deliveries import (
     RetryPolicy,
     Settlement,
     after_attempt,
+    superseded,
 )
-from watcher.domain.messages import message_of_several
+from watcher.domain.messages import message_of, message_of_several
 from watcher.engine.group_commit import GroupCommit
 from watcher.engine.liveness import Liveness
 from watcher.engine.ports import DeliveryStore, Notifier, Runtime
 from watcher.errors import OutputClosedError, StoreError
+from watcher.plugins.notifier import UpdatesInPlace
 
 ATTEMPT_LIMIT = timedelta(seconds=20)
 """When an attempt is given up, should a notifier not keep to its own 15 s."""
@@ -175,6 +177,11 @@ class Dispatcher:
         """Send deliveries as one message, and settle each of them with its outcome."""
         first = notification[0]
         state = self._states[first.notifier]
+        if _is_needless(state.notifier, notification):
+            settlement = superseded(first, self._runtime.clock())
+            self._log_settlement(settlement)
+            self._settlements.put(settlement)
+            return
         self.liveness.begun(first.id)
         try:
             outcome = await self._send(state.notifier, notification)
@@ -213,6 +220,7 @@ class Dispatcher:
         log = {
             DeliveryState.DELIVERED: self._log.info,
             DeliveryState.PENDING: self._log.warning,
+            DeliveryState.SUPERSEDED: self._log.info,
         }.get(settlement.state, self._log.error)
         log(
             f"delivery {settlement.why.replace('_', ' ')}",
@@ -235,6 +243,13 @@ class Dispatcher:
     def key_of(self, item: Settlement) -> int:
         """Name the delivery for the queue."""
         return item.delivery.id
+
+
+def _is_needless(notifier: Notifier, notification: Sequence[Delivery]) -> bool:
+    """Tell whether the notifier would only edit away what it is given, for a newer event is due."""
+    if len(notification) > 1 or not notification[0].is_overtaken or not isinstance(notifier, UpdatesInPlace):
+        return False
+    return notifier.is_update(message_of(notification[0].event))
 
 
 def _notifications(deliveries: Iterable[Delivery]) -> list[list[Delivery]]:
