@@ -13,11 +13,13 @@ from sqlalchemy import Connection
 
 from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
+from watcher.domain.job_filter import JobFilter
 from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.states import JobState
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Change, ClaimRequest, Finding, LongestWaits, NoTelemetry, Telemetry
 from watcher.errors import StoreError
-from watcher.store import deliveries, jobs, services
+from watcher.store import deliveries, job_views, jobs, services
 from watcher.store.clock_steps import cap_waits
 from watcher.store.conditions import (
     absorb_conditions_of_older_versions,
@@ -147,6 +149,34 @@ class SqlStore:
         """Count the watched jobs by source and status, which is None for those that were not seen yet."""
         return await self._look_up(jobs.count_jobs)
 
+    async def jobs_in_trouble(self, failed_since: datetime, limit: int) -> list[Job]:
+        """Return up to `limit` jobs that failed since then or are unknown to their source, the latest first."""
+        return await self._look_up(job_views.jobs_in_trouble, failed_since, limit)
+
+    async def jobs_under_way(self, after: JobKey | None, limit: int) -> list[Job]:
+        """Return up to `limit` jobs that have not ended and are known to their source, by key, after one."""
+        return await self._look_up(job_views.jobs_under_way, after, limit)
+
+    async def jobs_ended(self, except_failed_since: datetime, limit: int) -> list[Job]:
+        """Return up to `limit` jobs that have ended, the latest first, without those that failed since then."""
+        return await self._look_up(job_views.jobs_ended, except_failed_since, limit)
+
+    async def search_jobs(self, wanted: JobFilter, after: JobKey | None, limit: int) -> list[Job]:
+        """Return up to `limit` jobs that pass the filter, by key, after one."""
+        return await self._look_up(job_views.search_jobs, wanted, after, limit)
+
+    async def count_states(self) -> dict[JobState | None, int]:
+        """Count the watched jobs by state; None stands for those that were not seen yet."""
+        return await self._look_up(job_views.count_states)
+
+    async def latest_transitions(self, limit: int) -> list[Transition]:
+        """Return the newest transitions of watched jobs, the newest first."""
+        return await self._look_up(job_views.latest_transitions, limit)
+
+    async def deliveries_of_job(self, key: JobKey, limit: int) -> list[Delivery]:
+        """Return the newest deliveries of a job's transitions, the newest first."""
+        return await self._look_up(job_views.deliveries_of_job, key, limit)
+
     async def job(self, key: JobKey, *, include_removed: bool = True) -> Job | None:
         """Return the job, unless told otherwise also one that is watched no more."""
         return await self._look_up(jobs.find_job, key, include_removed=include_removed)
@@ -216,6 +246,14 @@ class SqlStore:
     async def discard(self, selection: Selection, now: datetime) -> int:
         """Give up pending and dead deliveries for good; return how many."""
         return await self._write(deliveries.discard, selection, now)
+
+    async def requeue_deliveries(self, ids: Collection[int], now: datetime) -> int:
+        """Make these pending and dead deliveries due now: see `requeue`."""
+        return await self.requeue(Selection(tuple(ids)), now) if ids else 0
+
+    async def discard_deliveries(self, ids: Collection[int], now: datetime) -> int:
+        """Give up these pending and dead deliveries for good; return how many."""
+        return await self.discard(Selection(tuple(ids)), now) if ids else 0
 
     async def prune(self, before: datetime) -> int:
         """Delete what is over since before then; return how many rows that was. What is pending always stays.

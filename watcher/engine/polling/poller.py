@@ -11,7 +11,7 @@ from watcher.domain.conditions import Condition, ConditionChange, Health
 from watcher.domain.decision import Decision, PollContext, PollResult, decide
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.notifications import plan
-from watcher.domain.polling_policy import MISSING_TOLERATED, PollFailure, PollOutcome, wants_look
+from watcher.domain.polling_policy import MISSING_TOLERATED, PollFailure, PollingPolicy, PollOutcome, wants_look
 from watcher.domain.routing import Route
 from watcher.engine.liveness import Liveness
 from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
@@ -104,6 +104,11 @@ class Poller:
     def health(self) -> list[Health]:
         """Say how each source has been answering."""
         return [state.health() for state in self._sources.values()]
+
+    def policy_of(self, source: str) -> PollingPolicy | None:
+        """Return how a source is polled; None for one that is not in the configuration."""
+        state = self._sources.get(source)
+        return state.policy if state else None
 
     def last_answers(self) -> Mapping[str, datetime | None]:
         """Say when each source last answered a poll."""
