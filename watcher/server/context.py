@@ -40,8 +40,45 @@ class Owed(Protocol):
         ...
 
 
+class Views(Protocol):
+    """Watched jobs as the page shows them. Every method may raise StoreError."""
+
+    async def in_trouble(self, failed_since: datetime, limit: int) -> Sequence[Job]:
+        """Return up to `limit` jobs that failed since then or are unknown to their source, the latest first."""
+        ...
+
+    async def under_way(self, after: JobKey | None, limit: int) -> Sequence[Job]:
+        """Return up to `limit` jobs that have not ended and are known to their source, by key, after one."""
+        ...
+
+    async def ended(self, except_failed_since: datetime, limit: int) -> Sequence[Job]:
+        """Return up to `limit` jobs that have ended, the latest first, without those that failed since then."""
+        ...
+
+    async def search(self, wanted: JobFilter, after: JobKey | None, limit: int) -> Sequence[Job]:
+        """Return up to `limit` jobs that pass the filter, by key, after one."""
+        ...
+
+    async def count_states(self) -> Mapping[JobState | None, int]:
+        """Count the watched jobs by state; None stands for those that were not seen yet."""
+        ...
+
+    async def newest_transitions(self, limit: int) -> Sequence[Transition]:
+        """Return the newest transitions of watched jobs, the newest first."""
+        ...
+
+    async def deliveries_of(self, key: JobKey, limit: int) -> Sequence[Delivery]:
+        """Return the newest deliveries of a job's transitions, the newest first."""
+        ...
+
+
 class Store(Protocol):
     """The store, as the server needs it. Every method may raise StoreError."""
+
+    @property
+    def views(self) -> Views:
+        """Watched jobs as the page shows them."""
+        ...
 
     async def page_of_jobs(
         self, *, after: JobKey | None = None, limit: int = 100, source: str | None = None, status: str | None = None
@@ -54,11 +91,13 @@ class Store(Protocol):
         ...
 
     async def job(self, key: JobKey, *, include_removed: bool = True) -> Job | None:
-        """Return the job, unless told otherwise also one that is watched no more."""
+        """Return the job, by default also one that is no longer watched."""
         ...
 
-    async def history(self, key: JobKey) -> Sequence[Transition]:
-        """Return the recorded transitions of a job, the first one first."""
+    async def latest_transitions(
+        self, key: JobKey, limit: int = 100, before: int | None = None
+    ) -> Sequence[Transition]:
+        """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`."""
         ...
 
     async def deliveries(
@@ -80,34 +119,6 @@ class Store(Protocol):
         """Watch these jobs; with `ask_again`, also poll those once more that have ended."""
         ...
 
-    async def jobs_in_trouble(self, failed_since: datetime, limit: int) -> Sequence[Job]:
-        """Return up to `limit` jobs that failed since then or are unknown to their source, the latest first."""
-        ...
-
-    async def jobs_under_way(self, after: JobKey | None, limit: int) -> Sequence[Job]:
-        """Return up to `limit` jobs that have not ended and are known to their source, by key, after one."""
-        ...
-
-    async def jobs_ended(self, except_failed_since: datetime, limit: int) -> Sequence[Job]:
-        """Return up to `limit` jobs that have ended, the latest first, without those that failed since then."""
-        ...
-
-    async def search_jobs(self, wanted: JobFilter, after: JobKey | None, limit: int) -> Sequence[Job]:
-        """Return up to `limit` jobs that pass the filter, by key, after one."""
-        ...
-
-    async def count_states(self) -> Mapping[JobState | None, int]:
-        """Count the watched jobs by state; None stands for those that were not seen yet."""
-        ...
-
-    async def latest_transitions(self, limit: int) -> Sequence[Transition]:
-        """Return the newest transitions of watched jobs, the newest first."""
-        ...
-
-    async def deliveries_of_job(self, key: JobKey, limit: int) -> Sequence[Delivery]:
-        """Return the newest deliveries of a job's transitions, the newest first."""
-        ...
-
     async def requeue_deliveries(self, ids: Collection[int], now: datetime) -> int:
         """Make these pending and dead deliveries due now; return how many."""
         ...
@@ -116,8 +127,12 @@ class Store(Protocol):
         """Give up these pending and dead deliveries for good; return how many."""
         ...
 
+    async def count_transitions(self, key: JobKey) -> int:
+        """Count the recorded transitions of a job."""
+        ...
+
     async def remove_job(self, key: JobKey, now: datetime) -> bool:
-        """Watch the job no more; tell whether it was watched."""
+        """Stop watching the job; return whether it was watched."""
         ...
 
 

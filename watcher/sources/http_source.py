@@ -10,7 +10,8 @@ from functools import partial
 from typing import Protocol, Self
 from urllib.parse import quote
 
-from watcher.domain.jobs import ID_RULE, NO_METADATA, JobKey, Observation, Page, Progress, is_job_id
+from watcher.domain.jobs import ID_RULE, NO_METADATA, JobKey, Observation, Page, is_job_id
+from watcher.domain.telemetry import EventPage
 from watcher.errors import ConfigurationError
 from watcher.http import Answer, Request
 from watcher.plugins.source import Capabilities, SourceContext
@@ -18,6 +19,8 @@ from watcher.sources.client import SourceClient
 from watcher.sources.endpoint import Endpoint
 from watcher.sources.errors import ErrorRules, request_id_of
 
+ENTRIES_KEPT = 50_000
+"""Jobs on the pages remembered, of a service that gives more of them at once."""
 PAGES_KEPT = 200
 """Pages remembered: those of 20,000 jobs, in about 4 MB. Each job that is created gives all of them new beginnings."""
 
@@ -33,7 +36,7 @@ class Question:
 class Dialect(Protocol):
     """How one kind of service is asked, and what its answers say.
 
-    Whatever reads an answer raises MalformedResponseError for one that is not what was asked for.
+    All methods that read an answer raise MalformedResponseError for one that has another form.
     """
 
     @property
@@ -57,8 +60,8 @@ class Dialect(Protocol):
         """
         ...
 
-    def events(self, job_id: str) -> Question:
-        """Ask for what tells how far a job has come."""
+    def events(self, job_id: str, cursor: str | None) -> Question:
+        """Ask for what is new of a job since the page that gave this cursor."""
         ...
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
@@ -69,8 +72,8 @@ class Dialect(Protocol):
         """Read a page, which must not lead back to where it was to begin."""
         ...
 
-    def read_progress(self, answer: Answer) -> Progress | None:
-        """Read how far a job has come."""
+    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
+        """Read what is new of a job; its cursor must not be the one given where it says that there is more."""
         ...
 
 
@@ -82,7 +85,7 @@ def quoted(job_id: str) -> str:
 
 
 def digest(body: bytes) -> bytes:
-    """Return what tells a body from another one: the body itself would take the memory."""
+    """Return a digest of a body: keeping the body itself would take memory."""
     return hashlib.blake2b(body, digest_size=16).digest()
 
 
@@ -138,19 +141,26 @@ class HttpSource:
         if cached is None:
             cached = _CachedPage(self._request(self._dialect.page(cursor, metadata)))
         self._pages[key] = cached
-        if len(self._pages) > self._pages_kept:
-            del self._pages[next(iter(self._pages))]
-        return await self._client.ask(cached.request, partial(self._read_page, cursor, cached), after=cursor)
+        page = await self._client.ask(cached.request, partial(self._read_page, cursor, cached), after=cursor)
+        self._forget_pages()
+        return page
 
-    async def progress(self, job_id: str) -> Progress | None:
-        """Ask how far the job has come: see `Source`."""
-        request = self._request(self._dialect.events(job_id))
-        return await self._client.ask(request, partial(self._read_progress, job_id), job=job_id)
+    async def events(self, job_id: str, cursor: str | None = None, /) -> EventPage:
+        """Ask for what is new of the job: see `Source`."""
+        request = self._request(self._dialect.events(job_id, cursor))
+        return await self._client.ask(request, partial(self._read_events, job_id, cursor), job=job_id)
 
     def forget(self, job_id: str) -> None:
-        """Drop what is remembered of a job that is polled no more."""
+        """Drop what is remembered of a job that is no longer polled."""
         self._requests.pop(job_id, None)
         self._last.pop(job_id, None)
+
+    def _forget_pages(self) -> None:
+        """Drop the pages that were not asked for lately, when there are too many, or too many jobs on them."""
+        held = sum(len(each.page.jobs) for each in self._pages.values() if each.page)
+        while len(self._pages) > self._pages_kept or held > ENTRIES_KEPT:
+            oldest = self._pages.pop(next(iter(self._pages)))
+            held -= len(oldest.page.jobs) if oldest.page else 0
 
     def _request(self, question: Question) -> Request:
         return self._client.request(question.path, dict(question.query))
@@ -176,10 +186,10 @@ class HttpSource:
         self._note("page answered", answer, after=cursor, jobs=len(cached.page.jobs))
         return cached.page
 
-    def _read_progress(self, job_id: str, answer: Answer) -> Progress | None:
-        progress = self._dialect.read_progress(answer)
-        self._note("look at events answered", answer, job=job_id, step=progress and progress.step)
-        return progress
+    def _read_events(self, job_id: str, cursor: str | None, answer: Answer) -> EventPage:
+        page = self._dialect.read_events(answer, cursor)
+        self._note("look at events answered", answer, job=job_id, done=page.progress and page.progress.done)
+        return page
 
     def _note(self, event: str, answer: Answer, **about: object) -> None:
         request_id = request_id_of(answer, self._dialect.rules)

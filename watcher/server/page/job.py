@@ -11,6 +11,7 @@ from typing import Any
 from watcher.domain.jobs import Job, JobFacts, JobKey
 from watcher.domain.overview import explain_next_poll
 from watcher.domain.states import JobState, is_terminal
+from watcher.domain.time_in_status import status_of
 from watcher.domain.transitions import Transition
 from watcher.server.context import ServerContext
 from watcher.server.parsing import not_watched
@@ -42,17 +43,17 @@ async def job_page(context: ServerContext, key: JobKey) -> dict[str, Any]:
     if job is None:
         raise not_watched(key)
     now = context.clock()
-    history = await context.store.history(key)
+    newest_first = await context.store.latest_transitions(key, MOST_TRANSITIONS)
+    history = list(reversed(newest_first))
     policy = context.polling_policy(key.source)
-    shown = history[-MOST_TRANSITIONS:]
     return {
         "now": now,
         "job": job,
         "facts": job.facts or JobFacts(),
-        "stays": stays(shown, now),
-        "left_out": len(history) - len(shown),
+        "stays": stays(history, now),
+        "left_out": await context.store.count_transitions(key) - len(history),
         "details": details(history[-1].document) if history else [],
-        "deliveries": await context.store.deliveries_of_job(key, MOST_DELIVERIES),
+        "deliveries": await context.store.views.deliveries_of(key, MOST_DELIVERIES),
         "next_poll": explain_next_poll(job, policy, now) if policy else "never: its source is not in the configuration",
         "duration": duration(job, now),
         "headline": f"{_sign(job)}{job.title}",
@@ -63,9 +64,8 @@ def stays(history: Sequence[Transition], now: datetime) -> list[Stay]:
     """Return how long each status lasted, and its place on the timeline."""
     found = []
     for transition, following in zip(history, [*history[1:], None], strict=False):
-        end = following.observed_at if following else None if is_terminal(transition.state) else now
-        lasted = max(end - transition.observed_at, timedelta()) if end else None
-        found.append(Stay(transition, lasted, transition.previous_status is not None))
+        lasted = status_of(transition, following, now)
+        found.append(Stay(transition, lasted.duration if lasted else None, lasted is None or lasted.is_exact))
     whole = sum((stay.lasted for stay in found if stay.lasted), timedelta()).total_seconds()
     placed, x = [], 0.0
     for stay in found:

@@ -46,7 +46,7 @@ class Section:
 async def overview(context: ServerContext, wanted: JobFilter, after: JobKey | None) -> dict[str, Any]:
     """Return what the page shows."""
     now = context.clock()
-    counts, sections = await asyncio.gather(context.store.count_states(), _sections(context, wanted, after, now))
+    counts, sections = await asyncio.gather(context.store.views.count_states(), _sections(context, wanted, after, now))
     health = context.health()
     return {
         "now": now,
@@ -95,15 +95,15 @@ def troubles(health: HealthSnapshot) -> list[tuple[str, str]]:
 async def _sections(
     context: ServerContext, wanted: JobFilter, after: JobKey | None, now: datetime
 ) -> Sequence[Section]:
-    store = context.store
+    views = context.store.views
     if not wanted.is_empty:
-        return [_page("Jobs", wanted, await store.search_jobs(wanted, after, PAGE_SIZE + 1))]
-    under_way = _page("Under way", wanted, await store.jobs_under_way(after, PAGE_SIZE + 1))
+        return [_page("Jobs", wanted, await views.search(wanted, after, PAGE_SIZE + 1))]
+    under_way = _page("Under way", wanted, await views.under_way(after, PAGE_SIZE + 1))
     if after is not None:
         return [under_way]
     since = now - FRESH_FAILURE
-    in_trouble = await store.jobs_in_trouble(since, MOST_IN_TROUBLE + 1)
-    ended = await store.jobs_ended(since, MOST_ENDED)
+    in_trouble = await views.in_trouble(since, MOST_IN_TROUBLE + 1)
+    ended = await views.ended(since, MOST_ENDED)
     failed = path_of(JobFilter(state=JobState.FAILED)) if len(in_trouble) > MOST_IN_TROUBLE else None
     return [Section("Needs a person", in_trouble[:MOST_IN_TROUBLE], failed), under_way, Section("Ended lately", ended)]
 

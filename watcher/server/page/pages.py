@@ -145,7 +145,7 @@ class Pages:
     async def feed(self, request: Request) -> Response:
         """List the newest transitions for a feed reader."""
         no_query(request)
-        transitions = await self._context.store.latest_transitions(FEED_LENGTH)
+        transitions = await self._context.store.views.newest_transitions(FEED_LENGTH)
         updated = transitions[0].observed_at if transitions else self._context.clock()
         base = str(request.base_url).rstrip("/")
         text = render("feed.atom", transitions=transitions, updated=updated.isoformat(), base=base)

@@ -1,4 +1,4 @@
-"""What Together AI says of a job, of its events and of all jobs.
+"""What Together AI says of a job and of all jobs.
 
 Only `id` and `status` can be relied on. Absent things are null, `0` or `""`.
 """
@@ -6,12 +6,15 @@ Only `id` and `status` can be relied on. Absent things are null, `0` or `""`.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
-from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, Progress
+from pydantic import Field
+
+from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.lenient import Count, Flag, Part, Text, Timestamp, Tolerant
-from watcher.sources.listing import Fact, ListEntry, listed_jobs
+from watcher.sources.listing import MOST_ENTRIES, Fact, ListEntry, listed_jobs
 from watcher.sources.together.states import TOGETHER_STATES
 
 _ERROR_LEVELS = {"error", "legacy_ierror"}
@@ -31,7 +34,7 @@ class Event(Part):
     total_steps: Count = None
 
     def is_error(self) -> bool:
-        """Tell whether it says why a job failed."""
+        """Return whether it says why a job failed."""
         return (self.level or "").lower() in _ERROR_LEVELS or (self.type or "").lower() in _ERROR_TYPES
 
 
@@ -77,18 +80,11 @@ class FineTune(Part):
         return at + timedelta(seconds=min(estimate.seconds_remaining, _A_YEAR_SECONDS))
 
     def _error(self) -> JobError | None:
-        """Return what the last event says that tells of an error: there is no field for it."""
+        """Return the message of the last error event: the job has no field for it."""
         told = [event for event in self.events or () if event and event.is_error() and event.message]
         # Of several at one time the last one: sorting keeps their order.
         told.sort(key=lambda event: event.created_at or _LONG_AGO)
         return JobError(code=told[-1].type, message=told[-1].message) if told else None
-
-
-class Events(Part):
-    """The events of a job, the oldest first."""
-
-    data: list[Tolerant[Event]] | None
-    """Null where a service writes an empty list so."""
 
 
 class Entry(ListEntry):
@@ -105,7 +101,7 @@ class Entry(ListEntry):
 class Listed(Part):
     """All jobs, each a shortened object."""
 
-    data: list[Tolerant[Entry]] | None
+    data: Annotated[list[Tolerant[Entry]], Field(max_length=MOST_ENTRIES)] | None
     """Null where a service writes an empty list so."""
 
 
@@ -128,17 +124,3 @@ def parse_page(body: bytes) -> Page:
     """Read the list, which is one page. Raises MalformedResponseError for anything but a list."""
     jobs, _ = listed_jobs(read(Listed, text_of(body)).data or ())
     return Page(jobs, None)
-
-
-def parse_progress(body: bytes) -> Progress | None:
-    """Read how far the job has come; None when no event says. Raises MalformedResponseError for anything but a list."""
-    events = read(Events, text_of(body)).data or []
-    told = [progress for event in events if event and (progress := _progress(event))]
-    # Several events share a second.
-    return max(told, key=lambda progress: (progress.at, progress.step), default=None)
-
-
-def _progress(event: Event) -> Progress | None:
-    if not event.created_at or not event.step or not event.total_steps or event.step > event.total_steps:
-        return None
-    return Progress(event.step, event.total_steps, event.created_at)
