@@ -14,7 +14,7 @@ from tests.unit.settings.conftest import Complain, Configure, openai
 from watcher.domain.routing import FirstSeen
 from watcher.errors import ConfigurationError
 from watcher.notifiers import stdout, webhook
-from watcher.notifiers.slack.plugin import plugin as slack
+from watcher.notifiers.slack import plugin as slack
 from watcher.settings.validation import load
 from watcher.store.sql import SqlStore
 
