@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from watcher.domain.jobs import ID_RULE, Observation, Page, Progress, is_job_id
-from watcher.domain.states import JobState, StateMap, documented_word
+from watcher.domain.states import JobState, StateMap, documented_word, is_openais_word
 from watcher.plugins.context import Clock, Log
 
 if TYPE_CHECKING:
@@ -108,9 +108,12 @@ class Source(Protocol):
         ...
 
 
-def own_words(status: str, state: JobState) -> str:  # noqa: ARG001 - a rule for the type of an event
-    """Name an event by the status as it stands: for services that speak OpenAI's words."""
-    return status
+def own_words(status: str, state: JobState) -> str:
+    """Name an event by the status where that is a word of OpenAI's or not known, else by the state.
+
+    For services that answer at OpenAI's paths, some of them in words of their own.
+    """
+    return status if state is JobState.UNKNOWN or is_openais_word(status) else documented_word(state)
 
 
 def documented_words(status: str, state: JobState) -> str:  # noqa: ARG001 - a rule for the type of an event

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,15 @@ class Trial:
     """Whether the list comes in pages."""
     events: Json | None = None
     """What tells that 24 of 72 steps are done; None for a service that does not say."""
-    missing: int = 404
+    query: str = ""
+    """What stands behind the `?` of every request."""
     samples: Mapping[str, tuple[str, JobState]] = field(default_factory=dict)
     """The status and the state of each recorded answer to a retrieve."""
+
+    @property
+    def has_openais_paths(self) -> bool:
+        """Whether the service answers as OpenAI does."""
+        return self.path.endswith("/fine_tuning/jobs")
 
     @property
     def word(self) -> dict[JobState, str]:
@@ -68,25 +74,50 @@ def openai_page(jobs: Sequence[Json], after: str | None) -> Json:
 OPENAI_EVENTS = {
     "data": [{"id": "e", "created_at": 1772442300, "type": "metrics", "data": {"step": 24, "total_steps": 72}}]
 }
+OPENAIS_WORDS = {
+    "validating_files": JobState.VALIDATING,
+    "queued": JobState.QUEUED,
+    "running": JobState.RUNNING,
+    "pausing": JobState.PAUSED,
+    "paused": JobState.PAUSED,
+    "resuming": JobState.PAUSED,
+    "succeeded": JobState.SUCCEEDED,
+    "failed": JobState.FAILED,
+    "cancelled": JobState.CANCELLED,
+}
+OTHER_WORDS = {
+    "created": JobState.PENDING,
+    "pending": JobState.PENDING,
+    "notRunning": JobState.QUEUED,
+    "validated": JobState.QUEUED,
+    "validating": JobState.VALIDATING,
+    "started": JobState.RUNNING,
+    "success": JobState.SUCCEEDED,
+    "completed": JobState.SUCCEEDED,
+    "error": JobState.FAILED,
+    "failed_validation": JobState.FAILED,
+    "canceled": JobState.CANCELLED,
+}
+"""Of services at OpenAI's paths."""
 OPENAI = Trial(
     "openai",
     lambda url: {"base_url": f"{url}/v1", "api_key": KEY},
     openai_job,
     openai_page,
     "/v1/fine_tuning/jobs",
-    {
-        "validating_files": JobState.VALIDATING,
-        "queued": JobState.QUEUED,
-        "running": JobState.RUNNING,
-        "pausing": JobState.PAUSED,
-        "paused": JobState.PAUSED,
-        "resuming": JobState.PAUSED,
-        "succeeded": JobState.SUCCEEDED,
-        "failed": JobState.FAILED,
-        "cancelled": JobState.CANCELLED,
-    },
+    {**OPENAIS_WORDS, **OTHER_WORDS},
     events=OPENAI_EVENTS,
     samples={"nebius-running": ("running", JobState.RUNNING)},
+)
+NEBIUS = replace(OPENAI, kind="nebius")
+BEDROCK_MANTLE = replace(OPENAI, kind="bedrock-mantle", samples={})
+LITELLM = replace(
+    OPENAI,
+    kind="litellm",
+    settings=lambda url: {"base_url": f"{url}/v1?custom_llm_provider=azure", "api_key": KEY},
+    query="custom_llm_provider=azure",
+    events=None,
+    samples={},
 )
 AZURE = Trial(
     "azure",
@@ -95,7 +126,7 @@ AZURE = Trial(
     openai_page,
     "/openai/v1/fine_tuning/jobs",
     {
-        **OPENAI.states,
+        **OPENAIS_WORDS,
         "created": JobState.PENDING,
         "pending": JobState.PENDING,
         "notRunning": JobState.QUEUED,
@@ -147,7 +178,7 @@ FORGE = Trial(
     "/v3/runs",
     {"WAITING": JobState.QUEUED, "FORGING": JobState.RUNNING, "FORGED": JobState.SUCCEEDED},
 )
-TRIALS = [OPENAI, AZURE, TOGETHER, FORGE]
+TRIALS = [OPENAI, NEBIUS, BEDROCK_MANTLE, LITELLM, AZURE, TOGETHER, FORGE]
 
 every_kind = pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.kind)
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 from pydantic import ValidationError
 
-from tests.contract.sources.conftest import JOB, KEY, SAMPLES, TRIALS, Make, Trial, World, every_kind
+from tests.contract.sources.conftest import JOB, KEY, OPENAIS_WORDS, SAMPLES, TRIALS, Make, Trial, World, every_kind
 from tests.loopback import Reply
 from watcher.domain.jobs import Job
 from watcher.domain.states import JobState, documented_word
@@ -65,7 +65,7 @@ async def test_a_job_is_asked_for_with_the_key_and_observed_whole(trial: Trial, 
     assert (observation.status, observation.state) == (trial.word[JobState.RUNNING], JobState.RUNNING)
     assert observation.document == json.dumps(document)
     [request] = world.server.requests
-    assert request.target == f"{trial.path}/job-1"
+    assert request.target.partition("?") == (f"{trial.path}/job-1", "?" if trial.query else "", trial.query)
     assert KEY in {request.headers.get("api-key"), request.headers.get("authorization", "").removeprefix("Bearer ")}
     assert request.headers["accept"] == "application/json"
     assert request.headers["user-agent"].startswith("finetune-watcher/")
@@ -80,7 +80,7 @@ def test_each_status_means_what_the_facts_say(trial: Trial, make: Make) -> None:
 
 @every_kind
 async def test_an_event_is_named_by_a_word_that_receivers_know(trial: Trial, make: Make, world: World) -> None:
-    """The native one at OpenAI and Azure, whose users know it; elsewhere one of the documented words."""
+    """A word of OpenAI's stands at the services that answer at its paths; else it is one of the documented words."""
     world.answer(*(trial.job(JOB, status) for status in trial.states))
     async with make(trial) as source:
         for status, state in trial.states.items():
@@ -88,7 +88,8 @@ async def test_an_event_is_named_by_a_word_that_receivers_know(trial: Trial, mak
             assert observation is not None
             transition = detect(Job(observation.key), observation)
             assert transition is not None
-            word = status if trial.kind in {"openai", "azure"} else documented_word(state)
+            stands = status in OPENAIS_WORDS or state is JobState.UNKNOWN
+            word = status if stands and trial.has_openais_paths else documented_word(state)
             assert transition.type == f"fine_tuning.job.{word}"
             assert transition.status == status
 
@@ -283,10 +284,11 @@ async def test_an_id_is_one_segment_of_the_path(job_id: str, trial: Trial, make:
         except MalformedResponseError:
             assert trial.kind == "forge"  # whose ids are short: this would be the object of another job
     request = world.server.requests[0]
-    before, _, segment = request.target.rpartition("/")
+    target, _, query = request.target.partition("?")
+    before, _, segment = target.rpartition("/")
     assert before == trial.path
     assert unquote(segment) == job_id
-    assert "?" not in request.target
+    assert query == trial.query
 
 
 @every_kind

@@ -27,7 +27,9 @@ def openai(settings: Settings, name: str = "openai") -> openai_config.Config:
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.upper().startswith(("WATCHER_", "OPENAI_", "AZURE_", "TOGETHER_", "STATE_DIRECTORY", "XDG_")):
+        if name.upper().startswith(
+            ("WATCHER_", "OPENAI_", "AZURE_", "TOGETHER_", "NEBIUS_", "AWS_", "LITELLM_", "STATE_DIRECTORY", "XDG_")
+        ):
             monkeypatch.delenv(name)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from watcher.domain.jobs import JobKey, Observation, Page, Progress
 from watcher.domain.states import OPENAI_STATES, StateMap
@@ -40,6 +41,18 @@ OPENAI_CAPABILITIES = Capabilities(
     checkpoints=True,
     webhooks=True,
 )
+
+
+def dialect_without(lacks: Collection[str], *, newest_first: bool, expired: Collection[int]) -> OpenAIDialect:
+    """Return the dialect of a service that lacks some capabilities: see `presets.toml`."""
+    capabilities = replace(
+        OPENAI_CAPABILITIES,
+        order=ListOrder.NEWEST_FIRST if newest_first else ListOrder.UNKNOWN,
+        progress="events" not in lacks,
+        **dict.fromkeys(lacks, False),
+    )
+    rules = replace(OPENAI_RULES, is_expired=lambda complaint: complaint.status_code in expired)
+    return OpenAIDialect(rules=rules, capabilities=capabilities)
 
 
 @dataclass(frozen=True, slots=True)

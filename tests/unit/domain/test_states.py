@@ -1,0 +1,42 @@
+"""What the words of services mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from watcher.domain.states import OPENAI_STATES, JobState, StateMap, is_openais_word
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("SUCCESS", JobState.SUCCEEDED),
+        ("Succeeded", JobState.SUCCEEDED),
+        ("completed", JobState.SUCCEEDED),
+        ("FAILED", JobState.FAILED),
+        ("FAILED_VALIDATION", JobState.FAILED),
+        ("canceled", JobState.CANCELLED),
+        ("CANCELLED", JobState.CANCELLED),
+        ("notRunning", JobState.QUEUED),
+        ("CANCELLATION_REQUESTED", JobState.UNKNOWN),
+        ("canceling", JobState.UNKNOWN),
+        ("on_holiday", JobState.UNKNOWN),
+    ],
+)
+def test_words_of_other_services_at_openais_paths_are_known(status: str, state: JobState) -> None:
+    """Else a job that has ended would be watched for ever."""
+    assert OPENAI_STATES(status) is state
+
+
+def test_a_word_is_taken_as_it_stands_unless_any_case_will_do() -> None:
+    states = {"Done": JobState.SUCCEEDED, "done": JobState.FAILED}
+    assert StateMap(states)("DONE") is JobState.UNKNOWN
+    assert StateMap(states, any_case=True)("Done") is JobState.SUCCEEDED
+    assert StateMap(states, any_case=True)("DONE") is JobState.FAILED
+
+
+def test_openais_own_words_are_told_from_those_of_others() -> None:
+    assert [word for word in ("running", "paused", "canceled", "SUCCESS", "") if is_openais_word(word)] == [
+        "running",
+        "paused",
+    ]
