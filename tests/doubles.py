@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from watcher.domain.deliveries import Delivered, Delivery, Outcome
-from watcher.domain.jobs import Job, JobFacts, JobKey, Observation, Page, Progress
+from watcher.domain.jobs import NO_METADATA, Job, JobFacts, JobKey, ListedJob, Observation, Page, Progress
 from watcher.domain.messages import Message
 from watcher.domain.notifications import Planned
 from watcher.domain.polling_policy import PollingPolicy
@@ -75,6 +75,8 @@ class ScriptedSource:
         self.script = {job_id: list(entries) for job_id, entries in script.items()}
         self.listed: list[str] = list(self.script)
         """What the list holds, in its order."""
+        self.described: dict[str, ListedJob] = {}
+        """What the list says of jobs besides their status."""
         self.page_size = 100
         self.list_trouble: Exception | None = None
         self.progress_of: dict[str, Progress | Exception] = {}
@@ -99,17 +101,25 @@ class ScriptedSource:
             raise entry
         return None if entry == known else observation(entry, self._clock(), JobKey("openai", job_id))
 
-    async def page(self, cursor: str | None = None, /) -> Page:
+    async def page(self, cursor: str | None = None, /, *, metadata: Mapping[str, str] = NO_METADATA) -> Page:
         """Give the page of the list after an id: each job with the status that its next retrieve says."""
         self.pages_asked.append(cursor)
         await asyncio.sleep(0)
         if self.list_trouble:
             raise self.list_trouble
-        begin = self.listed.index(cursor) + 1 if cursor else 0
-        ids = self.listed[begin : begin + self.page_size]
-        statuses = {job_id: entries[0] for job_id in ids if isinstance((entries := self.script[job_id])[0], str)}
-        is_last = begin + self.page_size >= len(self.listed)
-        return Page(statuses, None if is_last else ids[-1])
+        listed = [job_id for job_id in self.listed if self._description(job_id).metadata.items() >= metadata.items()]
+        begin = listed.index(cursor) + 1 if cursor else 0
+        ids = listed[begin : begin + self.page_size]
+        jobs = {
+            job_id: self._description(job_id)._replace(status=word)
+            for job_id in ids
+            if isinstance(word := self.script[job_id][0], str)
+        }
+        is_last = begin + self.page_size >= len(listed)
+        return Page(jobs, None if is_last else ids[-1])
+
+    def _description(self, job_id: str) -> ListedJob:
+        return self.described.get(job_id, ListedJob(""))
 
     async def progress(self, job_id: str) -> Progress | None:
         self.looked_at.append(job_id)
@@ -231,6 +241,11 @@ async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+def statuses_on(page: Page) -> dict[str, str]:
+    """Return the status of each job on a page of a list."""
+    return {job_id: job.status for job_id, job in page.jobs.items()}
 
 
 def transition_of(delivery: Delivery) -> Transition:

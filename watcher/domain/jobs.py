@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from watcher.domain.states import JobState
 from watcher.domain.text import UNSAFE, is_printable
@@ -15,6 +17,8 @@ LONGEST_ID = 1024
 ID_PATTERN = rf"(?!(.*[/\\])?\.{{1,2}}([/\\]|$))[!-~]{{1,{LONGEST_ID}}}"
 SOURCE_NAME_PATTERN = "[a-z0-9_-]{1,64}"
 _ID = re.compile(ID_PATTERN)
+_USUAL_ID = re.compile("[A-Za-z0-9_-]{1,128}")
+"""Most ids look so; this is found out in a third of the time."""
 _SOURCE_NAME = re.compile(SOURCE_NAME_PATTERN)
 
 ID_RULE = f"1 to {LONGEST_ID:,} printable ASCII characters without spaces (and no part of it '.' or '..')"
@@ -35,7 +39,7 @@ def is_job_id(text: str) -> bool:
 
     Quoted, it is one segment of a path, and even a service that unquotes too early finds no way up in it.
     """
-    return _ID.fullmatch(text) is not None
+    return (_USUAL_ID.fullmatch(text) or _ID.fullmatch(text)) is not None
 
 
 def is_source_name(text: str) -> bool:
@@ -132,12 +136,30 @@ class Observation:
     """The word for the type of an event, where it is not the status: see `Transition.type`."""
 
 
+NO_METADATA: Mapping[str, str] = MappingProxyType({})
+
+
+class ListedJob(NamedTuple):
+    """What a list says of a job; None where it said nothing usable. A tuple: pages hold tens of thousands of them."""
+
+    status: str
+    """The word of the service, as it stands."""
+    created_at: datetime | None = None
+    """Aware."""
+    model: str | None = None
+    """The model that is tuned."""
+    name: str | None = None
+    """What people called it at its service: a suffix, a display name."""
+    metadata: Mapping[str, str] = NO_METADATA
+    """What people attached to it at its service, which may call this labels."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of the list of a source's jobs."""
 
-    statuses: Mapping[str, str]
-    """The status of each job, by its id."""
+    jobs: Mapping[str, ListedJob]
+    """By id, in the order of the list."""
     after: str | None
     """What to ask for the next page with: the last id of this one, a token or whatever else the service goes by. None
     when this was the last page."""

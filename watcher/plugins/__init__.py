@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from watcher.domain.deliveries import Delivered, Failed, Outcome, Rejected
-    from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, Progress
+    from watcher.domain.jobs import JobError, JobFacts, JobKey, ListedJob, Observation, Page, Progress
     from watcher.domain.messages import Detail, Message, Severity
     from watcher.domain.states import OPENAI_STATES, JobState, StateMap
     from watcher.domain.text import excerpt, printable
@@ -47,11 +47,11 @@ if TYPE_CHECKING:
     from watcher.sources.errors import Complaint, ErrorRules
     from watcher.sources.http_source import Dialect, HttpSource, Question, quoted
     from watcher.sources.lenient import Count, Flag, Part, Text, Timestamp, Tolerant
-    from watcher.sources.listing import ListedJob, statuses_of
+    from watcher.sources.listing import Fact, ListEntry, listed_jobs
 
 _HOMES = {
     "watcher.domain.deliveries": "Delivered Failed Outcome Rejected",
-    "watcher.domain.jobs": "JobError JobFacts JobKey Observation Page Progress",
+    "watcher.domain.jobs": "JobError JobFacts JobKey ListedJob Observation Page Progress",
     "watcher.domain.messages": "Detail Message Severity",
     "watcher.domain.states": "OPENAI_STATES JobState StateMap",
     "watcher.domain.text": "excerpt printable",
@@ -74,7 +74,7 @@ _HOMES = {
     "watcher.sources.errors": "Complaint ErrorRules",
     "watcher.sources.http_source": "Dialect HttpSource Question quoted",
     "watcher.sources.lenient": "Count Flag Part Text Timestamp Tolerant",
-    "watcher.sources.listing": "ListedJob statuses_of",
+    "watcher.sources.listing": "Fact ListEntry listed_jobs",
 }
 """The module where each name lives; `name=its name there` where the two differ."""
 
@@ -103,6 +103,7 @@ __all__ = [
     "Duration",
     "Endpoint",
     "ErrorRules",
+    "Fact",
     "Failed",
     "FixedCredential",
     "Flag",
@@ -114,6 +115,7 @@ __all__ = [
     "JobState",
     "Key",
     "KeySettings",
+    "ListEntry",
     "ListOrder",
     "ListedJob",
     "Log",
@@ -148,12 +150,12 @@ __all__ = [
     "credential_of",
     "documented_words",
     "excerpt",
+    "listed_jobs",
     "malformed",
     "own_words",
     "printable",
     "quoted",
     "read",
-    "statuses_of",
     "text_of",
 ]
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
-from watcher.domain.jobs import ID_RULE, Observation, Page, Progress, is_job_id
+from watcher.domain.jobs import ID_RULE, NO_METADATA, Observation, Page, Progress, is_job_id
 from watcher.domain.states import JobState, StateMap, documented_word, is_openais_word
 from watcher.plugins.context import Clock, Log
 
@@ -56,6 +56,8 @@ class Capabilities:
     order: ListOrder = ListOrder.UNKNOWN
     page_size: int | None = None
     """How many jobs a page holds at most; None: one page holds all of them."""
+    filters: bool = False
+    """Whether `page` can ask for the jobs with certain metadata only."""
     progress: bool = False
     """Whether `progress` may be called."""
     events: bool = False
@@ -92,10 +94,10 @@ class Source(Protocol):
         """
         ...
 
-    async def page(self, cursor: str | None = None, /) -> Page:
+    async def page(self, cursor: str | None = None, /, *, metadata: Mapping[str, str] = NO_METADATA) -> Page:
         """Ask for a page of the list of jobs: the first one, or the one that a page's `after` leads to.
 
-        Raises SourceError.
+        Metadata asks only for the jobs that have it, and is given only where the source filters. Raises SourceError.
         """
         ...
 

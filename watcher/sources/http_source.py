@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, Self
 from urllib.parse import quote
 
-from watcher.domain.jobs import ID_RULE, JobKey, Observation, Page, Progress, is_job_id
+from watcher.domain.jobs import ID_RULE, NO_METADATA, JobKey, Observation, Page, Progress, is_job_id
 from watcher.errors import ConfigurationError
 from watcher.http import Answer, Request
 from watcher.plugins.source import Capabilities, SourceContext
@@ -49,8 +50,11 @@ class Dialect(Protocol):
         """Ask for a job."""
         ...
 
-    def page(self, cursor: str | None) -> Question:
-        """Ask for a page of the list: the first one, or the one that a cursor leads to."""
+    def page(self, cursor: str | None, metadata: Mapping[str, str]) -> Question:
+        """Ask for a page of the list: the first one, or the one that a cursor leads to.
+
+        Of the jobs with this metadata only, which is empty where the capabilities do not say that the service filters.
+        """
         ...
 
     def events(self, job_id: str) -> Question:
@@ -108,8 +112,8 @@ class HttpSource:
         self._last: dict[str, tuple[bytes, str]] = {}
         """The digest of the last body of each job, and the status it said."""
         self._pages_kept = pages_kept
-        self._pages: dict[str | None, _CachedPage] = {}
-        """By cursor; the one asked for last stands last."""
+        self._pages: dict[tuple[str | None, frozenset[tuple[str, str]]], _CachedPage] = {}
+        """By cursor and metadata; the one asked for last stands last."""
 
     async def __aenter__(self) -> Self:
         """Open the connections."""
@@ -127,12 +131,13 @@ class HttpSource:
             request = self._requests[job_id] = self._request(self._dialect.job(job_id))
         return await self._client.ask(request, partial(self._read_job, job_id, known), job=job_id)
 
-    async def page(self, cursor: str | None = None, /) -> Page:
+    async def page(self, cursor: str | None = None, /, *, metadata: Mapping[str, str] = NO_METADATA) -> Page:
         """Ask for a page of the list of jobs: see `Source`. One that says what it said last is the same object."""
-        cached = self._pages.pop(cursor, None)
+        key = cursor, frozenset(metadata.items())
+        cached = self._pages.pop(key, None)
         if cached is None:
-            cached = _CachedPage(self._request(self._dialect.page(cursor)))
-        self._pages[cursor] = cached
+            cached = _CachedPage(self._request(self._dialect.page(cursor, metadata)))
+        self._pages[key] = cached
         if len(self._pages) > self._pages_kept:
             del self._pages[next(iter(self._pages))]
         return await self._client.ask(cached.request, partial(self._read_page, cursor, cached), after=cursor)
@@ -168,7 +173,7 @@ class HttpSource:
         if cached.page is None or cached.digest != mark:
             cached.page = self._dialect.read_page(answer, cursor)
             cached.digest = mark
-        self._note("page answered", answer, after=cursor, jobs=len(cached.page.statuses))
+        self._note("page answered", answer, after=cursor, jobs=len(cached.page.jobs))
         return cached.page
 
     def _read_progress(self, job_id: str, answer: Answer) -> Progress | None:

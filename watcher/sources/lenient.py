@@ -19,8 +19,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 """What lies outside is no date of a job: the specification's own example says 0, and some services say -1."""
 _LARGEST_COUNT = 2**63 - 1
 
@@ -47,7 +47,7 @@ def _read_time(given: object) -> datetime | None:
             return None
     except (ValueError, OverflowError, OSError):
         return None
-    return at if _EARLIEST <= at < _LATEST else None
+    return at if EARLIEST <= at < LATEST else None
 
 
 def _no_flag(given: object) -> object:

@@ -14,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.contract.sources.conftest import JOB, KEY, OPENAIS_WORDS, SAMPLES, TRIALS, Make, Trial, World, every_kind
+from tests.doubles import statuses_on
 from tests.loopback import Reply
 from watcher.domain.jobs import Job
 from watcher.domain.states import JobState, documented_word
@@ -311,7 +312,7 @@ async def test_a_list_tells_the_status_of_each_job(trial: Trial, make: Make, wor
     async with make(trial) as source:
         page = await source.page()
         assert await source.page() is page
-    assert page.statuses == {f"job-{number}": word for number, word in enumerate(trial.states)}
+    assert statuses_on(page) == {f"job-{number}": word for number, word in enumerate(trial.states)}
     assert page.after is None
     assert world.paths() == [trial.path] * 2
 
@@ -347,7 +348,7 @@ async def test_odd_entries_of_a_list_are_left_out(trial: Trial, make: Make, worl
     odd = [None, 5, "x", {}, trial.job("..", word), trial.job("a b", word), trial.job("job-3", "")]
     world.answer(trial.page([*odd, good], None))  # type: ignore[list-item]
     async with make(trial) as source:
-        assert (await source.page()).statuses == {"job-1": word}
+        assert statuses_on(await source.page()) == {"job-1": word}
 
 
 @every_kind

@@ -99,7 +99,7 @@ async def test_the_list_says_what_a_retrieve_says(dialect: DialectName) -> None:
         for job in jobs:
             observation = await w.source.retrieve(job.id)
             assert observation is not None
-            assert observation.status == page.statuses[job.id]
+            assert observation.status == page.jobs[job.id].status
 
 
 @every_dialect

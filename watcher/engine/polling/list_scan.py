@@ -162,11 +162,11 @@ class ListScan:
         begin, barren = segment.begin, 0
         while True:
             page = await self._page(begin)
-            hits = {job_id: status for job_id, status in page.statuses.items() if job_id in wanted}
+            hits = {job_id: job.status for job_id, job in page.jobs.items() if job_id in wanted}
             # A service that does not know `after` shows the same jobs again and again.
             barren = 0 if hits.keys() - found.keys() else barren + 1
             found |= hits
-            is_last = page.after is None or page.after == segment.end or segment.end in page.statuses
+            is_last = page.after is None or page.after == segment.end or segment.end in page.jobs
             # What is new comes on top: that is always read, as far as to where the next part begins.
             if begin is None or len(hits) >= WORTH_A_PAGE:
                 worth.append(_Segment(begin, segment.end if is_last else page.after))

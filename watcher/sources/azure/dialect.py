@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from watcher.plugins.source import ListOrder
 from watcher.sources.azure.states import AZURE_STATES
 from watcher.sources.errors import Complaint, ErrorRules
 from watcher.sources.openai.dialect import OPENAI_CAPABILITIES, OpenAIDialect, out_of_quota
@@ -19,4 +22,6 @@ def remedy(complaint: Complaint) -> str | None:
 
 
 AZURE_RULES = ErrorRules(rejects=remedy)
-AZURE_DIALECT = OpenAIDialect(AZURE_STATES, AZURE_RULES, OPENAI_CAPABILITIES)
+AZURE_CAPABILITIES = replace(OPENAI_CAPABILITIES, order=ListOrder.UNKNOWN, filters=False)
+"""Neither the order of the list nor a filter by metadata is documented."""
+AZURE_DIALECT = OpenAIDialect(AZURE_STATES, AZURE_RULES, AZURE_CAPABILITIES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from watcher.domain.jobs import JobKey, Observation, Page, Progress
@@ -35,6 +35,7 @@ OPENAI_RULES = ErrorRules(rejects=out_of_quota)
 OPENAI_CAPABILITIES = Capabilities(
     order=ListOrder.NEWEST_FIRST,
     page_size=PAGE_SIZE,
+    filters=True,
     progress=True,
     events=True,
     metrics=True,
@@ -72,10 +73,11 @@ class OpenAIDialect:
         """Ask for a job."""
         return Question(f"{self.path}/{quoted(job_id)}")
 
-    def page(self, cursor: str | None) -> Question:
-        """Ask for a page of the list: the newest jobs, or those behind an id."""
+    def page(self, cursor: str | None, metadata: Mapping[str, str]) -> Question:
+        """Ask for a page of the list: the newest jobs, or those behind an id, all or those with this metadata."""
         behind = () if cursor is None else (("after", cursor),)
-        return Question(self.path, (("limit", str(PAGE_SIZE)), *behind))
+        chosen = ((f"metadata[{name}]", value) for name, value in metadata.items())
+        return Question(self.path, (("limit", str(PAGE_SIZE)), *behind, *chosen))
 
     def events(self, job_id: str) -> Question:
         """Ask for the newest events of a job."""

@@ -1,4 +1,4 @@
-"""A page of the list of jobs, of which only ids and statuses are read: a hundred jobs cost less than one retrieve."""
+"""A page of the list of jobs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ from pydantic import BaseModel
 from watcher.domain.jobs import Page
 from watcher.sources.decoding import read, text_of
 from watcher.sources.lenient import Flag, Tolerant
-from watcher.sources.listing import ListedJob, statuses_of
+from watcher.sources.listing import Fact, ListEntry, listed_jobs
 from watcher.sources.openai.dialect import PAGE_SIZE
 
 
+class _Entry(ListEntry):
+    user_provided_suffix: Fact = None
+    """Not documented, but given by OpenAI."""
+    suffix: Fact = None
+    """Given by Azure and some other services."""
+
+    @property
+    def title(self) -> str | None:
+        return self.user_provided_suffix or self.suffix
+
+
 class _Listed(BaseModel):
-    data: list[Tolerant[ListedJob]] | None
+    data: list[Tolerant[_Entry]] | None
     """Null where a service writes an empty list so."""
     has_more: Flag = None
 
@@ -24,8 +35,8 @@ def parse_page(body: bytes, asked_after: str | None) -> Page:
     """
     listed = read(_Listed, text_of(body))
     entries = listed.data or []
-    statuses, last = statuses_of(entries)
+    jobs, last = listed_jobs(entries)
     # Who says nothing, and gives more than was asked for, knows no pages: that was all.
     has_more = len(entries) == PAGE_SIZE if listed.has_more is None else listed.has_more
     # A page that ends where it was to begin leads nowhere: the service does not know `after`.
-    return Page(statuses, last if has_more and last != asked_after else None)
+    return Page(jobs, last if has_more and last != asked_after else None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from watcher.domain.jobs import JobKey, Observation, Page, Progress
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, SourceContext
@@ -22,7 +24,7 @@ class TogetherDialect:
         """Ask for a job."""
         return Question(f"{_PATH}/{quoted(job_id)}")
 
-    def page(self, cursor: str | None) -> Question:  # noqa: ARG002 - there is one page
+    def page(self, cursor: str | None, metadata: Mapping[str, str]) -> Question:  # noqa: ARG002 - there is one page
         """Ask for the list: all jobs in one answer, in no documented order."""
         return Question(_PATH)
 

@@ -11,7 +11,7 @@ from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, P
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.lenient import Count, Flag, Part, Text, Timestamp, Tolerant
-from watcher.sources.listing import ListedJob, statuses_of
+from watcher.sources.listing import Fact, ListEntry, listed_jobs
 from watcher.sources.together.states import TOGETHER_STATES
 
 _ERROR_LEVELS = {"error", "legacy_ierror"}
@@ -91,10 +91,21 @@ class Events(Part):
     """Null where a service writes an empty list so."""
 
 
+class Entry(ListEntry):
+    """A job in the list, which has no name but that of the model that it is to make."""
+
+    model_output_name: Fact = None
+
+    @property
+    def title(self) -> str | None:
+        """What people called the job."""
+        return self.model_output_name
+
+
 class Listed(Part):
     """All jobs, each a shortened object."""
 
-    data: list[Tolerant[ListedJob]] | None
+    data: list[Tolerant[Entry]] | None
     """Null where a service writes an empty list so."""
 
 
@@ -115,8 +126,8 @@ def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
 
 def parse_page(body: bytes) -> Page:
     """Read the list, which is one page. Raises MalformedResponseError for anything but a list."""
-    statuses, _ = statuses_of(read(Listed, text_of(body)).data or ())
-    return Page(statuses, None)
+    jobs, _ = listed_jobs(read(Listed, text_of(body)).data or ())
+    return Page(jobs, None)
 
 
 def parse_progress(body: bytes) -> Progress | None:

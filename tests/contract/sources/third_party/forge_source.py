@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from watcher.plugins import (
     Answer,
     BaseUrl,
@@ -14,7 +16,7 @@ from watcher.plugins import (
     JobKey,
     JobState,
     KeySettings,
-    ListedJob,
+    ListEntry,
     Observation,
     Page,
     Part,
@@ -27,10 +29,10 @@ from watcher.plugins import (
     Tolerant,
     any_id,
     complaint_about,
+    listed_jobs,
     malformed,
     quoted,
     read,
-    statuses_of,
     text_of,
 )
 
@@ -67,7 +69,7 @@ class Forge:
     def job(self, job_id: str) -> Question:
         return Question(f"/runs/{quoted(job_id)}")
 
-    def page(self, cursor: str | None) -> Question:
+    def page(self, cursor: str | None, metadata: Mapping[str, str]) -> Question:  # noqa: ARG002 - it does not filter
         return Question("/runs", (("token", cursor),) if cursor else ())
 
     def events(self, job_id: str) -> Question:
@@ -84,8 +86,10 @@ class Forge:
 
     def read_page(self, answer: Answer, cursor: str | None) -> Page:
         page = read(Runs, text_of(answer.body))
-        listed = [ListedJob(id=last_part(run.name), status=run.phase) for run in page.runs or () if run]
-        return Page(statuses_of(listed)[0], page.next if page.next != cursor else None)
+        listed = [
+            ListEntry(id=last_part(run.name), status=run.phase, model=run.metal) for run in page.runs or () if run
+        ]
+        return Page(listed_jobs(listed)[0], page.next if page.next != cursor else None)
 
     def read_progress(self, answer: Answer) -> None:
         raise NotImplementedError

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pytest
 
 from tests.doubles import ManualClock, ScriptedSource, job_in
-from watcher.domain.jobs import Job, JobKey, Page
+from watcher.domain.jobs import NO_METADATA, Job, JobKey, ListedJob, Page
 from watcher.engine.polling.list_scan import BARREN_PAGES, VERIFY_INTERVAL, ListScan
 from watcher.errors import TransientError
 
@@ -86,9 +86,9 @@ async def test_a_list_that_goes_on_without_our_jobs_is_not_read_to_its_end() -> 
 async def test_reading_ends_at_a_service_that_shows_the_same_page_again_and_again() -> None:
     source = source_of(names(300))
 
-    async def page(after: str | None = None) -> Page:
+    async def page(after: str | None = None, /, *, metadata: Mapping[str, str] = NO_METADATA) -> Page:
         source.pages_asked.append(after)
-        return Page(dict.fromkeys(names(100), "running"), f"job-{len(source.pages_asked) % 100}")
+        return Page(dict.fromkeys(names(100), ListedJob("running")), f"job-{len(source.pages_asked) % 100}")
 
     source.page = page  # type: ignore[method-assign]
 

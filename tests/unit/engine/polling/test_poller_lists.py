@@ -13,7 +13,7 @@ from typing import Self
 import pytest
 
 from tests.doubles import ManualClock, RecordingLog, ScriptedSource, job_in, observation, runtime, source_state, until
-from watcher.domain.jobs import JobKey, JobSpec, Observation, Page
+from watcher.domain.jobs import NO_METADATA, JobKey, JobSpec, ListedJob, Observation, Page
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import FirstSeen, Route
 from watcher.engine.polling.list_scan import FIRST_PAUSE, VERIFY_INTERVAL, Strategy
@@ -149,9 +149,9 @@ async def test_what_the_pages_do_not_hold_is_retrieved(store: SqlStore) -> None:
 async def test_whatever_the_list_says_each_job_is_retrieved_within_half_an_hour(store: SqlStore) -> None:
     """The list of a service may lag behind, or be wrong for ever."""
     source = running(100)
-    stale = Page(dict.fromkeys(source.script, "running"), None)
+    stale = Page(dict.fromkeys(source.script, ListedJob("running")), None)
 
-    async def page(after: str | None = None) -> Page:
+    async def page(after: str | None = None, /, *, metadata: Mapping[str, str] = NO_METADATA) -> Page:
         source.pages_asked.append(after)
         return stale
 
@@ -269,9 +269,9 @@ class Lives(ScriptedSource):
         status = self.status(job_id)
         return None if status == known else observation(status, self._clock(), JobKey("openai", job_id))
 
-    async def page(self, after: str | None = None) -> Page:
-        page = await super().page(after)
-        return Page({job_id: self.status(job_id) for job_id in page.statuses}, page.after)
+    async def page(self, cursor: str | None = None, /, *, metadata: Mapping[str, str] = NO_METADATA) -> Page:
+        page = await super().page(cursor, metadata=metadata)
+        return Page({job_id: ListedJob(self.status(job_id)) for job_id in page.jobs}, page.after)
 
 
 def a_life(random: Random) -> list[tuple[float, str]]:

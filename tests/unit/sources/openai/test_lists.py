@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.doubles import START
+from tests.doubles import START, statuses_on
 from tests.unit.sources.requests_made import KEY, World, failing, world
 from watcher.domain.jobs import Page, Progress
 from watcher.errors import ConfigurationError, MalformedResponseError, MissingError, RejectedError, TransientError
@@ -47,10 +47,10 @@ ask_job = pytest.param(lambda w: w.source.retrieve("ftjob-1"), id="retrieve")
 async def test_all_jobs_are_found_page_by_page_the_newest_first() -> None:
     async with world(script=many(250)) as w:
         pages = await walk(w)
-        assert [len(page.statuses) for page in pages] == [100, 100, 50]
-        found = [job_id for page in pages for job_id in page.statuses]
+        assert [len(page.jobs) for page in pages] == [100, 100, 50]
+        found = [job_id for page in pages for job_id in page.jobs]
         assert found == [f"ftjob-{number}" for number in reversed(range(250))]
-        assert {status for page in pages for status in page.statuses.values()} == {"queued"}
+        assert {job.status for page in pages for job in page.jobs.values()} == {"queued"}
         assert [request.path for request in w.api.requests] == [JOBS] * 3
         assert [request.query for request in w.api.requests] == [
             "limit=100",
@@ -81,6 +81,15 @@ async def test_parameters_of_the_settings_go_with_every_question() -> None:
         ]
 
 
+async def test_jobs_with_certain_metadata_are_asked_for() -> None:
+    async with world() as w:
+        all_jobs = await w.source.page()
+        await w.source.page(metadata={"team": "a&b", "k[]": "7"})
+        assert w.api.requests[-1].query == "limit=100&metadata%5Bteam%5D=a%26b&metadata%5Bk%5B%5D%5D=7"
+        assert await w.source.page() is all_jobs
+        assert w.api.requests[-1].query == "limit=100"
+
+
 async def test_an_id_to_go_on_with_cannot_change_the_question() -> None:
     async with world() as w:
         with pytest.raises(MissingError):
@@ -97,7 +106,7 @@ async def test_a_page_equal_to_the_last_one_is_the_same_object() -> None:
         assert await w.source.page(first.after) is second
         w.api.set_status("ftjob-149", "failed")
         changed = await w.source.page()
-        assert (changed.statuses["ftjob-149"], first.statuses["ftjob-149"]) == ("failed", "queued")
+        assert (changed.jobs["ftjob-149"].status, first.jobs["ftjob-149"].status) == ("failed", "queued")
         assert await w.source.page(first.after) is second
 
 
@@ -131,7 +140,7 @@ async def test_a_service_that_gives_the_same_page_for_ever_ends_the_walk() -> No
 async def test_an_entry_that_is_spoiled_is_left_out_of_its_page() -> None:
     async with world() as w:
         w.api.add_fault(Fault(FaultKind.NO_STATUS, endpoint=Endpoint.LIST))
-        assert await w.source.page() == Page({"ftjob-1": "running"}, None)
+        assert statuses_on(await w.source.page()) == {"ftjob-1": "running"}
 
 
 async def test_how_far_a_job_has_come_is_asked_of_its_events() -> None:

@@ -105,7 +105,14 @@ def test_progress_is_that_of_the_newest_event_that_says_both_steps() -> None:
 def test_all_jobs_come_in_one_page_that_leads_nowhere() -> None:
     jobs = [{"id": f"ft-{number}", "status": "running"} for number in range(1000)]
     page = parse_page(json.dumps({"data": jobs, "has_more": True}).encode())
-    assert (len(page.statuses), page.after) == (1000, None)
+    assert (len(page.jobs), page.after) == (1000, None)
+
+
+def test_a_listed_job_is_named_by_the_model_it_makes() -> None:
+    job = {"id": "ft-1", "status": "running", "model": "llama", "model_output_name": "me/llama-bot-1", "name": "x"}
+    listed = parse_page(json.dumps({"data": [job | {"created_at": "2026-03-02T09:00:00.000Z"}]}).encode()).jobs["ft-1"]
+    assert (listed.model, listed.name) == ("llama", "me/llama-bot-1")
+    assert listed.created_at == datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 def test_what_is_no_list_is_refused() -> None:
