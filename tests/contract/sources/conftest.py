@@ -43,6 +43,8 @@ class Trial:
     """Where a job lies, without its id."""
     states: Mapping[str, JobState]
     """What its statuses mean, as the facts about the service have it."""
+    has_own_states: bool = True
+    """Whether the kind says what the statuses mean, and not the settings."""
     pages: bool = True
     """Whether the list comes in pages."""
     events: Json | None = None
@@ -170,6 +172,32 @@ TOGETHER = Trial(
         "together-user_error": ("user_error", JobState.FAILED),
     },
 )
+HTTP = Trial(
+    "http",
+    lambda url: {
+        "url": f"{url}/api/runs/{{id}}",
+        "api_key": KEY,
+        "status_path": "run.phase",
+        "id_path": "run.name",
+        "states": {"WAITING": "queued", "BUSY": "running", "DONE": "succeeded", "BROKEN": "failed"},
+        "list": {
+            "url": f"{url}/api/runs",
+            "jobs_path": "runs",
+            "next_path": "next",
+            "next_parameter": "token",
+        },
+    },
+    lambda job_id, status: {"run": {"name": job_id, "phase": status}},
+    lambda jobs, after: {"runs": list(jobs), "next": after},
+    "/api/runs",
+    {
+        "WAITING": JobState.QUEUED,
+        "BUSY": JobState.RUNNING,
+        "DONE": JobState.SUCCEEDED,
+        "BROKEN": JobState.FAILED,
+    },
+    has_own_states=False,
+)
 FORGE = Trial(
     "forge",
     lambda url: {"url": f"{url}/v3", "api_key": KEY},
@@ -178,7 +206,7 @@ FORGE = Trial(
     "/v3/runs",
     {"WAITING": JobState.QUEUED, "FORGING": JobState.RUNNING, "FORGED": JobState.SUCCEEDED},
 )
-TRIALS = [OPENAI, NEBIUS, BEDROCK_MANTLE, LITELLM, AZURE, TOGETHER, FORGE]
+TRIALS = [OPENAI, NEBIUS, BEDROCK_MANTLE, LITELLM, AZURE, TOGETHER, HTTP, FORGE]
 
 every_kind = pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.kind)
 

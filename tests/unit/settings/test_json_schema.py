@@ -91,13 +91,24 @@ def test_the_example_is_right_with_every_comment_taken_away(configure: Configure
         "azure-api-key": "k",
         "together-api-key": "k",
         "nebius-api-key": "k",
+        "inhouse-key": "k",
+        "inhouse-gate": "g",
         "pager": "whsec_c2VjcmV0LWtleS1vZi10aGUtaG9vay1mb3ItdGVzdHM=",
         "slack": "https://hooks.slack.com/services/T0/B0/x",
     }
     for name, secret in secrets.items():
         (tmp_path / name).write_text(secret)
     settings = configure(text.replace("/run/secrets", str(tmp_path)))
-    assert sorted(settings.sources) == ["azure", "bedrock-mantle", "litellm", "nebius", "openai", "proxy", "together"]
+    assert sorted(settings.sources) == [
+        "azure",
+        "bedrock-mantle",
+        "inhouse",
+        "litellm",
+        "nebius",
+        "openai",
+        "proxy",
+        "together",
+    ]
     assert sorted(settings.notifiers) == ["chat", "console", "pager"]
     assert [job.name for job in settings.jobs] == ["support-bot v3"]
 
@@ -106,7 +117,7 @@ def test_the_example_mentions_every_key(described: dict[str, Any]) -> None:
     """A secret at least by its file."""
     text = EXAMPLE.read_text(encoding="utf-8")
     keys = {key for section in sections(described).values() for key in section["properties"]}
-    forgotten = [key for key in keys if not re.search(rf"\b{key}(_file)? = ", text)]
+    forgotten = [key for key in keys if not re.search(rf"\b{key}((_file)? = |\]$)", text, re.MULTILINE)]
     assert sorted(forgotten) == []
 
 

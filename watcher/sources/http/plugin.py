@@ -1,0 +1,20 @@
+"""The kind of source `http`."""
+
+from __future__ import annotations
+
+from watcher.domain.states import StateMap
+from watcher.plugins.source import Source, SourceContext, SourcePlugin
+from watcher.sources.http.config import Config
+
+
+def build(config: Config, context: SourceContext) -> Source:
+    """Make a source. Raises ConfigurationError."""
+    # Whoever only reads settings has no use for HTTP.
+    from watcher.sources.http.dialect import HttpDialect
+    from watcher.sources.http_source import HttpSource
+
+    return HttpSource(config.connection(), HttpDialect(config), context)
+
+
+plugin = SourcePlugin(Config, build, StateMap({}))
+"""What its statuses mean is said by the settings of each source."""
