@@ -87,17 +87,20 @@ _AT_OPENAIS_PATHS: Mapping[str, JobState] = {
     "validated": JobState.QUEUED,
     "validating": JobState.VALIDATING,
     "started": JobState.RUNNING,
+    "in_progress": JobState.RUNNING,
+    "finalizing": JobState.RUNNING,
     "success": JobState.SUCCEEDED,
     "completed": JobState.SUCCEEDED,
     "error": JobState.FAILED,
+    "expired": JobState.FAILED,
     "failed_validation": JobState.FAILED,
     "canceled": JobState.CANCELLED,
 }
-"""Words of other services that answer at OpenAI's paths: Azure behind a proxy, Mistral, gateways."""
+"""Words of batches, and of other services that answer at OpenAI's paths: Azure behind a proxy, Mistral, gateways."""
 
 OPENAI_STATES = StateMap({**_OPENAI, **_AT_OPENAIS_PATHS}, any_case=True)
-"""OpenAI's statuses (the six documented ones, and those of a job that is paused), and those of services that answer at
-OpenAI's paths, in any case."""
+"""OpenAI's statuses (the six documented ones, those of a job that is paused, those of batches), and those of services
+that answer at OpenAI's paths, in any case. `cancelling` is none of them: it is not the end."""
 
 
 def is_openais_word(status: str) -> bool:

@@ -57,8 +57,8 @@ class Dialect(Protocol):
         """
         ...
 
-    def events(self, job_id: str) -> Question:
-        """Ask for what tells how far a job has come."""
+    def events(self, job_id: str) -> Question | None:
+        """Ask for what tells how far a job has come; None where nothing does."""
         ...
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
@@ -144,8 +144,10 @@ class HttpSource:
 
     async def progress(self, job_id: str) -> Progress | None:
         """Ask how far the job has come: see `Source`."""
-        request = self._request(self._dialect.events(job_id))
-        return await self._client.ask(request, partial(self._read_progress, job_id), job=job_id)
+        question = self._dialect.events(job_id)
+        if question is None:
+            return None
+        return await self._client.ask(self._request(question), partial(self._read_progress, job_id), job=job_id)
 
     def forget(self, job_id: str) -> None:
         """Drop what is remembered of a job that is polled no more."""
@@ -162,7 +164,7 @@ class HttpSource:
             return None
         observation = self._dialect.read_job(answer, JobKey(self.name, job_id), self._context)
         word = self._context.event_word(observation.status, observation.state)
-        if word != observation.status:
+        if observation.event_word is None and word != observation.status:
             observation = replace(observation, event_word=word)
         self._note("poll answered", answer, job=job_id, status=observation.status)
         self._last[job_id] = mark, sys.intern(observation.status)

@@ -87,15 +87,21 @@ OPENAIS_WORDS = {
     "failed": JobState.FAILED,
     "cancelled": JobState.CANCELLED,
 }
+WORDS_OF_BATCHES = {
+    "validating": JobState.VALIDATING,
+    "in_progress": JobState.RUNNING,
+    "finalizing": JobState.RUNNING,
+    "completed": JobState.SUCCEEDED,
+    "expired": JobState.FAILED,
+}
 OTHER_WORDS = {
+    **WORDS_OF_BATCHES,
     "created": JobState.PENDING,
     "pending": JobState.PENDING,
     "notRunning": JobState.QUEUED,
     "validated": JobState.QUEUED,
-    "validating": JobState.VALIDATING,
     "started": JobState.RUNNING,
     "success": JobState.SUCCEEDED,
-    "completed": JobState.SUCCEEDED,
     "error": JobState.FAILED,
     "failed_validation": JobState.FAILED,
     "canceled": JobState.CANCELLED,
@@ -129,6 +135,7 @@ AZURE = Trial(
     "/openai/v1/fine_tuning/jobs",
     {
         **OPENAIS_WORDS,
+        **WORDS_OF_BATCHES,
         "created": JobState.PENDING,
         "pending": JobState.PENDING,
         "notRunning": JobState.QUEUED,
@@ -142,6 +149,7 @@ AZURE = Trial(
         "azure-validating_files": ("validating_files", JobState.VALIDATING),
         "azure-succeeded": ("succeeded", JobState.SUCCEEDED),
         "azure-succeeded-nulls": ("succeeded", JobState.SUCCEEDED),
+        "azure-batch-validating": ("validating", JobState.VALIDATING),
     },
 )
 TOGETHER = Trial(

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, RootModel
 
 from watcher.domain.jobs import JobError, JobFacts, JobKey, ListedJob, Observation
-from watcher.domain.states import JobState, StateMap
+from watcher.domain.states import PATH, JobState, StateMap
 from watcher.domain.text import excerpt
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.http.config import Config, ListSettings
@@ -42,6 +42,7 @@ class JobReader:
     def __init__(self, config: Config, states: StateMap) -> None:
         self._config = config
         self._states = states
+        self._path = tuple(state for state in PATH if state in config.states.values())
 
     def observation(self, body: bytes, key: JobKey, at: datetime) -> Observation:
         """Read the answer about a job, received at the time given.
@@ -62,7 +63,7 @@ class JobReader:
         if complaint := complaint_about(status):
             raise malformed(complaint, text)
         state = self._states(status)
-        return Observation(key, status, state, at, self._facts(document, state), text)
+        return Observation(key, status, state, at, self._facts(document, state), text, path=self._path)
 
     def _facts(self, document: Any, state: JobState) -> JobFacts:
         config = self._config

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -22,6 +22,10 @@ ServiceUrl = Annotated[str, AfterValidator(_check_url)]
 """Where a service is: requests go to a path behind it, with the parameters of its query."""
 
 
+Lists = Literal["jobs", "batches"]
+"""Which list is read."""
+
+
 class ServiceSettings(CertificateSettings, KeySettings):
     """What speaks OpenAI's API, wherever it is."""
 
@@ -39,6 +43,10 @@ class Config(ServiceSettings):
     """Sent as `OpenAI-Organization`."""
     project: HeaderText | None = None
     """Sent as `OpenAI-Project`."""
+
+    lists: Lists = "jobs"
+    """Which list is read to find jobs and what has changed: that of fine-tuning `jobs`, or of `batches`. Both are asked
+    for by their ids at any source."""
 
     def access(self) -> Access:
         """Return where the API is, and who asks."""

@@ -16,6 +16,10 @@ PAGE_SIZE = 100
 """Jobs asked for at once. No maximum is documented; the API's usual page has 20."""
 EVENTS_READ = 20
 """Events asked for: of a running job most tell metrics, so that a few of the newest are enough."""
+JOBS_PATH = "/fine_tuning/jobs"
+BATCHES_PATH = "/batches"
+_BATCH = "batch_"
+"""What the ids of batches begin with, at OpenAI and at Azure; those of fine-tuning jobs begin with `ft`."""
 _TOO_MANY = 429
 _NO_QUOTA = {"insufficient_quota", "credit_balance_exhausted", "organization_usage_limit_exceeded"}
 _NO_QUOTA_SUFFIX = "_spend_limit_exceeded"
@@ -44,6 +48,19 @@ OPENAI_CAPABILITIES = Capabilities(
 )
 
 
+def is_batch(job_id: str) -> bool:
+    """Tell the id of a batch from that of a fine-tuning job."""
+    return job_id.startswith(_BATCH)
+
+
+def listing(dialect: OpenAIDialect, *, batches: bool) -> OpenAIDialect:
+    """Return the dialect that lists jobs, or batches."""
+    if not batches:
+        return dialect
+    # No filter by metadata is documented for them.
+    return replace(dialect, listed_path=BATCHES_PATH, capabilities=replace(dialect.capabilities, filters=False))
+
+
 def dialect_without(lacks: Collection[str], *, newest_first: bool, expired: Collection[int]) -> OpenAIDialect:
     """Return the dialect of a service that lacks some capabilities: see `presets.toml`."""
     capabilities = replace(
@@ -58,7 +75,7 @@ def dialect_without(lacks: Collection[str], *, newest_first: bool, expired: Coll
 
 @dataclass(frozen=True, slots=True)
 class OpenAIDialect:
-    """Asks what lies at `/fine_tuning/jobs`.
+    """Asks what lies at `/fine_tuning/jobs`, and for the ids of batches at `/batches`.
 
     Its readers are imported while the first request is under way: they need pydantic, and `watch` reaches the API that
     much sooner.
@@ -67,24 +84,31 @@ class OpenAIDialect:
     states: StateMap = OPENAI_STATES
     rules: ErrorRules = OPENAI_RULES
     capabilities: Capabilities = OPENAI_CAPABILITIES
-    path: str = "/fine_tuning/jobs"
+    listed_path: str = JOBS_PATH
+    """What lies there is listed."""
 
     def job(self, job_id: str) -> Question:
-        """Ask for a job."""
-        return Question(f"{self.path}/{quoted(job_id)}")
+        """Ask for a job, or for a batch."""
+        return Question(f"{BATCHES_PATH if is_batch(job_id) else JOBS_PATH}/{quoted(job_id)}")
 
     def page(self, cursor: str | None, metadata: Mapping[str, str]) -> Question:
         """Ask for a page of the list: the newest jobs, or those behind an id, all or those with this metadata."""
         behind = () if cursor is None else (("after", cursor),)
         chosen = ((f"metadata[{name}]", value) for name, value in metadata.items())
-        return Question(self.path, (("limit", str(PAGE_SIZE)), *behind, *chosen))
+        return Question(self.listed_path, (("limit", str(PAGE_SIZE)), *behind, *chosen))
 
-    def events(self, job_id: str) -> Question:
-        """Ask for the newest events of a job."""
-        return Question(f"{self.path}/{quoted(job_id)}/events", (("limit", str(EVENTS_READ)),))
+    def events(self, job_id: str) -> Question | None:
+        """Ask for the newest events of a job; a batch has none."""
+        if is_batch(job_id):
+            return None
+        return Question(f"{JOBS_PATH}/{quoted(job_id)}/events", (("limit", str(EVENTS_READ)),))
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
-        """Read a job object."""
+        """Read the object of a job, or of a batch."""
+        if is_batch(key.id):
+            from watcher.sources.openai.batches import parse as parse_batch
+
+            return parse_batch(answer.body, key, context.clock(), self.states)
         from watcher.sources.openai.wire import parse
 
         return parse(answer.body, key, context.clock(), self.states)

@@ -12,9 +12,10 @@ def build(config: Config, context: SourceContext) -> Source:
     """Make a source. Raises ConfigurationError."""
     # Whoever only reads settings has no use for HTTP.
     from watcher.sources.http_source import HttpSource
-    from watcher.sources.openai.dialect import OpenAIDialect
+    from watcher.sources.openai.dialect import OpenAIDialect, listing
 
-    return HttpSource(config.access().endpoint(context.name), OpenAIDialect(), context)
+    dialect = listing(OpenAIDialect(), batches=config.lists == "batches")
+    return HttpSource(config.access().endpoint(context.name), dialect, context)
 
 
 plugin = SourcePlugin(Config, build, OPENAI_STATES, VARIABLES, event_word=own_words)
