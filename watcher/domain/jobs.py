@@ -137,7 +137,7 @@ class Observation:
     event_word: str | None = None
     """The word for the type of an event, or the whole type, where it is not the status: see `Transition`."""
     path: tuple[JobState, ...] = PATH
-    """The states that such a job passes in order before it ends: what is not among them was not skipped."""
+    """The states that such a job passes in order before it ends: others are neither skipped nor steps back."""
 
 
 NO_METADATA: Mapping[str, str] = MappingProxyType({})

@@ -162,6 +162,8 @@ def _compare(before: JobState | None, after: JobState, path: Sequence[JobState])
     if before not in RANK:
         # From a state without a rank there is no telling which way this was.
         return Reason.ADVANCED, ()
+    if after in PATH and after not in path:
+        return Reason.ADVANCED, ()
     if RANK[after] < RANK[before]:
         return Reason.REGRESSED, ()
     passed = PATH[max(RANK[before] + 1, 0) : RANK[after]] if before is not JobState.PENDING else ()

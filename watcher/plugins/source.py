@@ -159,7 +159,8 @@ class SourcePlugin(Generic[C]):
     build: Callable[[C, SourceContext], Source]
     """Makes a source from valid settings. It does no I/O. Raises ConfigurationError."""
     states: StateMap
-    """What the statuses of the service mean."""
+    """What the statuses of the service mean; none are listed where the settings of a source say so: see `read_states`.
+    """
     variables: Mapping[str, str] = field(default_factory=dict)
     """The variables of the environment that users of the service have already, and the settings that they give. They
     apply to the source that is named by its kind. Of two that give the same setting, the first prevails."""
@@ -168,3 +169,9 @@ class SourcePlugin(Generic[C]):
     read_id: Callable[[str], str] = any_id
     """Checks an id as people give it, and shortens one that says more than is needed, such as a resource name. Raises
     ValueError that says what is expected."""
+    read_states: Callable[[C], StateMap] | None = None
+    """What the statuses mean at a source with these settings, where the kind does not know."""
+
+    def states_at(self, config: C) -> StateMap:
+        """Return what the statuses mean at a source with these settings."""
+        return self.read_states(config) if self.read_states else self.states

@@ -37,27 +37,24 @@ class Trial:
     """From the URL of a server."""
     job: Callable[[str, str], Json]
     """The object of a job, from its id and status."""
-    page: Callable[[Sequence[Json], str | None], Json]
+    page: Callable[[Sequence[Json], str | None], Json | Sequence[Json]]
     """A page of these objects, from what leads to the next one; None for the last one."""
     path: str
     """Where a job lies, without its id."""
     states: Mapping[str, JobState]
     """What its statuses mean, as the facts about the service have it."""
-    has_own_states: bool = True
-    """Whether the kind says what the statuses mean, and not the settings."""
     pages: bool = True
     """Whether the list comes in pages."""
     events: Json | None = None
     """What tells that 24 of 72 steps are done; None for a service that does not say."""
     query: str = ""
     """What stands behind the `?` of every request."""
+    has_openais_words: bool = False
+    """Whether words of OpenAI's name its events as they stand."""
+    tells_why: bool = True
+    """Whether it says why a job failed."""
     samples: Mapping[str, tuple[str, JobState]] = field(default_factory=dict)
     """The status and the state of each recorded answer to a retrieve."""
-
-    @property
-    def has_openais_paths(self) -> bool:
-        """Whether the service answers as OpenAI does."""
-        return self.path.endswith("/fine_tuning/jobs")
 
     @property
     def word(self) -> dict[JobState, str]:
@@ -115,6 +112,7 @@ OPENAI = Trial(
     "/v1/fine_tuning/jobs",
     {**OPENAIS_WORDS, **OTHER_WORDS},
     events=OPENAI_EVENTS,
+    has_openais_words=True,
     samples={"nebius-running": ("running", JobState.RUNNING)},
 )
 NEBIUS = replace(OPENAI, kind="nebius")
@@ -143,6 +141,7 @@ AZURE = Trial(
         "canceled": JobState.CANCELLED,
     },
     events=OPENAI_EVENTS,
+    has_openais_words=True,
     samples={
         "azure-pending": ("pending", JobState.PENDING),
         "azure-pending-method": ("pending", JobState.PENDING),
@@ -180,6 +179,53 @@ TOGETHER = Trial(
         "together-user_error": ("user_error", JobState.FAILED),
     },
 )
+MISTRAL = Trial(
+    "mistral",
+    lambda url: {"base_url": f"{url}/v1", "api_key": KEY},
+    lambda job_id, status: {"id": job_id, "status": status, "object": "job"},
+    lambda jobs, _after: {"data": list(jobs), "total": len(jobs), "object": "list"},
+    "/v1/fine_tuning/jobs",
+    {
+        "QUEUED": JobState.QUEUED,
+        "VALIDATING": JobState.VALIDATING,
+        "VALIDATED": JobState.QUEUED,
+        "STARTED": JobState.RUNNING,
+        "RUNNING": JobState.RUNNING,
+        "CANCELLATION_REQUESTED": JobState.UNKNOWN,
+        "SUCCESS": JobState.SUCCEEDED,
+        "FAILED": JobState.FAILED,
+        "FAILED_VALIDATION": JobState.FAILED,
+        "CANCELLED": JobState.CANCELLED,
+    },
+    pages=False,
+    samples={
+        "mistral-QUEUED": ("QUEUED", JobState.QUEUED),
+        "mistral-VALIDATED": ("VALIDATED", JobState.QUEUED),
+        "mistral-RUNNING": ("RUNNING", JobState.RUNNING),
+        "mistral-SUCCESS": ("SUCCESS", JobState.SUCCEEDED),
+        "mistral-FAILED": ("FAILED", JobState.FAILED),
+    },
+    tells_why=False,
+)
+LOCALAI = Trial(
+    "localai",
+    lambda url: {"base_url": url, "api_key": KEY},
+    lambda job_id, status: {"id": job_id, "status": status, "message": ""},
+    lambda jobs, _after: list(jobs),
+    "/api/fine-tuning/jobs",
+    {
+        "queued": JobState.QUEUED,
+        "loading_model": JobState.RUNNING,
+        "loading_dataset": JobState.RUNNING,
+        "training": JobState.RUNNING,
+        "saving": JobState.RUNNING,
+        "completed": JobState.SUCCEEDED,
+        "failed": JobState.FAILED,
+        "stopped": JobState.CANCELLED,
+    },
+    pages=False,
+    samples={"localai-training": ("training", JobState.RUNNING)},
+)
 HTTP = Trial(
     "http",
     lambda url: {
@@ -204,7 +250,6 @@ HTTP = Trial(
         "DONE": JobState.SUCCEEDED,
         "BROKEN": JobState.FAILED,
     },
-    has_own_states=False,
 )
 FORGE = Trial(
     "forge",
@@ -214,7 +259,7 @@ FORGE = Trial(
     "/v3/runs",
     {"WAITING": JobState.QUEUED, "FORGING": JobState.RUNNING, "FORGED": JobState.SUCCEEDED},
 )
-TRIALS = [OPENAI, NEBIUS, BEDROCK_MANTLE, LITELLM, AZURE, TOGETHER, HTTP, FORGE]
+TRIALS = [OPENAI, NEBIUS, BEDROCK_MANTLE, LITELLM, AZURE, TOGETHER, MISTRAL, LOCALAI, HTTP, FORGE]
 
 every_kind = pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.kind)
 
@@ -228,7 +273,7 @@ class World:
     clock: ManualClock
     slept: list[float]
 
-    def answer(self, *documents: Json | Reply) -> None:
+    def answer(self, *documents: Json | Sequence[Json] | Reply) -> None:
         """Let the server answer with these, one after the other, the last one for ever."""
         self.server.replies = [
             given if isinstance(given, Reply) else Reply(body=json.dumps(given).encode()) for given in documents

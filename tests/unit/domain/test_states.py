@@ -40,3 +40,7 @@ def test_openais_own_words_are_told_from_those_of_others() -> None:
         "running",
         "paused",
     ]
+
+
+def test_a_map_names_its_words() -> None:
+    assert StateMap({"Done": JobState.SUCCEEDED}, any_case=True).statuses() == {"Done"}

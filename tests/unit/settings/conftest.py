@@ -28,7 +28,19 @@ def openai(settings: Settings, name: str = "openai") -> openai_config.Config:
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.upper().startswith(
-            ("WATCHER_", "OPENAI_", "AZURE_", "TOGETHER_", "NEBIUS_", "AWS_", "LITELLM_", "STATE_DIRECTORY", "XDG_")
+            (
+                "WATCHER_",
+                "OPENAI_",
+                "AZURE_",
+                "TOGETHER_",
+                "NEBIUS_",
+                "AWS_",
+                "LITELLM_",
+                "MISTRAL_",
+                "LOCALAI_",
+                "STATE_DIRECTORY",
+                "XDG_",
+            )
         ):
             monkeypatch.delenv(name)
 

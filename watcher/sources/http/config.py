@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from pydantic_core import PydanticCustomError
 
 from watcher.domain.addresses import is_base_url
-from watcher.domain.states import JobState, is_terminal, named_state
+from watcher.domain.states import JobState, StateMap, is_terminal, named_state
 from watcher.plugins.section import Section, expected
 from watcher.plugins.values import HeaderName, Headers
 from watcher.sources.access import CertificateSettings, KeySettings
@@ -131,6 +131,10 @@ class Config(EntryPaths, CertificateSettings, KeySettings):
                 "mistake", "its url has to be at the host of the other url: the key is sent there"
             )
         return listed
+
+    def state_map(self) -> StateMap:
+        """Return what the statuses mean."""
+        return StateMap(self.states, any_case=True)
 
     def connection(self) -> Endpoint:
         """Return where the source asks, and as whom."""

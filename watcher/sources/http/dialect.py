@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from watcher.domain.jobs import JobKey, Observation, Page, Progress
-from watcher.domain.states import StateMap
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, SourceContext
 from watcher.sources.decoding import malformed
@@ -25,7 +24,7 @@ class HttpDialect:
         self.capabilities = Capabilities(lists=config.list is not None)
         self._url = config.url
         self._list = config.list
-        self._job_reader = JobReader(config, StateMap(config.states, any_case=True))
+        self._job_reader = JobReader(config, config.state_map())
         self._list_reader = ListReader(config, config.list) if config.list else None
 
     def job(self, job_id: str) -> Question:

@@ -16,5 +16,4 @@ def build(config: Config, context: SourceContext) -> Source:
     return HttpSource(config.connection(), HttpDialect(config), context)
 
 
-plugin = SourcePlugin(Config, build, StateMap({}))
-"""What its statuses mean is said by the settings of each source."""
+plugin = SourcePlugin(Config, build, StateMap({}), read_states=Config.state_map)
