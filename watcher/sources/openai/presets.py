@@ -49,7 +49,7 @@ class PresetSettings(ServiceSettings):
     def _check_needs(self) -> Self:
         missing = [name for name in self.preset.settings if self._is_at_its_place() and not getattr(self, name)]
         if missing:
-            raise PydanticCustomError("mistake", "{name} is missing", {"name": missing[0]})
+            raise PydanticCustomError("mistake", "{name} is missing: give it, or base_url", {"name": missing[0]})
         for name, choice in self.preset.needs_query.items():
             if not self.access().parameters().get(name):
                 raise PydanticCustomError(

@@ -57,7 +57,7 @@ def test_the_host_of_bedrock_holds_the_region() -> None:
 
 
 def test_a_region_is_wanted_where_it_is_used() -> None:
-    assert complaint("bedrock-mantle", api_key="k") == "region is missing"
+    assert complaint("bedrock-mantle", api_key="k") == "region is missing: give it, or base_url"
     assert endpoint("bedrock-mantle", base_url="https://vpce.example/v1").url == "https://vpce.example/v1"
 
 
