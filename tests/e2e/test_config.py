@@ -163,7 +163,9 @@ async def test_an_address_of_a_store_that_cannot_be_one_is_refused(watcher: Comm
 @pytest.mark.parametrize("command", [("jobs", "list"), ("config", "check"), ("run",)], ids=" ".join)
 async def test_a_user_without_a_home_is_told_what_to_set(watcher: Command, command: tuple[str, ...]) -> None:
     watcher.home.chmod(0o755)
-    stranger = ("env", "-u", "HOME", "setpriv", "--reuid", "54321", "--clear-groups")
+    # Where the coverage of this process is measured, the stranger's is not: it may not write beside the code.
+    unset = ("-u", "HOME", "-u", "COVERAGE_PROCESS_CONFIG", "-u", "COVERAGE_PROCESS_START")
+    stranger = ("env", *unset, "setpriv", "--reuid", "54321", "--clear-groups")
     env = {"OPENAI_API_KEY": API_KEY}
     refused = await watcher.run(*command, prefix=stranger, env=env)
     assert (refused.code, refused.out) == (2, "")

@@ -71,6 +71,9 @@ class Scheduler:
             yield
         finally:
             keeping_time.cancel()
+            self._scheduler.pause()
+            # A tick that was handed out a moment ago begins, so that the end cuts it short where it is told quietly.
+            await asyncio.sleep(0)
             self._scheduler.shutdown(wait=False)
             await asyncio.gather(keeping_time, return_exceptions=True)
 

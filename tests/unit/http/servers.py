@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from watcher.http import Bounds
 
-QUICK = Bounds(timedelta(seconds=0.3), at_once=4, size_limit=1000)
+QUICK = Bounds(timedelta(seconds=1), at_once=4, size_limit=1000)
 PATIENT = Bounds(timedelta(seconds=5), at_once=4, size_limit=100_000)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

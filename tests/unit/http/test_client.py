@@ -87,7 +87,7 @@ async def test_a_packed_answer_is_unpacked(ask: Ask, coding: bytes) -> None:
 
 
 async def test_a_server_that_hangs_is_given_up(ask: Ask) -> None:
-    with pytest.raises(HttpError, match=r"no answer within 0\.3 s"):
+    with pytest.raises(HttpError, match=r"no answer within 1 s"):
         await ask(answering(b"", pause=5))
 
 
@@ -95,7 +95,7 @@ async def test_a_server_that_drips_is_given_up_as_a_whole(ask: Ask) -> None:
     """Each byte comes in time, the answer never does."""
     drip = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", *[b"x"] * 100, pause=0.05)
 
-    with pytest.raises(HttpError, match=r"no answer within 0\.3 s"):
+    with pytest.raises(HttpError, match=r"no answer within 1 s"):
         await ask(drip)
 
 

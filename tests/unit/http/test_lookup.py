@@ -61,8 +61,8 @@ async def test_a_name_that_nobody_answers_for_takes_one_thread_and_no_longer_tha
         asked = [ask(client, "http://silent.internal/hooks/very-secret") for _ in range(50)]
         outcomes = await asyncio.gather(*asked, return_exceptions=True)
 
-    assert {str(outcome) for outcome in outcomes} == {"no answer within 0.3 s"}
-    assert time.monotonic() - begin < 2
+    assert {str(outcome) for outcome in outcomes} == {"no answer within 1 s"}
+    assert time.monotonic() - begin < 5
     assert names.asked == ["silent.internal"]
     assert threading.active_count() <= threads + 2  # and one that the Rust transport keeps
 
