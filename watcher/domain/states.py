@@ -104,7 +104,7 @@ that answer at OpenAI's paths, in any case. `cancelling` is none of them: it is 
 
 
 def is_openais_word(status: str) -> bool:
-    """Tell whether OpenAI itself uses this word for the status of a fine-tuning job."""
+    """Return whether OpenAI itself uses this word for the status of a fine-tuning job."""
     return status in _OPENAI
 
 

@@ -20,7 +20,7 @@ _STATUSES = ("in_progress", "finalizing", "completed", "failed", "expired", "can
 
 
 def is_batch(job_id: str) -> bool:
-    """Tell whether this is the id of a batch."""
+    """Return whether this is the id of a batch."""
     return job_id.startswith("batch_")
 
 

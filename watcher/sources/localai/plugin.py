@@ -9,7 +9,7 @@ from watcher.sources.localai.states import LOCALAI_STATES
 
 def build(config: Config, context: SourceContext) -> Source:
     """Make a source. Raises ConfigurationError."""
-    # Whoever only reads settings has no use for HTTP.
+    # Reading the settings alone needs no HTTP.
     from watcher.sources.http_source import HttpSource
     from watcher.sources.localai.dialect import LocalAIDialect
 

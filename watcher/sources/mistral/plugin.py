@@ -9,7 +9,7 @@ from watcher.sources.mistral.states import MISTRAL_STATES
 
 def build(config: Config, context: SourceContext) -> Source:
     """Make a source. Raises ConfigurationError."""
-    # Whoever only reads settings has no use for HTTP.
+    # Reading the settings alone needs no HTTP.
     from watcher.sources.http_source import HttpSource
     from watcher.sources.mistral.dialect import MistralDialect
 

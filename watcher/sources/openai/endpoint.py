@@ -38,7 +38,7 @@ class Access:
     client_cert_file: str | None = None
     client_key_file: str | None = None
     key_variable: str | None = None
-    """The variable that a key is expected in, where the service is another one that lets nobody in without."""
+    """The variable that a key is expected in, where another service refuses requests without a key."""
 
     def endpoint(self, name: str) -> Endpoint:
         """Return what the requests of the source of this name have in common.
@@ -86,7 +86,7 @@ def access_from_environment(environment: Mapping[str, str], *, base_url: str | N
 
 
 def is_service_url(url: str) -> bool:
-    """Tell whether requests can be sent there, with a path put before its query."""
+    """Return whether requests can be sent there, with a path put before its query."""
     address, _, query = url.partition("?")
     return is_base_url(address) and query.isprintable() and not {" ", "#", "\\"} & set(query)
 

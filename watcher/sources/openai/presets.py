@@ -107,7 +107,7 @@ def _settings_of(kind: str, preset: Preset) -> type[PresetSettings]:
 
 def _build(config: PresetSettings, context: SourceContext) -> Source:
     """Make a source. Raises ConfigurationError."""
-    # Whoever only reads settings has no use for HTTP.
+    # Reading the settings alone needs no HTTP.
     from watcher.sources.http_source import HttpSource
     from watcher.sources.openai.dialect import dialect_without
 
