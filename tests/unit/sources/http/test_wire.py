@@ -36,13 +36,17 @@ PATHS = {
 }
 
 
+async def at_once(seconds: float) -> None:
+    """Wait not at all between attempts."""
+
+
 def source(at: str, **settings: Any) -> Source:
     given = {**SETTINGS, **settings}
     given["url"] = at + given["url"]
     if "list" in given:
         given["list"] = {**given["list"], "url": at + given["list"]["url"]}
     config = Config.model_validate(given)
-    return plugin.build(config, SourceContext("forge", ManualClock(), RecordingLog()))
+    return plugin.build(config, SourceContext("forge", ManualClock(), RecordingLog(), sleep=at_once))
 
 
 @asynccontextmanager

@@ -42,6 +42,10 @@ LIFE = JobScript(
 every_service = pytest.mark.parametrize("dialect", [DialectName.OPENAI, DialectName.AZURE])
 
 
+async def at_once(seconds: float) -> None:
+    """Wait not at all between attempts."""
+
+
 @asynccontextmanager
 async def asking(
     dialect: DialectName, *jobs: JobScript, **settings: Any
@@ -51,7 +55,7 @@ async def asking(
         plugin = sources.plugin(dialect)
         address = "endpoint" if dialect is DialectName.AZURE else "base_url"
         config = plugin.config.model_validate({address: api.base_url, "api_key": "sk-1", **settings})
-        context = SourceContext("lab", clock, RecordingLog(), event_word=plugin.event_word)
+        context = SourceContext("lab", clock, RecordingLog(), event_word=plugin.event_word, sleep=at_once)
         async with plugin.build(config, context) as source:
             yield source, api, clock
 
