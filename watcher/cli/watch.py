@@ -30,7 +30,7 @@ from watcher.cli.watch_output import Screen, open_screen
 from watcher.cli.word_log import WordLog
 from watcher.domain.jobs import Job, JobKey
 from watcher.domain.polling_policy import LONGEST_INTERVAL, PollFailure, PollingPolicy, PollOutcome
-from watcher.domain.states import OPENAI_STATES, Status, named_state
+from watcher.domain.states import Status, is_known
 from watcher.domain.transitions import Transition
 from watcher.engine.polling.follow import Bounds, Ending, Follow, FollowListener
 from watcher.errors import ConfigurationError
@@ -123,7 +123,7 @@ def watch(
 
 def _note_unknown(until: str) -> None:
     """Say that a status is not known. It may be one all the same: services have words of their own."""
-    if named_state(until) or until in OPENAI_STATES.statuses():
+    if is_known(until):
         return
     from difflib import get_close_matches
 

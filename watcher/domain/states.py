@@ -80,32 +80,42 @@ _OPENAI: Mapping[str, JobState] = {
     Status.FAILED: JobState.FAILED,
     Status.CANCELLED: JobState.CANCELLED,
 }
+_BATCHES: Mapping[str, JobState] = {
+    "validating": JobState.VALIDATING,
+    "in_progress": JobState.RUNNING,
+    "finalizing": JobState.RUNNING,
+    "completed": JobState.SUCCEEDED,
+    "failed": JobState.FAILED,
+    "expired": JobState.FAILED,
+    "cancelled": JobState.CANCELLED,
+}
+"""`cancelling` is none of them: it is not the end, and may come before any end."""
 _AT_OPENAIS_PATHS: Mapping[str, JobState] = {
     "created": JobState.PENDING,
     "pending": JobState.PENDING,
     "notRunning": JobState.QUEUED,
     "validated": JobState.QUEUED,
-    "validating": JobState.VALIDATING,
     "started": JobState.RUNNING,
-    "in_progress": JobState.RUNNING,
-    "finalizing": JobState.RUNNING,
     "success": JobState.SUCCEEDED,
-    "completed": JobState.SUCCEEDED,
     "error": JobState.FAILED,
-    "expired": JobState.FAILED,
     "failed_validation": JobState.FAILED,
     "canceled": JobState.CANCELLED,
 }
-"""Words of batches, and of other services that answer at OpenAI's paths: Azure behind a proxy, Mistral, gateways."""
+"""Words of other services that answer at OpenAI's paths: Azure behind a proxy, Mistral, gateways."""
 
-OPENAI_STATES = StateMap({**_OPENAI, **_AT_OPENAIS_PATHS}, any_case=True)
+OPENAI_STATES = StateMap({**_OPENAI, **_BATCHES, **_AT_OPENAIS_PATHS}, any_case=True)
 """OpenAI's statuses (the six documented ones, those of a job that is paused, those of batches), and those of services
-that answer at OpenAI's paths, in any case. `cancelling` is none of them: it is not the end."""
+that answer at OpenAI's paths, in any case."""
 
 
 def is_openais_word(status: str) -> bool:
     """Return whether OpenAI itself uses this word for the status of a fine-tuning job."""
     return status in _OPENAI
+
+
+def is_known(word: str) -> bool:
+    """Return whether a word of a setting or an option is a state, or a status that OpenAI itself uses."""
+    return named_state(word) is not None or word in _OPENAI or word in _BATCHES
 
 
 def is_terminal(state: JobState | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from watcher.domain.states import OPENAI_STATES, JobState, StateMap, is_openais_word
+from watcher.domain.states import OPENAI_STATES, JobState, StateMap, is_known, is_openais_word
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,12 @@ def test_openais_own_words_are_told_from_those_of_others() -> None:
         "running",
         "paused",
     ]
+
+
+def test_a_word_of_a_setting_is_known_if_it_is_a_state_or_openais() -> None:
+    """The word of another service says nothing of a job at OpenAI, so it may be a typing error."""
+    words = ("running", "pending", "validating_files", "resuming", "completed", "expired", "canceled", "SUCCESS", "")
+    assert [word for word in words if is_known(word)] == list(words[:6])
 
 
 def test_a_map_names_its_words() -> None:
