@@ -159,3 +159,12 @@ def test_a_state_that_such_a_job_never_has_was_not_skipped() -> None:
 def test_the_type_of_an_event_is_a_word_or_given_whole(event_word: str | None, type_: str, word: str) -> None:
     transition = a_transition(status="COMPLETED", event_word=event_word)
     assert (transition.type, transition.word) == (type_, word)
+
+
+def test_a_state_that_is_not_on_the_way_of_such_a_job_is_no_step_back() -> None:
+    """Some services validate the files of a job that is queued already."""
+    seen = observation("validating_files")
+    assert detect(job_in("queued"), seen).reason is Reason.REGRESSED  # type: ignore[union-attr]
+    aside = detect(job_in("queued"), replace(seen, path=(JobState.QUEUED, JobState.RUNNING)))
+    assert aside is not None
+    assert aside.reason is Reason.ADVANCED
