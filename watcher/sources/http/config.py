@@ -113,6 +113,8 @@ class Config(EntryPaths, CertificateSettings, KeySettings):
     """The name of what a job that succeeded has made."""
     error_path: Expression | None = None
     """Why a job failed: a text, or an object with `message` and `code`."""
+    progress_path: Expression | None = None
+    """How far the job has come: a percentage, or with `[done, total]` two numbers of steps."""
     key_header: HeaderName = "Authorization"
     """The header that holds the key or token."""
     key_prefix: Annotated[str, Field(pattern="^[!-~]*[ ]?$")] = "Bearer "

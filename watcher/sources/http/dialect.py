@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from watcher.domain.jobs import JobKey, Observation, Page, Progress
+from watcher.domain.jobs import JobKey, Observation, Page
+from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, SourceContext
 from watcher.sources.decoding import malformed
@@ -42,9 +43,8 @@ class HttpDialect:
         others = (pair for pair in query if pair[0] != listed.next_parameter)
         return Question(path, (*others, (listed.next_parameter, cursor)))
 
-    def events(self, job_id: str) -> Question:
-        """Not called: the capabilities say so."""
-        raise NotImplementedError
+    def events(self, job_id: str, cursor: str | None) -> None:
+        """There are none that can be asked for."""
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read the answer about a job."""
@@ -61,9 +61,9 @@ class HttpDialect:
                 raise malformed("its next page is at another host", target)
         return Page(jobs, after if after != cursor else None)
 
-    def read_progress(self, answer: Answer) -> Progress | None:
-        """Not called: the capabilities say so."""
-        raise NotImplementedError
+    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:  # noqa: ARG002 - there are none
+        """Return nothing, which is all that there is."""
+        return EventPage()
 
     def _listed(self) -> ListSettings:
         assert self._list is not None  # noqa: S101 - pages are asked for where there is a list

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, RootModel
 
-from watcher.domain.jobs import JobError, JobFacts, JobKey, ListedJob, Observation
+from watcher.domain.jobs import JobError, JobFacts, JobKey, ListedJob, Observation, Progress, ProgressUnit
 from watcher.domain.states import PATH, JobState, StateMap
 from watcher.domain.text import excerpt
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
@@ -19,6 +19,7 @@ from watcher.sources.listing import ListEntry, listed_jobs
 
 _MILLISECONDS_FROM = 100_000_000_000
 """A number of this size is no number of seconds since 1970: it would be in the year 5138."""
+_PAIR = 2
 _LONGEST_ERROR = 1000
 """Characters of what stands where the reason of a failure is looked for, if that is neither text nor an object."""
 
@@ -63,7 +64,10 @@ class JobReader:
         if complaint := complaint_about(status):
             raise malformed(complaint, text)
         state = self._states(status)
-        return Observation(key, status, state, at, self._facts(document, state), text, path=self._path)
+        progress = _progress(_found(self._config.progress_path, document), at)
+        return Observation(
+            key, status, state, at, self._facts(document, state), text, path=self._path, progress=progress
+        )
 
     def _facts(self, document: Any, state: JobState) -> JobFacts:
         config = self._config
@@ -136,6 +140,20 @@ def _moment(found: object) -> object:
     if isinstance(found, int | float) and not isinstance(found, bool) and found >= _MILLISECONDS_FROM:
         return found / 1000
     return found
+
+
+def _progress(found: object, at: datetime) -> Progress | None:
+    """Return how far a job has come, by a percentage or by two numbers; None where neither is usable."""
+    unit = ProgressUnit.STEPS if isinstance(found, list) else ProgressUnit.PERCENT
+    numbers = [_number(each) for each in (found if isinstance(found, list) else [found, 100])]
+    done, total = numbers if len(numbers) == _PAIR else (None, None)
+    if done is None or total is None or not 0 <= done <= total or total < 1:
+        return None
+    return Progress(int(done), int(total), at, unit)
+
+
+def _number(found: object) -> float | None:
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
 def _error(found: object) -> JobError | None:

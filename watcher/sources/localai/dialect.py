@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from watcher.domain.jobs import JobKey, Observation, Page, Progress
+from watcher.domain.jobs import JobKey, Observation, Page
+from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, ListOrder, SourceContext
 from watcher.sources.errors import ErrorRules
@@ -31,8 +32,8 @@ class LocalAIDialect:
         """Ask for the list: all jobs in one answer."""
         return Question(_PATH)
 
-    def events(self, job_id: str) -> None:
-        """There is only the stream."""
+    def events(self, job_id: str, cursor: str | None) -> None:
+        """There are none that can be asked for."""
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a job object."""
@@ -42,6 +43,6 @@ class LocalAIDialect:
         """Read the list."""
         return parse_page(answer.body)
 
-    def read_progress(self, answer: Answer) -> Progress | None:  # noqa: ARG002 - the port's
-        """Nothing is asked for that would tell."""
-        return None
+    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:  # noqa: ARG002 - there are none
+        """Return nothing, which is all that there is."""
+        return EventPage()

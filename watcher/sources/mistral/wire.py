@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from watcher.domain.jobs import JobFacts, JobKey, Observation, Page
+from watcher.domain.jobs import JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.lenient import Count, Flag, Part, Text, Timestamp, Tolerant
@@ -16,6 +16,18 @@ from watcher.sources.mistral.states import MISTRAL_STATES, PATH
 
 PAGE_SIZE = 100
 _WAITS_FOR_ITS_OWNER = ("Waits for", "its owner to start it: auto_start is off")
+
+
+class Hyperparameters(Part):
+    """How it trains."""
+
+    training_steps: Count = None
+
+
+class Checkpoint(Part):
+    """What was saved of the model on the way."""
+
+    step_number: Count = None
 
 
 class FineTuningJob(Part):
@@ -31,6 +43,8 @@ class FineTuningJob(Part):
     trained_tokens: Count = None
     suffix: Text = None
     auto_start: Flag = None
+    hyperparameters: Tolerant[Hyperparameters] = None
+    checkpoints: Tolerant[list[Tolerant[Checkpoint]]] = None
 
     def facts(self, state: JobState) -> JobFacts:
         """Return the parts that messages speak of."""
@@ -45,6 +59,14 @@ class FineTuningJob(Part):
             suffix=self.suffix or None,
             more=(_WAITS_FOR_ITS_OWNER,) if waits else (),
         )
+
+    def progress(self, at: datetime) -> Progress | None:
+        """Return the step of the last checkpoint, of those that there are to do."""
+        total = self.hyperparameters and self.hyperparameters.training_steps
+        steps = [each.step_number for each in self.checkpoints or () if each and each.step_number is not None]
+        if not total or not steps or max(steps) > total:
+            return None
+        return Progress(max(steps), total, at)
 
 
 class _Entry(ListEntry):
@@ -73,7 +95,7 @@ def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
     if complaint := complaint_about(job.status):
         raise malformed(complaint, document)
     state = MISTRAL_STATES(job.status)
-    return Observation(key, job.status, state, at, job.facts(state), document, path=PATH)
+    return Observation(key, job.status, state, at, job.facts(state), document, path=PATH, progress=job.progress(at))
 
 
 def parse_page(body: bytes, number: int) -> Page:

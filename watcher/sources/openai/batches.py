@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation
+from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Progress, ProgressUnit
 from watcher.domain.states import JobState, StateMap
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.lenient import Count, Part, Text, Timestamp, Tolerant
@@ -66,6 +66,14 @@ class Batch(Part):
             more=tuple(self._details()),
         )
 
+    def progress(self, at: datetime) -> Progress | None:
+        """Return how many requests were tried."""
+        counts = self.request_counts
+        if counts is None or not counts.total:
+            return None
+        tried = (counts.completed or 0) + (counts.failed or 0)
+        return Progress(tried, counts.total, at, ProgressUnit.REQUESTS) if tried <= counts.total else None
+
     def _details(self) -> Iterator[tuple[str, str]]:
         counts = self.request_counts or RequestCounts()
         if counts.total:
@@ -100,4 +108,6 @@ def parse(body: bytes, key: JobKey, at: datetime, states: StateMap) -> Observati
         raise malformed(complaint, document)
     # As OpenAI's own webhooks name it: what reads fine-tuning jobs would not find this one.
     word = f"batch.{batch.status}"
-    return Observation(key, batch.status, states(batch.status), at, batch.facts(), document, word, _PATH)
+    state = states(batch.status)
+    progress = batch.progress(at)
+    return Observation(key, batch.status, state, at, batch.facts(), document, word, _PATH, progress)

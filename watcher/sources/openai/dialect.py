@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from watcher.domain.jobs import JobKey, Observation, Page, Progress
+from watcher.domain.jobs import JobKey, Observation, Page
 from watcher.domain.states import OPENAI_STATES, StateMap
+from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, ListOrder, SourceContext
 from watcher.sources.errors import Complaint, ErrorRules
 from watcher.sources.http_source import Question, quoted
+from watcher.sources.openai.event_cursor import EventCursor
 
 PAGE_SIZE = 100
 """Jobs asked for at once. No maximum is documented; the API's usual page has 20."""
-EVENTS_READ = 20
-"""Events asked for: of a running job most tell metrics, so that a few of the newest are enough."""
+EVENTS_READ = 100
+"""Events asked for at once; the API's usual page has 20."""
 JOBS_PATH = "/fine_tuning/jobs"
 BATCHES_PATH = "/batches"
 _BATCH = "batch_"
@@ -40,7 +42,6 @@ OPENAI_CAPABILITIES = Capabilities(
     order=ListOrder.NEWEST_FIRST,
     page_size=PAGE_SIZE,
     filters=True,
-    progress=True,
     events=True,
     metrics=True,
     checkpoints=True,
@@ -66,7 +67,6 @@ def dialect_without(lacks: Collection[str], *, newest_first: bool, expired: Coll
     capabilities = replace(
         OPENAI_CAPABILITIES,
         order=ListOrder.NEWEST_FIRST if newest_first else ListOrder.UNKNOWN,
-        progress="events" not in lacks,
         **dict.fromkeys(lacks, False),
     )
     rules = replace(OPENAI_RULES, is_expired=lambda complaint: complaint.status_code in expired)
@@ -97,11 +97,15 @@ class OpenAIDialect:
         chosen = ((f"metadata[{name}]", value) for name, value in metadata.items())
         return Question(self.listed_path, (("limit", str(PAGE_SIZE)), *behind, *chosen))
 
-    def events(self, job_id: str) -> Question | None:
-        """Ask for the newest events of a job; a batch has none."""
+    def events(self, job_id: str, cursor: str | None) -> Question | None:
+        """Ask for the newest events of a job, for those behind the last page, or its checkpoints; a batch has none."""
         if is_batch(job_id):
             return None
-        return Question(f"{JOBS_PATH}/{quoted(job_id)}/events", (("limit", str(EVENTS_READ)),))
+        at = EventCursor.read(cursor)
+        if at.wants_checkpoints:
+            return Question(f"{JOBS_PATH}/{quoted(job_id)}/checkpoints", (("limit", str(EVENTS_READ)),))
+        behind = () if at.behind is None else (("after", at.behind),)
+        return Question(f"{JOBS_PATH}/{quoted(job_id)}/events", (("limit", str(EVENTS_READ)), *behind))
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read the object of a job, or of a batch."""
@@ -119,8 +123,9 @@ class OpenAIDialect:
 
         return parse_page(answer.body, cursor)
 
-    def read_progress(self, answer: Answer) -> Progress | None:
-        """Read how far the job has come from its events."""
-        from watcher.sources.openai.events import parse_progress
+    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
+        """Read events, or checkpoints where the cursor asked for them."""
+        from watcher.sources.openai.events import parse_checkpoints, parse_events
 
-        return parse_progress(answer.body)
+        wants_checkpoints = EventCursor.read(cursor).wants_checkpoints
+        return (parse_checkpoints if wants_checkpoints else parse_events)(answer.body, cursor)

@@ -124,6 +124,24 @@ async def test_the_reason_of_a_failure_is_told(error: object, told: JobError | N
     assert (await observed({"status": "Broken", "error": error}, **PATHS)).facts.error == told
 
 
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("run.percent", (42, 100, "percent")),
+        ("[run.done, run.total]", (3, 8, "steps")),
+        ("[run.total, run.done]", None),
+        ("[run.done]", None),
+        ("[run.done, run.missing]", None),
+        ("run.title", None),
+        ("run.missing", None),
+    ],
+)
+async def test_progress_is_a_percentage_or_two_numbers(path: str, told: tuple[int, int, str] | None) -> None:
+    run = {"status": 2, "percent": 42.7, "done": 3, "total": 8, "title": "mine"}
+    progress = (await observed(run, progress_path=path)).progress
+    assert (progress and (progress.done, progress.total, progress.unit)) == told
+
+
 async def test_an_expression_that_does_not_fit_the_answer_is_told() -> None:
     with pytest.raises(MalformedResponseError, match=r"'length\(run\.n\)' cannot be applied"):
         await observed({"status": "DONE", "n": 5}, model_path="length(run.n)")

@@ -40,6 +40,15 @@ def test_the_last_change_is_the_time_of_the_end() -> None:
     assert observed(sample("RUNNING")).facts.finished_at is None
 
 
+@pytest.mark.parametrize(
+    ("steps", "told"), [([10], (10, 10)), ([2, 6, 4], (6, 10)), ([None], None), ([], None), ([11], None)]
+)
+def test_the_last_checkpoint_says_how_far_it_has_come(steps: list[int | None], told: tuple[int, int] | None) -> None:
+    checkpoints = [{"step_number": step} for step in steps]
+    progress = observed({**sample("RUNNING"), "checkpoints": checkpoints}).progress
+    assert (progress and (progress.done, progress.total)) == told
+
+
 def test_a_success_may_have_no_model() -> None:
     assert observed({**sample("SUCCESS"), "fine_tuned_model": None}).facts.fine_tuned_model is None
 

@@ -14,6 +14,7 @@ from tests.doubles import ManualClock, RecordingLog
 from watcher.domain.jobs import Job, JobError, Observation
 from watcher.domain.messages import message_of
 from watcher.domain.states import JobState
+from watcher.domain.telemetry import EventPage
 from watcher.domain.transitions import Reason, detect, moved
 from watcher.errors import MalformedResponseError, MissingError
 from watcher.plugins.registry import sources
@@ -171,8 +172,23 @@ async def test_the_list_is_that_of_jobs_or_that_of_batches(dialect: DialectName)
 
 async def test_a_batch_has_no_events() -> None:
     async with asking(DialectName.OPENAI, LIFE) as (source, api, _):
-        assert await source.progress(BATCH) is None
+        assert await source.events(BATCH) == EventPage()
     assert api.requests == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ({"total": 100, "completed": 40, "failed": 2}, (42, 100, "requests")),
+        ({"total": 100, "completed": None, "failed": None}, (0, 100, "requests")),
+        ({"total": 1, "completed": 2, "failed": 0}, None),
+        ({"total": 0, "completed": 0, "failed": 0}, None),
+        (None, None),
+    ],
+)
+async def test_the_requests_that_were_tried_are_its_progress(counts: Any, told: tuple[int, int, str] | None) -> None:
+    seen = await observed(JobScript(BATCH, (Step("in_progress"),), fields={"request_counts": counts}))
+    assert (seen.progress and (seen.progress.done, seen.progress.total, seen.progress.unit)) == told
 
 
 async def test_another_batch_and_no_batch_are_refused() -> None:

@@ -100,9 +100,9 @@ def test_litellm_has_to_be_told_where_the_jobs_are() -> None:
 
 def test_what_a_service_does_not_have_is_not_asked_for() -> None:
     litellm = source("litellm", base_url="http://h/v1", query=PROVIDER).capabilities
-    assert (litellm.lists, litellm.events, litellm.metrics, litellm.progress) == (True, False, False, False)
+    assert (litellm.lists, litellm.events, litellm.metrics, litellm.checkpoints) == (True, False, False, False)
     nebius = source("nebius", api_key="k").capabilities
-    assert (nebius.events, nebius.progress, nebius.webhooks) == (True, True, False)
+    assert (nebius.events, nebius.metrics, nebius.webhooks) == (True, True, False)
     assert nebius.order is ListOrder.UNKNOWN
 
 
