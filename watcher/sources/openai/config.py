@@ -49,6 +49,6 @@ class Config(ServiceSettings):
     for by their ids at any source."""
 
     def access(self) -> Access:
-        """Return where the API is, and who asks."""
+        """Return where the API is, and the credential."""
         cert, key = self.certificate()
         return Access(self.base_url, self.credential(), self.organization, self.project, self.query, cert, key)
