@@ -112,6 +112,7 @@ def test_steps_done_tell_when_the_rest_is_done() -> None:
     [
         None,
         Progress(0, 400, NOW),
+        Progress(9, None, NOW),
         Progress(3, 400, NOW),
         Progress(1, 10**400, NOW),
         Progress(100, 400, START),
