@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from watcher.cli import backup, config, deliveries, demo, explain, jobs, notify, retrieve, run, simulate, watch
+from watcher.cli import backup, config, deliveries, demo, explain, jobs, metrics, notify, retrieve, run, simulate, watch
 from watcher.cli.options import Command
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command(cls=Command)(retrieve.retrieve)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(deliveries.app, name="deliveries")
 app.command(cls=Command)(explain.explain)
+app.command(cls=Command)(metrics.metrics)
 app.command(cls=Command)(backup.backup)
 app.add_typer(notify.app, name="notify")
 app.add_typer(config.app, name="config")

@@ -215,6 +215,7 @@ class ServicePlan:
                 watcher=self._service,
             )
             poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake)
+            poller.keep_metrics(store)
             for name, source in self._sources.items():
                 poller.add_source(await self._open_source_state(name, source, stack))
             beat = settings.heartbeat.url

@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Change, ClaimRequest, Finding, LongestWaits, NoTelemetry, Telemetry
 from watcher.errors import StoreError
-from watcher.store import deliveries, jobs, services
+from watcher.store import deliveries, jobs, metric_points, services
 from watcher.store.clock_steps import cap_waits
 from watcher.store.conditions import (
     absorb_conditions_of_older_versions,
@@ -186,6 +187,20 @@ class SqlStore:
     async def history(self, key: JobKey) -> list[Transition]:
         """Return the recorded transitions of a job, the first one first."""
         return await self._look_up(jobs.history, key)
+
+    async def events_cursor(self, key: JobKey) -> str | None:
+        """See `MetricStore`."""
+        return await self._read(metric_points.events_cursor, key)
+
+    async def record_points(
+        self, key: JobKey, points: Sequence[MetricPoint], cursor: str | None, now: datetime
+    ) -> None:
+        """See `MetricStore`."""
+        await self._write(metric_points.record_points, key, points, cursor, now)
+
+    async def metric_points(self, key: JobKey) -> list[MetricPoint]:
+        """Return the points of a job by series and step."""
+        return await self._look_up(metric_points.points_of, key)
 
     async def deliveries(
         self,

@@ -107,7 +107,7 @@ async def count_rows(store: SqlStore, table: str) -> int:
 def emptied(url: str) -> str:
     """Empty the tables of a PostgreSQL database, and return its URL."""
     with psycopg.connect(url, options="-c lock_timeout=10s") as connection:
-        connection.execute("TRUNCATE job, transition, delivery RESTART IDENTITY")
+        connection.execute("TRUNCATE job, transition, delivery, metric_point, event_reading RESTART IDENTITY")
     return url
 
 

@@ -32,7 +32,8 @@ class EventCursor:
         """Read what `str` has written. What it has not written is the beginning."""
         match (text or "").split(" "):
             case [*ids, following] if len(ids) == _IDS and all(map(is_job_id, ids)):
-                return cls(*(None if part == _NONE else part for part in ids), following == "checkpoints")
+                newest, behind, until = (None if part == _NONE else part for part in ids)
+                return cls(newest, behind, until, following == "checkpoints")
         return cls()
 
     def __str__(self) -> str:
