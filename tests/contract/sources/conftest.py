@@ -160,6 +160,7 @@ class World:
     log: RecordingLog
     clock: ManualClock
     slept: list[float]
+    hidden: list[str] = field(default_factory=list)
 
     def answer(self, *documents: Json | Reply) -> None:
         """Let the server answer with these, one after the other, the last one for ever."""
@@ -199,7 +200,14 @@ def make(site: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Make:
         plugin = registry.sources.plugin(trial.kind)
         config = plugin.config.model_validate({**trial.settings(world.server.url), **settings})
         context = SourceContext(
-            "lab", world.clock, world.log, timeout, concurrency=8, sleep=sleep, event_word=plugin.event_word
+            "lab",
+            world.clock,
+            world.log,
+            timeout,
+            concurrency=8,
+            sleep=sleep,
+            hide_secret=world.hidden.append,
+            event_word=plugin.event_word,
         )
         return plugin.build(config, context)
 
