@@ -6,9 +6,9 @@ an instance of `Plugin`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from watcher.domain.deliveries import Outcome
 from watcher.domain.messages import Message
@@ -42,6 +42,15 @@ class Notifier(Protocol):
         ...
 
 
+@runtime_checkable
+class UpdatesInPlace(Protocol):
+    """What a notifier may have besides: it updates what it sent, so that a newer message makes some needless."""
+
+    def is_update(self, message: Message) -> bool:
+        """Tell whether the message need not be sent once a newer one about the same subject is due."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the watcher gives a notifier to work with."""
@@ -63,3 +72,6 @@ class Plugin(Generic[C]):
     """The settings of this kind; a field of type SecretStr gets its `_file` twin from `Section`."""
     build: Callable[[C, Context], Notifier]
     """Makes a notifier from valid settings. It does no I/O."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the environment that people have already, and the settings that they give; they begin with the kind
+    in capitals. Where no notifier is configured and all of them are set, there is one, named by its kind."""

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from tests.unit.settings.conftest import Complain, Configure, openai
 from watcher.domain.routing import FirstSeen
 from watcher.errors import ConfigurationError
-from watcher.notifiers import slack, stdout, webhook
+from watcher.notifiers import stdout, webhook
+from watcher.notifiers.slack import plugin as slack
 from watcher.settings.validation import load
 from watcher.store.sql import SqlStore
 
@@ -231,13 +232,40 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
         ("[[jobs]]\nid = 'a'\n[[jobs]]\nid = 'a'", "jobs[1].id: openai/a is listed twice"),
         ("[[jobs]]\nid = 'a'\nsource = 'b'", "jobs[0].source: no source is named 'b'; there are: openai"),
         ("[[jobs]]\nid = 'a'\nlabels = { n = 5 }", "jobs[0].labels.n: got 5, expected text"),
+        # Rules of discovery.
+        ("[[watch]]\nsource = 'b'", "watch[0].source: no source is named 'b'; there are: openai"),
+        ("[[watch]]\n[[watch]]", "watch[1]: two rules are named 'openai'; give each a `rule` of its own"),
+        ("[[watch]]\nrule = 'A b'", "watch[0].rule: got 'A b', expected a name of 1 to 64 of the characters a-z 0-9"),
+        ("[[watch]]\nmodel = 'gpt'", "watch[0].model: unknown key; expected one of: backfill, labels, labels_from,"),
+        ("[[watch]]\nmatch = { modle = 'x' }", "watch[0].match.modle: unknown key; did you mean 'model'?"),
+        ("[[watch]]\nmatch = { model = 5 }", "watch[0].match.model: got a number, expected a list"),
+        ("[[watch]]\nmatch = { model = [''] }", "watch[0].match.model[0]: got '', expected 1 to 200 characters"),
+        ("[[watch]]\nmatch = { metadata = { a = 1 } }", "watch[0].match.metadata.a: got 1, expected text"),
+        (
+            "[[watch]]\nmatch = { created_after = 'monday' }",
+            "watch[0].match.created_after: got 'monday', expected a date such as 2026-11-01, or a date and a time",
+        ),
+        ("[[watch]]\nmatch = { created_after = 2026 }", "watch[0].match.created_after: got 2026, expected a date such"),
+        ("[[watch]]\nmatch = { max_age = 'old' }", "watch[0].match.max_age: got 'old', expected a duration"),
+        ("[[watch]]\nmatch = { states = [''] }", "watch[0].match.states[0]: got '', expected a status"),
+        ("[[watch]]\nname = '{sufix}'", "watch[0].name: got '{sufix}', expected text with {suffix}, {id}, {model} or"),
+        ("[[watch]]\nlimit = 0", "watch[0].limit: got 0, expected greater than or equal to 1"),
+        ("[[watch]]\nbackfill = '-1d'", "watch[0].backfill: got '-1d', expected a duration"),
+        ("[[watch]]\nlabels_from = 'team'", "watch[0].labels_from: got text, expected a list"),
+        ("watch = 'all'", "watch: got text, expected a list"),
         # Notifiers.
-        ("[notifiers.a]", "notifiers.a.kind: missing; expected one of: slack, stdout, webhook"),
-        ("[notifiers.a]\nkind = 5", "notifiers.a.kind: expected one of: slack, stdout, webhook"),
+        (
+            "[notifiers.a]",
+            "notifiers.a.kind: missing; expected one of: apprise, discord, email, ntfy, pagerduty, slack, stdout",
+        ),
+        (
+            "[notifiers.a]\nkind = 5",
+            "notifiers.a.kind: expected one of: apprise, discord, email, ntfy, pagerduty, slack, std",
+        ),
         ("[notifiers.a]\nkind = 'slak'", "notifiers.a.kind: no notifier of kind 'slak' is installed"),
         (
             "[notifiers.a]\nkind = 'slack'",
-            "notifiers.a.webhook_url: missing; give it as webhook_url or webhook_url_file",
+            "notifiers.a: give either webhook_url (or webhook_url_file), or token (or token_file) and channel",
         ),
         (
             "[notifiers.a]\nkind = 'stdout'\nformat = 'yaml'",
@@ -328,8 +356,7 @@ def test_every_mistake_is_told_at_once(complain: Complain) -> None:
         "jobs[2].id",
         "notifiers.a.kind",
         "notifiers.a.statuses[0]",
-        "notifiers.'B b'",
-        "notifiers.'B b'.webhook_url",
+        "notifiers.'B b'",  # its name, and how it reaches Slack
         "notifiers.'B b'.knob",
         "notifiers.c.kind",
         "notifiers.c.first_seen",

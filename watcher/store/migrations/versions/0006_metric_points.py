@@ -8,8 +8,8 @@ from alembic import op
 from watcher.store.columns import Number, UtcTime
 from watcher.store.schema import OLDEST_READER, VERSION_TABLE
 
-revision = "0004"
-down_revision = "0003"
+revision = "0006"
+down_revision = "0005"
 oldest_reader = "0001"
 
 
