@@ -74,3 +74,11 @@ def dialect_of(name: DialectName) -> Dialect:
             from watcher.simulator.dialects.together import Together
 
             return Together()
+        case DialectName.MISTRAL:
+            from watcher.simulator.dialects.mistral import Mistral
+
+            return Mistral()
+        case DialectName.LOCALAI:
+            from watcher.simulator.dialects.localai import LocalAI
+
+            return LocalAI()

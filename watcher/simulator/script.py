@@ -53,6 +53,8 @@ class DialectName(StrEnum):
     OPENAI = "openai"
     AZURE = "azure"
     TOGETHER = "together"
+    MISTRAL = "mistral"
+    LOCALAI = "localai"
 
 
 class FaultKind(StrEnum):

@@ -39,7 +39,22 @@ def set_env(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.upper().startswith(("WATCHER_", "OPENAI_", "AZURE_", "TOGETHER_", "SLACK_", "STATE_DIRECTORY", "XDG_")):
+        if name.upper().startswith(
+            (
+                "WATCHER_",
+                "OPENAI_",
+                "AZURE_",
+                "TOGETHER_",
+                "NEBIUS_",
+                "AWS_",
+                "LITELLM_",
+                "MISTRAL_",
+                "LOCALAI_",
+                "SLACK_",
+                "STATE_DIRECTORY",
+                "XDG_",
+            )
+        ):
             monkeypatch.delenv(name)
 
 

@@ -26,6 +26,8 @@ SETTINGS: dict[DialectName, Callable[[str], dict[str, Any]]] = {
     DialectName.OPENAI: lambda url: {"base_url": url},
     DialectName.AZURE: lambda url: {"endpoint": url},
     DialectName.TOGETHER: lambda url: {"base_url": url},
+    DialectName.MISTRAL: lambda url: {"base_url": url},
+    DialectName.LOCALAI: lambda url: {"base_url": url},
 }
 LIFE = JobScript(
     "ft-1",
@@ -35,6 +37,8 @@ LIFE = JobScript(
     ),
     suffix="mine",
 )
+VALIDATING = {DialectName.OPENAI, DialectName.AZURE, DialectName.MISTRAL}
+ESTIMATING = {DialectName.OPENAI, DialectName.TOGETHER}
 every_dialect = pytest.mark.parametrize("dialect", DialectName)
 
 
@@ -66,17 +70,15 @@ async def test_a_job_lives_as_its_script_says(dialect: DialectName) -> None:
             observation = await w.source.retrieve("ft-1")
             assert observation is not None
             lived.append(observation)
-    first = JobState.QUEUED if dialect is DialectName.TOGETHER else JobState.VALIDATING
+    first = JobState.VALIDATING if dialect in VALIDATING else JobState.QUEUED
     assert [seen.state for seen in lived] == [first, JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED]
     running, end = lived[2].facts, lived[3].facts
     assert end.fine_tuned_model
     assert [seen.facts.fine_tuned_model for seen in lived[:3]] == [None] * 3
-    assert (end.finished_at, end.error, end.trained_tokens) == (lived[3].at, None, 1_234_567)
-    assert (
-        running.estimated_finish is None
-        if dialect is DialectName.AZURE
-        else running.estimated_finish == end.finished_at
-    )
+    assert end.error is None
+    told = (end.finished_at, end.trained_tokens)
+    assert told == ((None, None) if dialect is DialectName.LOCALAI else (lived[3].at, 1_234_567))
+    assert running.estimated_finish == (end.finished_at if dialect in ESTIMATING else None)
 
 
 @every_dialect
@@ -86,6 +88,9 @@ async def test_a_failure_has_a_reason(dialect: DialectName) -> None:
         observation = await w.source.retrieve("ft-1")
     assert observation is not None
     assert observation.state is JobState.FAILED
+    if dialect is DialectName.MISTRAL:
+        assert observation.facts.error is None  # it gives none
+        return
     assert observation.facts.error is not None
     assert observation.facts.error.message == "line 3 is not valid JSON"
 
@@ -106,6 +111,8 @@ async def test_the_list_says_what_a_retrieve_says(dialect: DialectName) -> None:
 async def test_progress_is_told_as_far_as_the_service_tells_it(dialect: DialectName) -> None:
     async with world(dialect, LIFE) as w:
         w.clock.move(minutes=7)
+        if not w.source.capabilities.events:
+            return
         progress = (await w.source.events("ft-1")).progress
     assert progress is not None
     steps = 40 if dialect is DialectName.TOGETHER else 50
