@@ -14,7 +14,7 @@ from watcher.domain.messages import Message
 from watcher.domain.notifications import Planned
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.states import OPENAI_STATES, JobState
-from watcher.domain.telemetry import EventPage
+from watcher.domain.telemetry import EventPage, MetricPoint
 from watcher.domain.transitions import Reason, Transition
 from watcher.engine.polling.circuit_breaker import CircuitBreaker
 from watcher.engine.polling.list_scan import ListScan, Strategy
@@ -82,6 +82,7 @@ class ScriptedSource:
         self.page_size = 100
         self.list_trouble: Exception | None = None
         self.progress_of: dict[str, Progress | Exception] = {}
+        self.points_of: dict[str, tuple[MetricPoint, ...]] = {}
         self.asked: list[str] = []
         self.pages_asked: list[str | None] = []
         self.looked_at: list[str] = []
@@ -128,7 +129,7 @@ class ScriptedSource:
         entry = self.progress_of.get(job_id)
         if isinstance(entry, Exception):
             raise entry
-        return EventPage(progress=entry, cursor=cursor)
+        return EventPage(points=self.points_of.get(job_id, ()), progress=entry, cursor=cursor)
 
     def forget(self, job_id: str) -> None:
         self.forgotten.append(job_id)

@@ -44,6 +44,7 @@ VERBS = [
     ("demo",),
     ("simulate",),
     ("explain",),
+    ("metrics",),
 ]
 
 

@@ -14,6 +14,7 @@ from watcher.cli import (
     discover,
     explain,
     jobs,
+    metrics,
     notify,
     retrieve,
     run,
@@ -39,6 +40,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(sources.app, name="sources")
 app.add_typer(deliveries.app, name="deliveries")
 app.command(cls=Command)(explain.explain)
+app.command(cls=Command)(metrics.metrics)
 app.command(cls=Command)(backup.backup)
 app.add_typer(notify.app, name="notify")
 app.add_typer(config.app, name="config")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -64,3 +64,10 @@ class EventPage:
     """What to ask the next question with: it brings only what is new since. Opaque to all but the source."""
     has_more: bool = False
     """Whether the next question may be asked at once: this page did not hold all that there is."""
+
+
+def thinned(steps: Sequence[int], most: int) -> Sequence[int]:
+    """Return at most so many of the steps, spread evenly; the first and the last stay. `most` is at least 2."""
+    while len(steps) > most:
+        steps = [*steps[:-1:2], steps[-1]]
+    return steps

@@ -14,6 +14,7 @@ from watcher.domain.discovery_line import Line
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.notifications import Planned
 from watcher.domain.polling_policy import PollOutcome
+from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import Transition
 from watcher.plugins import context, notifier, source
 
@@ -111,6 +112,20 @@ class JobStore(Protocol):
 
     async def record(self, changes: Sequence[Change]) -> Collection[JobKey]:
         """Commit all changes in one transaction; return the jobs whose changes came too late and were dropped."""
+        ...
+
+
+class MetricStore(Protocol):
+    """The store of metric points. Every method may raise StoreError."""
+
+    async def events_cursor(self, key: JobKey) -> str | None:
+        """Return the cursor that the events of the job were last read with."""
+        ...
+
+    async def record_points(
+        self, key: JobKey, points: Sequence[MetricPoint], cursor: str | None, now: datetime
+    ) -> None:
+        """Commit points of a job and the cursor to go on with; a point that is there already is replaced."""
         ...
 
 

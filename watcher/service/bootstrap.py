@@ -233,6 +233,7 @@ class ServicePlan:
                 watcher=self._service,
             )
             poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake)
+            poller.keep_metrics(store)
             for name in self._sources:
                 poller.add_source(await open_source_state(name, settings, store, runtime, stack))
             beat = settings.heartbeat.url

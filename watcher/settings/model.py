@@ -67,8 +67,8 @@ class SourceSettings(Section):
     """A budget of requests that is never exceeded by one watcher; jobs closest to a likely change are served first.
     Replicas have one each."""
     progress: bool = False
-    """Whether to look at the events of running jobs now and then, to know better when they end. Each look is a
-    request."""
+    """Whether to look at the events of running jobs now and then, to know better when they end, and to keep their
+    metrics. Each look is a request, or up to ten where there is much new."""
     interval: Duration | None = None
     """How often each of its jobs is polled. Default: `polling.interval`."""
     max_interval: Duration | None = None

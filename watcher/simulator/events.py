@@ -58,6 +58,23 @@ def event_document(job: JobScript, number: int, event: Event) -> dict[str, Any]:
     }
 
 
+def checkpoints_of(job: JobScript, events: Sequence[Event]) -> list[dict[str, Any]]:
+    """Return the checkpoints, as `GET /fine_tuning/jobs/{id}/checkpoints` lists them: of the last step only."""
+    return [
+        {
+            "object": "fine_tuning.job.checkpoint",
+            "id": made_up("ftckpt", job.id, str(TOTAL_STEPS)),
+            "created_at": seconds(event.at),
+            "fine_tuned_model_checkpoint": f"{model_name(job)}:ckpt-step-{TOTAL_STEPS}",
+            "fine_tuning_job_id": job.id,
+            "step_number": TOTAL_STEPS,
+            "metrics": dict(event.data),
+        }
+        for event in events
+        if event.data.get("step") == TOTAL_STEPS
+    ]
+
+
 _ON_THE_WAY = (Status.VALIDATING_FILES, Status.QUEUED, Status.RUNNING)
 
 
@@ -122,6 +139,7 @@ def _metrics(number: int, at: datetime) -> Event:
         "step": number,
         "total_steps": TOTAL_STEPS,
         "train_loss": loss,
+        "valid_loss": round(loss + 0.1, 4),
         "train_mean_token_accuracy": round(0.5 + 0.45 * share, 4),
     }
     return Event(at, f"Step {number}/{TOTAL_STEPS}: training loss={loss:.2f}", data=data)

@@ -12,7 +12,7 @@ from itertools import islice
 from urllib.parse import parse_qsl
 
 from watcher.simulator.course import Course
-from watcher.simulator.events import event_document, event_id
+from watcher.simulator.events import checkpoints_of, event_document, event_id
 from watcher.simulator.refusals import JSON, unknown_job, wrong_parameter
 from watcher.simulator.server import Reply
 
@@ -99,6 +99,12 @@ def page_of_events(course: Course, cut: Cut, now: datetime) -> Reply:
     start = max(end - cut.limit, 0)
     documents = (event_document(course.job, number, events[number]) for number in reversed(range(start, end)))
     return _page((json.dumps(document).encode() for document in documents), has_more=start > 0)
+
+
+def page_of_checkpoints(course: Course, now: datetime) -> Reply:
+    """Return the checkpoints of a job, the newest first: one when it has succeeded."""
+    checkpoints = checkpoints_of(course.job, course.events(now))
+    return _page((json.dumps(document).encode() for document in checkpoints), has_more=False)
 
 
 def _matches(course: Course, cut: Cut) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
@@ -18,7 +19,7 @@ from sqlalchemy import (
 
 from watcher.store.columns import AnyText, Number, UtcTime
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
@@ -195,6 +196,25 @@ receipt = Table(
     Column("subject", AnyText, primary_key=True),  # the thread of the events: a job with its conditions
     Column("receipt", AnyText, nullable=False),  # what the notifier needs to update its message about the subject
     Column("updated_at", UtcTime, nullable=False),
+)
+
+metric_point = Table(
+    "metric_point",
+    metadata,
+    Column("job", Number, ForeignKey("job.id", name="metric_point_job", ondelete="CASCADE"), nullable=False),
+    Column("series", Text, nullable=False),
+    Column("step", Number, nullable=False),
+    Column("value", Text, nullable=False),  # as Python writes it: SQLite has no NaN
+    Column("at", UtcTime, nullable=False),
+    PrimaryKeyConstraint("job", "series", "step"),
+)
+
+event_reading = Table(
+    "event_reading",
+    metadata,
+    Column("job", Number, ForeignKey("job.id", name="event_reading_job", ondelete="CASCADE"), primary_key=True),
+    Column("cursor", Text),  # where the reading of the job's events stands
+    Column("read_at", UtcTime, nullable=False),
 )
 
 discovery_rule = Table(

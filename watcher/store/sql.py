@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import (
     Adopted,
@@ -27,7 +28,7 @@ from watcher.engine.ports import (
     Telemetry,
 )
 from watcher.errors import StoreError
-from watcher.store import deliveries, discovery, jobs, services
+from watcher.store import deliveries, discovery, jobs, metric_points, services
 from watcher.store.clock_steps import cap_waits
 from watcher.store.conditions import (
     absorb_conditions_of_older_versions,
@@ -225,6 +226,20 @@ class SqlStore:
     async def count_transitions(self, key: JobKey) -> int:
         """Count the recorded transitions of a job."""
         return await self._look_up(jobs.count_transitions, key)
+
+    async def events_cursor(self, key: JobKey) -> str | None:
+        """See `MetricStore`."""
+        return await self._read(metric_points.events_cursor, key)
+
+    async def record_points(
+        self, key: JobKey, points: Sequence[MetricPoint], cursor: str | None, now: datetime
+    ) -> None:
+        """See `MetricStore`."""
+        await self._write(metric_points.record_points, key, points, cursor, now)
+
+    async def metric_points(self, key: JobKey) -> list[MetricPoint]:
+        """Return the points of a job by series and step."""
+        return await self._look_up(metric_points.points_of, key)
 
     async def deliveries(
         self,

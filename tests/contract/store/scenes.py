@@ -23,7 +23,17 @@ NOON = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 KEY = JobKey("openai", "ftjob-1")
-TABLES = ("job", "transition", "condition", "condition_event", "delivery", "receipt", "service")
+TABLES = (
+    "job",
+    "transition",
+    "condition",
+    "condition_event",
+    "delivery",
+    "metric_point",
+    "event_reading",
+    "receipt",
+    "service",
+)
 """The tables that hold what was recorded."""
 DELIVERED, FAILED, REJECTED = Delivered(), Failed("receiver answered 503"), Rejected("receiver answered 410")
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.doubles import START, job_in, observation, planned
 from watcher.domain.decision import PollContext, decide
-from watcher.domain.jobs import Basis, Job, JobFacts, Progress
+from watcher.domain.jobs import Basis, Job, JobFacts, Progress, ProgressUnit
 from watcher.domain.polling_policy import PollFailure, PollingPolicy, PollOutcome
 from watcher.domain.routing import FirstSeen, Route
 
@@ -130,6 +130,16 @@ def test_what_is_expected_is_kept_and_sets_the_next_poll(
     assert decision.job.forecast.basis is basis
     assert decision.due_at is not None
     assert decision.due_at > START + INTERVAL
+
+
+def test_a_job_object_that_says_how_far_the_job_is_gives_a_forecast_without_a_look() -> None:
+    """But not at each poll: a forecast is recorded."""
+    told = replace(observation("running", LATER), progress=Progress(30, 100, LATER, ProgressUnit.PERCENT))
+    job = replace(claimed("running"), status_since=LATER - 100 * INTERVAL)
+    first = decide(job, told, context(ADAPTIVE), LATER)
+    assert first.job.forecast is not None
+    assert first.job.forecast.basis is Basis.PROGRESS
+    assert decide(first.job, told, context(ADAPTIVE), LATER + INTERVAL).job.forecast == first.job.forecast
 
 
 @pytest.mark.parametrize("at", [datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)])

@@ -112,12 +112,13 @@ def test_steps_done_tell_when_the_rest_is_done() -> None:
     [
         None,
         Progress(0, 400, NOW),
+        Progress(9, None, NOW),
         Progress(3, 400, NOW),
         Progress(1, 10**400, NOW),
         Progress(100, 400, START),
         Progress(100, 400, START - MINUTE),
     ],
-    ids=["no look", "no step", "too few", "absurd", "no time gone by", "before it was seen"],
+    ids=["no look", "no step", "no total", "too few", "absurd", "no time gone by", "before it was seen"],
 )
 def test_a_look_that_says_nothing_is_remembered_and_leaves_what_was_known(progress: Progress | None) -> None:
     assert forecast_from(RUNNING, progress, NOW) == Forecast(None, Basis.PROGRESS, NOW)

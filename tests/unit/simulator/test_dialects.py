@@ -121,6 +121,23 @@ async def test_progress_is_told_as_far_as_the_service_tells_it(dialect: DialectN
 
 
 @every_dialect
+async def test_points_and_checkpoints_are_told_page_by_page(dialect: DialectName) -> None:
+    async with world(dialect, LIFE) as w:
+        w.clock.move(days=1)
+        pages = [await w.source.events("ft-1")]
+        while pages[-1].has_more:
+            assert len(pages) < 9
+            pages.append(await w.source.events("ft-1", pages[-1].cursor))
+        assert (await w.source.events("ft-1", pages[-1].cursor)).points == ()
+    points = [point for page in pages for point in page.points if point.series == "valid_loss"]
+    if dialect in {DialectName.MISTRAL, DialectName.LOCALAI}:
+        return  # they tell no metrics with the events
+    assert sorted(point.step for point in points) == list(range(1, 101))
+    saved = [checkpoint.step for page in pages for checkpoint in page.checkpoints]
+    assert saved == ([] if dialect is DialectName.TOGETHER else [100])
+
+
+@every_dialect
 async def test_a_job_that_is_not_there_is_missing(dialect: DialectName) -> None:
     async with world(dialect) as w:
         with pytest.raises(MissingError, match="ft-9"):

@@ -135,7 +135,7 @@ async def test_metrics_are_of_the_moment_at_which_their_step_was_done(
     assert newest["type"] == "metrics"
     assert newest["message"].startswith("Step 42/100: training loss=")
     assert {"step": 42, "total_steps": 100}.items() <= newest["data"].items()
-    assert set(newest["data"]) == {"step", "total_steps", "train_loss", "train_mean_token_accuracy"}
+    assert set(newest["data"]) == {"step", "total_steps", "train_loss", "valid_loss", "train_mean_token_accuracy"}
 
 
 async def test_the_metrics_of_a_job_that_pauses_go_on_where_they_stood(

@@ -19,9 +19,10 @@ from watcher.engine.polling.discovery import Discovery
 from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
 from watcher.engine.polling.failure_log import log_poll_failure, log_scan_failure
 from watcher.engine.polling.job_cache import JobCache
-from watcher.engine.polling.source_calls import discover, poll, read_events, read_list
+from watcher.engine.polling.source_calls import discover, poll, read_list
 from watcher.engine.polling.source_state import SourceState
-from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, Runtime
+from watcher.engine.polling.telemetry import TelemetryReader, ends
+from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, MetricStore, Runtime
 from watcher.errors import StoreError
 
 STALE_WAITS = 4
@@ -57,6 +58,7 @@ class Poller:
         self._sources: dict[str, SourceState] = {}
         self._cache = JobCache(store, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget_at_source)
         self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
+        self._telemetry = TelemetryReader(None, runtime)
         self._wake = self._due.on_late_answer
         self.liveness = Liveness()
         self.claiming = asyncio.Lock()
@@ -67,6 +69,10 @@ class Poller:
     def add_source(self, state: SourceState) -> None:
         """Poll the jobs of a source."""
         self._sources[state.name] = state
+
+    def keep_metrics(self, store: MetricStore) -> None:
+        """Record the metric points of jobs whose progress is looked at."""
+        self._telemetry = TelemetryReader(store, self._runtime)
 
     def wake(self) -> None:
         """Look for due jobs now."""
@@ -210,6 +216,8 @@ class Poller:
             self._note_result(state, result)
             look = None if isinstance(result, PollFailure) else await self._look(state, job, result)
             self._apply(state, job, result, claimed_at, look)
+            if state.policy.looks_at_progress and isinstance(result, Observation) and ends(job, result):
+                await self._telemetry.read(state.source, job)  # its last points; the end itself is on its way already
         finally:
             self.liveness.ended(job.key)
             if state.finish(job):
@@ -220,8 +228,7 @@ class Poller:
         has_changed = observation is not None and observation.status != job.status
         if has_changed or not wants_look(job, state.policy, self._runtime.clock()):
             return None
-        page = await read_events(state.source, job, None, self._log)
-        return _Look(None if isinstance(page, PollFailure) else page.progress)
+        return _Look(await self._telemetry.read(state.source, job))
 
     async def _scan(self, state: SourceState, jobs: Sequence[Job], claimed_at: datetime) -> None:
         """Learn from the list what has not changed; retrieve what may have, and what the list does not hold."""

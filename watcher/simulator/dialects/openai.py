@@ -12,11 +12,11 @@ from watcher.simulator.batches import BATCHES_PATH, batch_document, is_batch
 from watcher.simulator.course import Course
 from watcher.simulator.dialect import Asked
 from watcher.simulator.documents import Moment, job_document
-from watcher.simulator.listing import Jobs, page_of_events, read_cut
+from watcher.simulator.listing import Jobs, page_of_checkpoints, page_of_events, read_cut
 from watcher.simulator.script import Endpoint, JobScript
 from watcher.simulator.server import Received, Reply
 
-JOBS_PATH = r"/fine_tuning/jobs(?:/(?P<id>[^/]+)(?P<events>/events)?)?"
+JOBS_PATH = r"/fine_tuning/jobs(?:/(?P<id>[^/]+)(?P<events>/events|/checkpoints)?)?"
 
 
 def asked_by(path: re.Pattern[str], received: Received) -> Asked | None:
@@ -62,6 +62,8 @@ class OpenAI:
 
     def events(self, course: Course, received: Received) -> Reply:
         """See `Dialect`."""
+        if received.path.endswith("/checkpoints"):
+            return page_of_checkpoints(course, received.at)
         cut = read_cut(received.query)
         return cut if isinstance(cut, Reply) else page_of_events(course, cut, received.at)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qs
 
 from watcher.domain.states import Status
 from watcher.simulator import refusals
@@ -36,7 +37,7 @@ class Together:
     """Jobs lie at `/v1/fine-tunes`."""
 
     base_path = "/v1"
-    _path = re.compile(r"/v1/fine-tunes(?:/(?P<id>[^/]+)(?P<events>/events)?)?")
+    _path = re.compile(r"/v1/fine-tunes(?:/(?P<id>[^/]+)(?P<events>/events|/metrics)?)?")
 
     def find(self, received: Received) -> Asked | None:
         """See `Dialect`."""
@@ -84,6 +85,9 @@ class Together:
     def events(self, course: Course, received: Received) -> Reply:
         """See `Dialect`: all of them, the oldest first."""
         passages = course.passages(received.at)
+        if received.path.endswith("/metrics"):
+            listed = list(_metrics(course.job, passages, received))
+            return Reply(HTTPStatus.OK, JSON, json.dumps({"metrics": listed}).encode())
         data = sorted(
             [*_milestones(course.job, passages), *_epochs(course.job, passages, received.at)],
             key=lambda event: event["created_at"],
@@ -120,6 +124,19 @@ def _epochs(job: JobScript, passages: Sequence[Passage], now: datetime) -> Itera
         if step and step % (TOTAL_STEPS // _EPOCHS) == 0:
             told = _event(event.at, "epoch_complete", f"Epoch completed, at step {step}")
             yield told | {"step": step, "total_steps": TOTAL_STEPS}
+
+
+def _metrics(job: JobScript, passages: Sequence[Passage], received: Received) -> Iterator[dict[str, Any]]:
+    """Tell of the steps done, from the one asked for on."""
+    (first,) = parse_qs(received.query).get("global_step_from", ["0"])
+    for event in events_of(job, passages, received.at):
+        if event.data and event.data["step"] >= int(first):
+            yield {
+                "timestamp": int(event.at.timestamp()) * 10**9,
+                "train/global_step": event.data["step"],
+                "train/loss": event.data["train_loss"],
+                "eval/loss": event.data["valid_loss"],
+            }
 
 
 def _event(at: datetime, kind: str, message: str, level: str = "info") -> dict[str, Any]:

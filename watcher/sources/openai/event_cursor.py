@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from watcher.domain.jobs import is_job_id
 
 _NONE = "-"
+_IDS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class EventCursor:
-    """Which events are known. The list begins with the newest event, or with the oldest one, and pages go on behind an
-    event; so what is new lies before the newest known event, or behind it.
+    """Which events are known.
+
+    The list begins with the newest event, or with the oldest one, and pages go on behind an event; so what is new lies
+    before the newest known event, or behind it.
     """
 
     newest: str | None = None
@@ -27,11 +30,11 @@ class EventCursor:
     @classmethod
     def read(cls, text: str | None) -> EventCursor:
         """Read what `str` has written. What it has not written is the beginning."""
-        parts = (text or "").split(" ")
-        if len(parts) != 4 or not all(map(is_job_id, parts)):
-            return cls()
-        newest, behind, until = (None if part == _NONE else part for part in parts[:3])
-        return cls(newest, behind, until, parts[3] == "checkpoints")
+        match (text or "").split(" "):
+            case [*ids, following] if len(ids) == _IDS and all(map(is_job_id, ids)):
+                newest, behind, until = (None if part == _NONE else part for part in ids)
+                return cls(newest, behind, until, following == "checkpoints")
+        return cls()
 
     def __str__(self) -> str:
         """Write it."""

@@ -104,7 +104,8 @@ def _new_of(events: Sequence[_Event], at: EventCursor, *, is_ascending: bool) ->
 def _after(events: Sequence[_Event], at: EventCursor, *, is_ascending: bool, has_more: bool) -> EventCursor:
     ids = [event.id for event in events if event.id and is_job_id(event.id)]
     if not ids:
-        return replace(at, behind=None, until=None)
+        is_at_end = at.newest is not None and at.newest == at.behind  # of a list that begins with the oldest
+        return at if is_at_end else replace(at, behind=None, until=None)
     if is_ascending:  # what is new comes behind what is known
         return EventCursor(ids[-1], ids[-1])
     first = at.newest if at.behind else ids[0]

@@ -24,6 +24,7 @@ _STEP, _TIME = "train/global_step", "timestamp"
 _NO_SERIES = frozenset({_STEP, _TIME, "step"})
 _NAMES = {"train/loss": TRAIN_LOSS, "eval/loss": VALID_LOSS}
 _NANOSECONDS = 1e9
+_MOST_DIGITS = 19
 
 
 class _TrainingEvent(Event):
@@ -96,7 +97,7 @@ def parse_metrics(body: bytes, cursor: str | None) -> EventPage:
 
 
 def _is_count(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 19
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def _told(event: Event) -> JobEvent | None:

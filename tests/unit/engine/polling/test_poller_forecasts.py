@@ -22,6 +22,7 @@ from tests.doubles import (
 )
 from watcher.domain.jobs import Basis, Job, JobFacts, JobKey, JobSpec, Observation, Progress
 from watcher.domain.polling_policy import PollingPolicy
+from watcher.domain.telemetry import MetricPoint
 from watcher.engine.polling.poller import Poller
 from watcher.errors import StoreUnavailableError, TransientError
 from watcher.store.sql import SqlStore
@@ -154,3 +155,16 @@ async def test_without_the_record_nothing_is_known_of_earlier_jobs(store: SqlSto
 
     assert world.state.durations == {}
     assert world.log.events("debug") == ["no durations of earlier jobs"]
+
+
+async def test_a_job_that_ends_is_looked_at_once_more(store: SqlStore) -> None:
+    """Even where the metric points of it are recorded."""
+    world = World(store, running(), ADAPTIVE)
+    world.poller.keep_metrics(store)
+    world.source.points_of["a"] = (MetricPoint("train_loss", 9, 0.5, START),)
+    await world.poll()
+    world.source.script["a"] = ["succeeded"]
+    assert (await world.poll()).status == "succeeded"
+    assert world.source.looked_at == ["a"]
+    await until(lambda: world.state.is_idle)
+    assert await store.metric_points(KEY) == [MetricPoint("train_loss", 9, 0.5, START)]

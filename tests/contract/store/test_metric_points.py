@@ -1,0 +1,55 @@
+"""Metric points on both databases: kept once, thinned, and gone with their job."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+from tests.contract.store.scenes import KEY, NOON, watch
+from watcher.domain.telemetry import MetricPoint
+from watcher.store.metric_points import MOST_STEPS
+from watcher.store.sql import SqlStore
+
+
+def points(series: str, *steps: int, value: float = 0.5) -> list[MetricPoint]:
+    return [MetricPoint(series, step, value, NOON) for step in steps]
+
+
+async def test_points_and_the_cursor_are_kept(store: SqlStore) -> None:
+    await watch(store, KEY)
+    assert await store.events_cursor(KEY) is None
+    odd = [MetricPoint("loss", 3, math.inf, NOON), *points("loss", 2**70, -1)]
+    await store.record_points(KEY, [*points("loss", 2, 1, 2), *odd], "c", NOON)
+    assert await store.metric_points(KEY) == [*points("loss", 1, 2), odd[0]]
+    assert await store.events_cursor(KEY) == "c"
+
+
+async def test_a_point_that_is_told_again_is_replaced(store: SqlStore) -> None:
+    await watch(store, KEY)
+    await store.record_points(KEY, points("loss", 1, 2), "c", NOON)
+    await store.record_points(KEY, points("loss", 2, value=math.nan), None, NOON)
+    first, second = await store.metric_points(KEY)
+    assert (first.value, math.isnan(second.value)) == (0.5, True)
+    assert await store.events_cursor(KEY) is None
+
+
+async def test_of_too_many_points_every_other_one_goes(store: SqlStore) -> None:
+    await watch(store, KEY)
+    await store.record_points(KEY, points("loss", *range(MOST_STEPS + 1)), None, NOON)
+    kept = await store.metric_points(KEY)
+    assert len(kept) == MOST_STEPS // 2 + 1
+    assert (kept[0].step, kept[-1].step) == (0, MOST_STEPS)
+
+
+async def test_a_job_that_is_not_there_has_none(store: SqlStore) -> None:
+    await store.record_points(KEY, points("loss", 1), "c", NOON)
+    assert await store.metric_points(KEY) == []
+    assert await store.events_cursor(KEY) is None
+
+
+async def test_points_go_with_their_job(store: SqlStore) -> None:
+    await watch(store, KEY)
+    await store.record_points(KEY, points("loss", 1), "c", NOON)
+    await store.remove_job(KEY, NOON)
+    await store.prune(NOON + timedelta(seconds=1))
+    assert await store.metric_points(KEY) == []

@@ -1,0 +1,104 @@
+"""What is new of a job is read page by page since the last cursor; what goes wrong ends one look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, job_in, runtime
+from watcher.domain.jobs import JobKey, Progress
+from watcher.domain.telemetry import EventPage, MetricPoint
+from watcher.engine.polling.telemetry import MOST_PAGES, TelemetryReader
+from watcher.errors import StoreUnavailableError, TransientError
+
+JOB = job_in("running")
+POINT = MetricPoint("train_loss", 3, 0.5, START)
+
+
+class Paged(ScriptedSource):
+    """Gives one page after the other, and then fails."""
+
+    def __init__(self, *pages: EventPage) -> None:
+        super().__init__(ManualClock(), {})
+        self.pages = list(pages)
+        self.cursors: list[str | None] = []
+
+    async def events(self, job_id: str, cursor: str | None = None, /) -> EventPage:
+        self.cursors.append(cursor)
+        if not self.pages:
+            raise TransientError(f"no events of {job_id}")
+        return self.pages.pop(0)
+
+
+class Kept:
+    """Keeps in memory what it is given."""
+
+    def __init__(self, cursor: str | None = None, trouble: Exception | None = None) -> None:
+        self.cursor = cursor
+        self.trouble = trouble
+        self.points: list[MetricPoint] = []
+        self.writes = 0
+
+    async def events_cursor(self, key: JobKey) -> str | None:
+        assert key == JOB.key
+        return self.cursor
+
+    async def record_points(
+        self, key: JobKey, points: Sequence[MetricPoint], cursor: str | None, now: datetime
+    ) -> None:
+        assert (key, now) == (JOB.key, START)
+        if self.trouble:
+            raise self.trouble
+        self.points += points
+        self.cursor = cursor
+        self.writes += 1
+
+
+def page(number: int, *, more: bool = True, cursor: str | None = None) -> EventPage:
+    progress = Progress(number, 100, START)
+    return EventPage(
+        points=(POINT._replace(step=number),), progress=progress, cursor=cursor or str(number), has_more=more
+    )
+
+
+async def look(source: ScriptedSource, store: Kept | None, log: RecordingLog | None = None) -> Progress | None:
+    return await TelemetryReader(store, runtime(ManualClock(), log or RecordingLog())).read(source, JOB)
+
+
+async def test_pages_are_read_on_from_the_last_cursor() -> None:
+    source, store = Paged(page(5), page(4, more=False)), Kept("3")
+    assert await look(source, store) == Progress(5, 100, START)
+    assert source.cursors == ["3", "5"]
+    assert ([point.step for point in store.points], store.cursor, store.writes) == ([5, 4], "4", 1)
+
+
+async def test_nothing_new_is_not_written() -> None:
+    store = Kept("3")
+    assert await look(Paged(EventPage(cursor="3")), store) is None
+    assert store.writes == 0
+
+
+async def test_endless_pages_end_at_a_bound_and_go_on_at_the_next_look() -> None:
+    source, store = Paged(*(page(number) for number in range(100))), Kept()
+    await look(source, store)
+    assert (len(source.cursors), store.cursor) == (MOST_PAGES, str(MOST_PAGES - 1))
+    source = Paged(page(1, cursor="x"), page(2, cursor="x"), page(3))
+    await look(source, Kept())
+    assert source.cursors == [None, "x"]
+
+
+async def test_a_page_that_fails_leaves_what_was_read() -> None:
+    source, store = Paged(page(5)), Kept()
+    assert await look(source, store) == Progress(5, 100, START)
+    assert (store.cursor, len(store.points)) == ("5", 1)
+
+
+async def test_a_store_that_fails_costs_the_points_only() -> None:
+    log = RecordingLog()
+    assert await look(Paged(page(5, more=False)), Kept(trouble=StoreUnavailableError("full")), log) is None
+    assert log.events("debug") == ["metric points are not recorded"]
+
+
+async def test_without_a_store_one_page_says_how_far_the_job_is() -> None:
+    assert await look(Paged(page(5)), None) == Progress(5, 100, START)
+    assert await look(Paged(), None) is None

@@ -1,0 +1,78 @@
+"""The metric points of jobs, and where the reading of their events stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Insert, bindparam, delete, func, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from watcher.domain.jobs import JobKey
+from watcher.domain.telemetry import MetricPoint, thinned
+from watcher.store.schema import event_reading, job, metric_point
+
+MOST_STEPS = 2_000
+"""Points of one series of a job that are kept; of more, every other one goes."""
+LARGEST_STEP = 2**63 - 1
+
+
+def events_cursor(connection: Connection, key: JobKey) -> str | None:
+    """Return the cursor that the events of the job were last read with."""
+    statement = select(event_reading.c.cursor).join(job, job.c.id == event_reading.c.job)
+    return connection.scalar(statement.where(job.c.source == key.source, job.c.job_id == key.id))
+
+
+def record_points(
+    connection: Connection, key: JobKey, points: Sequence[MetricPoint], cursor: str | None, now: datetime
+) -> None:
+    """Keep what was read of a job's events; what is there already is replaced. Nothing for a job that is not there."""
+    number = connection.scalar(select(job.c.id).where(job.c.source == key.source, job.c.job_id == key.id))
+    if number is None:
+        return
+    rows = {
+        (point.series, point.step): {
+            "job": number,
+            "series": point.series,
+            "step": point.step,
+            "value": repr(point.value),
+            "at": point.at,
+        }
+        for point in points
+        if 0 <= point.step <= LARGEST_STEP
+    }
+    if rows:
+        connection.execute(_upsert(connection, metric_point, "job", "series", "step"), list(rows.values()))
+        for series in sorted({series for series, _ in rows}):
+            _thin(connection, number, series)
+    reading = {"job": number, "cursor": cursor, "read_at": now}
+    connection.execute(_upsert(connection, event_reading, "job"), [reading])
+
+
+def points_of(connection: Connection, key: JobKey) -> list[MetricPoint]:
+    """Return the points of a job by series and step."""
+    statement = (
+        select(metric_point.c.series, metric_point.c.step, metric_point.c.value, metric_point.c.at)
+        .join(job, job.c.id == metric_point.c.job)
+        .where(job.c.source == key.source, job.c.job_id == key.id)
+        .order_by(metric_point.c.series, metric_point.c.step)
+    )
+    return [MetricPoint(row.series, row.step, float(row.value), row.at) for row in connection.execute(statement)]
+
+
+def _upsert(connection: Connection, table: object, *keys: str) -> Insert:
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    statement = insert(table)  # type: ignore[arg-type] # both take a table
+    others = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}  # type: ignore[attr-defined]
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=others)
+
+
+def _thin(connection: Connection, number: int, series: str) -> None:
+    of_series = (metric_point.c.job == number, metric_point.c.series == series)
+    if (connection.scalar(select(func.count()).where(*of_series)) or 0) <= MOST_STEPS:
+        return
+    steps = connection.scalars(select(metric_point.c.step).where(*of_series).order_by(metric_point.c.step)).all()
+    gone = set(steps) - set(thinned(steps, MOST_STEPS))
+    statement = delete(metric_point).where(*of_series, metric_point.c.step == bindparam("gone"))
+    connection.execute(statement, [{"gone": step} for step in sorted(gone)])
