@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -134,6 +134,8 @@ class Observation:
     """The job object exactly as the API gave it: JSON text."""
     event_word: str | None = None
     """The word for the type of an event, where it is not the status: see `Transition.type`."""
+    private_fields: Collection[str] = ()
+    """The names of the fields of the document that are not told to anybody else, and not recorded."""
 
 
 NO_METADATA: Mapping[str, str] = MappingProxyType({})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from watcher.domain.conditions import ConditionChange
+from watcher.domain.documents import read_document
 from watcher.domain.durations import format_duration
 from watcher.domain.events import Event
 from watcher.domain.states import JobState
@@ -271,23 +271,5 @@ def _data(transition: Transition) -> Mapping[str, object]:
         "reason": str(transition.reason),
         "skipped": list(transition.skipped),
         "observed_at": int(transition.observed_at.astimezone(UTC).timestamp()),
-        "job": _job_object(transition.document),
+        "job": read_document(transition.document),
     }
-
-
-def _job_object(document: str) -> object:
-    # NaN and Infinity, which some services write, are not JSON, and 1e999 is Infinity in other words: the envelope
-    # says null instead, as it does for a number with more digits than Python reads.
-    return json.loads(document, parse_constant=lambda _constant: None, parse_float=_finite, parse_int=_whole_number)
-
-
-def _finite(digits: str) -> float | None:
-    number = float(digits)
-    return number if math.isfinite(number) else None
-
-
-def _whole_number(digits: str) -> int | None:
-    try:
-        return int(digits)
-    except ValueError:
-        return None

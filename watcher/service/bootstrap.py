@@ -70,7 +70,15 @@ def open_source(
     from watcher.plugins.registry import sources
 
     plugin = sources.plugin(settings.kind)
-    context = SourceContext(name, runtime.clock, runtime.log, settings.timeout, turn=turn, event_word=plugin.event_word)
+    context = SourceContext(
+        name,
+        runtime.clock,
+        runtime.log,
+        settings.timeout,
+        turn=turn,
+        event_word=plugin.event_word,
+        private_fields=() if settings.private_fields else plugin.private_fields,
+    )
     return plugin.build(settings, context)
 
 

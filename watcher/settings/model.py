@@ -68,6 +68,9 @@ class SourceSettings(Section):
     progress: bool = False
     """Whether to look at the events of running jobs now and then, to know better when they end. Each look is a
     request."""
+    private_fields: bool = False
+    """Whether events hold all of the job object, also what its kind takes for private: people's addresses, signed URLs,
+    keys, training data."""
     interval: Duration | None = None
     """How often each of its jobs is polled. Default: `polling.interval`."""
     max_interval: Duration | None = None

@@ -162,8 +162,9 @@ class HttpSource:
             return None
         observation = self._dialect.read_job(answer, JobKey(self.name, job_id), self._context)
         word = self._context.event_word(observation.status, observation.state)
-        if word != observation.status:
-            observation = replace(observation, event_word=word)
+        if word != observation.status or self._context.private_fields:
+            own_word = None if word == observation.status else word
+            observation = replace(observation, event_word=own_word, private_fields=self._context.private_fields)
         self._note("poll answered", answer, job=job_id, status=observation.status)
         self._last[job_id] = mark, sys.intern(observation.status)
         return observation
