@@ -13,6 +13,7 @@ from watcher.domain.conditions import ConditionChange
 from watcher.domain.documents import read_document
 from watcher.domain.durations import format_duration
 from watcher.domain.events import Event
+from watcher.domain.jobs import JobError
 from watcher.domain.states import JobState
 from watcher.domain.text import excerpt
 from watcher.domain.transitions import Reason, Transition, event_id
@@ -240,9 +241,7 @@ def _stay(transition: Transition, since: datetime) -> str:
 
 def _facts_of_success(transition: Transition) -> list[Detail]:
     job = transition.facts
-    facts = []
-    if job.fine_tuned_model:
-        facts.append(Detail("Fine-tuned model", job.fine_tuned_model, is_code=True))
+    facts = _model_of(transition)
     if job.trained_tokens is not None:
         facts.append(Detail("Trained tokens", f"{job.trained_tokens:,}"))
     if job.created_at:
@@ -251,11 +250,15 @@ def _facts_of_success(transition: Transition) -> list[Detail]:
 
 
 def _facts_of_failure(transition: Transition) -> list[Detail]:
-    error = transition.facts.error
-    if error is None:
-        return []
+    error = transition.facts.error or JobError()
     told = {"Error code": error.code, "Error": error.message, "Parameter": error.param}
-    return [Detail(label, value) for label, value in told.items() if value]
+    return [Detail(label, value) for label, value in told.items() if value] + _model_of(transition)
+
+
+def _model_of(transition: Transition) -> list[Detail]:
+    """Return the name of the result, which a failed job may have as well."""
+    model = transition.facts.fine_tuned_model
+    return [Detail("Fine-tuned model", model, is_code=True)] if model else []
 
 
 def _data(transition: Transition) -> Mapping[str, object]:

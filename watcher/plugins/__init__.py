@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         documented_words,
         own_words,
     )
-    from watcher.plugins.values import BaseUrl, HeaderText, Key
+    from watcher.plugins.values import BaseUrl, HeaderText, Key, PathPart, Region
     from watcher.sources.access import CertificateSettings, Command, KeySettings, credential_of
     from watcher.sources.credentials import Credential, FixedCredential
     from watcher.sources.decoding import complaint_about, malformed, read, text_of
@@ -66,7 +66,7 @@ _HOMES = {
     "watcher.plugins.source": (
         "Capabilities ListOrder Source SourceContext SourcePlugin any_id documented_words own_words"
     ),
-    "watcher.plugins.values": "BaseUrl HeaderText Key",
+    "watcher.plugins.values": "BaseUrl HeaderText Key PathPart Region",
     "watcher.sources.access": "CertificateSettings Command KeySettings credential_of",
     "watcher.sources.credentials": "Credential FixedCredential",
     "watcher.sources.decoding": "complaint_about malformed read text_of",
@@ -129,9 +129,11 @@ __all__ = [
     "Outcome",
     "Page",
     "Part",
+    "PathPart",
     "Progress",
     "Question",
     "Receiver",
+    "Region",
     "Rejected",
     "RejectedError",
     "Section",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
 
 from watcher.domain.addresses import is_base_url, is_header_text
 from watcher.plugins.section import expected
+
+_PATH_PART = re.compile("[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_REGION = re.compile("[a-z0-9]{1,30}(-[a-z0-9]{1,30}){0,5}")
 
 
 def _check_base_url(url: str) -> str:
@@ -27,9 +31,25 @@ def _check_key(key: SecretStr) -> SecretStr:
     return key
 
 
+def _check_path_part(text: str) -> str:
+    if not _PATH_PART.fullmatch(text):
+        raise expected("1 to 128 of the characters A-Z a-z 0-9 . _ : -, the first of them a letter or a digit")
+    return text
+
+
+def _check_region(text: str) -> str:
+    if not _REGION.fullmatch(text):
+        raise expected("the name of a region such as us-east-1")
+    return text
+
+
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
 """Where a service is: requests go to a path behind it."""
 HeaderText = Annotated[str, AfterValidator(_check_header)]
 """What stands in a header as it is."""
 Key = Annotated[SecretStr, AfterValidator(_check_key)]
 """A key or a token: a secret that is sent in a header."""
+PathPart = Annotated[str, AfterValidator(_check_path_part)]
+"""An account, a project or the like, which is one part of the path of a request."""
+Region = Annotated[str, AfterValidator(_check_region)]
+"""The region of a service, which is a part of the name of its host."""

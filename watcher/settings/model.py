@@ -55,8 +55,8 @@ class SourceSettings(Section):
     """What every source has, whatever its kind; the kind adds its own settings."""
 
     kind: str = DEFAULT_KIND
-    """What the service speaks: `openai`, `azure`, `together`, or an installed one. A source that is named like a kind
-    has to say so, unless it has no settings at all."""
+    """What the service speaks: `openai`, `azure`, `together` or another kind that is installed. A source that is named
+    like a kind has to say so, unless it has no settings at all."""
     timeout: Timeout = DEFAULT_TIMEOUT
     """How long an answer may take, at most a minute."""
     strategy: Strategy = Strategy.AUTO

@@ -30,6 +30,11 @@ class Dialect(Protocol):
         """What stands behind the address in the URL that clients are given."""
         ...
 
+    @property
+    def tells_progress(self) -> bool:
+        """Whether the object of a job says how far it has come."""
+        ...
+
     def find(self, received: Received) -> Asked | None:
         """Say what a path stands for; None for one that is not served."""
         ...
@@ -74,3 +79,11 @@ def dialect_of(name: DialectName) -> Dialect:
             from watcher.simulator.dialects.together import Together
 
             return Together()
+        case DialectName.FIREWORKS:
+            from watcher.simulator.dialects.fireworks import Fireworks
+
+            return Fireworks()
+        case DialectName.VERTEX:
+            from watcher.simulator.dialects.vertex import Vertex
+
+            return Vertex()

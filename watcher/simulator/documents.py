@@ -39,6 +39,8 @@ class Moment:
     """Fields that have another value than usual."""
     passages: Sequence[Passage] = ()
     """The steps it came to so far."""
+    steps: int = 0
+    """The training steps it has done so far, for services whose job objects say that."""
 
 
 def job_document(job: JobScript, moment: Moment) -> dict[str, Any]:

@@ -40,6 +40,11 @@ def events_of(job: JobScript, passages: Sequence[Passage], now: datetime) -> lis
     return events
 
 
+def steps_done(job: JobScript, passages: Sequence[Passage], now: datetime) -> int:
+    """Return how many training steps the job has done so far, of TOTAL_STEPS."""
+    return max((event.data.get("step", 0) for event in events_of(job, passages, now)), default=0)
+
+
 def event_id(job: JobScript, number: int) -> str:
     """Return the id of the event with this number of the job, counted from 0."""
     return made_up("ftevent", job.id, str(number))

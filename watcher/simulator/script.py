@@ -53,6 +53,8 @@ class DialectName(StrEnum):
     OPENAI = "openai"
     AZURE = "azure"
     TOGETHER = "together"
+    FIREWORKS = "fireworks"
+    VERTEX = "vertex"
 
 
 class FaultKind(StrEnum):

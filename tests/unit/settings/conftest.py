@@ -24,10 +24,14 @@ def openai(settings: Settings, name: str = "openai") -> openai_config.Config:
     return source
 
 
+_SERVICES = ("OPENAI_", "AZURE_", "TOGETHER_", "FIREWORKS_", "GOOGLE_CLOUD_", "AWS_", "REPLICATE_", "HF_")
+_VARIABLES = ("WATCHER_", "STATE_DIRECTORY", "XDG_", *_SERVICES)
+
+
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.upper().startswith(("WATCHER_", "OPENAI_", "AZURE_", "TOGETHER_", "STATE_DIRECTORY", "XDG_")):
+        if name.upper().startswith(_VARIABLES):
             monkeypatch.delenv(name)
 
 

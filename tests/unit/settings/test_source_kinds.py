@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from tests.unit.settings.conftest import Complain, Configure
 from watcher.errors import ConfigurationError
+from watcher.plugins.registry import sources
 from watcher.settings.conversion import polling_policy, sources_used, usual_source
 from watcher.settings.display import masked, secrets_of, to_toml
 from watcher.settings.validation import load, load_for_store
@@ -46,8 +47,8 @@ def test_a_source_is_validated_by_the_settings_of_its_kind(complain: Complain) -
         (
             "sources.europe.base_url: unknown key; expected one of: api_key, api_key_file, api_version, "
             "client_cert_file, "
-            "client_key_file, endpoint, interval, kind, max_interval, max_requests_per_minute, progress, strategy, "
-            "timeout, token, token_command, token_file"
+            "client_key_file, endpoint, interval, kind, max_interval, max_requests_per_minute, private_fields, progress, "
+            "strategy, timeout, token, token_command, token_file"
         ),
     ]
 
@@ -56,7 +57,7 @@ def test_a_kind_that_is_not_installed_is_answered_with_the_known_ones(complain: 
     """And the settings that every source has are judged all the same."""
     assert complain('[sources.a]\nkind = "togther"\ntimeout = "2m"\ncolour = "red"') == [
         (
-            "sources.a.kind: no source of kind 'togther' is installed: there are azure, openai, together. "
+            f"sources.a.kind: no source of kind 'togther' is installed: there are {', '.join(sources.kinds())}. "
             "Did you mean 'together'?"
         ),
         "sources.a.timeout: got '2m', expected a duration of at most 1m",

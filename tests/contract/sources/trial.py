@@ -1,0 +1,57 @@
+"""What is to be known of a kind of source to try it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.loopback import Reply
+from watcher.domain.states import JobState
+
+KEY = "sk-Zr8mQ2xW5tKq-very-secret"
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A kind of source and how it is tried."""
+
+    kind: str
+    settings: Callable[[str], dict[str, Any]]
+    """From the URL of a server."""
+    job: Callable[[str, str], Json]
+    """The object of a job, from its id and status."""
+    page: Callable[[Sequence[Json], str | None], Json | Reply]
+    """A page of these objects, from what leads to the next one; None for the last one."""
+    path: str
+    """Where a job lies, without its id."""
+    states: Mapping[str, JobState]
+    """What its statuses mean, as the facts about the service have it."""
+    pages: bool = True
+    """Whether the list comes in pages."""
+    events: Json | None = None
+    """What tells that 24 of 72 steps are done; None for a service that does not say."""
+    lead: Callable[[str], str] = str
+    """From what leads to the next page to the cursor of that page."""
+    end: str | None = None
+    """The cursor of what comes behind the last page: another list, or nothing."""
+    has_short_ids: bool = False
+    """Whether of an id with slashes only the last part counts."""
+    is_empty: bool = False
+    """Whether an empty object is an empty list."""
+    id_of: Callable[[Json], str] = lambda document: document["id"]
+    model_of: Callable[[Json], str | None] = lambda document: document["model"]
+    """Where a recorded answer has the id and the model that is tuned."""
+    result_of_failure: bool = False
+    """Whether a job that failed may have a result."""
+    private: Mapping[str, str] = field(default_factory=dict)
+    """Fields of a job object that are nobody else's business, with a value of each."""
+    samples: Mapping[str, tuple[str, JobState]] = field(default_factory=dict)
+    """The status and the state of each recorded answer to a retrieve."""
+
+    @property
+    def word(self) -> dict[JobState, str]:
+        """A status for each state."""
+        return {state: word for word, state in reversed(list(self.states.items()))}
