@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Protocol
 
 from watcher.simulator.course import Course
@@ -64,26 +65,19 @@ class Dialect(Protocol):
         ...
 
 
+_CLASSES: Mapping[DialectName, str] = {
+    DialectName.OPENAI: "OpenAI",
+    DialectName.AZURE: "Azure",
+    DialectName.TOGETHER: "Together",
+    DialectName.FIREWORKS: "Fireworks",
+    DialectName.VERTEX: "Vertex",
+    DialectName.BEDROCK: "Bedrock",
+    DialectName.REPLICATE: "Replicate",
+    DialectName.HUGGINGFACE: "HuggingFace",
+}
+
+
 def dialect_of(name: DialectName) -> Dialect:
     """Return a dialect, importing no other one."""
-    match name:
-        case DialectName.OPENAI:
-            from watcher.simulator.dialects.openai import OpenAI
-
-            return OpenAI()
-        case DialectName.AZURE:
-            from watcher.simulator.dialects.azure import Azure
-
-            return Azure()
-        case DialectName.TOGETHER:
-            from watcher.simulator.dialects.together import Together
-
-            return Together()
-        case DialectName.FIREWORKS:
-            from watcher.simulator.dialects.fireworks import Fireworks
-
-            return Fireworks()
-        case DialectName.VERTEX:
-            from watcher.simulator.dialects.vertex import Vertex
-
-            return Vertex()
+    dialect: Dialect = getattr(import_module(f"watcher.simulator.dialects.{name}"), _CLASSES[name])()
+    return dialect

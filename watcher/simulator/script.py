@@ -55,6 +55,9 @@ class DialectName(StrEnum):
     TOGETHER = "together"
     FIREWORKS = "fireworks"
     VERTEX = "vertex"
+    BEDROCK = "bedrock"
+    REPLICATE = "replicate"
+    HUGGINGFACE = "huggingface"
 
 
 class FaultKind(StrEnum):

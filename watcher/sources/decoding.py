@@ -90,7 +90,7 @@ def _what_is_wrong(error: ValidationError, document: str) -> str:
             return "it is nested too deeply"
         return _what_it_is_instead(document)
     if not first["loc"]:
-        return "it is JSON, but no object"
+        return f"it is JSON, but no {'list' if first['type'] == 'list_type' else 'object'}"
     field = first["loc"][0]
     if first["type"] == "missing":
         return f"it has no {field}"

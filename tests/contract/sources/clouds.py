@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from tests.contract.sources.trial import KEY, Json, Trial
+from tests.loopback import Reply
 from watcher.domain.states import JobState
 
 FIREWORKS_WORDS = {
@@ -94,4 +97,87 @@ VERTEX = Trial(
         "vertex-JOB_STATE_FAILED": ("JOB_STATE_FAILED", JobState.FAILED),
     },
 )
-CLOUDS = [FIREWORKS, VERTEX]
+BEDROCK = Trial(
+    "bedrock",
+    lambda url: {"base_url": url, "region": "us-east-1", "api_key": KEY},
+    lambda job_id, status: {"jobName": job_id, "jobArn": "arn:aws:bedrock:…", "status": status},
+    lambda jobs, after: {"modelCustomizationJobSummaries": list(jobs), **({"nextToken": after} if after else {})},
+    "/model-customization-jobs",
+    {
+        "InProgress": JobState.RUNNING,
+        "Stopping": JobState.UNKNOWN,
+        "Completed": JobState.SUCCEEDED,
+        "Failed": JobState.FAILED,
+        "Stopped": JobState.CANCELLED,
+    },
+    id_of=lambda document: document["jobArn"],
+    model_of=lambda document: document["baseModelArn"],
+    samples={
+        "bedrock-InProgress": ("InProgress", JobState.RUNNING),
+        "bedrock-Completed": ("Completed", JobState.SUCCEEDED),
+        "bedrock-Failed": ("Failed", JobState.FAILED),
+    },
+)
+
+
+def replicate_page(jobs: Sequence[Json], after: str | None) -> Json:
+    url = f"https://elsewhere.example/v1/trainings?{urlencode({'cursor': after})}" if after else None
+    return {"results": list(jobs), "next": url, "previous": None}
+
+
+REPLICATE = Trial(
+    "replicate",
+    lambda url: {"base_url": f"{url}/v1", "api_key": KEY},
+    lambda job_id, status: {"id": job_id, "status": status},
+    replicate_page,
+    "/v1/trainings",
+    {
+        "starting": JobState.QUEUED,
+        "processing": JobState.RUNNING,
+        "succeeded": JobState.SUCCEEDED,
+        "failed": JobState.FAILED,
+        "canceled": JobState.CANCELLED,
+    },
+    private={
+        "input": "https://files.example/data.zip?Signature=0123456789",
+        "webhook_completed": "https://hooks.example/T0ken?key=0123456789",
+        "weights": "https://weights.example/a-name-that-nobody-can-guess",
+    },
+    samples={
+        "replicate-processing": ("processing", JobState.RUNNING),
+        "replicate-canceled": ("canceled", JobState.CANCELLED),
+    },
+)
+
+
+def huggingface_page(jobs: Sequence[Json], after: str | None) -> Reply:
+    query = urlencode({"limit": 9, "cursor": after})
+    links = (
+        f'<https://elsewhere.example/api/jobs/example?{query}>; rel="next"' if after else '<https://h/>; rel="first"'
+    )
+    return Reply(body=json.dumps(list(jobs)).encode(), headers={"link": links})
+
+
+HUGGINGFACE = Trial(
+    "huggingface",
+    lambda url: {"endpoint": url, "namespace": "example", "api_key": KEY},
+    lambda job_id, status: {"id": job_id, "status": {"stage": status, "message": None}},
+    huggingface_page,
+    "/api/jobs/example",
+    {
+        "SCHEDULING": JobState.QUEUED,
+        "RUNNING": JobState.RUNNING,
+        "COMPLETED": JobState.SUCCEEDED,
+        "ERROR": JobState.FAILED,
+        "CANCELED": JobState.CANCELLED,
+        "DELETED": JobState.CANCELLED,
+    },
+    lead=lambda after: urlencode({"limit": 9, "cursor": after}),
+    model_of=lambda _document: None,
+    private={"owner": "Some Person", "initiator": "person@mail.example", "environment": "WANDB_API_KEY=0123456789"},
+    samples={
+        "huggingface-jobs-RUNNING": ("RUNNING", JobState.RUNNING),
+        "huggingface-jobs-ERROR": ("ERROR", JobState.FAILED),
+    },
+)
+CLOUDS = [FIREWORKS, VERTEX, BEDROCK, REPLICATE, HUGGINGFACE]

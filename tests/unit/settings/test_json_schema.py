@@ -62,7 +62,7 @@ def test_a_source_is_one_of_the_installed_kinds(described: dict[str, Any]) -> No
     """Of the default one where it does not say."""
     one_of = described["properties"]["sources"]["additionalProperties"]["oneOf"]
     kinds = {kind["properties"]["kind"]["const"]: kind for kind in (described["$defs"][c["$ref"][8:]] for c in one_of)}
-    assert {"azure", "openai", "together", "fireworks", "vertex"} <= kinds.keys()
+    assert kinds.keys() >= {"azure", "bedrock", "fireworks", "huggingface", "openai", "replicate", "together", "vertex"}
     assert {kind for kind in kinds if "kind" not in kinds[kind].get("required", ())} == {"openai"}
     assert {"endpoint", "api_key", "api_key_file", "token_command", "timeout"} <= set(kinds["azure"]["properties"])
 
@@ -90,13 +90,18 @@ def test_the_example_is_right_with_every_comment_taken_away(configure: Configure
         "azure-api-key": "k",
         "together-api-key": "k",
         "fireworks-api-key": "k",
+        "bedrock-api-key": "k",
+        "replicate-api-token": "k",
+        "huggingface-token": "k",
         "pager": "whsec_c2VjcmV0LWtleS1vZi10aGUtaG9vay1mb3ItdGVzdHM=",
         "slack": "https://hooks.slack.com/services/T0/B0/x",
     }
     for name, secret in secrets.items():
         (tmp_path / name).write_text(secret)
     settings = configure(text.replace("/run/secrets", str(tmp_path)))
-    assert sorted(settings.sources) == ["azure", "fireworks", "openai", "proxy", "together", "vertex"]
+    assert sorted(settings.sources) == [
+        *("azure", "bedrock", "fireworks", "huggingface", "openai", "proxy", "replicate", "together", "vertex")
+    ]
     assert sorted(settings.notifiers) == ["chat", "console", "pager"]
     assert [job.name for job in settings.jobs] == ["support-bot v3"]
 

@@ -29,6 +29,9 @@ SETTINGS: dict[DialectName, Callable[[str], dict[str, Any]]] = {
     DialectName.TOGETHER: lambda url: {"base_url": url},
     DialectName.FIREWORKS: lambda url: {"base_url": url, "account": "example"},
     DialectName.VERTEX: lambda url: {"base_url": url, "project": "my-project"},
+    DialectName.BEDROCK: lambda url: {"base_url": url, "region": "us-east-1"},
+    DialectName.REPLICATE: lambda url: {"base_url": url},
+    DialectName.HUGGINGFACE: lambda url: {"endpoint": url, "namespace": "example"},
 }
 
 
@@ -38,8 +41,10 @@ class Facts:
 
     first: tuple[JobState, JobState]
     """The states of what a script calls `validating_files` and `queued`."""
-    tokens: bool = True
-    estimate: bool = True
+    tokens: bool = False
+    estimate: bool = False
+    result: bool = True
+    refusal: int = 401
     steps: tuple[int, int] | None = None
     """What its events say of how far a job has come that is half through."""
     own_word: str = "cancel_requested"
@@ -47,12 +52,16 @@ class Facts:
 
 
 AS_OPENAI = (JobState.VALIDATING, JobState.QUEUED)
+WAITING = (JobState.QUEUED, JobState.QUEUED)
 FACTS = {
-    DialectName.OPENAI: Facts(AS_OPENAI, steps=(50, 100)),
-    DialectName.AZURE: Facts(AS_OPENAI, estimate=False),
-    DialectName.TOGETHER: Facts((JobState.QUEUED, JobState.QUEUED), steps=(40, 100)),
-    DialectName.FIREWORKS: Facts(AS_OPENAI, tokens=False, estimate=False, own_word="JOB_STATE_IDLE"),
-    DialectName.VERTEX: Facts((JobState.QUEUED, JobState.QUEUED), estimate=False, own_word="JOB_STATE_CANCELLING"),
+    DialectName.OPENAI: Facts(AS_OPENAI, tokens=True, estimate=True, steps=(50, 100)),
+    DialectName.AZURE: Facts(AS_OPENAI, tokens=True),
+    DialectName.TOGETHER: Facts(WAITING, tokens=True, estimate=True, steps=(40, 100)),
+    DialectName.FIREWORKS: Facts(AS_OPENAI, own_word="JOB_STATE_IDLE"),
+    DialectName.VERTEX: Facts(WAITING, tokens=True, own_word="JOB_STATE_CANCELLING"),
+    DialectName.BEDROCK: Facts((JobState.RUNNING, JobState.RUNNING), refusal=403, own_word="Stopping"),
+    DialectName.REPLICATE: Facts(WAITING),
+    DialectName.HUGGINGFACE: Facts(WAITING, result=False),
 }
 LIFE = JobScript(
     "ft-1",
@@ -96,7 +105,7 @@ async def test_a_job_lives_as_its_script_says(dialect: DialectName) -> None:
     says = FACTS[dialect]
     assert [seen.state for seen in lived] == [*says.first, JobState.RUNNING, JobState.SUCCEEDED]
     running, end = lived[2].facts, lived[3].facts
-    assert end.fine_tuned_model
+    assert bool(end.fine_tuned_model) is says.result
     assert [seen.facts.fine_tuned_model for seen in lived[:3]] == [None] * 3
     assert (end.finished_at, end.error) == (lived[3].at, None)
     assert end.trained_tokens == (1_234_567 if says.tokens else None)
@@ -127,6 +136,17 @@ async def test_the_list_says_what_a_retrieve_says(dialect: DialectName) -> None:
 
 
 @every_dialect
+async def test_pages_lead_to_all_jobs(dialect: DialectName) -> None:
+    jobs = [JobScript(f"ft-{number}", (Step("running"),)) for number in range(450)]
+    async with world(dialect, *jobs) as w:
+        pages = [await w.source.page()]
+        while pages[-1].after is not None:
+            pages.append(await w.source.page(pages[-1].after))
+    listed = [job_id for page in pages for job_id in page.jobs]
+    assert sorted(listed) == sorted(job.id for job in jobs)
+
+
+@every_dialect
 async def test_progress_is_told_as_far_as_the_service_tells_it(dialect: DialectName) -> None:
     async with world(dialect, LIFE) as w:
         if not w.source.capabilities.progress:
@@ -146,7 +166,7 @@ async def test_a_job_that_is_not_there_is_missing(dialect: DialectName) -> None:
 @every_dialect
 async def test_a_wrong_key_is_refused(dialect: DialectName) -> None:
     async with world(dialect, LIFE, key="sk-wrong-99") as w:
-        with pytest.raises(RejectedError, match="HTTP 401"):
+        with pytest.raises(RejectedError, match=f"HTTP {FACTS[dialect].refusal}"):
             await w.source.retrieve("ft-1")
 
 
