@@ -10,7 +10,7 @@ from typing import Any
 
 from watcher.domain.states import Status
 from watcher.simulator.documents import Moment, Passage, job_document
-from watcher.simulator.events import Event, events_of, steps_done
+from watcher.simulator.events import Event, events_of, last_step
 from watcher.simulator.faults import PendingFaults
 from watcher.simulator.script import JobScript, Step
 
@@ -34,6 +34,7 @@ class Course:
         self._document = document
         self._tells_progress = tells_progress
         self._steps = 0
+        self._updated_at = now
         self._created_at = now
         self._validated = False
         self._body: bytes | None = None
@@ -49,9 +50,9 @@ class Course:
     def body(self, now: datetime) -> bytes:
         """Return the job object as it stands now: JSON, the same bytes until it says something else."""
         self._catch_up(now)
-        steps = steps_done(self.job, self._passages, now) if self._tells_progress else 0
+        steps, at = last_step(self.job, self._passages, now) if self._tells_progress else (0, self._since)
         if self._body is None or steps != self._steps:
-            self._steps = steps
+            self._steps, self._updated_at = steps, max(at, self._since)
             self._body = json.dumps(self._document(self.job, self._moment())).encode()
         return self._body
 
@@ -100,4 +101,5 @@ class Course:
             fields=self._step.fields,
             passages=tuple(self._passages),
             steps=self._steps,
+            updated_at=self._updated_at,
         )

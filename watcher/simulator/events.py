@@ -40,9 +40,10 @@ def events_of(job: JobScript, passages: Sequence[Passage], now: datetime) -> lis
     return events
 
 
-def steps_done(job: JobScript, passages: Sequence[Passage], now: datetime) -> int:
-    """Return how many training steps the job has done so far, of TOTAL_STEPS."""
-    return max((event.data.get("step", 0) for event in events_of(job, passages, now)), default=0)
+def last_step(job: JobScript, passages: Sequence[Passage], now: datetime) -> tuple[int, datetime]:
+    """Return how many training steps the job has done so far, of TOTAL_STEPS, and when it last moved."""
+    steps = [(event.data["step"], event.at) for event in events_of(job, passages, now) if event.data]
+    return max(steps, default=(0, passages[-1].since))
 
 
 def event_id(job: JobScript, number: int) -> str:

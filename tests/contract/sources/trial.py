@@ -32,7 +32,9 @@ class Trial:
     pages: bool = True
     """Whether the list comes in pages."""
     events: Json | None = None
-    """What tells that 24 of 72 steps are done; None for a service that does not say."""
+    """What tells that 24 of 72 steps, or a third of all, are done; None for a service that does not say."""
+    events_path: str = "/events"
+    """Where that is asked for, behind the path of the job."""
     lead: Callable[[str], str] = str
     """From what leads to the next page to the cursor of that page."""
     end: str | None = None

@@ -74,7 +74,7 @@ class Fireworks:
             "name": f"{ACCOUNT}/{KINDS[job.method]}/{job.id.rpartition('/')[2]}",
             "displayName": job.suffix or "",
             "createTime": _time(moment.created_at),
-            "updateTime": _time(moment.since),
+            "updateTime": _time(moment.updated_at or moment.since),
             "dataset": f"{ACCOUNT}/datasets/{made_up('data', job.id)}",
             "createdBy": "user@example.com",
             "trainerLogsSignedUrl": "https://storage.example/trainer.log?X-Goog-Signature=0123456789abcdef",

@@ -71,7 +71,7 @@ class Vertex:
             "baseModel": job.model,
             "state": state,
             "createTime": _time(moment.created_at),
-            "updateTime": _time(moment.since),
+            "updateTime": _time(moment.updated_at or moment.since),
             "labels": dict(job.metadata),
             "tuningDataStats": {"supervisedTuningDataStats": statistics},
         }

@@ -10,7 +10,7 @@ from watcher.http import Answer
 from watcher.plugins.source import Capabilities, SourceContext
 from watcher.sources.errors import ErrorRules
 from watcher.sources.fireworks.ids import KINDS, job_id, kind_and_own_id
-from watcher.sources.fireworks.wire import parse, parse_page
+from watcher.sources.fireworks.wire import parse, parse_page, parse_progress
 from watcher.sources.http_source import Question, quoted
 
 PAGE_SIZE = 200
@@ -21,7 +21,7 @@ class FireworksDialect:
     """Asks for jobs of an account; a job that names no kind is a supervised one."""
 
     rules = ErrorRules()
-    capabilities = Capabilities(page_size=PAGE_SIZE)
+    capabilities = Capabilities(page_size=PAGE_SIZE, progress=True)
     """Each list comes newest first, but all of them one after the other do not."""
 
     def job(self, job_id: str) -> Question:
@@ -38,8 +38,8 @@ class FireworksDialect:
         return Question(f"/{kind}", (("pageSize", str(PAGE_SIZE)), ("orderBy", "createTime desc"), *behind))
 
     def events(self, job_id: str) -> Question:
-        """There are none."""
-        raise NotImplementedError
+        """Ask for the job, whose object tells how far it has come: there are no events."""
+        return self.job(job_id)
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a job object."""
@@ -55,5 +55,5 @@ class FireworksDialect:
         return replace(page, after=job_id(following[0], "")) if following else page
 
     def read_progress(self, answer: Answer) -> Progress | None:
-        """There are no events."""
-        raise NotImplementedError
+        """Read how far a job has come from its object."""
+        return parse_progress(answer.body)

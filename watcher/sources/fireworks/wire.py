@@ -9,15 +9,17 @@ from datetime import datetime
 
 from pydantic import AliasChoices, AliasPath, Field
 
-from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page
+from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.fireworks import ids
 from watcher.sources.fireworks.states import FIREWORKS_STATES
-from watcher.sources.lenient import Part, Text, Timestamp, Tolerant
+from watcher.sources.lenient import Count, Part, Text, Timestamp, Tolerant
 from watcher.sources.listing import Fact, ListEntry, Moment, listed_jobs
 
 _NO_ERROR = "OK"
+_WHOLE = 100
+"""Per cent."""
 _MODEL = AliasChoices(
     "baseModel", "warmStartFrom", AliasPath("trainingConfig", "baseModel"), AliasPath("trainingConfig", "warmStartFrom")
 )
@@ -64,6 +66,30 @@ class TuningJob(Part):
         )
 
 
+class Done(Part):
+    """How far a job has come."""
+
+    epoch: Count = None
+    """Counted from 0."""
+    percent: Count = None
+    """Of that epoch."""
+
+
+class Progressing(Part):
+    """A job, as far as it tells how far it has come: only supervised and reinforcement jobs do."""
+
+    done: Tolerant[Done] = Field(None, alias="jobProgress")
+    epochs: Count = None
+    updated_at: Timestamp = Field(None, alias="updateTime")
+
+    def progress(self) -> Progress | None:
+        """Return how far it has come, in hundredths of an epoch."""
+        if self.done is None or not self.epochs or not self.updated_at:
+            return None
+        done, total = (self.done.epoch or 0) * _WHOLE + (self.done.percent or 0), self.epochs * _WHOLE
+        return Progress(done, total, self.updated_at) if 0 < done <= total else None
+
+
 class Entry(ListEntry):
     """A job in a list, which is a whole object."""
 
@@ -108,6 +134,11 @@ def parse_page(body: bytes, kind: str) -> tuple[Page, str | None]:
         entry.model_copy(update={"id": _id_of(entry.id, kind)}) for entry in listed.jobs or () if entry and entry.id
     ]
     return Page(listed_jobs(entries)[0], None), listed.next_page_token or None
+
+
+def parse_progress(body: bytes) -> Progress | None:
+    """Read from a job object how far the job has come; None when it does not say."""
+    return read(Progressing, text_of(body)).progress()
 
 
 def _id_of(name: str, kind: str) -> str | None:

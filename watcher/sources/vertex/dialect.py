@@ -10,7 +10,7 @@ from watcher.plugins.source import Capabilities, SourceContext
 from watcher.sources.errors import ErrorRules
 from watcher.sources.http_source import Question, quoted
 from watcher.sources.vertex.ids import COLLECTION
-from watcher.sources.vertex.wire import parse, parse_page
+from watcher.sources.vertex.wire import parse, parse_page, parse_progress
 
 PAGE_SIZE = 50
 """A page holds whole objects, with examples of the data: of more jobs it might be too large an answer."""
@@ -21,7 +21,7 @@ class VertexDialect:
     """Asks what lies at `/tuningJobs`."""
 
     rules = ErrorRules()
-    capabilities = Capabilities(page_size=PAGE_SIZE)
+    capabilities = Capabilities(page_size=PAGE_SIZE, progress=True)
     """The order of the list is not documented."""
 
     def job(self, job_id: str) -> Question:
@@ -34,8 +34,8 @@ class VertexDialect:
         return Question(_PATH, (("pageSize", str(PAGE_SIZE)), *behind))
 
     def events(self, job_id: str) -> Question:
-        """There are none."""
-        raise NotImplementedError
+        """Ask for the job, whose object tells how far it has come: there are no events."""
+        return self.job(job_id)
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a job object."""
@@ -46,5 +46,5 @@ class VertexDialect:
         return parse_page(answer.body, cursor)
 
     def read_progress(self, answer: Answer) -> Progress | None:
-        """There are no events."""
-        raise NotImplementedError
+        """Read how far a job has come from its object."""
+        return parse_progress(answer.body)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from pydantic import AliasPath, Field
 
-from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page
+from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.lenient import Count, Part, Text, Timestamp, Tolerant
@@ -62,6 +62,22 @@ class TuningJob(Part):
         return JobError(str(self.error.code) if self.error.code else None, self.error.message or None)
 
 
+class Progressing(Part):
+    """A job, as far as it tells how far it has come."""
+
+    done: Count = Field(None, validation_alias=AliasPath("tuningJobMetadata", "completedStepCount"))
+    total: Count = Field(
+        None, validation_alias=AliasPath("tuningDataStats", "supervisedTuningDataStats", "tuningStepCount")
+    )
+    updated_at: Timestamp = Field(None, alias="updateTime")
+
+    def progress(self) -> Progress | None:
+        """Return how many steps it has done, of those it has to do."""
+        if not self.done or not self.total or not self.updated_at or self.done > self.total:
+            return None
+        return Progress(self.done, self.total, self.updated_at)
+
+
 class Entry(ListEntry):
     """A job in the list, which is a whole object."""
 
@@ -105,3 +121,8 @@ def parse_page(body: bytes, asked: str | None) -> Page:
     entries = [entry.model_copy(update={"id": own_id(entry.id)}) for entry in listed.jobs or () if entry and entry.id]
     token = listed.next_page_token or None
     return Page(listed_jobs(entries)[0], token if token != asked else None)
+
+
+def parse_progress(body: bytes) -> Progress | None:
+    """Read from a job object how far the job has come; None when it does not say."""
+    return read(Progressing, text_of(body)).progress()

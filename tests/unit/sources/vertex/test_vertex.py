@@ -17,7 +17,7 @@ from watcher.errors import ConfigurationError, MalformedResponseError
 from watcher.sources.endpoint import Endpoint
 from watcher.sources.vertex.config import Config
 from watcher.sources.vertex.ids import read_id
-from watcher.sources.vertex.wire import parse, parse_page
+from watcher.sources.vertex.wire import parse, parse_page, parse_progress
 
 NOW = datetime(2026, 3, 2, 9, 20, tzinfo=UTC)
 PARENT = "projects/123456789012/locations/us-central1"
@@ -114,3 +114,18 @@ def test_labels_are_metadata_and_an_empty_page_is_an_empty_object() -> None:
     assert parse_page(b"{}", None).after is None
     with pytest.raises(MalformedResponseError, match="it has no tuningJobs"):
         parse_page(b'{"data": []}', None)
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "progress"),
+    [("40", "120", (40, 120)), ("0", "120", None), ("121", "120", None), (None, "120", None), ("40", None, None)],
+)
+def test_progress_is_that_of_the_steps(done: object, total: object, progress: tuple[int, int] | None) -> None:
+    document = {
+        "updateTime": "2026-03-02T09:20:00Z",
+        "tuningJobMetadata": {"completedStepCount": done},
+        "tuningDataStats": {"supervisedTuningDataStats": {"tuningStepCount": total}},
+    }
+    told = parse_progress(json.dumps(document).encode())
+    assert (told and (told.step, told.total_steps)) == progress
+    assert parse_progress(json.dumps(document | {"updateTime": None}).encode()) is None
