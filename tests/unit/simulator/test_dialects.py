@@ -15,11 +15,11 @@ import pytest
 
 from tests.doubles import ManualClock, RecordingLog
 from watcher.domain.states import JobState
-from watcher.errors import MissingError, RejectedError
+from watcher.errors import MalformedResponseError, MissingError, RejectedError
 from watcher.plugins.registry import sources
 from watcher.plugins.source import Source, SourceContext
 from watcher.simulator.api import FineTuningApi
-from watcher.simulator.script import DialectName, JobScript, Script, Step
+from watcher.simulator.script import DialectName, Endpoint, Fault, FaultKind, JobScript, Script, Step
 from watcher.simulator.script_file import load_script
 
 KEY = "sk-right-0123"
@@ -83,13 +83,17 @@ class World:
         self.clock = clock
 
 
+async def no_pause(_seconds: float) -> None:
+    """Let attempts follow each other at once."""
+
+
 @asynccontextmanager
 async def world(dialect: DialectName, *jobs: JobScript, key: str = KEY) -> AsyncIterator[World]:
     clock = ManualClock()
     async with FineTuningApi(Script(jobs, api_key=KEY, dialect=dialect), clock=clock) as api:
         plugin = sources.plugin(dialect)
         config = plugin.config.model_validate({"api_key": key, **SETTINGS[dialect](api.base_url)})
-        async with plugin.build(config, SourceContext("lab", clock, RecordingLog())) as source:
+        async with plugin.build(config, SourceContext("lab", clock, RecordingLog(), sleep=no_pause)) as source:
             yield World(api, source, clock)
 
 
@@ -154,6 +158,20 @@ async def test_progress_is_told_as_far_as_the_service_tells_it(dialect: DialectN
         w.clock.move(minutes=7)
         progress = await w.source.progress("ft-1")
     assert (progress and (progress.step, progress.total_steps)) == FACTS[dialect].steps
+
+
+@every_dialect
+@pytest.mark.parametrize("kind", [FaultKind.WRONG_ID, FaultKind.NO_STATUS])
+async def test_an_object_is_spoilt_in_any_dialect(dialect: DialectName, kind: FaultKind) -> None:
+    async with world(dialect, LIFE, JobScript("ft-2", (Step("running"),))) as w:
+        w.api.add_fault(Fault(kind, times=None), "ft-1")
+        page = await w.source.page()
+        assert page.jobs.keys() == {"ft-1", "ft-2"}
+        w.api.add_fault(Fault(kind, endpoint=Endpoint.LIST))
+        page = await w.source.page()
+        assert len(page.jobs.keys() & {"ft-1", "ft-2"}) == 1
+        with pytest.raises(MalformedResponseError):
+            await w.source.retrieve("ft-1")
 
 
 @every_dialect
