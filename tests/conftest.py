@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say what the default selection leaves out."""
+    """Return what the default selection leaves out."""
     return f'selected: {DEFAULT_SELECTION}; `uv run pytest -m ""` runs all' if _is_default(config) else None
 
 

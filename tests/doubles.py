@@ -20,6 +20,7 @@ from watcher.engine.polling.list_scan import ListScan, Strategy
 from watcher.engine.polling.rate_limit import RateLimit
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import Change, ClaimRequest, JobSource, JobStore, Runtime
+from watcher.errors import StoreError
 from watcher.plugins.source import Capabilities, ListOrder
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -71,7 +72,7 @@ class ScriptedSource:
     """Answers each retrieve of a job with the next entry of its script; the last one repeats."""
 
     def __init__(self, clock: Callable[[], datetime], script: Mapping[str, Iterable[str | Exception]]) -> None:
-        self._clock = clock
+        self.clock = clock
         self.script = {job_id: list(entries) for job_id, entries in script.items()}
         self.listed: list[str] = list(self.script)
         """What the list holds, in its order."""
@@ -99,7 +100,7 @@ class ScriptedSource:
         await asyncio.sleep(0)
         if isinstance(entry, Exception):
             raise entry
-        return None if entry == known else observation(entry, self._clock(), JobKey("openai", job_id))
+        return None if entry == known else observation(entry, self.clock(), JobKey("openai", job_id))
 
     async def page(self, cursor: str | None = None, /, *, metadata: Mapping[str, str] = NO_METADATA) -> Page:
         """Give the page of the list after an id: each job with the status that its next retrieve says."""
@@ -178,6 +179,8 @@ class FaultyStore:
         """Called before each claim; what it raises is what the store raises."""
         self.before_record: Callable[[Sequence[Change]], Awaitable[None]] | None = None
         """Called before each commit with its changes."""
+        self.known_durations: Mapping[str, Sequence[timedelta]] | StoreError | None = None
+        """What the store says of earlier jobs, or raises; None: what it holds."""
         self.recorded: list[Change] = []
 
     async def claim_due(self, requests: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
@@ -186,7 +189,9 @@ class FaultyStore:
         return await self._store.claim_due(requests, now)
 
     async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:
-        return await self._store.durations(source)
+        if isinstance(self.known_durations, StoreError):
+            raise self.known_durations
+        return await self._store.durations(source) if self.known_durations is None else self.known_durations
 
     async def record(self, changes: Sequence[Change]) -> Collection[JobKey]:
         if self.before_record:

@@ -8,9 +8,9 @@ from watcher.cli.interrupts import end_at_once_on_signals
 
 
 def main() -> None:
-    """Run the command line; turn whatever ends it into words and an exit code.
+    """Run the command line; turn every way to end into a message and an exit code.
 
-    Nothing is imported before the signals are in hand: a command may be interrupted while it is still being loaded.
+    Nothing is imported before the signals are handled: a command may be interrupted while it is still being loaded.
     """
     end_at_once_on_signals()
     from watcher.cli.output import close_output, open_output
@@ -42,7 +42,7 @@ def _run() -> int:
     except WatcherError as error:
         tell(str(error))
         return Exit.FAILED
-    except Exception:  # noqa: BLE001 - a fault of ours must not pass for an answer of `watch`
+    except Exception:  # noqa: BLE001 - an internal error must not pass for an answer of `watch`
         import traceback
 
         sys.stderr.write(traceback.format_exc())

@@ -1,7 +1,7 @@
 """What can go wrong, as one tree.
 
 WatcherError                    everything below; its text is written for the person who runs the watcher
-├── ConfigurationError          the settings, the command or the surroundings are wrong: nothing was started
+├── ConfigurationError          the settings, the command or the environment is wrong: nothing was started
 ├── SourceError                 a poll brought no observation
 │   ├── TransientError          it may pass: 408, 409, 429, 5xx, the network
 │   │   └── MalformedResponseError   an answer that is no job object
@@ -11,7 +11,7 @@ WatcherError                    everything below; its text is written for the pe
 │   ├── StoreUnavailableError   it may pass: busy, disk full, read-only, connection lost
 │   └── StoreUnusableError      it will not: newer than this program, not a watcher database, damaged
 ├── OutputFailedError           standard output cannot be written, as on a full disk
-└── OutputClosedError           whoever read our standard output is gone
+└── OutputClosedError           the reader of standard output is gone
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class WatcherError(Exception):
 
 
 class ConfigurationError(WatcherError):
-    """The settings, the command or the surroundings are wrong; `mistakes` holds every one found."""
+    """The settings, the command or the environment is wrong; `mistakes` holds every one found."""
 
     def __init__(self, *mistakes: str) -> None:
         super().__init__("\n".join(mistakes))
@@ -42,7 +42,7 @@ class SourceError(WatcherError):
 
 
 class TransientError(SourceError):
-    """The poll may succeed later; within the poll it is worth another attempt only if `retryable`."""
+    """The poll may succeed later; within the poll it is tried again only if `retryable`."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class StoreUnusableError(StoreError):
 
 
 class OutputClosedError(WatcherError):
-    """Whoever read our standard output is gone."""
+    """The reader of standard output is gone."""
 
 
 class OutputFailedError(WatcherError):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections import deque
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from watcher.domain.text import printable
 from watcher.redaction import Redactor
@@ -18,7 +19,9 @@ Format = Literal["auto", "json", "console"]
 
 _RANKS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _SHORTEST_SECRET = 4
-"""Anything shorter would black out ordinary words."""
+"""Anything shorter would mask ordinary words."""
+LEARNED_SECRETS = 64
+"""How many secrets that were learned later are hidden: a token may be renewed every hour, for years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,16 @@ class LogOptions:
     """What must never appear: the last line of defence, should a text contain one after all."""
 
 
+def shows_colour(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal that shows colours, and is wanted to."""
+    return can_be_driven(stream) and not os.environ.get("NO_COLOR")
+
+
+def can_be_driven(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal that knows escape sequences; a dumb one would show them."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
 class WatcherLog:
     """Writes through structlog, which is loaded at the first line written: a quiet `watch` starts that much sooner."""
 
@@ -40,6 +53,7 @@ class WatcherLog:
         self._threshold = _RANKS[self._options.level]
         self._logger: Any = None
         self._has_adopted = False
+        self._learned: deque[str] = deque(maxlen=LEARNED_SECRETS)
 
     def change(self, options: LogOptions) -> None:
         """Log in another way from now on. Secrets once known stay out of sight."""
@@ -48,6 +62,13 @@ class WatcherLog:
         self._logger = None
         if self._has_adopted:
             self.adopt_standard_logging()
+
+    def hide(self, secret: str) -> None:
+        """Keep one more secret out of sight, such as a token that was renewed; the last few of these are remembered."""
+        if secret in self._options.secrets or secret in self._learned:
+            return
+        self._learned.append(secret)
+        self.change(self._options)
 
     def debug(self, event: str, **facts: object) -> None:
         """See `Log`."""
@@ -74,7 +95,7 @@ class WatcherLog:
         import structlog
 
         self._has_adopted = True
-        stamps, finish = _processors(self._options)
+        stamps, finish = _processors(self._options, self._learned)
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(
             structlog.stdlib.ProcessorFormatter(
@@ -88,20 +109,20 @@ class WatcherLog:
         if _RANKS[level] < self._threshold:
             return
         if self._logger is None:
-            self._logger = _open_logger(self._options)
-        # A full disk or a closed standard error must not end the watching; there is nobody else to tell.
+            self._logger = _open_logger(self._options, self._learned)
+        # A full disk or a closed standard error must not end the watching; there is no other way to report it.
         with suppress(OSError, ValueError):
             getattr(self._logger, level)(event, **facts)
 
 
-def _open_logger(options: LogOptions) -> Any:
+def _open_logger(options: LogOptions, learned: Iterable[str]) -> Any:
     import structlog
 
-    stamps, finish = _processors(options)
+    stamps, finish = _processors(options, learned)
     return structlog.wrap_logger(structlog.PrintLogger(sys.stderr), processors=[*stamps, *finish])
 
 
-def _processors(options: LogOptions) -> tuple[list[Any], list[Any]]:
+def _processors(options: LogOptions, learned: Iterable[str]) -> tuple[list[Any], list[Any]]:
     import structlog
 
     stamps = [
@@ -109,11 +130,10 @@ def _processors(options: LogOptions) -> tuple[list[Any], list[Any]]:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    clean = _Clean(options.secrets)
+    clean = _Clean(options.secrets.union(learned))
     if options.format == "json" or (options.format == "auto" and not sys.stderr.isatty()):
         return stamps, [clean, structlog.processors.JSONRenderer(default=str)]
-    colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    return stamps, [clean, _escape, structlog.dev.ConsoleRenderer(colors=colors)]
+    return stamps, [clean, _escape, structlog.dev.ConsoleRenderer(colors=shows_colour(sys.stderr))]
 
 
 class _Clean:

@@ -31,14 +31,14 @@ def without_addresses(text: str) -> str:
 
 
 class Redactor:
-    """Hides known secrets, whole or in telling parts, in whatever spelling a text may use."""
+    """Hides known secrets, whole or in part, in any of the usual encodings."""
 
     def __init__(self, secrets: Iterable[str], *, parts: bool = True) -> None:
         """Make a mask for these secrets: URLs, values of headers, signing secrets.
 
         Args:
             secrets: What must not be shown.
-            parts: Whether to hide the telling parts of each as well, as the token in a URL. In texts that are not
+            parts: Whether to hide the secret parts of each as well, as the token in a URL. In texts that are not
                 about the secret, such as a log, ordinary words are the same as parts of a path.
         """
         wanted = {text for secret in secrets for text in (secret, *(_parts(secret) if parts else ())) if text}

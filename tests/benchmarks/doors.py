@@ -27,10 +27,12 @@ SECONDS = 15.0
 
 
 @asynccontextmanager
-async def one_client(base_url: str, at_once: int, library: str = "httpx", *, kept: bool = False) -> AsyncIterator[Ask]:
+async def one_client(
+    base_url: str, concurrency: int, library: str = "httpx", *, kept: bool = False
+) -> AsyncIterator[Ask]:
     """Go through one client and its pool, with the usual limits, or as many connections kept as are used."""
     http: Any = importlib.import_module(library)
-    limits = {"limits": http.Limits(max_connections=at_once, max_keepalive_connections=at_once)} if kept else {}
+    limits = {"limits": http.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)} if kept else {}
     async with http.AsyncClient(headers=HEADERS, timeout=SECONDS, **limits) as client:
 
         async def ask(job_id: str) -> object:
@@ -40,7 +42,7 @@ async def one_client(base_url: str, at_once: int, library: str = "httpx", *, kep
 
 
 @asynccontextmanager
-async def several_clients(base_url: str, at_once: int, connections: int) -> AsyncIterator[Ask]:
+async def several_clients(base_url: str, concurrency: int, connections: int) -> AsyncIterator[Ask]:
     """Go through several clients of so many connections each, so that no pool is long."""
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     tls = httpx.create_ssl_context()
@@ -49,7 +51,7 @@ async def several_clients(base_url: str, at_once: int, connections: int) -> Asyn
             await stack.enter_async_context(
                 httpx.AsyncClient(headers=HEADERS, timeout=SECONDS, limits=limits, verify=tls)
             )
-            for _ in range(-(-at_once // connections))
+            for _ in range(-(-concurrency // connections))
         ]
         idle = clients * connections
 
@@ -64,14 +66,15 @@ async def several_clients(base_url: str, at_once: int, connections: int) -> Asyn
 
 
 @asynccontextmanager
-async def transports(base_url: str, at_once: int, library: str) -> AsyncIterator[Ask]:
+async def transports(base_url: str, concurrency: int, library: str) -> AsyncIterator[Ask]:
     """Use the library's transports directly, one for each connection."""
     http: Any = importlib.import_module(library)
     limits = http.Limits(max_connections=1, max_keepalive_connections=1)
     tls: ssl.SSLContext = http.create_ssl_context()
     async with AsyncExitStack() as stack:
         idle = [
-            await stack.enter_async_context(http.AsyncHTTPTransport(verify=tls, limits=limits)) for _ in range(at_once)
+            await stack.enter_async_context(http.AsyncHTTPTransport(verify=tls, limits=limits))
+            for _ in range(concurrency)
         ]
 
         async def ask(job_id: str) -> object:
@@ -87,11 +90,11 @@ async def transports(base_url: str, at_once: int, library: str) -> AsyncIterator
 
 
 @asynccontextmanager
-async def over_aiohttp(base_url: str, at_once: int) -> AsyncIterator[Ask]:
+async def over_aiohttp(base_url: str, concurrency: int) -> AsyncIterator[Ask]:
     """Use the transport of httpx-aiohttp directly."""
     from httpx_aiohttp import AiohttpTransport
 
-    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
+    limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     async with AiohttpTransport(limits=limits) as transport:
 
         async def ask(job_id: str) -> object:
@@ -103,11 +106,11 @@ async def over_aiohttp(base_url: str, at_once: int) -> AsyncIterator[Ask]:
 
 
 @asynccontextmanager
-async def aiohttp_itself(base_url: str, at_once: int) -> AsyncIterator[Ask]:
+async def aiohttp_itself(base_url: str, concurrency: int) -> AsyncIterator[Ask]:
     """Use aiohttp, without httpx."""
     import aiohttp
 
-    connector, timeout = aiohttp.TCPConnector(limit=at_once), aiohttp.ClientTimeout(SECONDS)
+    connector, timeout = aiohttp.TCPConnector(limit=concurrency), aiohttp.ClientTimeout(SECONDS)
     async with aiohttp.ClientSession(headers=HEADERS, connector=connector, timeout=timeout) as session:
 
         async def ask(job_id: str) -> object:
@@ -118,11 +121,11 @@ async def aiohttp_itself(base_url: str, at_once: int) -> AsyncIterator[Ask]:
 
 
 @asynccontextmanager
-async def pyreqwest_itself(base_url: str, at_once: int) -> AsyncIterator[Ask]:
+async def pyreqwest_itself(base_url: str, concurrency: int) -> AsyncIterator[Ask]:
     """Use pyreqwest, without httpx."""
     from pyreqwest.client import ClientBuilder
 
-    builder = ClientBuilder().default_headers(HEADERS).timeout(timedelta(seconds=SECONDS)).max_connections(at_once)
+    builder = ClientBuilder().default_headers(HEADERS).timeout(timedelta(seconds=SECONDS)).max_connections(concurrency)
     async with builder.build() as client:
 
         async def ask(job_id: str) -> object:
@@ -133,7 +136,7 @@ async def pyreqwest_itself(base_url: str, at_once: int) -> AsyncIterator[Ask]:
 
 
 @asynccontextmanager
-async def over_pyreqwest(base_url: str, at_once: int) -> AsyncIterator[Ask]:
+async def over_pyreqwest(base_url: str, concurrency: int) -> AsyncIterator[Ask]:
     """Use pyreqwest's own transport for httpx directly."""
     from pyreqwest.compatibility.httpx import HttpxTransport
 
@@ -148,12 +151,12 @@ async def over_pyreqwest(base_url: str, at_once: int) -> AsyncIterator[Ask]:
 
 
 @asynccontextmanager
-async def ours(base_url: str, at_once: int, transport: str) -> AsyncIterator[Ask]:
+async def ours(base_url: str, concurrency: int, transport: str) -> AsyncIterator[Ask]:
     """Use what the watcher uses, with all its bounds."""
     from watcher.http import Bounds, HttpClient
 
     os.environ["WATCHER_HTTP_TRANSPORT"] = transport
-    bounds = Bounds(timedelta(seconds=SECONDS), at_once, 1024 * 1024)
+    bounds = Bounds(timedelta(seconds=SECONDS), concurrency, 1024 * 1024)
     async with HttpClient(bounds, headers=HEADERS) as client:
 
         async def ask(job_id: str) -> object:
@@ -163,12 +166,12 @@ async def ours(base_url: str, at_once: int, transport: str) -> AsyncIterator[Ask
 
 
 @asynccontextmanager
-async def raw(base_url: str, at_once: int) -> AsyncIterator[Ask]:
+async def raw(base_url: str, concurrency: int) -> AsyncIterator[Ask]:
     """Write the least to sockets, and look for the end of what comes: a bound, and no HTTP."""
     address, loop = urlsplit(base_url), asyncio.get_running_loop()
     rest = f" HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer sk-benchmark\r\n\r\n"
     host, port = address.netloc.split(":")
-    idle = [(await loop.create_connection(_Raw, host, int(port)))[1] for _ in range(at_once)]
+    idle = [(await loop.create_connection(_Raw, host, int(port)))[1] for _ in range(concurrency)]
 
     async def ask(job_id: str) -> object:
         connection = idle.pop()

@@ -37,7 +37,7 @@ class Life:
     luck: float
     """How far off an estimate is, in standard deviations."""
     added_at: datetime
-    """When somebody has it watched."""
+    """When it is added."""
     steps: int
     unevenness: float
     """The share of its steps by which it is ahead of time or behind, at most."""

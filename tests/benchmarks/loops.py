@@ -1,6 +1,6 @@
 """What people would use instead: a loop over httpx, or over the official SDK.
 
-`python -m tests.benchmarks.loops NAME BASE_URL AT_ONCE` asks for one job after the other until it is ended.
+`python -m tests.benchmarks.loops NAME BASE_URL CONCURRENCY` asks for one job after the other until it is ended.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ JOBS = 320
 
 
 @asynccontextmanager
-async def httpx_loop(base_url: str, at_once: int) -> AsyncIterator[Ask]:
+async def httpx_loop(base_url: str, concurrency: int) -> AsyncIterator[Ask]:
     """Ask as a careful person would write it: one client, bounded, and the status read."""
-    async with one_client(base_url, at_once) as ask:
+    async with one_client(base_url, concurrency) as ask:
 
         async def read(job_id: str) -> object:
             return json.loads(str(await ask(job_id), "utf-8"))["status"]  # type: ignore[call-overload]
@@ -53,15 +53,15 @@ LOOPS: dict[str, Door] = {
 }
 
 
-async def poll(name: str, base_url: str, at_once: int) -> None:
+async def poll(name: str, base_url: str, concurrency: int) -> None:
     """Keep so many requests in flight, for ever."""
-    async with LOOPS[name](base_url, at_once) as ask:
+    async with LOOPS[name](base_url, concurrency) as ask:
 
         async def worker(first: int) -> None:
-            for number in itertools.count(first, at_once):
+            for number in itertools.count(first, concurrency):
                 await ask(f"ftjob-{number % JOBS}")
 
-        await asyncio.gather(*map(worker, range(at_once)))
+        await asyncio.gather(*map(worker, range(concurrency)))
 
 
 async def read_list(base_url: str) -> None:
@@ -75,5 +75,5 @@ async def read_list(base_url: str) -> None:
 
 
 if __name__ == "__main__":
-    name, base_url, at_once = sys.argv[1:]
-    asyncio.run(read_list(base_url) if name == "sdk list" else poll(name, base_url, int(at_once)))
+    name, base_url, concurrency = sys.argv[1:]
+    asyncio.run(read_list(base_url) if name == "sdk list" else poll(name, base_url, int(concurrency)))

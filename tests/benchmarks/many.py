@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.benchmarks.polling import AT_ONCE, cpu_of_loop
+from tests.benchmarks.polling import CONCURRENCY, cpu_of_loop
 from tests.benchmarks.processes import (
     LATENCY_SECONDS,
     Setup,
@@ -45,7 +45,7 @@ def table(rounds: int) -> Table:
     samples, retrieving, listing = [], [], []
     for _ in range(rounds):
         samples.append(sample())
-        retrieving.append(cpu_of_loop("sdk over aiohttp", AT_ONCE))
+        retrieving.append(cpu_of_loop("sdk over aiohttp", CONCURRENCY))
         listing.append(cpu_of_listing())
     looks = [each.microseconds for each in samples]
     sdk = statistics.median(retrieving)

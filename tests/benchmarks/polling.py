@@ -22,12 +22,13 @@ from tests.benchmarks.processes import (
 )
 from tests.benchmarks.results import Table, Target, spread
 
-AT_ONCE = 32
+CONCURRENCY = 32
 WARM_UP_SECONDS = 3.0
 MEASURED_SECONDS = 6.0
 CORE = 0
-MANY_AT_ONCE = 128
+HIGH_CONCURRENCY = 128
 """As many as the watcher has in flight at most."""
+BOTH = (CONCURRENCY, HIGH_CONCURRENCY)
 INTERVAL_SECONDS = 2
 OFFERED = range(400, 1300, 100)
 """Polls a second."""
@@ -76,28 +77,26 @@ def _compared(name: str, figures: Mapping[str, Sequence[float]], target: Target 
 
 def doors(rounds: int) -> Table:
     """Compare what the door to HTTP may be made of."""
-    measures = {
-        (name, at_once): partial(cpu_of_loop, name, at_once) for name in DOORS for at_once in (AT_ONCE, MANY_AT_ONCE)
-    }
-    named = {f"{name}/{at_once}": measure for (name, at_once), measure in measures.items()}
+    measures = {(name, concurrency): partial(cpu_of_loop, name, concurrency) for name in DOORS for concurrency in BOTH}
+    named = {f"{name}/{concurrency}": measure for (name, concurrency), measure in measures.items()}
     figures = interleaved(named, rounds)
     return Table(
         "The door to HTTP",
-        ("", f"µs a request, {AT_ONCE} in flight", f"{MANY_AT_ONCE} in flight"),
-        [[name, *(spread(figures[f"{name}/{at_once}"]) for at_once in (AT_ONCE, MANY_AT_ONCE))] for name in DOORS],
+        ("", f"µs a request, {CONCURRENCY} in flight", f"{HIGH_CONCURRENCY} in flight"),
+        [[name, *(spread(figures[f"{name}/{concurrency}"]) for concurrency in BOTH)] for name in DOORS],
         "Processor time of a request for a job of 1.4 kB, by what it is sent through.",
     )
 
 
 def cpu_of_run() -> float:
     """Let `watcher run` poll 320 jobs a second: with 100 ms latency, 32 are in flight."""
-    with api(*_latency()) as each, watcher(Setup(jobs=AT_ONCE * 10, interval="1s"), each.base_url) as pid:
+    with api(*_latency()) as each, watcher(Setup(jobs=CONCURRENCY * 10, interval="1s"), each.base_url) as pid:
         return cpu_of_poll(pid, each)
 
 
-def cpu_of_loop(name: str, at_once: int = AT_ONCE) -> float:
+def cpu_of_loop(name: str, concurrency: int = CONCURRENCY) -> float:
     """Let a loop poll, so many at once."""
-    with api(*_latency()) as each, process(_loop(name, each, at_once)) as running:
+    with api(*_latency()) as each, process(_loop(name, each, concurrency)) as running:
         return cpu_of_poll(running.pid, each)
 
 
@@ -131,7 +130,7 @@ def rate(rounds: int) -> Table:
             [name, spread(each), *(target.judged(statistics.median(each)) if name == "`watcher run`" else ("", ""))]
             for name, each in figures.items()
         ],
-        f"Each answer takes 100 ms, at most {MANY_AT_ONCE} are in flight. The watcher is offered more and more jobs"
+        f"Each answer takes 100 ms, at most {HIGH_CONCURRENCY} are in flight. The watcher is offered more and more jobs"
         f" (steps of {OFFERED.step} polls/s, up to {OFFERED[-1]}) until one is late by more than its interval; the"
         " loops go as fast as they can, on time or not.",
     )
@@ -149,7 +148,7 @@ def highest_sustained() -> float:
 
 
 def keeps_up(setup: Setup) -> bool:
-    """Tell whether no job is late by more than an interval."""
+    """Return whether no job is late by more than an interval."""
     with api(*_latency()) as each, watcher(setup, each.base_url):
         until(lambda: each.tally().seen == setup.jobs, "the first poll of each job")
         time.sleep(WARM_UP_SECONDS)
@@ -160,7 +159,7 @@ def keeps_up(setup: Setup) -> bool:
 
 def rate_of_loop(name: str) -> float:
     """Return how many polls a second a loop comes to on one core."""
-    with api(*_latency()) as each, process([*pinned(CORE), *_loop(name, each, MANY_AT_ONCE)]):
+    with api(*_latency()) as each, process([*pinned(CORE), *_loop(name, each, HIGH_CONCURRENCY)]):
         until(lambda: each.tally().seen > 0, "the first poll")
         time.sleep(WARM_UP_SECONDS)
         each.tally()
@@ -168,8 +167,8 @@ def rate_of_loop(name: str) -> float:
         return each.tally().retrieved / MEASURED_SECONDS
 
 
-def _loop(name: str, each: SourceClient, at_once: int) -> list[str]:
-    return [sys.executable, "-m", "tests.benchmarks.loops", name, each.base_url, str(at_once)]
+def _loop(name: str, each: SourceClient, concurrency: int) -> list[str]:
+    return [sys.executable, "-m", "tests.benchmarks.loops", name, each.base_url, str(concurrency)]
 
 
 def _latency() -> tuple[str, str]:

@@ -65,7 +65,7 @@ class Jobs:
         self._delays: list[float] = []
 
     def tally(self) -> bytes:
-        """Tell what happened since the last time, and begin anew."""
+        """Return what happened since the last time, and begin anew."""
         now = time.monotonic()
         gaps = [self._longest_gap, *(now - at for at in self._asked_at.values())]
         told = {

@@ -38,7 +38,7 @@ class UnavailableError(Exception):
 
 
 def missing_requirement() -> str | None:
-    """Say why this machine cannot boot a machine; None if it can."""
+    """Return why this machine cannot boot a machine; None if it can."""
     if os.geteuid() != 0:
         return "only root can boot a container"
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]

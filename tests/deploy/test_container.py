@@ -1,4 +1,4 @@
-"""The image, built and run for real: small, without rights, on a root that nobody can write to."""
+"""The image, built and run for real: small, without rights, on a read-only root."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def size(root: Path) -> int:
 
 
 def anybody_may_write(path: Path) -> bool:
-    """Tell whether others than the owner of the file may write to it."""
+    """Return whether others than the owner of the file may write to it."""
     return not path.is_symlink() and path.stat().st_mode & 0o022 != 0
 
 

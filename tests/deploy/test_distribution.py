@@ -1,4 +1,4 @@
-"""What is released: a wheel and a source distribution, installed where nothing else is, and the bill of materials."""
+"""The release: a wheel and a source distribution, installed into an empty environment, and the bill of materials."""
 
 from __future__ import annotations
 

@@ -324,7 +324,7 @@ def test_it_runs_with_no_more_rights_than_it_needs(service: Service) -> None:
 
 
 def test_secrets_reach_the_watcher_and_nobody_else(service: Service) -> None:
-    """The simulator lets nobody in without the key, so the alert proves that it arrived."""
+    """The simulator rejects requests without the key, so the alert proves that it arrived."""
     service.simulate(job(RUNNING))
     service.start()
     service.wait_for_alert("running")

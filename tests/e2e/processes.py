@@ -153,7 +153,7 @@ class Running:
 
 
 class Command:
-    """The watcher command, with its own home directory and without the settings of whoever runs the tests."""
+    """The watcher command, with its own home directory and without the settings of the person who runs the tests."""
 
     def __init__(self, home: Path, bytecode: Path) -> None:
         """`bytecode` is the directory of compiled modules that all commands share."""

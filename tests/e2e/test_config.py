@@ -77,12 +77,12 @@ async def test_what_would_be_watched_or_told_to_nobody_is_said(watcher: Command)
     assert checked.code == 0
     assert checked.err.splitlines() == [
         "watcher: no job is configured: nothing is watched but what `watcher jobs add` adds",
-        "watcher: no notifier is configured: nobody would be told",
+        "watcher: no notifier is configured: no alert would be sent",
     ]
     as_json = json.loads((await watcher.run("config", "check", "--json")).out)
     assert (as_json["ok"], as_json["jobs"], len(as_json["notes"])) == (True, 0, 2)
     async with watcher.start("run") as running:
-        await running.until_logged("no notifier is configured: nobody would be told")
+        await running.until_logged("no notifier is configured: no alert would be sent")
         await running.until_logged("no job is configured: nothing is watched but what `watcher jobs add` adds")
         await running.until_logged("watching")
         assert (await running.stop()).code == 0

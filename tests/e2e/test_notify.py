@@ -18,7 +18,7 @@ JOB = "ftjob-notified"
 
 @pytest.fixture
 def command(watcher: Command, api: FineTuningApi, receiver: Receiver, unused_tcp_port: int) -> Command:
-    """The command, with a notifier of each kind, and one for a port where nobody listens."""
+    """The command, with a notifier of each kind, and one for a port without a server."""
     notifiers = {
         "pager": webhook(receiver.url),
         "chat": slack(receiver.url),
@@ -90,8 +90,7 @@ async def test_an_unknown_name_is_2_and_the_known_ones_are_listed(command: Comma
 
 BROKEN = """
 from pydantic import SecretStr
-from watcher.plugins.notifier import Plugin
-from watcher.plugins.section import Section
+from watcher.plugins import NotifierPlugin, Section
 
 
 class Config(Section):
@@ -99,16 +98,16 @@ class Config(Section):
 
 
 class Pigeon:
-    at_once = 1
+    concurrency = 1
 
     def __init__(self, token):
         self._token = token
 
-    async def send(self, message):
+    async def send(self, message, previous_receipt=None):
         raise KeyError(f"no loft for {self._token}")
 
 
-plugin = Plugin(Config, lambda config, context: Pigeon(config.token.get_secret_value()))
+plugin = NotifierPlugin(Config, lambda config, context: Pigeon(config.token.get_secret_value()))
 """
 
 

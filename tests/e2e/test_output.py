@@ -144,10 +144,10 @@ NAMES_OF_TYPES = re.compile(r"<(parsed|str|path|function)>")
 
 
 async def test_every_verb_has_help(watcher: Command) -> None:
-    at_once = asyncio.Semaphore(4)
+    slots = asyncio.Semaphore(4)
 
     async def help_of(verb: tuple[str, ...]) -> Finished:
-        async with at_once:
+        async with slots:
             return await watcher.run(*verb, "--help")
 
     for verb, shown in zip(VERBS, await asyncio.gather(*map(help_of, VERBS)), strict=True):
@@ -218,11 +218,11 @@ async def test_help_is_shown_in_any_encoding(watcher: Command, encoding: str) ->
     assert {each.code for each in shown} == {0}
 
 
-@pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}], ids=["colour", "NO_COLOR"])
+@pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["colour", "NO_COLOR", "dumb"])
 async def test_a_terminal_gets_colours_unless_they_are_not_wanted(
     watcher: Command, api: FineTuningApi, env: dict[str, str]
 ) -> None:
-    """On a terminal the transitions stand above one live line."""
+    """On a terminal the transitions stand above one live line; a dumb one gets them alone, without any escapes."""
     api.add_job(JobScript(JOB, (Step("running", polls=2), Step("succeeded"))))
     ours, theirs = pty.openpty()
     try:
@@ -235,4 +235,5 @@ async def test_a_terminal_gets_colours_unless_they_are_not_wanted(
         os.close(ours)
     assert ended.code == 0
     assert f"{JOB}: running → succeeded" in shown
-    assert ("\x1b[32m" in shown) is ("NO_COLOR" not in env)
+    assert ("\x1b[32m" in shown) is (env["TERM"] != "dumb" and "NO_COLOR" not in env)
+    assert ("\x1b" in shown) is (env["TERM"] != "dumb")

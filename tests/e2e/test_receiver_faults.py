@@ -175,7 +175,7 @@ def test_a_permanent_refusal_is_dead_at_once_and_delays_nothing(run: ManualTimeE
 async def test_after_an_outage_all_arrives_in_order(
     tmp_path: Path, outage: timedelta, lasts: timedelta, interval: timedelta
 ) -> None:
-    """Nobody listens meanwhile."""
+    """No server listens meanwhile."""
     environment = ManualTimeEnvironment(tmp_path, ["webhook"], interval)
     receiver = environment.receivers["webhook"]
     async with environment.started(lasts, lasts):

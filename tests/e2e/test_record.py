@@ -143,13 +143,30 @@ async def test_what_the_record_holds_is_shown_as_tables_and_as_json(
     assert unknown.err.splitlines()[-1] == "watcher: ftjob-nobody is not watched; `watcher jobs list` shows what is"
 
 
+async def test_people_are_shown_the_newest_rows_and_programs_all_of_them(
+    command: Command, service: Running, api: FineTuningApi
+) -> None:
+    api.set_status(FIRST, "paused")
+    await service.until_logged("transition", status="paused")
+    await command.run("jobs", "add", SECOND, "ftjob-third")
+    newest = await command.run("jobs", "history", FIRST, "--limit", "1")
+    assert [line.split()[1] for line in newest.lines[1:]] == ["paused"]
+    assert "watcher: and 1 more: --limit shows more of them, --json all" in newest.err.splitlines()
+    every = await command.run("jobs", "history", FIRST, "--limit", "1", "--json")
+    assert [row["status"] for row in json.loads(every.out)] == ["paused", "running"]
+    first = await command.run("jobs", "list", "--limit", "1")
+    assert [line.split()[1] for line in first.lines[1:]] == [FIRST]
+    assert "watcher: and 2 more: --limit shows more of them, --json all" in first.err.splitlines()
+    assert len(json.loads((await command.run("jobs", "list", "--limit", "1", "--json")).out)) == 3
+
+
 async def test_what_came_of_a_job_is_shown_wherever_it_is_shown(
     command: Command, service: Running, api: FineTuningApi
 ) -> None:
     api.set_status(FIRST, "succeeded")
     await service.until_logged("delivery accepted", type="fine_tuning.job.succeeded")
     (listed,) = json.loads((await command.run("jobs", "list", "--json")).out)
-    *_, last = json.loads((await command.run("jobs", "history", FIRST, "--json")).out)
+    last, *_ = json.loads((await command.run("jobs", "history", FIRST, "--json")).out)
     explained = json.loads((await command.run("explain", FIRST, "--json")).out)
     model = listed["fine_tuned_model"]
     assert model.startswith("ft:")

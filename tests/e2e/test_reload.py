@@ -17,6 +17,7 @@ from watcher.simulator.script import JobScript, Step
 from watcher.simulator.server import Reply
 
 FIRST, SECOND = "ftjob-first", "ftjob-second"
+MANY = 3_000
 
 
 def told(receiver: Receiver, job: str) -> list[str]:
@@ -45,6 +46,31 @@ async def test_jobs_and_notifiers_change_without_losing_or_repeating_anything(
         assert told(receiver, FIRST) == ["running"]
         assert told(other, FIRST) == ["succeeded"]
         assert told(other, SECOND) == ["running", "failed"]
+
+
+async def test_jobs_and_notifiers_that_come_together_find_each_other(
+    watcher: Command, api: FineTuningApi, receiver: Receiver
+) -> None:
+    """The pipeline before must not poll a new job: it would tell its own notifiers, and the new one never hears."""
+    new = [f"ftjob-new-{number}" for number in range(5)]
+    for job in (FIRST, *new):
+        api.add_job(JobScript(job, (Step("running"),)))
+    before = settings(api.base_url, watcher.database, polling={"interval": "0.02s"})
+    # So many that starting to watch them takes longer than a tick of the pipeline before.
+    before["sources"] |= {"slow": before["sources"]["openai"] | {"max_requests_per_minute": 1}}
+    others = [{"id": f"ftjob-{number}", "source": "slow"} for number in range(MANY)]
+    watcher.configure(
+        before | {"jobs": [{"id": FIRST, "source": "openai"}], "notifiers": {"old": webhook(receiver.url)}}
+    )
+    async with Receiver() as other, watcher.start("run") as running:
+        await receiver.wait_for(1, LIMIT)
+        named = [{"id": job, "source": "openai"} for job in (FIRST, *new)]
+        watcher.configure(before | {"jobs": [*named, *others], "notifiers": {"new": webhook(other.url)}})
+        running.signal(SIGHUP)
+        await other.wait_for(len(new), LIMIT)
+        await running.stop()
+    assert {job for job in new if told(other, job)} == set(new)
+    assert len(receiver.received) == 1
 
 
 async def test_a_job_that_the_configuration_no_longer_names_is_polled_no_more(

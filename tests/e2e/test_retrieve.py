@@ -122,7 +122,7 @@ async def test_the_key_may_be_given_as_the_official_command_takes_it_with_a_warn
         retrieved = await watcher.run("retrieve", JOB, "--base-url", api.base_url, "--api-key", key)
         refused = await watcher.run("retrieve", JOB, "--base-url", api.base_url, "--api-key", " ")
     assert (retrieved.code, json.loads(retrieved.out)["id"]) == (0, JOB)
-    assert retrieved.err.startswith("watcher: --api-key: everybody on this machine can read it")
+    assert retrieved.err.startswith("watcher: --api-key: every user of this machine can read it")
     assert (refused.code, refused.out) == (2, "")
 
 

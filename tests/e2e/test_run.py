@@ -18,7 +18,7 @@ from watcher.simulator.server import Manner, Received, Reply
 JOB = "ftjob-run"
 HANG = Reply(manner=Manner.HANG)
 SLOW = Reply(200, body=b"ok", manner=Manner.DRIP, pause=timedelta(seconds=0.5))
-AT_ONCE = timedelta(seconds=5)
+PROMPTLY = timedelta(seconds=5)
 """Less than the ten seconds for which sends under way are waited for."""
 
 signals = pytest.mark.parametrize("number", [SIGTERM, SIGINT])
@@ -93,7 +93,7 @@ async def test_a_second_signal_ends_it_at_once(
         await receiver.wait_for(1, LIMIT)
         running.signal(number)
         await running.until_logged("stopping", signal=number.name)
-        ended = await running.stop(number, within=AT_ONCE)
+        ended = await running.stop(number, within=PROMPTLY)
     assert ended.code == 128 + number
     assert "stopped" not in ended.events()
 

@@ -1,4 +1,4 @@
-"""No secret is ever told, whatever goes wrong and however much is logged.
+"""No secret is ever shown, in any failure and at any log level.
 
 Every other test here checks the same of the commands that it runs; this one runs them against servers that repeat
 all that they were sent, and more.

@@ -149,7 +149,7 @@ async def test_a_signal_before_it_has_begun_ends_it_as_quietly(
 
 
 async def test_a_closed_pipe_ends_it_quietly_with_141(watching: Watching, api: FineTuningApi) -> None:
-    """As `watcher watch --json | head -1` does it: one line is read, then nobody reads any more."""
+    """As `watcher watch --json | head -1` does it: one line is read, then the reader is gone."""
     api.add_job(JobScript(JOB, (Step("queued", polls=2), Step("running", polls=2), Step("succeeded"))))
     reading, writing = os.pipe()
     async with watching.start(JOB, "--json", stdout=writing) as running:
@@ -223,7 +223,7 @@ async def test_a_job_that_fails_on_the_way_has_not_reached_the_status(watching: 
 async def test_of_several_jobs_the_first_in_order_that_did_not_succeed_decides(
     watching: Watching, api: FineTuningApi, order: list[str], code: int
 ) -> None:
-    """Whatever the order in which they end: here it is the reverse."""
+    """In any order of their ends: here it is the reverse."""
     lives = {
         "good": (Step("running", polls=3), Step("succeeded")),
         "cancelled": (Step("running", polls=2), Step("cancelled")),

@@ -69,7 +69,7 @@ class Environment:
         return reconcile(expected_periods(*self.apis.values()), read_database(self.url), self.accepted(), coverage)
 
     def is_settled(self, *names: str) -> bool:
-        """Tell whether every job has ended, and its transitions are recorded and delivered.
+        """Return whether every job has ended, and its transitions are recorded and delivered.
 
         With names of sources, look at their jobs only and ignore pending deliveries.
         """

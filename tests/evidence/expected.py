@@ -67,7 +67,7 @@ class RecordingApi(FineTuningApi):
         return max(ends, default=self._clock())
 
     def is_finished(self) -> bool:
-        """Tell whether every job has reached its last status."""
+        """Return whether every job has reached its last status."""
         return all(self.status(job.id) == self._last(job) for job in self._scripts.values())
 
     def periods(self, job_id: str) -> list[StatusPeriod]:

@@ -15,7 +15,7 @@ from watcher.simulator.script import Endpoint, Fault, FaultKind, JobScript, Scri
 JOBS_EACH = 2
 JOBS_MIXED = 24
 JOBS_LISTED = 30
-LISTED_SPAN = timedelta(seconds=25)
+LISTED_SPAN = timedelta(seconds=12)
 MIXED = "mixed"
 """The source whose jobs meet several faults each."""
 LISTED = "listed"
@@ -127,8 +127,13 @@ def _job(random: Random, job_id: str, faults: Sequence[Fault]) -> JobScript:
 
 
 def _listed(random: Random) -> tuple[JobScript, ...]:
-    """Return jobs that change by the clock, so that a list page and a retrieve may report different statuses."""
-    return tuple(replace(job, id=f"ftjob-listed-{job.id}") for job in random_jobs(random, JOBS_LISTED, LISTED_SPAN))
+    """Return jobs that change by the clock, so that a list page and a retrieve may report different statuses.
+
+    The clock counts from the sixth report of each: a faulty page comes before that, however late the watcher starts.
+    """
+    jobs = random_jobs(random, JOBS_LISTED, LISTED_SPAN)
+    begun = [(Step(job.steps[0].status, polls=6), *job.steps[1:]) for job in jobs]
+    return tuple(replace(job, id=f"ftjob-listed-{job.id}", steps=steps) for job, steps in zip(jobs, begun, strict=True))
 
 
 def _page_faults(faults: Sequence[Fault]) -> Iterator[Fault]:

@@ -27,7 +27,7 @@ class Coverage:
     """When a watcher was running; None: all the time."""
 
     def must_be_recorded(self, period: StatusPeriod) -> bool:
-        """Tell whether the watcher had to record the status."""
+        """Return whether the watcher had to record the status."""
         if period.until is None or period.ends_when_reported:
             return True
         watched = [(period.since, period.until)] if self.watched is None else self.watched

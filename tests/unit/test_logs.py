@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from watcher.logs import Format, LogOptions, WatcherLog
+from watcher.logs import LEARNED_SECRETS, Format, LogOptions, WatcherLog
 
 SECRET = "sk-s3cr\\t'key\""
 SECRETS = frozenset({SECRET, "hunter22", "hunter22-longer", "abc", ""})
@@ -270,3 +270,26 @@ def test_a_change_adopts_nothing_by_itself() -> None:
     before = list(logging.getLogger().handlers)
     WatcherLog().change(LogOptions(level="debug"))
     assert logging.getLogger().handlers == before
+
+
+@pytest.mark.usefixtures("root_logger")
+def test_a_secret_that_is_learned_later_is_hidden_from_then_on(capsys: pytest.CaptureFixture[str]) -> None:
+    log = WatcherLog(LogOptions(format="json", secrets=frozenset({"first-key"})))
+    log.adopt_standard_logging()
+    log.info("begun")
+    log.hide("renewed-token")
+    log.hide("renewed-token")
+    log.info("heard", keys="first-key, renewed-token")
+    logging.getLogger("some.library").warning("renewed-token")
+    log.change(LogOptions(format="json"))
+    log.info("heard", keys="first-key, renewed-token")
+    _, *said = map(json.loads, capsys.readouterr().err.splitlines())
+    assert [each.get("keys", each["event"]) for each in said] == ["***, ***", "***", "***, ***"]
+
+
+def test_of_secrets_that_come_without_end_the_last_are_hidden(capsys: pytest.CaptureFixture[str]) -> None:
+    log = WatcherLog(LogOptions(format="json", secrets=frozenset({"first-key"})))
+    for number in range(LEARNED_SECRETS + 1):
+        log.hide(f"token-{number:03}")
+    log.info("heard", keys=f"first-key token-000 token-001 token-{LEARNED_SECRETS:03}")
+    assert read_json(capsys)["keys"] == "*** token-000 *** ***"

@@ -1,4 +1,4 @@
-"""What a shell offers when a word is to be completed: ids of jobs, notifiers, statuses."""
+"""Completions for the shell: ids of jobs, notifiers, statuses."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _offered(ctx: typer.Context, incomplete: str, words: Callable[[Settings], It
     try:
         settings = load_for_store(find_config(Path(given) if given else None, os.environ))
         return sorted({word for word in words(settings) if word.startswith(incomplete)})
-    except Exception:  # noqa: BLE001 - a shell that completes a word has no place for complaints
+    except Exception:  # noqa: BLE001 - a shell cannot show errors while it completes
         return []
 
 
@@ -59,7 +59,7 @@ def _job_words(settings: Settings) -> list[str]:
 
 
 def _stored(settings: Settings) -> list[str]:
-    """Read the jobs of a store that is there: completing a word makes no database."""
+    """Read the jobs of an existing store: completion creates no database."""
     import asyncio
 
     from watcher.service.bootstrap import open_store

@@ -20,7 +20,7 @@ app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True
 
 @app.command(cls=Command)
 def check(as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Say whether the configuration is right; name every mistake if it is not. Exit 0 or 2."""
+    """Return whether the configuration is right; name every mistake if it is not. Exit 0 or 2."""
     if not as_json:
         _check(config, as_json=False)
         return

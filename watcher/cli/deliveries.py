@@ -115,7 +115,7 @@ def _selection(ids: list[int] | None, notifier: str | None, since: timedelta | N
 
 
 def _conclude(done: str, count: int, selection: Selection, *, as_json: bool) -> None:
-    """Say how many were changed; what was named by its id and was not changed is a failure."""
+    """Return how many were changed; what was named by its id and was not changed is a failure."""
     if as_json:
         write_json({"count": count, "asked_for": len(selection.ids) or None})
     elif count or not selection.ids:

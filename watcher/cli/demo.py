@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from watcher.cli.options import JsonOption
 from watcher.cli.output import write_json, write_line
 from watcher.cli.signals import run_until_signal
 from watcher.domain.text import printable
+from watcher.logs import shows_colour
 
 if TYPE_CHECKING:
     from watcher.simulator.demo import Say
@@ -56,7 +56,7 @@ def _say_with_time() -> Say:
 
     def say(who: str, what: str) -> None:
         label = f"{who:>7}"
-        if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        if shows_colour(sys.stdout):
             label = typer.style(label, fg=COLOURS.get(who))
         write_line(f"{monotonic() - begin:5.1f} s  {label}  {printable(what)}")
 

@@ -13,7 +13,7 @@ class Exit(IntEnum):
     FAILED = 1
     """The job failed; for other commands: it could not be done."""
     USAGE = 2
-    """The command, the configuration or the surroundings are wrong."""
+    """The command, the configuration or the environment is wrong."""
     CANCELLED = 3
     """The job was cancelled."""
     REJECTED = 4
@@ -33,6 +33,6 @@ class Exit(IntEnum):
     INTERRUPTED = 130
     """SIGINT."""
     OUTPUT_CLOSED = 141
-    """Whoever read our standard output is gone (SIGPIPE)."""
+    """The reader of standard output is gone (SIGPIPE)."""
     TERMINATED = 143
     """SIGTERM."""

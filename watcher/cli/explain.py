@@ -21,6 +21,9 @@ from watcher.settings.conversion import polling_policy, routes
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore
 
+LATEST = 20
+"""How many transitions are shown, the newest ones."""
+
 
 def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Show a job's history, its next poll and why then, and which notifiers would hear of which status."""
@@ -44,13 +47,15 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
     write_line(f"Next poll: {next_poll}\n")
     columns = ["observed_at", "status", "reason", "lasted"]
     write_table(columns, columns, history_rows(history, now), "no history yet")
+    if len(history) == LATEST:
+        write_line("(the latest; `watcher jobs history` shows more)")
     write_line("\nWho would hear of its next status:")
     rows = routing_rows(found, routes(settings), now)
     write_table(["notifier", *(Column(status) for status in Status)], [], rows, "no notifiers are configured")
 
 
 def _told(job: Job, facts: JobFacts) -> Sequence[str]:
-    """Say what came of the job, and of its last poll."""
+    """Return the result of the job, and of its last poll."""
     error = facts.error
     why = ": ".join(filter(None, (error.code, error.message))) if error else None
     told = {
@@ -65,4 +70,4 @@ def _told(job: Job, facts: JobFacts) -> Sequence[str]:
 async def _find(store: SqlStore, reference: JobReference) -> tuple[Job, Sequence[Transition]]:
     key = await find_key(store, reference)
     job = await store.job(key)
-    return job or Job(key), await store.history(key)
+    return job or Job(key), await store.latest_transitions(key, LATEST)

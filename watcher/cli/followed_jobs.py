@@ -11,7 +11,8 @@ from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.polling_policy import PollFailure
 from watcher.domain.states import is_terminal
 from watcher.domain.text import printable
-from watcher.domain.transitions import Reason, Transition
+from watcher.domain.time_in_status import since_transition
+from watcher.domain.transitions import Transition
 
 _UNSEEN = "waiting for the first answer"
 
@@ -30,7 +31,7 @@ class FollowedJobs:
         self._failures.pop(transition.key, None)
 
     def poll_failed(self, job: Job, failure: PollFailure, next_at: datetime | None) -> None:
-        """Note a failed poll. Without a next one the job is followed no more."""
+        """Note a failed poll. Without a next one the job is no longer followed."""
         self._failures[job.key] = failure
         if next_at is None:
             self._titles.pop(job.key, None)
@@ -58,8 +59,6 @@ class FollowedJobs:
 
 
 def _status_of(last: Transition, now: datetime) -> str:
-    age = format_duration(now - last.observed_at)
-    # Nobody knows how long it had been so when it was seen for the first time.
-    text = f"{last.status} for {'at least ' if last.reason is Reason.FIRST_SEEN else ''}{age}"
+    text = f"{last.status} for {since_transition(last, now)}"
     finish = last.facts.estimated_finish
     return f"{text}, expected to end in {format_duration(finish - now)}" if finish and finish > now else text

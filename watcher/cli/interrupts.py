@@ -1,4 +1,4 @@
-"""What SIGINT and SIGTERM do while no command has taken them in hand: they end the process at once, without a word.
+"""What SIGINT and SIGTERM do while no command handles them: they end the process at once, silently.
 
 Python alone would raise KeyboardInterrupt wherever the program happens to be, or let the signal kill it. This module is
 loaded before all others of the command line, so it imports next to nothing.

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from watcher.cli.completion import complete_sources, complete_statuses
+from watcher.cli.deliveries import MOST
 from watcher.cli.job_reference import JobReference
 from watcher.cli.options import Command, ConfigOption, JobArgument, JobsArgument, JsonOption, read_settings_for_store
 from watcher.cli.output import write_json, write_line
+from watcher.cli.paging import PAGE, Row, first_of, tell_of_more, write_json_list
 from watcher.cli.selection import spec_of
 from watcher.cli.store import find_key, tell_if_unattended, with_store
 from watcher.cli.tables import Column, write_table
-from watcher.domain.jobs import TEXT_RULE, Job, JobFacts, JobKey, JobSpec, completed, is_plain
+from watcher.domain.jobs import TEXT_RULE, Job, JobKey, JobSpec, completed, is_plain
 from watcher.domain.overview import UNSEEN, history_rows, job_row, result_of
 from watcher.domain.states import JobState
 from watcher.domain.text import excerpt
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Show and change what is watched; a running service follows within two seconds.", no_args_is_help=True
 )
+
+USUAL_LIMIT = 1_000
+"""Rows that are shown to people, who will hardly read more."""
+LimitOption = Annotated[int, typer.Option(min=1, max=MOST, help="How many at most; with --json all are written.")]
 
 COLUMNS: Sequence[Column | str] = [
     "source",
@@ -92,6 +99,7 @@ def list_jobs(
         str | None, typer.Option(metavar="NAME", autocompletion=complete_sources, help="Those of this source.")
     ] = None,
     name: Annotated[str | None, typer.Option(metavar="TEXT", help="Those whose name has this in it.")] = None,
+    limit: LimitOption = USUAL_LIMIT,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -99,17 +107,18 @@ def list_jobs(
     wanted = _Filter(state or (), status or (), dict(map(_label, label or [])), source, name)
     now = utc_now()
 
-    async def read(store: SqlStore) -> Sequence[Job]:
+    async def show(store: SqlStore) -> None:
         await tell_if_unattended(store, now)
-        return await store.jobs()
+        if as_json:
+            await write_json_list(_pages(store, wanted, now))
+            return
+        rows, more = await first_of(_pages(store, wanted, now), limit)
+        shown = list(map(_with_result, rows))
+        is_anything_watched = bool(shown or await store.job_counts())
+        write_table(COLUMNS, IMPORTANT, shown, f"no {'such ' if is_anything_watched else ''}jobs are watched")
+        tell_of_more(more)
 
-    jobs = with_store(config, read)
-    shown = [job for job in jobs if wanted.lets_through(job)]
-    if as_json:
-        write_json([job_row(job, now) for job in shown])
-        return
-    rows = [job_row(job, now) | {"result": result_of(job.facts or JobFacts())} for job in shown]
-    write_table(COLUMNS, IMPORTANT, rows, "no such jobs are watched" if jobs else "no jobs are watched")
+    with_store(config, show)
 
 
 @app.command(cls=Command)
@@ -135,7 +144,7 @@ def add(
 
 @app.command(cls=Command)
 def remove(ids: JobsArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Watch jobs no more. What was recorded of them stays, and what is owed is still delivered."""
+    """Stop watching jobs. Their history stays, and pending deliveries are still made."""
     configured = {JobKey(job.source, job.id) for job in read_settings_for_store(config).jobs}
     removed = with_store(config, lambda store: _remove(store, ids))
     if as_json:
@@ -152,16 +161,42 @@ def remove(ids: JobsArgument, as_json: JsonOption = False, config: ConfigOption 
 
 
 @app.command(cls=Command)
-def history(job: JobArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Show every recorded transition of a job."""
-    transitions = with_store(config, lambda store: _history(store, job))
-    rows = history_rows(transitions, utc_now())
-    if as_json:
-        write_json(rows)
-        return
-    results = [{"result": result_of(transition.facts)} for transition in transitions]
-    rows = [row | result for row, result in zip(rows, results, strict=True)]
-    write_table(HISTORY_COLUMNS, IMPORTANT_IN_HISTORY, rows, "not seen yet")
+def history(
+    job: JobArgument, limit: LimitOption = USUAL_LIMIT, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
+    """Show the recorded transitions of a job, the newest first."""
+    now = utc_now()
+
+    async def show(store: SqlStore) -> None:
+        key = await find_key(store, job)
+        if as_json:
+            await write_json_list(_history_pages(store, key, now))
+            return
+        shown = history_rows(await store.latest_transitions(key, limit), now)
+        write_table(HISTORY_COLUMNS, IMPORTANT_IN_HISTORY, list(map(_with_result, shown)), "not seen yet")
+        tell_of_more(await store.count_transitions(key) - len(shown))
+
+    with_store(config, show)
+
+
+async def _pages(store: SqlStore, wanted: _Filter, now: datetime) -> AsyncIterator[Sequence[Row]]:
+    """Read the jobs that are wanted, as rows, in small pages: there may be tens of thousands."""
+    after: JobKey | None = None
+    while page := await store.page_of_jobs(after=after, limit=PAGE, source=wanted.source):
+        yield [job_row(job, now) for job in page if wanted.lets_through(job)]
+        after = page[-1].key
+
+
+async def _history_pages(store: SqlStore, key: JobKey, now: datetime) -> AsyncIterator[Sequence[Row]]:
+    """Read the transitions of a job, as rows, the newest first."""
+    last: Transition | None = None
+    while page := await store.latest_transitions(key, PAGE, last.seq if last else None):
+        yield history_rows(page, now, last)
+        last = page[-1]
+
+
+def _with_result(row: Row) -> Row:
+    return row | {"result": result_of(row)}
 
 
 async def _add(
@@ -176,10 +211,6 @@ async def _add(
 async def _remove(store: SqlStore, references: Sequence[JobReference]) -> Mapping[JobKey, bool]:
     keys = [await find_key(store, reference) for reference in references]
     return {key: await store.remove_job(key, utc_now()) for key in keys}
-
-
-async def _history(store: SqlStore, reference: JobReference) -> Sequence[Transition]:
-    return await store.history(await find_key(store, reference))
 
 
 def _label(text: str) -> tuple[str, str]:

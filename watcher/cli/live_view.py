@@ -26,7 +26,7 @@ _REFRESH_SECONDS = 0.2
 
 
 class LiveView:
-    """Lines that are written anew as time passes, and taken away at the end.
+    """Lines that are rewritten as time passes, and removed at the end.
 
     Between two writes the cursor stands at the beginning of the first line. There it stays when the window gets
     narrower and the terminal breaks the lines, so that clearing from the cursor on leaves nothing of them.
@@ -78,8 +78,8 @@ class LiveView:
 
 def _fitted(title: str, standing: str, width: int) -> str:
     """Put both on a line; where there is no room for all, the beginning of the standing counts more than the title."""
-    room = max(width - width_of(standing) - 2, min(width_of(title), _SHORTEST_TITLE))
-    return cut(f"{cut(title, room)}: {standing}", width)
+    columns = max(width - width_of(standing) - 2, min(width_of(title), _SHORTEST_TITLE))
+    return cut(f"{cut(title, columns)}: {standing}", width)
 
 
 def _can_show(text: str) -> bool:

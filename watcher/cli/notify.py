@@ -77,7 +77,7 @@ async def _test(settings: Settings, name: str, runtime: Runtime, *, as_json: boo
 
 
 def _tell_of_fault(settings: Settings, name: str, error: Exception) -> bool:
-    """Say which plugin broke and where; False for a plugin that is part of the watcher."""
+    """Return which plugin broke and where; False for a plugin that is part of the watcher."""
     from watcher.plugins.registry import notifiers as kinds
     from watcher.redaction import Redactor
     from watcher.settings.display import secrets_of

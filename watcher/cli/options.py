@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Command(TyperCommand):
-    """A command whose help and suggestions say what a person needs and no more."""
+    """A command whose help and suggestions are kept short."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -114,7 +114,7 @@ def read_settings_for_store(config: Path | None) -> Settings:
 
 
 def has_configuration(config: Path | None) -> bool:
-    """Tell whether there is any configuration besides the `OPENAI_*` variables."""
+    """Return whether there is any configuration besides the `OPENAI_*` variables."""
     return find_config(config, os.environ) is not None or any(name.startswith("WATCHER_") for name in os.environ)
 
 

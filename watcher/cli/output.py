@@ -15,9 +15,9 @@ _BASIC_PLANE = 0x10000
 
 
 def open_output() -> None:
-    r"""Make both streams usable, whatever they are: whoever writes to them cannot fail for what they cannot show.
+    r"""Make both streams usable: writing to them never fails because of a character that they cannot show.
 
-    A closed one is replaced by one that nobody reads, lest the next file or socket get its number. A character that
+    A closed one is replaced by the null device, so that no later file or socket gets its number. A character that
     the encoding of a terminal lacks is written as JSON escapes it (`\u2714`), so that JSON stays JSON.
     """
     for number in range(3):
@@ -43,14 +43,14 @@ def close_output() -> None:
 
 
 def write_line(text: str) -> None:
-    """Write one line and flush it. Raises OutputClosedError when nobody reads any more."""
+    """Write one line and flush it. Raises OutputClosedError when the reader is gone."""
     write_text(text + "\n")
 
 
 def write_text(text: str, stream: TextIO | None = None) -> None:
     """Write text as it is and flush it.
 
-    Raises OutputClosedError when nobody reads any more, and OutputFailedError when it cannot be written.
+    Raises OutputClosedError when the reader is gone, and OutputFailedError when it cannot be written.
     """
     out = stream or sys.stdout
     try:
@@ -72,13 +72,13 @@ def write_json(document: object) -> None:
 def tell(*texts: str) -> None:
     """Write notes and errors to standard error, each line after `watcher: `, safe to show.
 
-    A standard error that is full or closed is let be.
+    A standard error that is full or closed is ignored.
     """
     lines = [f"watcher: {printable(line)}\n" for text in texts for line in text.splitlines()]
     try:
         sys.stderr.write("".join(lines))
         sys.stderr.flush()
-    except OSError:  # there is nobody else to tell
+    except OSError:  # there is no other way to report it
         return
 
 

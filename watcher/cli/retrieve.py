@@ -64,14 +64,14 @@ def retrieve(
 ) -> None:
     """Ask once for a job and print it.
 
-    Exit codes: 0 it was printed, whatever its status; 2 usage or configuration; 4 rejected (401, 403, no quota);
+    Exit codes: 0 it was printed, in any status; 2 usage or configuration; 4 rejected (401, 403, no quota);
     5 not found; 6 no usable answer.
     """
     reference = job or fine_tuning_job_id
     if reference is None or (job and fine_tuning_job_id):
         raise typer.BadParameter("give one job ID, as an argument or with --fine-tuning-job-id")
     if api_key is not None:
-        tell("--api-key: everybody on this machine can read it in the list of processes; better: --api-key-file")
+        tell("--api-key: every user of this machine can read it in the list of processes; better: --api-key-file")
     options = CommandOptions(config, log_level, log_format, base_url, api_key_file, api_key)
     chosen = select_jobs([reference], options)
     raise typer.Exit(run_until_signal(_retrieve(chosen, Format.JSON if as_json else output)))

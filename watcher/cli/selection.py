@@ -14,7 +14,7 @@ import typer
 from watcher.cli.job_reference import JobReference
 from watcher.cli.options import has_configuration, log_options, read_settings
 from watcher.cli.secret_file import read_secret_file
-from watcher.cli.word_log import WordLog
+from watcher.cli.text_log import TextLog
 from watcher.domain.jobs import JobSpec
 from watcher.errors import ConfigurationError
 from watcher.logs import Format, Level, LogOptions, WatcherLog
@@ -39,7 +39,7 @@ ApiKeyFileOption = Annotated[
 ]
 
 QUIET: Level = "warning"
-"""How much these commands tell of trouble unless told otherwise: their results say what happened."""
+"""The default log level of these commands: their results say what happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class SelectedJobs:
     specs: Sequence[JobSpec]
     sources: Mapping[str, Callable[[Runtime], Source]]
     """What makes each source that is needed."""
-    log: WatcherLog | WordLog
+    log: WatcherLog | TextLog
     """Words for people, unless records were asked for."""
     settings: Settings | None
     """None when there is no configuration: the `OPENAI_*` variables were enough, and reading settings takes time."""
@@ -69,7 +69,7 @@ class SelectedJobs:
     """What gave the API key of the source `openai`, if that was not the configuration."""
 
     def hint(self, source: str, error: str) -> str | None:
-        """Say what to do about an error of a source, where that is known."""
+        """Return what to do about an error of a source, where that is known."""
         if not error.startswith("HTTP 401"):
             return None
         origin = self.key_origin if source == DEFAULT_SOURCE else None
@@ -140,11 +140,11 @@ def _from_settings(
     return SelectedJobs(specs, sources, log, settings, origin)
 
 
-def _log(options: CommandOptions, log: LogOptions) -> WatcherLog | WordLog:
+def _log(options: CommandOptions, log: LogOptions) -> WatcherLog | TextLog:
     """Return a log of records if the command line asks for one: that of the configuration is the service's."""
     if options.log_format:
         return WatcherLog(log)
-    return WordLog(options.level or QUIET, log.secrets, DEFAULT_SOURCE)
+    return TextLog(options.level or QUIET, log.secrets, DEFAULT_SOURCE)
 
 
 def spec_of(reference: JobReference, settings: Settings) -> JobSpec:

@@ -27,7 +27,7 @@ def _missing(settings: Settings, path: Path | None) -> Iterator[str]:
     if not settings.jobs:
         yield "no job is configured: nothing is watched but what `watcher jobs add` adds"
     if not settings.notifiers:
-        yield "no notifier is configured: nobody would be told"
+        yield "no notifier is configured: no alert would be sent"
 
 
 def _unknown_statuses(settings: Settings) -> Iterator[str]:

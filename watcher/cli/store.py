@@ -49,7 +49,7 @@ async def find_key(store: SqlStore, reference: JobReference) -> JobKey:
 
 
 async def tell_if_unattended(store: SqlStore, now: datetime) -> bool:
-    """Say on standard error when no service works on the store; tell whether that is so."""
+    """Say on standard error when no service works on the store; return whether that is so."""
     seen = await store.service_seen()
     if seen is not None and now - seen <= SIGN_OF_LIFE_HOLDS:
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from watcher.cli.output import write_line, write_text
 from watcher.cli.text_width import cut, padded, terminal_size, width_of
 from watcher.domain.text import printable
+from watcher.logs import shows_colour
 
 _GAP = "  "
 _READABLE = 16
@@ -34,7 +34,7 @@ class Column:
 def write_table(
     columns: Sequence[Column | str], important: Sequence[str], rows: Sequence[Mapping[str, object]], nothing: str
 ) -> None:
-    """Write rows under headings, or the words for having none. Texts from the API are made safe to show.
+    """Write rows under headings, or a text when there are none. Texts from the API are made safe to show.
 
     `important` names the columns that are kept the longest on a narrow terminal, the most important one first. Where
     even the first of them do not fit side by side, each row becomes a paragraph.
@@ -84,7 +84,7 @@ class _Table:
         heading = {column.name: column.heading for column in columns}
         lines = []
         for row in (heading, *self._rows):
-            cells = (padded(cut(row[name], room), room) for name, room in widths.items())
+            cells = (padded(cut(row[name], columns), columns) for name, columns in widths.items())
             line = _GAP.join(cells).rstrip()
             lines.append(_bold(line) if row is heading else line)
         return "\n".join(lines) + "\n"
@@ -149,4 +149,4 @@ def _dim(text: str) -> str:
 
 
 def _styled(code: str, text: str) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
+    return f"\x1b[{code}m{text}\x1b[0m" if shows_colour(sys.stdout) else text

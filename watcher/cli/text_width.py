@@ -7,7 +7,7 @@ import unicodedata
 from typing import TextIO
 
 USUAL_WIDTH = 80
-"""Columns, where nobody says how many there are."""
+"""Columns, where the terminal does not say how many there are."""
 USUAL_HEIGHT = 24
 _NO_COLUMN = {"Mn", "Me", "Cf"}
 _TWO_COLUMNS = {"W", "F"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from watcher.cli.text_width import width_of
-from watcher.domain.overview import result_of
+from watcher.domain.overview import fact_row, result_of
 from watcher.domain.states import JobState
 from watcher.domain.text import excerpt, printable
 from watcher.domain.transitions import Reason, Transition
@@ -19,7 +19,7 @@ _NOTABLE = {Reason.REOPENED, Reason.REGRESSED}
 
 
 def transition_line(transition: Transition, width: int | None) -> str:
-    """Say when, which job, and what became of it: its status, and the model's name or why it failed.
+    """Return when, which job, and what became of it: its status, and the model's name or why it failed.
 
     What does not fit goes on another line. Names, statuses and models are never broken; an error is, between words.
     Without a width, as in a pipe, it is always one line.
@@ -27,7 +27,7 @@ def transition_line(transition: Transition, width: int | None) -> str:
     when = f"{transition.observed_at.astimezone():%H:%M:%S}"
     mark = _MARKS.get(transition.state, _OTHER_MARK)
     parts = [f"{when} {mark} {printable(transition.title)}:", printable(_change(transition))]
-    result = excerpt(result_of(transition.facts) or "", _LONGEST_RESULT)
+    result = excerpt(result_of(fact_row(transition.facts)) or "", _LONGEST_RESULT)
     if width is None:
         return " ".join([*parts, f" {result}"]).rstrip()
     if transition.facts.fine_tuned_model:

@@ -26,15 +26,15 @@ from watcher.cli.options import (
 from watcher.cli.output import tell
 from watcher.cli.selection import ApiKeyFileOption, BaseUrlOption, CommandOptions, SelectedJobs, select_jobs
 from watcher.cli.signals import run_until_signal
+from watcher.cli.text_log import TextLog
 from watcher.cli.watch_output import Screen, open_screen
-from watcher.cli.word_log import WordLog
 from watcher.domain.jobs import Job, JobKey
 from watcher.domain.polling_policy import LONGEST_INTERVAL, PollFailure, PollingPolicy, PollOutcome
 from watcher.domain.states import OPENAI_STATES, Status, named_state
 from watcher.domain.transitions import Transition
 from watcher.engine.polling.follow import Bounds, Ending, Follow, FollowListener
 from watcher.errors import ConfigurationError
-from watcher.logs import WatcherLog
+from watcher.logs import WatcherLog, can_be_driven
 from watcher.service.bootstrap import real_runtime
 from watcher.settings.locations import places
 
@@ -122,7 +122,7 @@ def watch(
 
 
 def _note_unknown(until: str) -> None:
-    """Say that a status is not known. It may be one all the same: services have words of their own."""
+    """Warn about an unknown status. It may be right: services have statuses of their own."""
     if named_state(until) or until in OPENAI_STATES.statuses():
         return
     from difflib import get_close_matches
@@ -134,7 +134,7 @@ def _note_unknown(until: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Wishes:
-    """What is to be shown, and who is to be told."""
+    """What is shown, and which notifiers are used."""
 
     as_json: bool
     verbose: bool
@@ -146,9 +146,9 @@ async def _watch(chosen: SelectedJobs, bounds: Bounds, wishes: _Wishes) -> int:
     runtime = real_runtime(chosen.log)
     jobs = FollowedJobs(chosen.specs)
     shares_terminal = isinstance(chosen.log, WatcherLog) and sys.stderr.isatty()  # records go through no view
-    is_live = sys.stdout.isatty() and not shares_terminal
+    is_live = can_be_driven(sys.stdout) and not shares_terminal
     screen = open_screen(jobs, runtime, as_json=wishes.as_json, verbose=wishes.verbose, is_live=is_live)
-    if isinstance(chosen.log, WordLog):
+    if isinstance(chosen.log, TextLog):
         chosen.log.write = screen.aside
     showing = asyncio.create_task(screen.run())
     try:
@@ -157,7 +157,7 @@ async def _watch(chosen: SelectedJobs, bounds: Bounds, wishes: _Wishes) -> int:
         showing.cancel()
         await asyncio.wait([showing])
         screen.close()
-        if isinstance(chosen.log, WordLog):
+        if isinstance(chosen.log, TextLog):
             chosen.log.write = tell
     for key, ending in endings.items():
         if ending is Ending.TIMED_OUT:

@@ -11,7 +11,7 @@ _LONGEST_BASE_URL = 2000
 
 
 def is_base_url(url: str) -> bool:
-    """Tell whether requests can be sent there, with a path put behind it."""
+    """Return whether requests can be sent there, with a path put behind it."""
     if len(url) > _LONGEST_BASE_URL or not url.isprintable() or not _BASE_URL.fullmatch(url):
         return False
     try:
@@ -26,5 +26,5 @@ def host_of(url: str) -> str | None:
 
 
 def is_header_text(text: str) -> bool:
-    """Tell whether a key or an id can stand in a header."""
+    """Return whether a key or an id can stand in a header."""
     return text.isascii() and text.isprintable() and " " not in text

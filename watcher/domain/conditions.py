@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job
 from watcher.domain.states import Status, is_meant
+from watcher.domain.time_in_status import present_status
 from watcher.domain.transitions import event_id
 
 OWN_SOURCE = "@watcher"
@@ -39,7 +40,7 @@ def notifier_subject(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How something stands, in a form that can be recorded and told."""
+    """The state of a source, a notifier, a job or the store, in a form that can be recorded and sent."""
 
     subject: str
     """`source/NAME/reach`, `notifier/NAME`, `job/SOURCE/ID/missing`, `store`."""
@@ -101,7 +102,7 @@ class RecordedCondition:
     """How a condition was recorded last."""
 
     state: str | None
-    """The state that was told last; None when nothing has been."""
+    """The state of the last event; None when there was none."""
     seq: int = 0
     good_at: datetime | None = None
     """When a watcher last found all well."""
@@ -120,13 +121,13 @@ class Health:
     error: str | None = None
     """The last failure."""
     rejection: str | None = None
-    """Why it refuses us for good, in its own words."""
+    """Why it rejects requests permanently, in its own words."""
     is_broken: bool = False
     """Whether the failures come from a fault of the program."""
 
 
 def source_conditions(health: Health, now: datetime) -> list[Condition]:
-    """Say how a source stands. What there is no evidence for is not said."""
+    """Return how a source stands. What there is no evidence for is not said."""
     conditions = []
     name = health.name
     if health.failing_since and now - health.failing_since >= GRACE:
@@ -146,7 +147,7 @@ def source_conditions(health: Health, now: datetime) -> list[Condition]:
 
 
 def notifier_condition(health: Health, now: datetime) -> Condition | None:
-    """Say how a notifier stands; None when there is no evidence either way."""
+    """Return how a notifier stands; None when there is no evidence either way."""
     subject, name = notifier_subject(health.name), health.name
     if health.rejection or (health.failing_since and now - health.failing_since >= GRACE):
         error = health.rejection or health.error or ""
@@ -174,7 +175,7 @@ def notifier_condition(health: Health, now: datetime) -> Condition | None:
 
 
 def store_condition(name: str, error: str) -> Condition:
-    """Say that the store cannot be read or written. This alone cannot be recorded, and is told at each outage."""
+    """Return the condition of a failing store. It cannot be recorded; it is sent at each outage."""
     return Condition(
         "store",
         "failing",
@@ -187,19 +188,19 @@ def store_condition(name: str, error: str) -> Condition:
 
 
 def missing_condition(job: Job, now: datetime) -> Condition:
-    """Say that a job is unknown to its source. Each time it goes missing is news."""
+    """Return the condition of a job that its source does not know. Each time it goes missing is an event."""
     return _of_job(job, "missing", f"missing {now.isoformat()}", "is unknown to its source", job.last_error)
 
 
 def stuck_condition(job: Job, now: datetime, limits: Mapping[str, timedelta]) -> Condition | None:
-    """Say that a job has been in a status for too long, anew each day; None when it has not."""
+    """Return the condition of a job that has been in a status for too long, a new one each day; None for other jobs."""
     limit = _limit(job, limits)
     if limit is None or job.status_since is None or now - job.status_since < limit:
         return None
     stay = now - job.status_since
     times = (stay - limit) // STUCK_REPEAT + 1
     state = f"stuck {job.status} {job.status_since.isoformat()} {times}"
-    return _of_job(job, "stuck", state, f"has been {job.status} for {format_duration(stay)}", None)
+    return _of_job(job, "stuck", state, f"has been {job.status} for {present_status(job, now)}", None)
 
 
 def _limit(job: Job, limits: Mapping[str, timedelta]) -> timedelta | None:
@@ -212,10 +213,10 @@ def _limit(job: Job, limits: Mapping[str, timedelta]) -> timedelta | None:
 
 
 def is_news(condition: Condition, recorded: RecordedCondition | None, watcher: str, now: datetime) -> bool:
-    """Tell whether the condition differs from what was recorded; that all is well is no news to begin with.
+    """Return whether the condition differs from what was recorded; that all is well is no news to begin with.
 
     Replicas share the conditions of sources and notifiers. What one of them finds failing is no news while another
-    one (not `watcher`) has just found it well: any success clears a condition, whoever raised it.
+    one (not `watcher`) has just found it well: any success clears a condition, also one that another replica raised.
     """
     if recorded is None or recorded.state is None:
         is_different = not condition.is_good

@@ -74,7 +74,7 @@ class Delivery:
     give_up_at: datetime
     """When failing turns into dead."""
     claimed_until: datetime | None = None
-    """Until when somebody has it in hand; also the token that settling must show."""
+    """Until when it is claimed; also the token that settling must show."""
     last_error: str | None = None
     settled_at: datetime | None = None
     group_key: str | None = None

@@ -1,4 +1,4 @@
-"""What may be told: a transition of a job, or a change of a condition."""
+"""What notifiers are sent: a transition of a job, or a change of a condition."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from watcher.domain.conditions import ConditionChange
 from watcher.domain.transitions import Transition
 
 Event = Transition | ConditionChange
-"""Both have `id`, `type`, `subject`, `seq`, `at`, `labels` and `title`. Events of one subject are told in order."""
+"""Both have `id`, `type`, `subject`, `seq`, `at`, `labels` and `title`. Events of one subject are sent in order."""

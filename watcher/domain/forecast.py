@@ -13,15 +13,15 @@ from watcher.domain.states import JobState
 _LEEWAY = 0.22
 """By what share of the time foreseen a forecast may be wrong either way: estimates off by a fifth are good ones."""
 _ROUGHNESS = 0.2
-"""The share of a run that counts as foreseen, however much of it is done: steps do not tell of starting and saving."""
+"""The largest share of a run that a forecast counts as done: steps do not include starting and saving."""
 _LEAST_DONE = 100
 """One step in so many must a run have done before they say how long it takes."""
 _LONGEST = timedelta(days=30)
 """No status is expected to last longer: such an estimate is nonsense."""
 _ENOUGH = 8
-"""How many earlier jobs it takes to tell how long a status lasts."""
+"""How many earlier jobs a forecast from history needs."""
 _AGREEMENT = 0.5
-"""How far the middle half of them may lie apart, as a share of the middle one, for that to be worth anything."""
+"""How far the middle half of them may lie apart, as a share of the middle one, for the forecast to be useful."""
 
 
 class Phase(StrEnum):
@@ -45,7 +45,7 @@ class Window:
     """How long the status is expected to last in all."""
 
     def phase(self, now: datetime) -> Phase:
-        """Tell how `now` lies to it."""
+        """Return how `now` lies to it."""
         if now < self.begin:
             return Phase.AHEAD
         return Phase.OPEN if now < self.end else Phase.PASSED

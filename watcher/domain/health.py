@@ -31,7 +31,7 @@ class HealthSnapshot:
     store_error: str | None
     """Why the store could not be read or written the last time; None while it can."""
     has_condition: bool
-    """Whether a source, a notifier or a job is in a condition that the watcher tells of."""
+    """Whether a source, a notifier or a job is in a condition that was reported."""
     stuck: str | None = None
     """What cannot be recorded although the store can be written; None if there is nothing."""
 
@@ -46,6 +46,6 @@ class HealthSnapshot:
         return SILENT_WAITS * self.longest_wait
 
     def is_blind(self, now: datetime) -> bool:
-        """Tell whether jobs are polled and no source has answered within the limit."""
+        """Return whether jobs are polled and no source has answered within the limit."""
         signs = [self.since, *(answer for answer in self.last_answers.values() if answer)]
         return self.watched > 0 and max(signs) < now - self.silence_limit

@@ -35,7 +35,7 @@ TEXT_PATTERN = f"^[^{UNSAFE}]*$"
 
 
 def is_job_id(text: str) -> bool:
-    """Tell whether `text` can be a job's id: opaque text of a service, such as a word, base64 or a resource name.
+    """Return whether `text` can be a job's id: opaque text of a service, such as a word, base64 or a resource name.
 
     Quoted, it is one segment of a path, and even a service that unquotes too early finds no way up in it.
     """
@@ -43,7 +43,7 @@ def is_job_id(text: str) -> bool:
 
 
 def is_source_name(text: str) -> bool:
-    """Tell whether `text` can name a source; variables of the environment know no capitals."""
+    """Return whether `text` can name a source; variables of the environment know no capitals."""
     return _SOURCE_NAME.fullmatch(text) is not None
 
 
@@ -61,7 +61,7 @@ def split_reference(text: str) -> tuple[str | None, str]:
 
 
 def is_plain(text: str) -> bool:
-    """Tell whether `text` can be a job's name, or the name or value of a label."""
+    """Return whether `text` can be a job's name, or the name or value of a label."""
     return 0 < len(text) <= LONGEST_TEXT and is_printable(text)
 
 
@@ -79,7 +79,7 @@ class JobKey:
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """A job that somebody wants watched."""
+    """A job that is to be watched."""
 
     key: JobKey
     name: str | None = None
@@ -127,7 +127,7 @@ class Observation:
     status: str
     """The word of the service, as it stands."""
     state: JobState
-    """What the source's plugin makes of it."""
+    """What it means, by the state map of the source."""
     at: datetime
     facts: JobFacts
     document: str
@@ -163,7 +163,7 @@ class Page:
     jobs: Mapping[str, ListedJob]
     """By id, in the order of the list."""
     after: str | None
-    """What to ask for the next page with: the last id of this one, a token or whatever else the service goes by. None
+    """What to ask for the next page with: the last id of this one, a token or what else the service uses. None
     when this was the last page."""
 
 
@@ -216,7 +216,7 @@ class Job:
     is_since_exact: bool = True
     """Whether the status was seen to begin. It was not if the job was first seen in it."""
     due_at: datetime | None = None
-    """When to poll next; None for a job that is polled no more."""
+    """When to poll next; None for a job that is no longer polled."""
     failures: int = 0
     """Failed polls since the last answer."""
     missing: int = 0
@@ -224,7 +224,7 @@ class Job:
     last_error: str | None = None
     """What the last poll complained of; None after an answer."""
     forecast: Forecast | None = None
-    """When the present status is expected to end; None while nobody knows."""
+    """When the present status is expected to end; None while that is not known."""
     facts: JobFacts | None = None
     """What the last observation said; None before the first sight."""
 

@@ -1,4 +1,4 @@
-"""An event in words and data, for notifiers and for people."""
+"""Messages: an event as text for people and as data for programs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from watcher.domain.events import Event
 from watcher.domain.jobs import JobError
 from watcher.domain.states import JobState
 from watcher.domain.text import excerpt
+from watcher.domain.time_in_status import previous_status
 from watcher.domain.transitions import Reason, Transition, event_id
 
 ENVELOPE_LIMIT = 20_000
@@ -34,7 +35,7 @@ class Severity(StrEnum):
     GOOD = "good"
     BAD = "bad"
     CANCELLED = "cancelled"
-    """Somebody has stopped it: neither good nor bad."""
+    """A person has stopped it: neither good nor bad."""
     NEUTRAL = "neutral"
 
 
@@ -50,7 +51,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a notifier is given to send, whatever the form it takes there. Texts may come from the API: escape them."""
+    """What a notifier sends, in a form of its own. Texts may come from the API: escape them."""
 
     id: str
     """`evt_…`: the idempotency key, the same over retries, restarts and replicas."""
@@ -67,7 +68,7 @@ class Message:
 
 
 def message_of(event: Event) -> Message:
-    """Put an event into words and data."""
+    """Return the message of an event."""
     if isinstance(event, ConditionChange):
         return _message_of_condition(event)
     return Message(
@@ -83,7 +84,7 @@ def message_of(event: Event) -> Message:
 
 
 def message_of_several(events: Sequence[Event]) -> Message:
-    """Put events that are told together into one message: one line each, the worst first."""
+    """Return one message for several events: one line each, the worst first."""
     messages = sorted(map(message_of, events), key=lambda message: _ORDER[message.severity])
     if len(messages) == 1:
         return messages[0]
@@ -120,8 +121,8 @@ def facts_of(transition: Transition) -> list[Detail]:
         facts.append(Detail("Model", job.model))
     if transition.previous_status:
         facts.append(Detail("Before", transition.previous_status))
-        if transition.previous_since:
-            facts.append(Detail("Time in that status", _stay(transition, transition.previous_since)))
+        if lasted := previous_status(transition):
+            facts.append(Detail("Time in that status", str(lasted)))
     if transition.skipped:
         facts.append(Detail("Passed over", ", ".join(transition.skipped)))
     if transition.state is JobState.SUCCEEDED:
@@ -232,11 +233,6 @@ def _message_of_condition(event: ConditionChange) -> Message:
         facts=tuple(Detail(label, value) for label, value in condition.facts),
         data=condition.data,
     )
-
-
-def _stay(transition: Transition, since: datetime) -> str:
-    stay = format_duration(transition.observed_at - since)
-    return stay if transition.is_previous_exact else f"at least {stay}"
 
 
 def _facts_of_success(transition: Transition) -> list[Detail]:

@@ -24,13 +24,13 @@ class Silence:
     """The event must carry all of these."""
 
     def mutes(self, event: Event, now: datetime) -> bool:
-        """Tell whether the event is muted now."""
+        """Return whether the event is muted now."""
         return now < self.until and all(event.labels.get(label) == value for label, value in self.labels.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """An event to be told to one notifier."""
+    """An event planned for one notifier."""
 
     notifier: str
     state: DeliveryState = DeliveryState.PENDING
@@ -56,7 +56,7 @@ def plan(
     silences: Sequence[Silence] = (),
     calendar: Calendar = never_held,
 ) -> tuple[Planned, ...]:
-    """Say to whom the event goes, and when. Pure; the outcome is recorded in the transaction of the event."""
+    """Return which notifiers get the event, and when. Pure; the outcome is recorded in the transaction of the event."""
     silence = next((each for each in silences if each.mutes(event, now)), None)
     return tuple(
         _planned(route, event, now, silence, calendar)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from watcher.domain.deliveries import Delivery, DeliveryState
@@ -13,6 +13,7 @@ from watcher.domain.jobs import Job, JobFacts, Observation
 from watcher.domain.polling_policy import PollingPolicy, is_reported_missing, reason
 from watcher.domain.routing import Route, RouteMatch, match_route
 from watcher.domain.states import OPENAI_STATES, Status, is_terminal
+from watcher.domain.time_in_status import TimeInStatus, present_status, status_of
 from watcher.domain.transitions import Transition, detect
 
 Row = dict[str, Any]
@@ -23,7 +24,7 @@ UNSEEN = "not seen yet"
 
 def job_row(job: Job, now: datetime) -> Row:
     """Show how a watched job stands, and what was last said of it."""
-    age = now - job.status_since if job.status_since else None
+    lasting = present_status(job, now)
     return {
         "source": job.key.source,
         "id": job.key.id,
@@ -31,9 +32,10 @@ def job_row(job: Job, now: datetime) -> Row:
         "labels": dict(job.labels),
         "status": job.status or UNSEEN,
         "state": str(job.state) if job.state else None,
-        "for": format_duration(age) if age is not None else None,
-        "for_seconds": _seconds(age),
-        "status_since": _at(job.status_since),
+        "for": str(lasting) if lasting else None,
+        "for_seconds": _seconds(lasting),
+        "status_since": _at(lasting.since) if lasting else None,
+        "is_since_exact": lasting.is_exact if lasting else None,
         "next_poll": _until(job.due_at, now),
         "next_poll_at": _at(job.due_at),
         "trouble": _trouble(job),
@@ -51,19 +53,19 @@ def fact_row(facts: JobFacts) -> Row:
     }
 
 
-def result_of(facts: JobFacts) -> str | None:
-    """Say in a few words what came of a job: the model's name, or why it failed; None while neither is known."""
-    if facts.fine_tuned_model:
-        return facts.fine_tuned_model
-    return (facts.error.message or facts.error.code) if facts.error else None
+def result_of(row: Row) -> str | None:
+    """Return the result of a job: the model's name, or why it failed; None while neither is known."""
+    if row["fine_tuned_model"]:
+        return str(row["fine_tuned_model"])
+    error = row["error"] or {}
+    return error.get("message") or error.get("code")
 
 
-def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
-    """Show the transitions of one job, each with how long its status lasted."""
-    rows = []
-    for transition, following in zip(history, [*history[1:], None], strict=False):
-        end = following.observed_at if following else None if is_terminal(transition.state) else now
-        lasted = end - transition.observed_at if end else None
+def history_rows(newest_first: Sequence[Transition], now: datetime, later: Transition | None = None) -> list[Row]:
+    """Show transitions of one job, each with how long its status lasted; `later` came after the first of them."""
+    rows, following = [], later
+    for transition in newest_first:
+        lasted = status_of(transition, following, now)
         rows.append(
             {
                 "observed_at": _at(transition.observed_at),
@@ -71,12 +73,14 @@ def history_rows(history: Sequence[Transition], now: datetime) -> list[Row]:
                 "previous_status": transition.previous_status,
                 "reason": str(transition.reason),
                 "skipped": list(transition.skipped),
-                "lasted": format_duration(lasted) if lasted is not None else None,
+                "lasted": str(lasted) if lasted else None,
                 "lasted_seconds": _seconds(lasted),
+                "is_lasted_exact": lasted.is_exact if lasted else None,
                 "event_id": transition.id,
                 **fact_row(transition.facts),
             }
         )
+        following = transition
     return rows
 
 
@@ -85,7 +89,7 @@ ORPHANED = "orphaned: no notifier of this name is configured"
 
 
 def explain_next_poll(job: Job, polling_policy: PollingPolicy, now: datetime) -> str:
-    """Say when the job is polled next, and why then."""
+    """Return when the job is polled next, and why then."""
     if is_terminal(job.state):
         return "never: it has ended (`watcher jobs add` asks once more)"
     if job.due_at is None:
@@ -177,8 +181,8 @@ def _at(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
 
 
-def _seconds(duration: timedelta | None) -> float | None:
-    return round(duration.total_seconds(), 1) if duration is not None else None
+def _seconds(lasting: TimeInStatus | None) -> float | None:
+    return round(lasting.duration.total_seconds(), 1) if lasting else None
 
 
 def _until(moment: datetime | None, now: datetime) -> str | None:

@@ -13,7 +13,7 @@ from watcher.domain.jobs import Basis, Job
 from watcher.domain.states import JobState
 
 LONGEST_INTERVAL = timedelta(minutes=5)
-"""The longest wait between two polls, failed ones too, unless somebody says otherwise."""
+"""The longest wait between two polls, failed ones too, unless the settings say otherwise."""
 LONGEST_RETRY_AFTER = timedelta(seconds=120)
 """The longest wait that an API may ask for; the official SDK honours as much."""
 PROBE_INTERVAL = timedelta(minutes=1)
@@ -23,7 +23,7 @@ MISSING_TOLERATED = 3
 MISSING_INTERVAL = timedelta(seconds=5)
 """How soon a tolerated 404 is asked again: a job just created appears within seconds."""
 _SPREAD = 0.1
-"""The share of a wait that jitter may take off, so that jobs which fell due together do so no more."""
+"""The share of a wait that jitter may take off, so that jobs which fell due together drift apart."""
 _SELDOM = 3
 """How many times longer the wait is while a status is not expected to end: jobs fail and are cancelled early, too."""
 _TYPICAL = timedelta(hours=1)
@@ -37,7 +37,7 @@ _RANGE = 6
 _SHORTEST_WAIT = timedelta(seconds=1)
 """Nor is it shorter than this, before chance comes in: that would be impolite."""
 _WORTHWHILE = 4
-"""Intervals that a status must be expected to last before its expected end is worth minding."""
+"""Intervals that a status must be expected to last before its expected end is used."""
 _FIRST_LOOK = 8
 """Intervals that a job must have been running before its progress is looked at: its first steps say little."""
 _LOOK_AGAIN = 1.5
@@ -95,7 +95,7 @@ def after_failure(job: Job, failure: PollFailure) -> Job:
         return replace(job, last_error=failure.error)
     if failure.outcome is PollOutcome.MISSING:
         missing = job.missing + 1
-    else:  # 404s count in a row; but only an answer shows that the source knows again a job that was told as missing
+    else:  # 404s count in a row; but only an answer shows that the source knows again a job that was reported missing
         missing = job.missing if is_reported_missing(job) else 0
     return replace(job, failures=job.failures + 1, missing=missing, last_error=failure.error)
 
@@ -108,7 +108,7 @@ def after_answer(job: Job) -> Job:
 
 
 def is_reported_missing(job: Job) -> bool:
-    """Tell whether the job has been missing too often for it to be just created."""
+    """Return whether the job has been missing too often for it to be just created."""
     return job.missing > MISSING_TOLERATED
 
 
@@ -135,7 +135,7 @@ def wait_after_answer(job: Job, policy: PollingPolicy, now: datetime, jitter: fl
 
 
 def wants_look(job: Job, policy: PollingPolicy, now: datetime) -> bool:
-    """Tell whether a look at the job's progress is worth its request now."""
+    """Return whether a look at the job's progress is worth its request now."""
     if (
         not (policy.is_adaptive and policy.looks_at_progress)
         or job.state is not JobState.RUNNING
@@ -162,7 +162,7 @@ def urgency(job: Job, policy: PollingPolicy, now: datetime) -> float:
 
 
 def reason(job: Job, policy: PollingPolicy, now: datetime) -> str:
-    """Say in words why a job without failure is polled as often as it is."""
+    """Return the reason for the polling interval of a job without failure, for people."""
     every = f"every {format_duration(_wait(job, policy, now))}"
     expected = _worthwhile(job, policy)
     if expected is None or job.forecast is None or job.forecast.at is None:
@@ -203,7 +203,7 @@ def _wait(job: Job, policy: PollingPolicy, now: datetime) -> timedelta:
 
 
 def _worthwhile(job: Job, policy: PollingPolicy) -> Window | None:
-    """Return when the job's status is expected to end, if that is worth minding."""
+    """Return when the job's status is expected to end, if the policy uses that."""
     expected = window(job) if policy.is_adaptive else None
     return expected if expected and expected.length >= policy.interval * _WORTHWHILE else None
 

@@ -26,7 +26,7 @@ class Events(StrEnum):
     JOBS = "jobs"
     """The transitions of jobs."""
     WATCHER = "watcher"
-    """The watcher's own conditions: what it cannot see, and to whom it cannot speak."""
+    """The watcher's own conditions: sources and notifiers that it cannot reach, jobs that are stuck or missing."""
 
 
 class RouteMatch(StrEnum):
@@ -54,7 +54,7 @@ class Route:
 
 
 def match_route(route: Route, event: Event) -> RouteMatch:
-    """Say whether the route's notifier gets the event."""
+    """Return whether the route's notifier gets the event."""
     if isinstance(event, ConditionChange):
         return _match_condition(route, event)
     if Events.JOBS not in route.events:

@@ -1,4 +1,4 @@
-"""What the program makes of a service's status: nine states, whatever words the service uses."""
+"""The nine states that the program derives from the statuses of services."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class JobState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
-    """The service uses a word that its plugin does not know. The job goes on being watched."""
+    """The service uses a word that its plugin does not know. The job stays watched."""
 
 
 class Status(StrEnum):
@@ -84,7 +84,7 @@ OPENAI_STATES = StateMap(
 
 
 def is_terminal(state: JobState | None) -> bool:
-    """Tell whether a job in this state has ended. A job in an unknown state never has."""
+    """Return whether a job in this state has ended. A job in an unknown state never has."""
     return state in TERMINAL
 
 
@@ -101,5 +101,5 @@ def named_state(word: str) -> JobState | None:
 
 
 def is_meant(word: str, status: str, state: JobState) -> bool:
-    """Tell whether a word of a setting or an option means a job with this status in this state."""
+    """Return whether a word of a setting or an option means a job with this status in this state."""
     return word == status or named_state(word) is state

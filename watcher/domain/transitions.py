@@ -87,7 +87,7 @@ def event_id(source: str, name: str, seq: int) -> str:
 def detect(previous: Job, observation: Observation) -> Transition | None:
     """Return the transition that the observation proves, or None when the status is the same.
 
-    Whatever else changed in the object is no transition.
+    Other changes of the object are no transition.
     """
     if observation.status == previous.status:
         return None
@@ -127,7 +127,7 @@ def moved(job: Job, transition: Transition) -> Job:
 
 
 def has_reached(job: Job, goal: str) -> bool:
-    """Tell whether the job is at the goal, a status or a state, or has passed it: short states are often not seen."""
+    """Return whether the job is at the goal, a status or a state, or has passed it: short states are often not seen."""
     if job.status is None or job.state is None:
         return False
     state = named_state(goal)

@@ -1,4 +1,4 @@
-"""Commits whatever is ready in one transaction, and keeps what could not be committed until it can."""
+"""Commits everything that is ready in one transaction, and keeps what could not be committed for the next try."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class Owner(Protocol[T_contra]):
-    """Who puts items into the queue, and wants to know what became of them."""
+    """The owner of the items: it is told their outcome."""
 
     def committed(self, items: Sequence[T_contra], result: object) -> None:
         """Hear that these are in the store; `result` is what the commit returned."""
@@ -101,7 +101,7 @@ class GroupCommit(Generic[T]):
 
     @property
     def stuck(self) -> StoreError | None:
-        """Say what cannot be recorded although the store can be written; None if there is nothing."""
+        """Return what cannot be recorded although the store can be written; None if there is nothing."""
         if not self._set_aside:
             return None
         key, first = next(iter(self._set_aside.items()))
@@ -169,7 +169,7 @@ class GroupCommit(Generic[T]):
         except StoreError as error:
             self._refuse(error)
             return batch
-        except Exception as error:  # noqa: BLE001 - one item that cannot be written must not hold up all others
+        except Exception as error:  # noqa: BLE001 - one item that cannot be written must not block all others
             if len(batch) == 1:
                 self._put_aside(batch[0], error)
                 return []

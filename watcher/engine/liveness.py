@@ -12,7 +12,7 @@ LONGEST_WORK_SECONDS = 300.0
 
 
 class Liveness:
-    """Kept by a loop, read by whoever asks whether it still makes progress."""
+    """Written by a loop, read to find out whether it still makes progress."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -28,11 +28,11 @@ class Liveness:
         self._begun[work] = self._clock()
 
     def ended(self, work: object) -> None:
-        """Note that it came to an end, whatever the end was."""
+        """Note that it has ended, in any way."""
         self._begun.pop(work, None)
 
     def is_steady(self) -> bool:
-        """Tell whether the loop turns and its work ends."""
+        """Return whether the loop turns and its work ends."""
         now = self._clock()
         oldest = next(iter(self._begun.values()), now)
         return now - self._turned_at < LONGEST_TURN_SECONDS and now - oldest < LONGEST_WORK_SECONDS

@@ -30,6 +30,14 @@ Log = context.Log
 """A structured log."""
 
 
+class SecretiveLog(Log, Protocol):
+    """A log that can be told a secret that it must not show."""
+
+    def hide(self, secret: str) -> None:
+        """Keep one more secret out of sight."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A condition as it was found, which is an event if it differs from what the store holds."""
@@ -42,10 +50,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a poll changes in the store: the job, its transition, and who is told."""
+    """What a poll changes in the store: the job, its transition, and the recipients."""
 
     seen: int
-    """The `seq` that the change is based on; the store refuses it when somebody else has moved on."""
+    """The `seq` that the change is based on; the store refuses it when another watcher has changed the job."""
     job: Job
     """The job as it stands now."""
     transition: Transition | None = None
@@ -56,7 +64,7 @@ class Change:
 
     @property
     def has_events(self) -> bool:
-        """Whether it holds anything that may be told."""
+        """Whether it holds an event."""
         return self.transition is not None or bool(self.conditions)
 
 
@@ -67,7 +75,7 @@ class ClaimRequest:
     limit: int
     """How many at most."""
     next_due: datetime
-    """When they are due again, unless somebody says otherwise."""
+    """When they are due again, unless the poll decides otherwise."""
     ahead: timedelta = timedelta()
     """When any job is due, those that fall due within this time are taken along."""
     urgency: Callable[[Job], float] | None = None
@@ -83,7 +91,7 @@ class LongestWaits:
     delivery: timedelta
     """For its next attempt."""
     claim: timedelta
-    """To be free again, when it is in somebody's hands."""
+    """For its claim to expire."""
 
 
 class JobStore(Protocol):
@@ -111,7 +119,7 @@ class DeliveryStore(Protocol):
     async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
         """Claim up to `capacity[notifier]` due deliveries of each notifier until the time given.
 
-        A delivery is due when its time has come, nobody holds it, and no earlier one of the same job to the same
+        A delivery is due when its time has come, no watcher holds it, and no earlier one of the same job to the same
         notifier is pending.
         """
         ...
@@ -119,20 +127,20 @@ class DeliveryStore(Protocol):
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Commit what attempts came to, in one transaction.
 
-        A settlement whose claim has expired and was taken over by somebody else is dropped.
+        A settlement whose claim has expired and was taken over by another watcher is dropped.
         """
         ...
 
 
 class Telemetry(Protocol):
-    """Counts and times what happens, for whoever looks at metrics."""
+    """Counts and times what happens, for metrics."""
 
     def polled(self, source: str, outcome: PollOutcome, seconds: float) -> None:
         """Note a poll that came to its end."""
         ...
 
     def listed(self, source: str, jobs: int) -> None:
-        """Note a reading of the list that told of so many watched jobs."""
+        """Note a reading of the list, and how many watched jobs it held."""
         ...
 
     def moved(self, transition: Transition) -> None:
@@ -153,7 +161,7 @@ class Telemetry(Protocol):
 
 
 class NoTelemetry:
-    """Counts nothing: for commands that nobody looks at."""
+    """Counts nothing: for commands without metrics."""
 
     def polled(self, source: str, outcome: PollOutcome, seconds: float) -> None:
         """See `Telemetry`."""
@@ -185,4 +193,6 @@ class Runtime:
     commit_retry_seconds: float = 1.0
     """How soon a commit that the store refused is tried again. The store itself has already waited when it was busy."""
     steady: Callable[[], float] = monotonic
-    """Tells seconds that pass evenly, whatever the host's clock is set to."""
+    """Returns monotonic seconds, independent of the host's clock."""
+    hide_secret: Callable[[str], None] = lambda _: None
+    """Keeps a secret that was learned later, such as a renewed token, out of the log."""

@@ -1,4 +1,4 @@
-"""The watcher watches itself: what it cannot see, and to whom it cannot speak, is told as events."""
+"""Self-monitoring: sources, notifiers and jobs in trouble become conditions, and their changes events."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ConditionStore(Protocol):
 class SelfMonitoring:
     """Looks at how sources, notifiers and jobs stand, and records each change once."""
 
-    def __init__(  # noqa: PLR0913 - who watches, what, and whom it tells
+    def __init__(  # noqa: PLR0913 - what it watches, and its recipients
         self,
         store: ConditionStore,
         runtime: Runtime,
@@ -71,7 +71,7 @@ class SelfMonitoring:
         """When the host's clock was set, as it showed then, and how far."""
 
     def is_anything_failing(self) -> bool:
-        """Tell whether a source or a notifier was found to fail at the last look."""
+        """Return whether a source or a notifier was found to fail at the last look."""
         return bool(self._failing)
 
     def clock_stepped(self, step: timedelta) -> None:

@@ -7,7 +7,7 @@ import zlib
 from watcher.http.errors import Answer, AnswerTooLargeError, HttpError
 
 ACCEPT_ENCODING = "gzip"
-"""What servers are asked for. zlib alone can be told how much to unpack at once, in every Python that we run on."""
+"""What servers are asked for. Only zlib can limit how much it unpacks at once, in every supported Python."""
 _GZIP_WINDOW = 31
 _STEP_BYTES = 64 * 1024
 """How much is unpacked before the size is looked at."""

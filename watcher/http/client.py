@@ -30,7 +30,7 @@ class Bounds:
 
     timeout: timedelta
     """For an exchange as a whole, the look-up of the name included."""
-    at_once: int
+    concurrency: int
     """Exchanges in flight; more of them wait for their turn."""
     size_limit: int
     """Bytes of an answer's body, decompressed."""
@@ -54,7 +54,7 @@ class HttpClient:
         """
         self._seconds = bounds.timeout.total_seconds()
         self._size_limit = bounds.size_limit
-        self._slots = asyncio.Semaphore(bounds.at_once)
+        self._slots = asyncio.Semaphore(bounds.concurrency)
         self._headers = httpx.Headers({**_usual_headers(), **(headers or {})})
         self._shared_headers: dict[bytes, httpx.Headers] = {}
         context = tls if isinstance(tls, TlsContext) else tls_context()

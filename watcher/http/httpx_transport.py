@@ -1,4 +1,4 @@
-"""The transport in Python: httpx, for platforms that pyreqwest has no wheel for, and for those who ask for it."""
+"""The transport in Python: httpx, for platforms without a wheel of pyreqwest, and on request."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class HttpxTransport:
         return connection
 
     def _to_address(self, request: httpx.Request) -> httpx.Request:
-        """Return the request with the address in place of the name, which TLS is still told and held to."""
+        """Return the request with the address in place of the name, which TLS still sends and verifies."""
         extensions: dict[str, object] = {"timeout": {"connect": self._target.connect_seconds}}
         url = request.url
         if self._target.address is not None and self._target.proxy is None:

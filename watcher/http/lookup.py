@@ -1,4 +1,4 @@
-"""Name look-ups that hold up nobody else: each in a thread of its own, one for a name at a time.
+"""Name look-ups that never block each other: each in its own thread, one per name at a time.
 
 The system's look-up cannot be interrupted, and takes up to a minute when no name server answers. A pool of threads that
 is shared (asyncio's, tokio's) fills up with such look-ups, and is waited for when the process ends. Here a client has
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -31,8 +32,9 @@ class _Known:
 class Lookup:
     """The addresses of names, for one client."""
 
-    def __init__(self) -> None:
+    def __init__(self, fresh_seconds: float = FRESH_SECONDS) -> None:
         """Make a look-up that knows nothing yet."""
+        self._fresh_seconds = fresh_seconds
         self._known: dict[str, _Known] = {}
 
     async def addresses(self, host: str) -> list[str]:
@@ -47,7 +49,9 @@ class Lookup:
             return known.addresses
         if known.pending is None:
             known.pending = loop.create_future()
-            threading.Thread(target=_look_up, args=(host, loop, known), name=f"look-up of {host}", daemon=True).start()
+            threading.Thread(
+                target=_look_up, args=(host, loop, self._keep, known), name=f"look-up of {host}", daemon=True
+            ).start()
         if known.addresses:
             return known.addresses
         # Shielded: the look-up goes on for the others that wait for it.
@@ -64,8 +68,28 @@ class Lookup:
         if known := self._known.get(host):
             known.addresses, known.until = [], 0.0
 
+    def _keep(self, known: _Known, found: list[str] | HttpError, now: float) -> None:
+        pending, known.pending = known.pending, None
+        if isinstance(found, list):
+            # The address in use stays in use while the name still has it: answers come in changing order.
+            kept = [address for address in known.addresses[:1] if address in found]
+            known.addresses = [*kept, *(address for address in found if address not in kept)]
+            known.until = now + self._fresh_seconds
+        elif known.addresses:
+            known.until = now + self._fresh_seconds
+        if pending is None or pending.done():
+            return
+        if isinstance(found, list):
+            pending.set_result(known.addresses)
+        else:
+            pending.set_exception(found)
+            pending.exception()  # perhaps no task waits for it any more
 
-def _look_up(host: str, loop: asyncio.AbstractEventLoop, known: _Known) -> None:
+
+_Keep = Callable[[_Known, "list[str] | HttpError", float], None]
+
+
+def _look_up(host: str, loop: asyncio.AbstractEventLoop, keep: _Keep, known: _Known) -> None:
     found: list[str] | HttpError
     try:
         infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
@@ -73,22 +97,4 @@ def _look_up(host: str, loop: asyncio.AbstractEventLoop, known: _Known) -> None:
     except (OSError, UnicodeError) as error:
         found = NotConnectedError(f"{CANNOT_CONNECT}: {getattr(error, 'strerror', None) or 'no such name'}")
     with suppress(RuntimeError):  # the loop has ended meanwhile
-        loop.call_soon_threadsafe(_keep, known, found, loop.time())
-
-
-def _keep(known: _Known, found: list[str] | HttpError, now: float) -> None:
-    pending, known.pending = known.pending, None
-    if isinstance(found, list):
-        # The address in use stays in use while the name still has it: answers come in changing order.
-        kept = [address for address in known.addresses[:1] if address in found]
-        known.addresses = [*kept, *(address for address in found if address not in kept)]
-        known.until = now + FRESH_SECONDS
-    elif known.addresses:
-        known.until = now + FRESH_SECONDS
-    if pending is None or pending.done():
-        return
-    if isinstance(found, list):
-        pending.set_result(known.addresses)
-    else:
-        pending.set_exception(found)
-        pending.exception()  # nobody may wait for it any more
+        loop.call_soon_threadsafe(keep, known, found, loop.time())

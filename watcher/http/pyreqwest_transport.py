@@ -51,10 +51,10 @@ _CERTIFICATE_WORDS: Mapping[str, str] = {
 
 @atexit.register
 def _let_the_runtime_finish() -> None:
-    """Wait until the library's thread has told all that it had to tell.
+    """Wait until the library's thread has made all its calls.
 
     A thread in Rust that is within a call to Python when the interpreter ends takes the process down (SIGABRT); on a
-    busy machine one exit of twenty did. The thread works in order, so it is done with whatever came before once it has
+    busy machine one exit of twenty did. The thread works in order, so it has finished all earlier work once it has
     answered this. Nothing listens at port 0, so the answer comes at once.
     """
     builder = SyncClientBuilder().no_proxy().danger_accept_invalid_certs(True).timeout(timedelta(seconds=1))
@@ -167,7 +167,7 @@ def _with_roots(builder: ClientBuilder) -> Client:
 
 
 def _proxy(url: httpx.URL) -> ProxyBuilder:
-    # By httpx and curl's `socks5h` alike the proxy looks the name up: it is who can.
+    # As with curl's `socks5h`, and in httpx, the proxy looks up the name: only it may be able to.
     scheme = "socks5h" if url.scheme == "socks5" else url.scheme
     if scheme == "socks5h" or not url.userinfo:
         return ProxyBuilder.all(str(url.copy_with(scheme=scheme)))
@@ -226,7 +226,7 @@ def _connect_words(causes: list[str]) -> str:
 
 
 def _certificate_words(cause: str) -> str:
-    """Put rustls' words plainly, and without the names that it may repeat."""
+    """Return the error of rustls in plain words, without the names that it may repeat."""
     for begin, words in _CERTIFICATE_WORDS.items():
         if cause.startswith(begin):
             return words

@@ -10,11 +10,11 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 _A_YEAR_SECONDS = 365 * 86_400.0
-"""More than anybody honours; keeps absurd numbers within what a timedelta can hold."""
+"""Longer than any server asks for; keeps absurd numbers within the range of a timedelta."""
 
 
 class Pacer:
-    """Spaces out messages to one address, whoever sends them."""
+    """Spaces out messages to one address, over all senders."""
 
     def __init__(self) -> None:
         """Make a pacer that has seen nothing yet."""

@@ -19,7 +19,7 @@ from watcher.redaction import Redactor
 
 ADDRESS_RULE = "must be an address that starts with http:// or https:// and has a host"
 _ANSWER_EXCERPT = 200
-"""How much of an answer's body is told, in characters."""
+"""How much of an answer's body is reported, in characters."""
 _URL_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._~:/?#[]@!$&'()*+,;=%")
 
 
@@ -36,7 +36,7 @@ def _check_address(address: SecretStr) -> SecretStr:
 
 
 Address = Annotated[SecretStr, AfterValidator(_check_address)]
-"""The URL of a receiver. It is a secret: whoever knows the address of an incoming webhook can write to it."""
+"""The URL of a receiver. It is a secret: the address of an incoming webhook is all that is needed to write to it."""
 
 
 def _never(_answer: Answer) -> bool:
@@ -44,7 +44,7 @@ def _never(_answer: Answer) -> bool:
 
 
 class Receiver:
-    """Somebody who takes messages by POST. What is told of an answer never contains a secret."""
+    """A receiver of messages by POST. What is reported of an answer never contains a secret."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Receiver:
     ) -> None:
         """Make a receiver that takes a message with any 2xx, and refuses it for good with 410.
 
-        Any other status may come from whatever stands before the receiver, a proxy in the seconds of a redeployment:
+        Any other status may come from something in front of the receiver, a proxy in the seconds of a redeployment:
         it is tried again. `is_final` knows the receiver's own words for a refusal that is for good.
 
         Raises ConfigurationError if no request can be made for the address.
@@ -77,7 +77,7 @@ class Receiver:
         try:
             answer = await http.exchange(request)
         except AnswerTooLargeError as error:
-            answer = error.head  # its status has told what became of the message
+            answer = error.head  # its status has the outcome of the message
         except HttpError as error:
             return Failed(self._mask.hide(str(error)))
         return self._sort(answer)
@@ -94,7 +94,7 @@ class Receiver:
         return Failed(told, retry_after(answer.headers, self._context.clock()))
 
     def _tell(self, answer: Answer) -> str:
-        # Masked before it is cut, lest half a secret stays at the cut.
+        # Masked before it is cut, so that no half of a secret stays at the cut.
         body = " ".join(self._mask.hide(answer.body.decode("utf-8", "replace")).split())
         return f"{_name(answer.status_code)}: {excerpt(body, _ANSWER_EXCERPT)}" if body else _name(answer.status_code)
 

@@ -24,7 +24,7 @@ FIELDS_LIMIT = 10
 URL_LIMIT = 2000
 """The limits of Block Kit, in characters and in fields of a section."""
 _BLOCKS_OF_FACTS = 40
-"""Facts told at most: with header and context they stay below Slack's 50 blocks even if each has its own."""
+"""The most facts of a message: with header and context they stay below Slack's 50 blocks even if each has its own."""
 _SHORT = 80
 """A longer value gets a section of its own, since the fields of a section stand in two narrow columns."""
 _MARKS: Mapping[Severity, str] = {
@@ -66,7 +66,7 @@ plugin = Plugin(Config, Slack)
 
 
 def compose(message: Message) -> _Json:
-    """Return the message in Block Kit, with `text` for notifications and for whatever shows no blocks."""
+    """Return the message in Block Kit, with `text` for notifications and for clients that show no blocks."""
     headline = f"{_MARKS[message.severity]} {message.title}"
     facts = message.facts[:_BLOCKS_OF_FACTS]
     told = " · ".join([headline, *(f"{fact.label}: {fact.value}" for fact in facts)])
@@ -158,15 +158,15 @@ def _plain(text: str, limit: int) -> _Json:
 def _escape(text: str, limit: int) -> str:
     """Return the text on one line, harmless in Slack's markup, at most `limit` characters long, `…` where it was cut.
 
-    Characters count as UTF-16 counts them, the most that any receiver makes of them.
+    Characters count as UTF-16 counts them, the largest count that a receiver uses.
     """
     pieces: list[str] = []
-    room = limit - 1  # for the …
+    left = limit - 1  # for the …
     safe = printable(text[: limit + 1])
     for character in safe:
         piece = _ENTITIES.get(character, character)
-        room -= _length(piece)
-        if room < 0:
+        left -= _length(piece)
+        if left < 0:
             return "".join(pieces) + "…"
         pieces.append(piece)
     return "".join(pieces)

@@ -17,7 +17,7 @@ from watcher.plugins.notifier import Context, Plugin
 from watcher.plugins.section import Section
 
 PATIENCE = timedelta(seconds=15)
-"""How long an attempt waits for whoever reads."""
+"""How long an attempt waits for the reader."""
 NOT_READ = "standard output is not being read"
 _turn = Lock()
 """Held while a line is written, so that the lines of several notifiers do not mix."""
@@ -43,7 +43,7 @@ class Stdout:
         self._is_torn = False
 
     async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - sends anew
-        """Write one line. Raises OutputClosedError when nobody can read it any more."""
+        """Write one line. Raises OutputClosedError when the reader is gone."""
         if self._is_writing:  # the last line, still
             return Failed(NOT_READ)
         try:
@@ -65,7 +65,7 @@ class Stdout:
         def write() -> None:
             error = self._write(stream, encoded)
             self._is_writing = False
-            with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits for this any more
+            with contextlib.suppress(RuntimeError):  # the loop has been closed: no task waits for this any more
                 loop.call_soon_threadsafe(_settle, written, error)
 
         self._is_writing = True
@@ -78,7 +78,7 @@ class Stdout:
             with _turn:
                 while rest:
                     count: int | None = stream.write(rest)
-                    if count is None:  # a full pipe that somebody made non-blocking
+                    if count is None:  # a full pipe that another process made non-blocking
                         select.select([], [stream], [])
                     else:
                         rest = rest[count:]

@@ -49,7 +49,7 @@ def _check_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
 
 
 class Config(Section):
-    """Where to post, and how to prove who posts."""
+    """Where to post, and how to sign."""
 
     url: Address
     """Where to post. It is treated as a secret."""

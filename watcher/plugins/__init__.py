@@ -1,6 +1,6 @@
 """What the author of a plugin imports: `from watcher.plugins import Section, NotifierPlugin, Message, Delivered`.
 
-A name is loaded from where it lives when it is asked for: who follows a job needs no settings, and no pydantic.
+A name is loaded from its module on first use: `watch` needs no settings, and no pydantic.
 """
 
 from __future__ import annotations

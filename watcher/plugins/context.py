@@ -11,7 +11,7 @@ Clock = Callable[[], datetime]
 
 
 class Log(Protocol):
-    """A structured log: an event in a few words, and its facts as keywords."""
+    """A structured log: a short event text, and its facts as keywords."""
 
     def debug(self, event: str, **facts: object) -> object:
         """Write what only a person looking for a fault wants to see."""
@@ -30,5 +30,5 @@ class Log(Protocol):
         ...
 
     def exception(self, event: str, **facts: object) -> object:
-        """Write a fault of the watcher itself, with the traceback of the exception in hand."""
+        """Write a fault of the watcher itself, with the traceback of the current exception."""
         ...

@@ -37,7 +37,7 @@ class Notifier(Protocol):
 
         `previous_receipt` is the receipt of the last message about the same subject, for notifiers that update it.
 
-        The one exception: OutputClosedError, when the notifier writes to our own standard output and nobody reads it.
+        The one exception: OutputClosedError, when the notifier writes to our standard output and its reader is gone.
         """
         ...
 

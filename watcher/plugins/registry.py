@@ -19,7 +19,7 @@ class PluginOrigin:
 
     module: str
     package: str
-    """The package that brings it, and its version, in words."""
+    """The package that provides it, and its version."""
 
 
 class Registry(Generic[P]):
@@ -62,7 +62,7 @@ class Registry(Generic[P]):
             raise ConfigurationError(f"{self.what} kind {kind!r} is brought by {packages}: uninstall all but one")
         try:
             loaded = entries[0].load()
-        except Exception as error:  # importing somebody else's module may raise anything
+        except Exception as error:  # importing a foreign module may raise anything
             raise ConfigurationError(self._broken(kind, entries[0], f"{type(error).__name__}: {error}")) from error
         if not self._is_plugin(loaded):
             right = f"{self._type.__module__}.{self._type.__name__} with settings made from Section"

@@ -31,7 +31,7 @@ FILE_SUFFIX = "_file"
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Stands in the place of a value that is known to be wrong, so that it is told along with all other mistakes."""
+    """Stands in for a value that is known to be wrong, so that it is reported with all other mistakes."""
 
     why: str
     is_in_file: bool = False
@@ -141,7 +141,7 @@ def _one_way(name: str, *, is_required: bool) -> JsonSchemaValue:
 
 
 def _is_secret(annotation: object) -> bool:
-    """Tell whether a field holds one secret. A table of secrets does not: no one file could hold it."""
+    """Return whether a field holds one secret. A table of secrets does not: no one file could hold it."""
     if get_origin(annotation) in {dict, list, tuple}:
         return False
     return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))

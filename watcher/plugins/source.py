@@ -67,7 +67,7 @@ class Capabilities:
     checkpoints: bool = False
     """Whether the service keeps what it saved of a job on the way."""
     webhooks: bool = False
-    """Whether the service can tell of a job by itself."""
+    """Whether the service can send webhooks."""
 
 
 class Source(Protocol):
@@ -106,7 +106,7 @@ class Source(Protocol):
         ...
 
     def forget(self, job_id: str) -> None:
-        """Drop what is remembered of a job that is polled no more."""
+        """Drop what is remembered of a job that is no longer polled."""
         ...
 
 
@@ -136,6 +136,8 @@ class SourceContext:
     """To be awaited before each request: keeps to the rate limit. None: a request may always be sent."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Waits so many seconds before another attempt."""
+    hide_secret: Callable[[str], None] = lambda _: None
+    """To be told each key or token that the source begins to use, so that no log shows it."""
     event_word: EventWord = own_words
     """The rule of its kind: see `SourcePlugin.event_word`. Observations say the word where it is not the status."""
     private_fields: Collection[str] = ()

@@ -16,6 +16,7 @@ from watcher.domain.overview import Row, delivery_row, history_rows, job_row
 from watcher.server.context import ServerContext
 from watcher.server.parsing import (
     DELIVERIES_QUERY,
+    HISTORY_QUERY,
     JOBS_QUERY,
     no_query,
     not_watched,
@@ -53,17 +54,26 @@ class Jobs:
         return JSONResponse(job_row(job, now), status, {"Location": _path(spec.key)})
 
     async def one(self, request: Request) -> Response:
-        """Show a watched job, with its history."""
-        no_query(request)
-        key = read_key(request)
+        """Show a watched job, with a page of its history, the newest transition first."""
+        query, key = read_query(request, HISTORY_QUERY), read_key(request)
         job = await self._context.store.job(key, include_removed=False)
         if job is None:
             raise not_watched(key)
-        now, history = self._context.clock(), await self._context.store.history(key)
-        return JSONResponse({**job_row(job, now), "history": history_rows(history, now)})
+        rows, following = await self._history(key, query["limit"], query.get("after"))
+        return JSONResponse({**job_row(job, self._context.clock()), "history": rows, "next": following})
+
+    async def _history(self, key: JobKey, limit: int, after: int | None) -> tuple[Sequence[Row], str | None]:
+        """Return a page of transitions as rows, and the cursor of the next one."""
+        # With the last one of the page before, which tells how long the first of this one lasted.
+        found = await self._context.store.latest_transitions(key, limit + 2, None if after is None else after + 1)
+        later = found[0] if after is not None and found and found[0].seq == after else None
+        left = found[1:] if later else found
+        shown = left[:limit]
+        following = str(shown[-1].seq) if len(left) > len(shown) else None
+        return history_rows(shown, self._context.clock(), later), following
 
     async def remove(self, request: Request) -> Response:
-        """Watch a job no more."""
+        """Stop watching a job."""
         no_query(request)
         key = read_key(request)
         if not await self._context.store.remove_job(key, self._context.clock()):

@@ -1,4 +1,4 @@
-"""The application: which resource answers at which path, who may ask, and how faults are told."""
+"""The application: which resource answers at which path, authorisation, and errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from watcher.server.problems import Problem, of_routing, problem_response
 
 _CHANGES = frozenset({"POST", "DELETE"})
 
-ANSWERS_AT_ONCE = 4
+CONCURRENT_ANSWERS = 4
 """Requests that are worked on at once, besides the probes: the store has one thread, and polling needs it too."""
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -40,7 +40,7 @@ class Access:
     """Who may ask for more than the probes."""
 
     token: str | None = None
-    """Without one, whoever can connect may read, and nobody may change anything."""
+    """Without one, every client may read, and none may change anything."""
     hosts: Collection[str] | None = None
     """The names that requests may call this host by, besides `localhost` and addresses; None: any."""
 
@@ -48,7 +48,7 @@ class Access:
 def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Access) -> Starlette:
     """Make the application."""
     probes, jobs, deliveries = Probes(context), Jobs(context), Deliveries(context)
-    has_token, turns = access.token is not None, asyncio.Semaphore(ANSWERS_AT_ONCE)
+    has_token, turns = access.token is not None, asyncio.Semaphore(CONCURRENT_ANSWERS)
 
     async def metrics(_request: Request) -> Response:
         return Response(await telemetry.exposition(context), headers={"content-type": CONTENT_TYPE})
@@ -73,7 +73,7 @@ def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Acc
         middleware=_guards(access),
         exception_handlers={HTTPException: of_routing},
     )
-    app.router.redirect_slashes = False  # a redirect would repeat whatever name of a host was asked for
+    app.router.redirect_slashes = False  # a redirect would repeat the host name of the request
     return app
 
 
@@ -94,7 +94,7 @@ class _Resource:
         self._may_change = may_change
 
     async def answer(self, request: Request) -> Response:
-        """Answer the request; whatever goes wrong is told as a problem."""
+        """Answer the request; every error becomes a problem document."""
         try:
             async with self._turn:
                 return await self._answer(request)(request)
@@ -102,7 +102,7 @@ class _Resource:
             return problem_response(problem)
         except StoreError as error:
             return problem_response(Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
-        except Exception:  # noqa: BLE001 - a fault of ours must not show its inside to who asked; the log has it
+        except Exception:  # noqa: BLE001 - an internal error must not show its details to the client; the log has them
             self._log.exception("request failed with an internal error", path=request.url.path)
             return problem_response(
                 Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The watcher failed with an internal error; see its log.")

@@ -9,14 +9,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from watcher.server.problems import problem_response, unauthorized
 
 PROBES = frozenset({"/livez", "/readyz"})
-"""What anybody may ask for."""
+"""What is served without a token."""
 
 
 class TokenGuard:
-    """Lets in whoever has the token, and anybody to the probes."""
+    """Admits requests with the token, and all requests to the probes."""
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
-        """Without a token everybody is let in."""
+        """Without a token every request is admitted."""
         self._app = app
         self._expected = token.encode() if token is not None else None
 

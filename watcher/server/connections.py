@@ -1,4 +1,4 @@
-"""What connections may take: whoever connects can starve the server alone, never polling and delivering.
+"""Limits on connections: clients can starve the server, but never polling and delivering.
 
 uvicorn bounds none of this before a request is complete, so its protocol is bounded here.
 """
@@ -33,7 +33,7 @@ UNREADABLE = (
     b"This is no HTTP/1.1 request, or its first lines are longer than %d bytes.\n" % LONGEST_HEAD
 )
 REPORT_SECONDS = 60.0
-"""How often at most the log is told that connections are dropped."""
+"""How often dropped connections are logged at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def affordable_bounds(descriptors: int | None = None) -> Bounds:
 class Connections:
     """The open connections. Where there is no room, the one that has been silent for longest is closed for a new one.
 
-    So connections that say nothing keep nobody out, and a probe is answered whatever else is connected.
+    So idle connections block no other client, and a probe is always answered.
     """
 
     def __init__(self, bounds: Bounds, log: Log) -> None:
@@ -95,7 +95,7 @@ class Connections:
             self._open[connection] = None
 
     def charge(self, seconds: float, now: float) -> float:
-        """Charge the time that reading took; return how long whoever took it shall rest, for all to keep to the share.
+        """Charge the time that reading took; return how long that connection must pause to keep to the share.
 
         Requests can be made that take long to read: of thousands of headers, or of chunks of a single byte.
         """
@@ -184,7 +184,7 @@ class BoundedProtocol(H11Protocol, asyncio.BufferedProtocol):
         super().connection_lost(exc)
 
     def drop(self) -> None:
-        """Close the connection at once, whatever is under way."""
+        """Close the connection at once, even in the middle of a request."""
         self.is_dropped = True
         self.transport.abort()
 

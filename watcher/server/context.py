@@ -51,11 +51,13 @@ class Store(Protocol):
         ...
 
     async def job(self, key: JobKey, *, include_removed: bool = True) -> Job | None:
-        """Return the job, unless told otherwise also one that is watched no more."""
+        """Return the job, by default also one that is no longer watched."""
         ...
 
-    async def history(self, key: JobKey) -> Sequence[Transition]:
-        """Return the recorded transitions of a job, the first one first."""
+    async def latest_transitions(
+        self, key: JobKey, limit: int = 100, before: int | None = None
+    ) -> Sequence[Transition]:
+        """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`."""
         ...
 
     async def deliveries(
@@ -78,7 +80,7 @@ class Store(Protocol):
         ...
 
     async def remove_job(self, key: JobKey, now: datetime) -> bool:
-        """Watch the job no more; tell whether it was watched."""
+        """Stop watching the job; return whether it was watched."""
         ...
 
 

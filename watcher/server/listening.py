@@ -1,4 +1,4 @@
-"""Where the server listens: the address or the socket file, who can connect there, and the open sockets."""
+"""Where the server listens: the address or the socket file, its permissions, and the open sockets."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _socket_file(path: Path) -> Iterator[socket.socket]:
             _remove_stale(path)
             opened.bind(str(path))
             own = path.stat().st_ino
-            path.chmod(SOCKET_MODE)  # nobody can connect before `listen`
+            path.chmod(SOCKET_MODE)  # no client can connect before `listen`
             opened.listen(BACKLOG)
         except (OSError, ValueError) as error:
             raise _cannot_listen(f"{UNIX_PREFIX}{path}", error) from None
@@ -146,7 +146,7 @@ def _socket_file(path: Path) -> Iterator[socket.socket]:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove what a server that died has left; nothing else. Raises OSError when somebody listens."""
+    """Remove only what a dead server has left. Raises OSError when a server listens."""
     try:
         is_socket = stat.S_ISSOCK(path.lstat().st_mode)
     except FileNotFoundError:

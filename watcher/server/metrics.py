@@ -45,7 +45,7 @@ _OUTCOMES: Mapping[SettlementReason, str] = {
 
 
 class PrometheusTelemetry:
-    """Implements `Telemetry`. It has a registry of its own, and may be told things on any thread."""
+    """Implements `Telemetry`. It has its own registry, and may be called on any thread."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -140,7 +140,7 @@ class PrometheusTelemetry:
 
 
 def status_label(status: str | None) -> str:
-    """Return a status as a label: one of the six, `unseen`, or `unrecognised` for whatever else a service may say."""
+    """Return a status as a label: one of the six, `unseen`, or `unrecognised` for any other word of a service."""
     if status is None:
         return "unseen"
     return status if status in set(Status) else "unrecognised"
@@ -161,10 +161,13 @@ class _Exposition(Collector):
 
 
 def _happened_at(transition: Transition) -> datetime | None:
-    """Return when the API says that this status began; it does so for the ends of a job, and for its creation."""
-    if is_terminal(transition.state):
-        return transition.facts.finished_at
-    return transition.facts.created_at if transition.reason is Reason.FIRST_SEEN else None
+    """Return when the API says that this status began; it does so for the ends of a job.
+
+    A first sight has none: the job was not watched when its status began, so nothing was detected late.
+    """
+    if transition.reason is Reason.FIRST_SEEN or not is_terminal(transition.state):
+        return None
+    return transition.facts.finished_at
 
 
 def _of_pipeline(version: str, health: HealthSnapshot, now: datetime) -> Iterator[Metric]:

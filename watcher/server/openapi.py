@@ -8,10 +8,10 @@ from http import HTTPStatus
 from watcher.domain.deliveries import DeliveryState
 from watcher.server import problems
 from watcher.server.parsing import (
-    DELIVERY_CURSOR_PATTERN,
     JOB_CURSOR_PATTERN,
     LONGEST_PAGE,
     NAME_PATTERN,
+    NUMBER_CURSOR_PATTERN,
     USUAL_PAGE,
 )
 from watcher.server.schemas import SCHEMAS, Json, new_job, plain_text
@@ -128,8 +128,12 @@ def _add_job() -> Json:
 def _show_job(reading: Sequence[Json]) -> Json:
     return {
         "operationId": "show_job",
-        "summary": "A watched job, with its history.",
+        "summary": "A watched job, with a page of its history, the newest transition first.",
         "security": reading,
+        "parameters": [
+            _LIMIT,
+            _parameter("after", "query", {"type": "string", "pattern": NUMBER_CURSOR_PATTERN}, _CURSOR),
+        ],
         "responses": {"200": _answer("The job.", "JobWithHistory"), **_refusals(401, 421, 404, 422, 500, 503)},
     }
 
@@ -137,10 +141,10 @@ def _show_job(reading: Sequence[Json]) -> Json:
 def _remove_job() -> Json:
     return {
         "operationId": "remove_job",
-        "summary": "Watch a job no more. What was recorded stays, and what is owed is still delivered.",
+        "summary": "Stop watching a job. Its history stays, and pending deliveries are still made.",
         "security": [{"token": []}],
         "responses": {
-            "204": {"description": "It is watched no more."},
+            "204": {"description": "It is no longer watched."},
             **_refusals(401, 421, 403, 404, 422, 500, 503),
         },
     }
@@ -153,7 +157,7 @@ def _list_deliveries(reading: Sequence[Json]) -> Json:
         "security": reading,
         "parameters": [
             _LIMIT,
-            _parameter("after", "query", {"type": "string", "pattern": DELIVERY_CURSOR_PATTERN}, _CURSOR),
+            _parameter("after", "query", {"type": "string", "pattern": NUMBER_CURSOR_PATTERN}, _CURSOR),
             _parameter("state", "query", {"enum": list(DeliveryState)}, "Only deliveries in this state."),
             _parameter(
                 "notifier", "query", {"type": "string", "pattern": NAME_PATTERN}, "Only those to this notifier."

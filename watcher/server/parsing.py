@@ -1,4 +1,4 @@
-"""What requests say: their query and their body, read strictly, with all mistakes told at once."""
+"""The query and the body of requests, read strictly, with all mistakes reported together."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BODY_LIMIT = 64 * 1024
 NAME_PATTERN = f"^{SOURCE_NAME_PATTERN}$"
 """What sources and notifiers can be called."""
 JOB_CURSOR_PATTERN = f"^{SOURCE_NAME_PATTERN}/{ID_PATTERN}$"
-DELIVERY_CURSOR_PATTERN = "^[0-9]{1,18}$"
+NUMBER_CURSOR_PATTERN = "^[0-9]{1,18}$"
 
 
 def _limit(text: str) -> int:
@@ -74,10 +74,11 @@ def _after_job(text: str) -> JobKey:
     return JobKey(source, job_id)
 
 
-def _before_delivery(text: str) -> int:
-    return int(_matching(DELIVERY_CURSOR_PATTERN, text, "expected the `next` of the page before"))
+def _number(text: str) -> int:
+    return int(_matching(NUMBER_CURSOR_PATTERN, text, "expected the `next` of the page before"))
 
 
+HISTORY_QUERY: Mapping[str, Callable[[str], Any]] = {"limit": _limit, "after": _number}
 JOBS_QUERY: Mapping[str, Callable[[str], Any]] = {
     "limit": _limit,
     "after": _after_job,
@@ -86,7 +87,7 @@ JOBS_QUERY: Mapping[str, Callable[[str], Any]] = {
 }
 DELIVERIES_QUERY: Mapping[str, Callable[[str], Any]] = {
     "limit": _limit,
-    "after": _before_delivery,
+    "after": _number,
     "state": _state,
     "notifier": _name,
 }

@@ -1,4 +1,4 @@
-"""The probes: whether the service lives, and whether it does what it is for. Anybody may ask for them."""
+"""The probes: whether the service is alive, and whether it does its work. They need no token."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Probes:
         self._store_check: asyncio.Task[str | None] | None = None
 
     async def live(self, _request: Request) -> Response:
-        """Say whether the loops of the service make progress."""
+        """Return whether the loops of the service make progress."""
         stalled = list(self._context.health().stalled)
         body = {"status": "stalled" if stalled else "alive", "stalled": stalled}
         return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE if stalled else HTTPStatus.OK)
 
     async def ready(self, _request: Request) -> Response:
-        """Say whether the store can be read, and whether any source answers."""
+        """Return whether the store can be read, and whether any source answers."""
         faults = {"store": await self._store_fault(), "sources": self._source_fault(self._context.health())}
         is_ready = not any(faults.values())
         checks = {name: fault or "ok" for name, fault in faults.items()}
@@ -36,7 +36,7 @@ class Probes:
         return JSONResponse(body, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def _store_fault(self) -> str | None:
-        """Check the store, once for all who ask meanwhile: anybody may ask, and the store has other work to do."""
+        """Check the store, once for all concurrent probes: they need no token, and the store has other work to do."""
         if self._store_check is None or self._store_check.done():
             self._store_check = asyncio.create_task(self._check_store())
         try:
@@ -49,7 +49,7 @@ class Probes:
         try:
             await self._context.store.page_of_jobs(limit=1)
         except StoreError:
-            return "the store cannot be read"  # whoever asks learns what failed, not where
+            return "the store cannot be read"  # without a token: what failed, not where
         return None
 
     def _source_fault(self, health: HealthSnapshot) -> str | None:

@@ -26,7 +26,7 @@ class Mistake:
 
 
 class Problem(Exception):  # noqa: N818 - what RFC 9457 calls it
-    """Ends a request; its text is written for whoever made it."""
+    """Ends a request; its text is written for the client."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Problem(Exception):  # noqa: N818 - what RFC 9457 calls it
 
 
 def problem_response(problem: Problem) -> Response:
-    """Return the answer that tells of a problem."""
+    """Return the response for a problem."""
     body: dict[str, object] = {
         "type": "about:blank",
         "title": problem.status.phrase,

@@ -73,7 +73,9 @@ _JOB: Mapping[str, Json] = {
     "labels": _LABELS,
     "status": {"type": "string", "description": f"As the API says it; `{UNSEEN}` before the first answer."},
     "for": _optional("string", description="How long it has had this status, for people."),
-    "next_poll": _optional("string", description="For people; null when it is polled no more."),
+    "for_seconds": _optional("number"),
+    "is_since_exact": _optional("boolean", description="False where the beginning is not known, only a later time."),
+    "next_poll": _optional("string", description="For people; null when it is no longer polled."),
     "trouble": _optional("string", description="What the last poll complained of."),
     "status_since": _OPTIONAL_TIME,
     "next_poll_at": _OPTIONAL_TIME,
@@ -98,7 +100,11 @@ SCHEMAS: Mapping[str, Json] = {
     ),
     "Job": _object(_JOB),
     "JobWithHistory": _object(
-        {**_JOB, "history": {"type": "array", "items": {"$ref": "#/components/schemas/Transition"}}}
+        {
+            **_JOB,
+            "history": {"type": "array", "items": {"$ref": "#/components/schemas/Transition"}},
+            "next": _optional("string", description="To be given as `after` for older history; null where it ends."),
+        }
     ),
     "JobPage": _page("Job"),
     "Transition": _object(
@@ -109,6 +115,8 @@ SCHEMAS: Mapping[str, Json] = {
             "reason": {"enum": list(Reason)},
             "skipped": {"type": "array", "items": {"type": "string"}},
             "lasted": _optional("string", description="For people; null when the job has ended with it."),
+            "lasted_seconds": _optional("number"),
+            "is_lasted_exact": _optional("boolean", description="False where it may have lasted longer."),
             "event_id": {"type": "string", "description": "What receivers know it by."},
         }
     ),

@@ -15,6 +15,9 @@ from watcher.engine.ports import Log
 from watcher.server.connections import LONGEST_HEAD, BoundedProtocol, Bounds, Connections, affordable_bounds
 from watcher.server.listening import BACKLOG, Listen, listening
 
+ANSWERS_PER_CONNECTION = 2
+"""Answers go on after their connections have ended: as many times as there may be connections is enough."""
+
 
 @asynccontextmanager
 async def serving(app: ASGIApp, listen: Listen, log: Log, bounds: Bounds | None = None) -> AsyncIterator[Listen]:
@@ -57,8 +60,7 @@ def _config(app: ASGIApp, connections: Connections) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        # Answers go on after their connections have ended; twice as many are too many.
-        limit_concurrency=2 * bounds.connections,
+        limit_concurrency=ANSWERS_PER_CONNECTION * bounds.connections,
         timeout_keep_alive=bounds.idle_seconds,
         timeout_graceful_shutdown=bounds.stop_seconds,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.domain.jobs import JobSpec
-from watcher.engine.ports import Log, NoTelemetry, Runtime, Telemetry
+from watcher.engine.ports import NoTelemetry, Runtime, SecretiveLog, Telemetry
 from watcher.errors import ConfigurationError
 from watcher.plugins.source import CONCURRENT_REQUESTS, DEFAULT_SOURCE, SourceContext
 from watcher.settings.conversion import job_spec, polling_policy, routes, sources_used
@@ -46,13 +46,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def real_runtime(log: Log, telemetry: Telemetry | None = None) -> Runtime:
+def real_runtime(log: SecretiveLog, telemetry: Telemetry | None = None) -> Runtime:
     """Return the real clock and real chance."""
-    return Runtime(utc_now, lambda: random.uniform(-1, 1), log, telemetry or NoTelemetry())  # noqa: S311 - jitter is no secret
+    jitter = partial(random.uniform, -1, 1)
+    return Runtime(utc_now, jitter, log, telemetry or NoTelemetry(), hide_secret=log.hide)
 
 
 def open_telemetry(settings: Settings) -> Telemetry:
-    """Make the meter: one that counts if somebody can look at it."""
+    """Make the telemetry: it counts only where metrics are served."""
     if settings.http.listen is None:
         return NoTelemetry()
     from watcher.server.metrics import PrometheusTelemetry
@@ -71,11 +72,9 @@ def open_source(
 
     plugin = sources.plugin(settings.kind)
     context = SourceContext(
-        name,
-        runtime.clock,
-        runtime.log,
-        settings.timeout,
+        *(name, runtime.clock, runtime.log, settings.timeout),
         turn=turn,
+        hide_secret=runtime.hide_secret,
         event_word=plugin.event_word,
         private_fields=() if settings.private_fields else plugin.private_fields,
     )
@@ -96,7 +95,8 @@ def default_source(
     endpoint = access_from_environment(environment, base_url=base_url, key_file=key_file).endpoint(DEFAULT_SOURCE)
 
     def make(runtime: Runtime) -> Source:
-        return HttpSource(endpoint, OpenAIDialect(), SourceContext(DEFAULT_SOURCE, runtime.clock, runtime.log))
+        context = SourceContext(DEFAULT_SOURCE, runtime.clock, runtime.log, hide_secret=runtime.hide_secret)
+        return HttpSource(endpoint, OpenAIDialect(), context)
 
     return make
 
@@ -104,7 +104,7 @@ def default_source(
 async def open_notifiers(
     settings: Settings, names: Iterable[str], runtime: Runtime, stack: AsyncExitStack
 ) -> Mapping[str, Notifier]:
-    """Build notifiers, each with a client of its own, so that none can hold up another one."""
+    """Build notifiers, each with its own client, so that none can block another."""
     from watcher.http import Bounds, HttpClient, Pacer, tls_context
     from watcher.plugins.notifier import Context
     from watcher.plugins.registry import notifiers as kinds
@@ -257,9 +257,9 @@ class ServicePlan:
         now, log = self._runtime.clock(), self._runtime.log
         specs = {spec.key: spec for spec in map(job_spec, self.settings.jobs)}
         await store.upsert_jobs(list(specs.values()), now)
-        for job in before.settings.jobs if before else ():
-            if (key := job_spec(job).key) not in specs:
-                await store.remove_job(key, now)
+        named_before = {job_spec(job).key for job in before.settings.jobs} if before else set()
+        if dropped := named_before - set(specs):
+            await store.remove_jobs(dropped, now)
         jobs = await store.jobs()
         log.info(
             "watching",

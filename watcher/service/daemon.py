@@ -33,7 +33,7 @@ DRAIN_LIMIT = timedelta(seconds=10)
 T = TypeVar("T")
 
 ReadPlan = Callable[[], ServicePlan]
-"""Reads the configuration anew. Raises ConfigurationError."""
+"""Reads the configuration again. Raises ConfigurationError."""
 
 
 async def serve(plan: ServicePlan, read_plan: ReadPlan, runtime: Runtime) -> None:
@@ -71,7 +71,7 @@ class Daemon:
         """The ends of earlier generations, whose sends are still in flight."""
 
     async def run(self, plan: ServicePlan) -> None:
-        """Serve until told to stop."""
+        """Serve until stopped."""
         first = await self._open(plan)
         self._maintenance = first.maintenance
         generation: _Generation | None = first
@@ -106,7 +106,7 @@ class Daemon:
         try:
             await generation.maintenance.undo_clock_step()
             async with self._scheduler(generation).running():
-                # Neither loop ends by itself: one that does has met a closed output, or a fault of ours.
+                # Neither loop ends by itself: one that does has met a closed output, or an internal error.
                 await asyncio.wait([polling, delivering, waiting], return_when=asyncio.FIRST_COMPLETED)
         finally:
             polling.cancel()
@@ -177,9 +177,12 @@ class Daemon:
         except Exception as error:  # noqa: BLE001 - a plugin's fault must not end the service
             self._log.exception("configuration not reloaded, the one before stays", error=type(error).__name__)
             return None
+        claiming = generation.pipeline.poller.claiming
+        await claiming.acquire()  # and keep it: what is new is told to the new notifiers, and nobody else
         try:
             await plan.watch_jobs(self._store, generation.plan)
         except BaseException as error:
+            claiming.release()
             await successor.opened.aclose()
             if not isinstance(error, StoreError):
                 raise

@@ -19,7 +19,7 @@ class Health:
         self._since = clock()
 
     def snapshot(self) -> HealthSnapshot:
-        """Say how the pipeline stands now."""
+        """Return how the pipeline stands now."""
         poller, deliver = self._pipeline.poller, self._pipeline.deliver
         error = poller.store_error() or deliver.store_error()
         stuck = poller.stuck() or deliver.stuck()

@@ -9,7 +9,7 @@ from typing import Self
 from watcher.errors import ConfigurationError
 from watcher.http import Bounds, HttpClient, HttpError
 
-_BOUNDS = Bounds(timeout=timedelta(seconds=10), at_once=1, size_limit=64 * 1024)
+_BOUNDS = Bounds(timeout=timedelta(seconds=10), concurrency=1, size_limit=64 * 1024)
 
 
 class Heartbeat:
@@ -36,7 +36,7 @@ class Heartbeat:
         await self._client.__aexit__(exc_type, error, traceback)
 
     async def beat(self, *, is_well: bool) -> str | None:
-        """Tell how things stand; return why it could not be told, None if it could."""
+        """Send the heartbeat; return why it did not arrive, None if it did."""
         try:
             answer = await self._client.exchange(self._well if is_well else self._unwell)
         except HttpError as error:

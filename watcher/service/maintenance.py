@@ -31,11 +31,11 @@ PRUNE_INTERVAL = timedelta(hours=1)
 REFRESH_DURATIONS_INTERVAL = timedelta(minutes=10)
 REFRESH_CONFIGURED_INTERVAL = timedelta(hours=12)
 STORE_GRACE = timedelta(seconds=30)
-"""How long the store may be out of reach before that is told: another program may lock it for a while."""
+"""How long the store may be out of reach before that is reported: another program may lock it for a while."""
 
 
 class Maintenance:
-    """The chores of one generation of the pipeline. The daemon's scheduler calls each in its own rhythm."""
+    """The maintenance of one generation of the pipeline. The daemon's scheduler calls each task at its interval."""
 
     def __init__(self, pipeline: Pipeline, store: SqlStore, manager: ServiceManager, runtime: Runtime) -> None:
         self.pipeline = pipeline
@@ -69,7 +69,7 @@ class Maintenance:
         await self.undo_clock_step(timedelta())
 
     async def monitor(self) -> None:
-        """Tell of what the watcher cannot see, and of whom it cannot reach."""
+        """Record changed conditions; report a failing store without it."""
         health, now = self.health.snapshot(), self._runtime.clock()
         error = health.store_error or health.stuck
         recoveries = self.pipeline.poller.store_recoveries
@@ -91,7 +91,7 @@ class Maintenance:
             await self._store.prune(self._runtime.clock() - self.pipeline.retention)
 
     async def undo_clock_step(self, longest: timedelta | None = None) -> None:
-        """Let what a clock that was ahead, and was set back, makes wait for too long wait no more.
+        """Undo waits that are too long because the clock was set back.
 
         What waits for longer than `longest` becomes due; None: for longer than any rule asks for.
         """

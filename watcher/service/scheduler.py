@@ -26,8 +26,8 @@ class PeriodicTask:
     run: Callable[[], Awaitable[None]]
     interval: timedelta
     is_random: bool = False
-    """Whether the interval varies between its half and its whole: replicas must not tick in step, lest the one that
-    is always first does all the work."""
+    """Whether the interval varies between its half and its whole: replicas must not tick in step, or the first one
+    would do all the work."""
 
 
 class _Every(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
@@ -47,7 +47,7 @@ class _Every(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
 
 
 class Scheduler:
-    """Runs periodic tasks, and tells when the host's clock was set."""
+    """Runs periodic tasks, and detects steps of the host's clock."""
 
     def __init__(
         self, tasks: Sequence[PeriodicTask], runtime: Runtime, on_clock_step: Callable[[timedelta], Awaitable[None]]
@@ -72,7 +72,7 @@ class Scheduler:
         finally:
             keeping_time.cancel()
             self._scheduler.pause()
-            # A tick that was handed out a moment ago begins, so that the end cuts it short where it is told quietly.
+            # A tick that was started a moment ago begins, so that it is cancelled where that is logged quietly.
             await asyncio.sleep(0)
             self._scheduler.shutdown(wait=False)
             await asyncio.gather(keeping_time, return_exceptions=True)

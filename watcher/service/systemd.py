@@ -1,4 +1,4 @@
-"""What systemd is told of the service: see sd_notify(3). Without `$NOTIFY_SOCKET` nobody is told anything."""
+"""Notifications to systemd: see sd_notify(3). Without `$NOTIFY_SOCKET` there are none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import timedelta
 
 
 class ServiceManager:
-    """The one who started us, if it wants to hear of us."""
+    """The service manager that started the process, if it wants notifications."""
 
     def __init__(self, env: Mapping[str, str] | None = None) -> None:
         env = os.environ if env is None else env
@@ -48,5 +48,5 @@ class ServiceManager:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as messenger:
                 messenger.sendto(state.encode(), self._address)
         except OSError:
-            # A manager that cannot be told anything acts on its own time limits; there is nobody else to tell.
+            # A manager that cannot be notified acts on its own time limits; there is no other way to report it.
             return

@@ -27,7 +27,7 @@ def to_toml(document: Mapping[str, Any]) -> str:
 
 
 def secrets_of(settings: Settings) -> frozenset[str]:
-    """Return every secret in the settings, whole and in the parts that could be told alone, for the log to hide."""
+    """Return every secret in the settings, whole and in the parts that could appear alone, for the log to hide."""
     # The URL of the store is no secret as a whole: it may be the path of a file.
     whole = {secret for name, section in settings if name != "store" for secret in _secrets(section)}
     addresses = [*whole, settings.store.resolved_url()]

@@ -1,4 +1,4 @@
-"""Mistakes in the settings, in people's words: where, which key, what was given, what is expected."""
+"""Messages for mistakes in the settings: where, which key, what was given, what is expected."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Origin:
         self._layers = layers
 
     def mistake(self, at: Location, text: str) -> str:
-        """Put the place of a mistake before the words for it."""
+        """Put the place of a mistake before its message."""
         return f"{self._place(at)}: {text}"
 
     def existing(self, at: Location) -> Location:
@@ -73,7 +73,7 @@ class Origin:
 
 
 def told(error: ValidationError, model: type[BaseModel], origin: Origin, at: Location = ()) -> list[str]:
-    """Put each error of a validation into words; `at` is where the validated part stands in the settings."""
+    """Return a message for each error of a validation; `at` is where the validated part stands in the settings."""
     mistakes: dict[str, None] = {}  # in order, each once: the members of a union may all complain
     for details in error.errors(include_url=False, include_input=False):
         key = _Key(details, model, origin, at)
@@ -96,7 +96,7 @@ def written(at: Location) -> str:
 
 
 def looks_secret(key: int | str) -> bool:
-    """Tell whether what stands under this key is a secret, to go by its name."""
+    """Return whether what stands under this key is a secret, to go by its name."""
     return _SECRET.search(str(key)) is not None
 
 
@@ -138,7 +138,7 @@ def _location(details: ErrorDetails, origin: Origin, within: Location) -> Locati
 
 
 def _is_twin(at: Location, details: ErrorDetails) -> bool:
-    """Tell whether a location is that of a file whose content did not pass."""
+    """Return whether a location is that of a file whose content did not pass."""
     is_of_content = details["type"] not in {"mistake_in_file", "missing", "extra_forbidden"}
     return is_of_content and bool(details["loc"]) and bool(at) and at[-1] == f"{details['loc'][-1]}{FILE_SUFFIX}"
 

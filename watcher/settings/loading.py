@@ -87,11 +87,11 @@ def merged(path: Path | None, overrides: Mapping[str, Any]) -> tuple[dict[str, A
 
 
 _NO_SETTINGS = frozenset({CONFIG_VARIABLE, "WATCHER_HTTP_TRANSPORT"})
-"""Variables that bear our prefix and are read elsewhere."""
+"""Variables with our prefix that are read elsewhere."""
 
 
 def unknown_variables() -> list[str]:
-    """Find misspelt variables; those that look like somebody else's are let be."""
+    """Find misspelt variables; those that look like variables of other programs are ignored."""
     return [
         f"environment: {printable(name)}: unknown; {hint}"
         for name in sorted(os.environ)
@@ -100,7 +100,7 @@ def unknown_variables() -> list[str]:
 
 
 def _hint(variable: str) -> str | None:
-    """Say what was probably meant by a variable; None for one that is known, or none of ours."""
+    """Return what was probably meant by a variable; None for one that is known, or of another program."""
     sections = [section.upper() for section in _Layers.model_fields]
     section, nesting, _ = variable.removeprefix(ENVIRONMENT_PREFIX).upper().partition(NESTING)
     if section in sections:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from watcher.errors import ConfigurationError
 
 CONFIG_VARIABLE = "WATCHER_CONFIG"
 USUAL_CONFIGS = (Path("watcher.toml"), Path("config/watcher.toml"), Path("/etc/watcher/watcher.toml"))
-"""Where a configuration that nobody names is looked for, in this order."""
+"""Where the configuration is looked for when none is named, in this order."""
 _UNASKED = "it is looked for where --config names no other file"
 
 
-def find_config(chosen: Path | None, env: Mapping[str, str]) -> Path | None:
+def find_config(chosen: Path | None, env: Mapping[str, str], usual: Sequence[Path] = USUAL_CONFIGS) -> Path | None:
     """Return the configuration file: the one chosen, else `$WATCHER_CONFIG`, else the first usual one that exists.
 
-    Raises ConfigurationError when a file was named that does not exist, and when one cannot be looked for: whether
-    a locked directory holds a configuration that counts, nobody can say.
+    Raises ConfigurationError when the named file does not exist, and when a directory cannot be searched: it may hold
+    the configuration.
     """
     named = chosen or (Path(env[CONFIG_VARIABLE]) if env.get(CONFIG_VARIABLE) else None)
     if named is None:
-        return next((path for path in USUAL_CONFIGS if _is_file(_looked_up(path, _UNASKED))), None)
+        return next((path for path in usual if _is_file(_looked_up(path, _UNASKED))), None)
     by = f"named by {'--config' if chosen else f'${CONFIG_VARIABLE}'}"
     if _looked_up(named, by) is None:
         raise ConfigurationError(f"{named}: no such file ({by})")

@@ -52,7 +52,7 @@ class PollingMode(StrEnum):
 
 
 class SourceSettings(Section):
-    """What every source has, whatever its kind; the kind adds its own settings."""
+    """The settings of every kind of source; the kind adds its own."""
 
     kind: str = DEFAULT_KIND
     """What the service speaks: `openai`, `azure`, `together` or another kind that is installed. A source that is named
@@ -132,7 +132,7 @@ def _state_directory() -> Path:
         return Path(given)
     try:
         return platformdirs.user_state_path("watcher", appauthor=False)
-    except RuntimeError:  # no HOME, and nobody knows the user
+    except RuntimeError:  # no HOME, and the user id has no entry
         raise ConfigurationError(
             "store.url: missing, and there is no home directory to put a database into: set store.url, or HOME"
         ) from None
@@ -152,7 +152,7 @@ class JobSettings(Section):
 
 
 class NotifierSettings(Section):
-    """What every notifier has, whatever its kind; the kind adds its own settings."""
+    """The settings of every kind of notifier; the kind adds its own."""
 
     kind: str
     """Which plugin delivers: `stdout`, `webhook`, `slack`, or an installed one."""
@@ -169,11 +169,11 @@ class NotifierSettings(Section):
 
 
 class SupervisionSettings(Section):
-    """When the watcher tells of what does not change."""
+    """When jobs that do not change are reported."""
 
     stuck_after: dict[StatusName, Duration] = Field(default_factory=lambda: dict(STUCK_AFTER))
-    """How long a job may stay in a status before that is told, and told again each day. Statuses that are not listed
-    may last for ever."""
+    """How long a job may stay in a status before it is reported as stuck, and again each day. Other statuses have no
+    limit."""
 
 
 class HttpSettings(Section):
@@ -189,7 +189,7 @@ class HttpSettings(Section):
 
 
 class HeartbeatSettings(Section):
-    """A dead man's switch: somebody who notices when the watcher is silent."""
+    """A dead man's switch: a service that raises an alarm when the watcher is silent."""
 
     url: HeartbeatUrl | None = None
     """Asked for every minute while all is well; with `/fail` behind it while it is not."""
@@ -214,7 +214,7 @@ class Settings(Section):
     jobs: tuple[JobSettings, ...] = ()
     """What to watch, besides what `watcher jobs add` adds."""
     notifiers: dict[Name, SerializeAsAny[NotifierSettings]] = Field(default_factory=dict)
-    """Who is told, by name."""
+    """The notifiers, by name."""
     supervision: SupervisionSettings = Field(default_factory=SupervisionSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings)

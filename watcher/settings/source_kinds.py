@@ -45,11 +45,12 @@ def variables_set(kind: str) -> dict[str, str]:
 
 def without_kind(given: Layer) -> list[str]:
     """Name the sources that are called like a kind and have settings, but do not say whether they are of that kind."""
+    installed = _installed()
     return [
         name
-        for name in _names(given)
+        for name in dict.fromkeys(_names(given))
         if name != DEFAULT_KIND
-        and name in _installed()
+        and name in installed
         and any(_settings(name, [given]))
         and not _kinds_said(name, [given])
     ]
@@ -79,11 +80,11 @@ def _settings(name: str, layers: Sequence[Layer]) -> Iterator[Mapping[str, Any]]
 def _names(layer: Layer) -> Iterator[str]:
     """Name the sources that a layer speaks of."""
     yield from _table(layer, "sources")
-    jobs = layer.get("jobs")
+    jobs, installed = layer.get("jobs"), _installed()
     for job in jobs if isinstance(jobs, list | tuple) else ():
         source = job.get("source") if isinstance(job, Mapping) else None
-        # One that is not installed is not implied: that no source has this name is told where the job stands.
-        if isinstance(source, str) and source in _installed():
+        # One that is not installed is not implied: the unknown source is reported at the job.
+        if isinstance(source, str) and source in installed:
             yield source
 
 
@@ -96,8 +97,9 @@ def _variables(kind: str) -> Mapping[str, str]:
     try:
         return sources.plugin(kind).variables
     except ConfigurationError:
-        return {}  # a kind that cannot be used is told when the settings of the source are read
+        return {}  # an unusable kind is reported when the settings of the source are read
 
 
 def _installed() -> frozenset[str]:
+    """Look up which kinds there are: that reads the metadata of every installed package, too slow for each job."""
     return frozenset(sources.kinds())

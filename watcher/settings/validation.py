@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 
 from pydantic import Field, ValidationError, create_model
 
+from watcher.domain.text import excerpt
 from watcher.errors import ConfigurationError
 from watcher.plugins import registry
 from watcher.plugins.section import FILE_SUFFIX, Section
@@ -22,6 +23,8 @@ from watcher.settings.source_kinds import without_kind
 M = TypeVar("M", SourceSettings, NotifierSettings)
 
 _UNKNOWN = "unknown"
+_LONGEST_ID = 100
+"""Characters of an id that a mistake repeats."""
 
 
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -46,7 +49,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Setti
 def load_for_store(path: Path | None) -> Settings:
     """Read what a command on the store needs, and no secret but that of the store itself.
 
-    Whoever looks at the store often may not read the service's secrets. Raises ConfigurationError.
+    A user who may read the store often may not read the service's secrets. Raises ConfigurationError.
     """
     given, origin = merged(path, {})
     for section, name in (("http", "token"), ("heartbeat", "url")):
@@ -69,7 +72,7 @@ class Kinds(Generic[M]):
 
     section: str
     model: type[M]
-    """What every entry has, whatever its kind."""
+    """The settings of every kind."""
     registry: registry.Registry[Any]
 
     def model_of(self, kind: str) -> type[M]:
@@ -157,16 +160,31 @@ def _say_kinds(given: dict[str, Any], origin: Origin) -> list[str]:
 
 
 def _with_short_ids(settings: Settings, origin: Origin, mistakes: list[str]) -> tuple[JobSettings, ...]:
-    """Let the source of each job check its id, and shorten it."""
+    """Let the source of each job check its id, and shorten it: so two that are written differently may be the same."""
     jobs = list(settings.jobs)
+    readers = {name: read_id for name in settings.sources if (read_id := _reader_of_ids(settings, name))}
+    seen: dict[tuple[str, str], str] = {}
     for index, job in enumerate(jobs):
-        try:
-            jobs[index] = job.model_copy(update={"id": read_job_id(settings, job.source, job.id)})
-        except ValueError as error:
-            mistakes.append(origin.mistake(("jobs", index, "id"), f"expected {error}"))
-        except ConfigurationError:
-            pass  # the source itself has been complained of
+        if read_id := readers.get(job.source):
+            try:
+                short = read_id(job.id)
+            except ValueError as error:
+                mistakes.append(origin.mistake(("jobs", index, "id"), f"expected {error}"))
+                continue
+            if (before := seen.setdefault((job.source, short), job.id)) != job.id:
+                same = f"{job.source}/{short} is listed twice: here as {excerpt(job.id, _LONGEST_ID)},"
+                where = f"before as {excerpt(before, _LONGEST_ID)}"
+                mistakes.append(origin.mistake(("jobs", index, "id"), f"{same} {where}"))
+            jobs[index] = job.model_copy(update={"id": short})
     return tuple(jobs)
+
+
+def _reader_of_ids(settings: Settings, source: str) -> Callable[[str], str] | None:
+    """Return what reads the ids of a source's jobs; None for a source that has been complained of."""
+    try:
+        return registry.sources.plugin(settings.sources[source].kind).read_id
+    except ConfigurationError:
+        return None
 
 
 def _without(section: object, secret: str) -> object:

@@ -36,7 +36,7 @@ def _check_store_url(url: SecretStr) -> SecretStr:
     try:
         parse_url(url.get_secret_value())
     except DriverMissingError:
-        pass  # whoever opens the store is told; `watch` needs none
+        pass  # opening the store raises it; `watch` needs none
     except UrlError as error:
         raise PydanticCustomError("mistake", "{why}", {"why": str(error)}) from None
     return url

@@ -40,7 +40,9 @@ class FineTuningApi:
     All jobs of the script begin with it, the last of them the newest in the list.
     """
 
-    def __init__(self, script: Script | None = None, *, clock: Clock = utc_now, port: int = 0) -> None:
+    def __init__(
+        self, script: Script | None = None, *, clock: Clock = utc_now, port: int = 0, requests_kept: int = REQUESTS_KEPT
+    ) -> None:
         self.script = script or Script()
         """What it was started with; `add_job` and `add_fault` add to that."""
         self.requests: list[Received] = []
@@ -51,6 +53,7 @@ class FineTuningApi:
         self._faults = PendingFaults(self.script.faults)
         self._latency_seconds = self.script.latency.total_seconds() if self.script.latency else 0.0
         self._asked = 0
+        self._requests_kept = requests_kept
         self._server = LoopbackServer(self._answer, clock=clock, port=port)
 
     @property
@@ -66,7 +69,7 @@ class FineTuningApi:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Stop, whatever is still going on."""
+        """Stop, and drop requests that are still open."""
         await self._server.__aexit__(*exc_info)
 
     def add_job(self, job: JobScript) -> None:
@@ -130,6 +133,6 @@ class FineTuningApi:
         """Keep the request, and return its number."""
         self._asked += 1
         self.requests.append(received)
-        if len(self.requests) >= 2 * REQUESTS_KEPT:
-            del self.requests[:REQUESTS_KEPT]
+        if len(self.requests) >= 2 * self._requests_kept:
+            del self.requests[: self._requests_kept]
         return self._asked

@@ -79,7 +79,7 @@ class Course:
 
     def _catch_up(self, now: datetime) -> None:
         while self._coming and self._step.lasts is not None and now >= self._since + self._step.lasts:
-            # The next step begins when this one was over, not when somebody asks.
+            # The next step begins when this one was over, not at the next request.
             self._enter(self._coming.popleft(), self._since + self._step.lasts)
 
     def _enter(self, step: Step, at: datetime) -> None:

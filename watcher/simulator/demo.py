@@ -28,7 +28,7 @@ LIMIT = timedelta(seconds=25)
 STOP_LIMIT_SECONDS = 12.0
 
 Say = Callable[[str, str], None]
-"""Shows what one of the parties did: who, and what."""
+"""Shows what one of the parties did."""
 
 
 def _life(*statuses: str) -> tuple[Step, ...]:

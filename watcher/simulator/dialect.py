@@ -1,4 +1,4 @@
-"""What a dialect of the simulator is: where jobs lie, who may ask, and what is answered."""
+"""A dialect of the simulator: paths, authorisation, and answers."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Dialect(Protocol):
         ...
 
     def find(self, received: Received) -> Asked | None:
-        """Say what a path stands for; None for one that is not served."""
+        """Return what a path stands for; None for one that is not served."""
         ...
 
     def refusal(self, received: Received, api_key: str) -> Reply | None:
-        """Return the answer to a request without the right key; None for one that is let in."""
+        """Return the answer to a request without the right key; None for one that is authorised."""
         ...
 
     def document(self, job: JobScript, moment: Moment) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What becomes of a job, told as the events that the fine-tuning API keeps of it."""
+"""The life of a job as the events of the fine-tuning API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from watcher.simulator.documents import Passage, error_of, made_up, model_name, 
 from watcher.simulator.script import JobScript, Step
 
 TOTAL_STEPS = 100
-"""Training steps of a job; each of them tells its metrics."""
+"""Training steps of a job; each of them has metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Event:
 
 
 def events_of(job: JobScript, passages: Sequence[Passage], now: datetime) -> list[Event]:
-    """Return what has happened so far, the oldest first: whatever is there now stays as it is."""
+    """Return what has happened so far, the oldest first: what is there now never changes."""
     ends = [later.since for _, later in pairwise(passages)] + [now]
     training = _Training.of(job)
     told: set[str] = set()

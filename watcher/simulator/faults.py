@@ -1,4 +1,4 @@
-"""What goes wrong: which fault meets a request, and what it makes of the answer."""
+"""Faults: which one meets a request, and how it changes the answer."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ _STATUSES = {"status", "state"}
 
 
 def spoil(reply: Reply, fault: Fault) -> Reply:
-    """Return what the fault makes of an answer."""
+    """Return the answer as the fault changes it."""
     if manner := _MANNERS.get(fault.kind):
         return _with_headers(replace(reply, manner=manner, pause=fault.pause), fault.headers)
     match fault.kind:

@@ -1,4 +1,4 @@
-"""A webhook receiver on loopback: keeps what it gets, checks signatures, and answers as it is told to."""
+"""A webhook receiver on loopback: keeps requests, checks signatures, and gives scripted answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from watcher.simulator.server import Clock, LoopbackServer, Received, Reply, utc
 
 PATH = "/hooks/finetune"
 ACCEPTED = Reply(200, {"content-type": "text/plain"}, b"ok")
-"""The answer unless told otherwise; it is what Slack says, too."""
+"""The default answer, which is also that of Slack."""
 TOLERANCE = timedelta(minutes=5)
 """How old or young a signature may be, as the official libraries have it."""
 
@@ -49,7 +49,7 @@ class Receiver:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Stop, whatever is still going on."""
+        """Stop, and drop requests that are still open."""
         await self._server.__aexit__(*exc_info)
 
     async def wait_for(self, count: int, within: timedelta = timedelta(seconds=5)) -> Sequence[Received]:
@@ -73,7 +73,7 @@ class Receiver:
 
 
 def _is_signed(received: Received, webhook: Webhook) -> bool:
-    """Tell whether one of the signatures holds, and is of about the time of arrival by the receiver's clock."""
+    """Return whether one of the signatures holds, and is of about the time of arrival by the receiver's clock."""
     # `Webhook.verify` would compare with the real time, which is another one where a test moves the clock.
     headers = received.headers
     try:

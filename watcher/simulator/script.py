@@ -128,7 +128,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class JobScript:
-    """What one job is, and what becomes of it."""
+    """A job and its life."""
 
     id: str
     steps: tuple[Step, ...] = (Step(Status.VALIDATING_FILES),)
@@ -150,9 +150,9 @@ class Script:
 
     jobs: tuple[JobScript, ...] = ()
     faults: tuple[Fault, ...] = ()
-    """What goes wrong whatever is asked for."""
+    """Faults that are not of one job."""
     api_key: str | None = None
-    """The only key that is let in; None lets everybody in."""
+    """The only key that is accepted; None accepts every key."""
     latency: timedelta | None = None
     """How long each answer takes, in real time."""
     endpoints: frozenset[Endpoint] = frozenset(Endpoint)

@@ -1,4 +1,4 @@
-"""An HTTP/1.1 server on loopback that answers as it is told to, also as no proper server would."""
+"""An HTTP/1.1 server on loopback that gives scripted answers, malformed ones too."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Received:
     body: bytes
     at: datetime
     verified: bool | None = None
-    """Whether its signature holds; None where nobody looked."""
+    """Whether its signature is valid; None where it was not checked."""
 
 
 class Manner(StrEnum):
@@ -77,10 +77,16 @@ class LoopbackServer:
     """Serves HTTP on 127.0.0.1 while it is entered, and answers each request as `answer` says."""
 
     def __init__(
-        self, answer: Callable[[Received], Awaitable[Reply]], *, clock: Clock = utc_now, port: int = 0
+        self,
+        answer: Callable[[Received], Awaitable[Reply]],
+        *,
+        clock: Clock = utc_now,
+        host: str = HOST,
+        port: int = 0,
     ) -> None:
         self._answer = answer
         self._clock = clock
+        self._host = host
         self._port = port
         self._conversations: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._failures: list[BaseException] = []
@@ -88,19 +94,19 @@ class LoopbackServer:
     @property
     def address(self) -> str:
         """The URL of the server, without a path."""
-        return f"http://{HOST}:{self._port}"
+        return f"http://{self._host}:{self._port}"
 
     async def __aenter__(self) -> Self:
         """Start to listen. Raises ConfigurationError when the port cannot be had."""
         try:
-            self._server = await asyncio.start_server(self._accept, HOST, self._port, backlog=_BACKLOG)
+            self._server = await asyncio.start_server(self._accept, self._host, self._port, backlog=_BACKLOG)
         except OSError as error:
-            raise ConfigurationError(_why_not_listening(self._port, error)) from None
+            raise ConfigurationError(_why_not_listening(self._host, self._port, error)) from None
         self._port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Stop, whatever is still going on. Raises what went wrong in answering."""
+        """Stop, and drop requests that are still open. Raises what went wrong in answering."""
         self._server.close()
         for conversation, writer in self._conversations.items():
             conversation.cancel()
@@ -207,7 +213,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-def _why_not_listening(port: int, error: OSError) -> str:
+def _why_not_listening(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {HOST} is in use: choose another one, or 0 for any free one"
-    return f"cannot listen on port {port} of {HOST}: {os.strerror(error.errno) if error.errno else error}"
+        return f"port {port} on {host} is in use: choose another one, or 0 for any free one"
+    return f"cannot listen on port {port} of {host}: {os.strerror(error.errno) if error.errno else error}"

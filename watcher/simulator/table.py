@@ -82,7 +82,7 @@ class Table:
         )
 
     def says(self, key: str, text: str) -> bool:
-        """Tell whether the key has exactly this value."""
+        """Return whether the key has exactly this value."""
         self._known.add(key)
         return bool(self._entries.get(key) == text)
 

@@ -1,4 +1,4 @@
-"""The settings that say who asks a service: a key, or a command that prints a token, and a client certificate."""
+"""The credentials of a service: a key, or a command that prints a token, and a client certificate."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import tenacity
 from tenacity import RetryCallState
 
 from watcher.errors import ConfigurationError, SourceError, TransientError
-from watcher.http import Answer, Bounds, Headers, HttpClient, HttpError, Request, tls_context
+from watcher.http import Answer, AnswerTooLargeError, Bounds, Headers, HttpClient, HttpError, Request, tls_context
 from watcher.plugins.source import SourceContext
 from watcher.redaction import MASK, Redactor
 from watcher.sources.endpoint import Endpoint
@@ -81,7 +81,7 @@ class SourceClient:
         return self._client.request("GET", url)
 
     async def ask(self, request: Request, read: Callable[[Answer], T], **about: object) -> T:
-        """Return what `read` makes of the answer to the request; what the request is about is for the log.
+        """Send the request and return its answer, read by `read`; the subject of the request is for the log.
 
         Raises SourceError, also where `read` does.
         """
@@ -130,6 +130,8 @@ class SourceClient:
             self._use(request, secret)
         try:
             return await self._client.exchange(request), secret
+        except AnswerTooLargeError as error:  # the next one would be as large
+            raise TransientError(str(error), retryable=False) from None
         except HttpError as error:
             raise TransientError(str(error)) from None
 
@@ -139,6 +141,8 @@ class SourceClient:
             self._headers = request.headers.copy()
             self._headers[self._endpoint.key_header] = self._endpoint.key_prefix + secret
             self._secrets = [*self._secrets[1 - SECRETS_KEPT :], secret]
+            if len(secret) >= SHORTEST_SECRET:
+                self._context.hide_secret(secret)
         request.headers = self._headers
 
     def _log_retry(self, about: Mapping[str, object], state: RetryCallState) -> None:
@@ -154,7 +158,7 @@ class SourceClient:
         )
 
     def _without_secrets(self, answer: Answer) -> Answer:
-        """Take the keys out of an answer that tells of a failure, for services that repeat them."""
+        """Remove the keys from an error answer, for services that repeat them."""
         if not (secrets := self._telling_secrets()):
             return answer
         text = Redactor(secrets).hide(answer.body.decode("utf-8", "surrogateescape"))

@@ -32,7 +32,7 @@ class Credential(Protocol):
         ...
 
     async def renew(self, refused: str) -> bool:
-        """Get another one in the place of one that the service refused; tell whether there is one to try.
+        """Get another one in the place of one that the service refused; return whether there is one to try.
 
         Never raises for what a file or a command does.
         """
@@ -77,7 +77,7 @@ class FileCredential:
         return self._secret
 
     async def renew(self, refused: str) -> bool:
-        """Read the file again, whatever marks it; tell whether it holds another one by now."""
+        """Read the file again even if its marks are the same; return whether the key has changed."""
         self._read_at = ()
         return await self.current() != refused
 
@@ -113,7 +113,7 @@ class CommandCredential:
         return self._token
 
     async def renew(self, refused: str) -> bool:
-        """Run the command once more, unless somebody did already; tell whether it printed another token."""
+        """Run the command once more, unless another task did already; return whether the token has changed."""
         await self._run(refused)
         return self._token not in {None, refused}
 
@@ -159,7 +159,7 @@ async def _output_of(process: asyncio.subprocess.Process) -> str:
     printed, complaint = await asyncio.gather(_read(process.stdout), _read(process.stderr))
     code = await process.wait()
     if code != 0:
-        # Its last words. Whatever it printed may be a secret, also where it repeats that.
+        # The end of its error output. All that it printed may be a secret, also where it repeats it.
         words = complaint.strip().rpartition("\n")[2]
         told = "" if printed.strip() and printed.strip() in words else f": {excerpt(words, _EXCERPT)}"
         raise ValueError(f"token_command ended with exit code {code}{told if words else ''}")

@@ -47,7 +47,7 @@ def malformed(complaint: str, quoted: str) -> MalformedResponseError:
 
 
 def complaint_about(status: str) -> str | None:
-    """Say what is wrong with a status; None when it can be recorded."""
+    """Return what is wrong with a status; None when it can be recorded."""
     if not status.strip():
         return "its status is empty"
     if len(status) > LONGEST_STATUS:
@@ -92,6 +92,8 @@ def _what_is_wrong(error: ValidationError, document: str) -> str:
     if not first["loc"]:
         return f"it is JSON, but no {'list' if first['type'] == 'list_type' else 'object'}"
     field = first["loc"][0]
+    if first["type"] == "too_long":
+        return f"its {field} has more than {first['ctx']['max_length']:,} entries"
     if first["type"] == "missing":
         return f"it has no {field}"
     return f"its {field} is not a {'list' if first['type'] == 'list_type' else 'string'}"

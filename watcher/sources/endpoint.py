@@ -1,4 +1,4 @@
-"""Where a service is asked, and as whom."""
+"""Where a service is, and the credential for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from watcher.sources.credentials import Credential, FixedCredential
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a service is asked, and as whom."""
+    """Where a service is, and the credential for it."""
 
     url: str
     """The paths of requests are put behind it."""

@@ -1,6 +1,6 @@
-"""What an answer means: what was asked for, or which kind of failure. The status of HTTP decides; a kind adds words.
+"""What an answer means: success, or which kind of failure. The HTTP status decides; kinds add their own codes.
 
-Official clients read `x-should-retry`, `retry-after-ms` and `retry-after`, whatever the service, and so does this.
+The official clients of all services read `x-should-retry`, `retry-after-ms` and `retry-after`, and so does this.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class ErrorRules:
     """What a kind of source adds to what the status of HTTP says."""
 
     rejects: Callable[[Complaint], str | None] = _nothing_special
-    """Tells whether only a person can help, whatever the status: returns what to do, or "" when it goes without
+    """Says whether only a person can help, for any status: returns what to do, or "" when it goes without
     saying; None when the status decides."""
     is_expired: Callable[[Complaint], bool] = _is_unauthorized
-    """Tells whether another credential may be let in."""
+    """Returns whether another credential may be accepted."""
     request_id: str = "x-request-id"
     """The header with the service's own name of the exchange."""
     error_name: str | None = None
@@ -96,7 +96,7 @@ def request_id_of(answer: Answer, rules: ErrorRules | None = None) -> str | None
 
 
 def complaint_of(answer: Answer, rules: ErrorRules) -> Complaint:
-    """Read what the answer complains of, in whichever of the usual shapes it says so."""
+    """Read the error of an answer, in any of the usual shapes."""
     named = answer.headers.get(rules.error_name, "").partition(":")[0] if rules.error_name else ""
     try:
         document = json.loads(answer.body)
@@ -129,7 +129,7 @@ def _is_worth_retrying(status_code: int) -> bool:
 
 
 def _words(answer: Answer, complaint: Complaint) -> str:
-    """Say what the service said: its message and code, else where it redirects to, else the beginning of the body."""
+    """Return the text of an error: message and code, else the target of a redirect, else the start of the body."""
     if complaint.message:
         shown = f"{complaint.message} ({complaint.shown})" if complaint.shown else complaint.message
         return excerpt(shown, BODY_EXCERPT)

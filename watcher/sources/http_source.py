@@ -18,6 +18,8 @@ from watcher.sources.client import SourceClient
 from watcher.sources.endpoint import Endpoint
 from watcher.sources.errors import ErrorRules, request_id_of
 
+ENTRIES_KEPT = 50_000
+"""Jobs on the pages remembered, of a service that gives more of them at once."""
 PAGES_KEPT = 200
 """Pages remembered: those of 20,000 jobs, in about 4 MB. Each job that is created gives all of them new beginnings."""
 
@@ -33,7 +35,7 @@ class Question:
 class Dialect(Protocol):
     """How one kind of service is asked, and what its answers say.
 
-    Whatever reads an answer raises MalformedResponseError for one that is not what was asked for.
+    All methods that read an answer raise MalformedResponseError for one that has another form.
     """
 
     @property
@@ -58,7 +60,7 @@ class Dialect(Protocol):
         ...
 
     def events(self, job_id: str) -> Question:
-        """Ask for what tells how far a job has come."""
+        """Ask for the progress of a job."""
         ...
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
@@ -82,7 +84,7 @@ def quoted(job_id: str) -> str:
 
 
 def digest(body: bytes) -> bytes:
-    """Return what tells a body from another one: the body itself would take the memory."""
+    """Return a digest of a body: keeping the body itself would take memory."""
     return hashlib.blake2b(body, digest_size=16).digest()
 
 
@@ -138,9 +140,9 @@ class HttpSource:
         if cached is None:
             cached = _CachedPage(self._request(self._dialect.page(cursor, metadata)))
         self._pages[key] = cached
-        if len(self._pages) > self._pages_kept:
-            del self._pages[next(iter(self._pages))]
-        return await self._client.ask(cached.request, partial(self._read_page, cursor, cached), after=cursor)
+        page = await self._client.ask(cached.request, partial(self._read_page, cursor, cached), after=cursor)
+        self._forget_pages()
+        return page
 
     async def progress(self, job_id: str) -> Progress | None:
         """Ask how far the job has come: see `Source`."""
@@ -148,9 +150,16 @@ class HttpSource:
         return await self._client.ask(request, partial(self._read_progress, job_id), job=job_id)
 
     def forget(self, job_id: str) -> None:
-        """Drop what is remembered of a job that is polled no more."""
+        """Drop what is remembered of a job that is no longer polled."""
         self._requests.pop(job_id, None)
         self._last.pop(job_id, None)
+
+    def _forget_pages(self) -> None:
+        """Drop the pages that were not asked for lately, when there are too many, or too many jobs on them."""
+        held = sum(len(each.page.jobs) for each in self._pages.values() if each.page)
+        while len(self._pages) > self._pages_kept or held > ENTRIES_KEPT:
+            oldest = self._pages.pop(next(iter(self._pages)))
+            held -= len(oldest.page.jobs) if oldest.page else 0
 
     def _request(self, question: Question) -> Request:
         return self._client.request(question.path, dict(question.query))

@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from watcher.domain.jobs import NO_METADATA, ListedJob, is_job_id
+from watcher.errors import MalformedResponseError
 from watcher.sources.decoding import complaint_about
 from watcher.sources.lenient import EARLIEST, LATEST, Text, Tolerant
 
@@ -21,6 +22,9 @@ LONGEST_FACT = 512
 """Characters of a name, a model, or a key or value of metadata: OpenAI takes as many. Pages are kept in memory."""
 MOST_METADATA = 64
 """Entries of the metadata of a job; OpenAI takes 16."""
+
+MOST_ENTRIES = 10_000
+"""Entries of a page. The services give a hundred at once; one that knows no pages gives all its jobs."""
 
 Fact = Tolerant[Annotated[str, Field(max_length=LONGEST_FACT)]]
 """Text of a length that is worth keeping."""
@@ -48,10 +52,15 @@ class ListEntry(BaseModel):
 
 
 def listed_jobs(entries: Iterable[ListEntry | None]) -> tuple[dict[str, ListedJob], str | None]:
-    """Return the jobs of a page by id, and the last id. What has no usable id or status is left out."""
+    """Return the jobs of a page by id, and the last id. What has no usable id or status is left out.
+
+    Raises MalformedResponseError for more than MOST_ENTRIES: the pages of a list are kept in memory.
+    """
     jobs: dict[str, ListedJob] = {}
     last = None
-    for entry in entries:
+    for number, entry in enumerate(entries):
+        if number == MOST_ENTRIES:
+            raise MalformedResponseError(f"malformed answer: a page of more than {MOST_ENTRIES:,} jobs")
         if entry is None or entry.id is None or not is_job_id(entry.id):
             continue
         last = entry.id

@@ -84,7 +84,7 @@ def parse_url(url: str) -> FileAddress | ServerAddress:
 
 
 def sqlite_url(path: Path) -> str:
-    """Return the URL of a file, whatever characters its path has."""
+    """Return the URL of a file; its path may contain any character."""
     return _SQLITE + "".join(_ESCAPES.get(character, character) for character in str(path))
 
 

@@ -92,7 +92,7 @@ def _copy(store: Path, partial: Path) -> None:
     # Read-only: a copy must not begin or change a store. `as_uri` quotes what means something in a URL.
     source = sqlite3.connect(f"{store.resolve().as_uri()}?mode=ro", uri=True)
     with closing(source), closing(sqlite3.connect(partial)) as copy:
-        # In one step, and so in one read transaction: nobody who writes is held up, nor makes it begin anew.
+        # In one step, and so in one read transaction: no writer is blocked, and none makes it start again.
         source.backup(copy)
         # A copy is one file: the write-ahead log of the original would bring two more.
         copy.execute("PRAGMA journal_mode = DELETE")

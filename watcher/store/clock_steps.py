@@ -1,4 +1,4 @@
-"""What a clock that was set back leaves behind: times that nobody meant to be so far away."""
+"""Times in the future that a clock leaves behind when it is set back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def cap_waits(connection: Connection, now: datetime, longest: LongestWaits) -> i
     )
     statements = (
         update(job).where(job.c.due_at > now + longest.job).values(due_at=now),
-        # First the claims: a delivery that nobody holds any more may have to be brought forward as well.
+        # First the claims: a delivery that is no longer claimed may have to become due as well.
         update(delivery).where(is_pending, delivery.c.claimed_until > now + longest.claim).values(claimed_until=None),
         update(delivery).where(is_pending, delivery.c.claimed_until.is_(None), is_too_far).values(next_at=now),
     )

@@ -1,4 +1,4 @@
-"""Conditions: how each was told last, and the events of their changes."""
+"""Conditions: the last recorded state of each, and the events of their changes."""
 
 from __future__ import annotations
 

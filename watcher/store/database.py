@@ -14,7 +14,7 @@ from watcher.store.address import FileAddress, parse_url
 from watcher.store.errors import in_plain_words
 from watcher.store.postgresql import Server
 from watcher.store.sqlite import BEGIN, BEGIN_WRITING, DatabaseFile
-from watcher.store.waits import USUAL_WAITS, Waits
+from watcher.store.timeouts import USUAL_WAITS, Waits
 
 _ADVISORY_LOCK = 0x66_74_77
 """Any number would do, as long as every watcher uses the same."""

@@ -1,4 +1,4 @@
-"""Deliveries: which are due, what became of them, and what a person wants done with them."""
+"""Deliveries: which are due, their outcomes, and commands on them."""
 
 from __future__ import annotations
 
@@ -37,17 +37,25 @@ _IS_CONDITION_EVENT = and_(condition_event.c.condition == delivery.c.condition, 
 _EVENT_AT = func.coalesce(transition.c.observed_at, condition_event.c.at)
 
 _earlier = delivery.alias("earlier")
-_is_waited_for = (
-    select(_earlier.c.id)
-    .where(
-        # Of the same job, or of the same condition.
-        or_(_earlier.c.job == delivery.c.job, _earlier.c.condition == delivery.c.condition),
-        _earlier.c.notifier == delivery.c.notifier,
-        _earlier.c.seq < delivery.c.seq,
-        _earlier.c.state == _PENDING_AS_SQL,
+
+
+def _is_waited_for(subject: str) -> ColumnElement[bool]:
+    """Tell whether an earlier one of the same job, or of the same condition, is pending.
+
+    One question for each: PostgreSQL would compare each due one with all that are pending to answer both at once.
+    """
+    return (
+        select(_earlier.c.id)
+        .where(
+            _earlier.c[subject] == delivery.c[subject],
+            _earlier.c.notifier == delivery.c.notifier,
+            _earlier.c.seq < delivery.c.seq,
+            _earlier.c.state == _PENDING_AS_SQL,
+        )
+        .exists()
     )
-    .exists()
-)
+
+
 _DUE = (
     select(delivery.c.id)
     .where(
@@ -55,16 +63,17 @@ _DUE = (
         delivery.c.state == _PENDING_AS_SQL,
         delivery.c.next_at <= bindparam("now"),
         or_(delivery.c.claimed_until.is_(None), delivery.c.claimed_until <= bindparam("now")),
-        ~_is_waited_for,
+        ~_is_waited_for("job"),
+        ~_is_waited_for("condition"),
     )
     .order_by(delivery.c.next_at, delivery.c.id)
     .limit(bindparam("capacity"))
 )
-# A CTE that locks rows runs once. A plain subquery might run again for each row, and take more than was asked for.
-_TAKEN = _DUE.with_for_update(skip_locked=True, of=delivery).cte("taken")
+# A CTE that locks rows runs once. A plain subquery might run again for each row, and claim more than was asked for.
+_CLAIMABLE = _DUE.with_for_update(skip_locked=True, of=delivery).cte("claimable")
 _CLAIM = (
     update(delivery)
-    .where(delivery.c.id.in_(select(_TAKEN.c.id)))
+    .where(delivery.c.id.in_(select(_CLAIMABLE.c.id)))
     .values(claimed_until=bindparam("until"))
     .returning(delivery.c.id)
 )
@@ -108,9 +117,9 @@ def pending(connection: Connection) -> dict[str, Pending]:
 def find_due_deliveries(connection: Connection, capacity: Mapping[str, int], now: datetime) -> dict[str, int]:
     """Count the due deliveries of each notifier that has any, up to its capacity."""
     found = {
-        notifier: len(connection.scalars(_DUE, {"to_notifier": notifier, "now": now, "capacity": room}).all())
-        for notifier, room in capacity.items()
-        if room > 0
+        notifier: len(connection.scalars(_DUE, {"to_notifier": notifier, "now": now, "capacity": limit}).all())
+        for notifier, limit in capacity.items()
+        if limit > 0
     }
     return {notifier: count for notifier, count in found.items() if count}
 
@@ -179,16 +188,8 @@ def list_deliveries(
     return list(map(delivery_of, connection.execute(statement)))
 
 
-def count_deliveries(connection: Connection) -> dict[tuple[str, DeliveryState], int]:
-    """Count deliveries by notifier and state."""
-    statement = select(delivery.c.notifier, delivery.c.state, func.count()).group_by(
-        delivery.c.state, delivery.c.notifier
-    )
-    return {(notifier, DeliveryState(state)): count for notifier, state, count in connection.execute(statement)}
-
-
 def requeue(connection: Connection, selection: Selection, now: datetime) -> int:
-    """Make pending and dead deliveries due now; whoever has one in hand keeps it. Return how many."""
+    """Make pending and dead deliveries due now; claims stay valid. Return how many."""
     is_held = delivery.c.claimed_until > now
     return _change(
         connection,

@@ -1,4 +1,4 @@
-"""What a database complains of, in words for the person who runs the watcher."""
+"""Errors of a database, as messages for the person who runs the watcher."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ STALE_CONNECTION = frozenset({"25006", "26000", "42P05"})
 
 @contextmanager
 def in_plain_words(label: str) -> Iterator[None]:
-    """Turn whatever the database called `label` complains of into a StoreError.
+    """Turn the errors of the database called `label` into a StoreError.
 
     The original is not chained: it would show the statement, and could show an address with a password. A value that
     the database refuses is no fault of the database, and stays what it is: IntegrityError or DataError.

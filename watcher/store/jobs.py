@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Row,
@@ -23,14 +22,13 @@ from sqlalchemy import (
 
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.overview import UNSEEN
-from watcher.domain.states import TERMINAL, named_state
 from watcher.domain.transitions import Transition
 from watcher.store.database import serialise
+from watcher.store.job_state import HAS_ENDED, is_in
 from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of
 from watcher.store.schema import job, transition
 
-_STANDING = (job.c.status, job.c.state, job.c.seq, job.c.described_seq)
-KEYS_AT_ONCE = 500
+KEYS_PER_STATEMENT = 500
 """How many keys one statement looks up; databases limit the parameters of a statement."""
 
 
@@ -47,7 +45,7 @@ class UpsertResult:
 
 
 def list_jobs(connection: Connection, *, include_removed: bool = False) -> list[Job]:
-    """Return the watched jobs by source and id, on request also those that are watched no more."""
+    """Return the watched jobs by source and id, on request also those that are no longer watched."""
     statement = select(*JOB_COLUMNS).order_by(job.c.source, job.c.job_id)
     if not include_removed:
         statement = statement.where(job.c.removed_at.is_(None))
@@ -83,23 +81,15 @@ def count_jobs(connection: Connection) -> dict[tuple[str, str | None], int]:
 
 def lingering(connection: Connection, limits: Mapping[str, timedelta], now: datetime) -> list[Job]:
     """Return the watched jobs that have been in a status for longer than its limit."""
-    too_long = [and_(_is_meant(word), job.c.status_since <= now - limit) for word, limit in limits.items()]
+    if not limits:
+        return []
+    too_long = [and_(is_in(word), job.c.status_since <= now - limit) for word, limit in limits.items()]
     statement = select(*JOB_COLUMNS).where(job.c.removed_at.is_(None), or_(*too_long))
-    return list(map(job_of, connection.execute(statement))) if limits else []
-
-
-def _is_meant(word: str) -> ColumnElement[bool]:
-    """Tell whether a job is in the status or in the state that a word names."""
-    state = named_state(word)
-    return (
-        job.c.status == word
-        if state is None
-        else or_(job.c.status == word, and_(job.c.state == state.value, job.c.described_seq == job.c.seq))
-    )
+    return list(map(job_of, connection.execute(statement)))
 
 
 def find_job(connection: Connection, key: JobKey, *, include_removed: bool = True) -> Job | None:
-    """Return the job, unless told otherwise also one that is watched no more."""
+    """Return the job, by default also one that is no longer watched."""
     statement = select(*JOB_COLUMNS).where(_has_key(key))
     if not include_removed:
         statement = statement.where(job.c.removed_at.is_(None))
@@ -119,10 +109,29 @@ def history(connection: Connection, key: JobKey) -> list[Transition]:
     return list(map(transition_of, connection.execute(statement)))
 
 
+def latest_transitions(connection: Connection, key: JobKey, limit: int, before: int | None) -> list[Transition]:
+    """Return up to `limit` transitions of a job, the newest first: of those before this `seq`."""
+    statement = select(*TRANSITION_COLUMNS).join_from(transition, job).where(_has_key(key))
+    if before is not None:
+        statement = statement.where(transition.c.seq < before)
+    return list(map(transition_of, connection.execute(statement.order_by(transition.c.seq.desc()).limit(limit))))
+
+
+def count_transitions(connection: Connection, key: JobKey) -> int:
+    """Count the recorded transitions of a job."""
+    statement = select(func.count()).select_from(transition).join(job).where(_has_key(key))
+    return connection.execute(statement).scalar_one()
+
+
 def remove_job(connection: Connection, key: JobKey, now: datetime) -> bool:
     """Watch the job no more; tell whether it was watched."""
-    removal = update(job).where(_has_key(key), job.c.removed_at.is_(None)).values(removed_at=now, due_at=None)
-    return connection.execute(removal).rowcount == 1
+    return remove_jobs(connection, [key], now) == 1
+
+
+def remove_jobs(connection: Connection, keys: Collection[JobKey], now: datetime) -> int:
+    """Watch these jobs no more, in one transaction; return how many of them were watched."""
+    removal = update(job).where(job.c.removed_at.is_(None)).values(removed_at=now, due_at=None)
+    return sum(connection.execute(removal.where(are_meant)).rowcount for are_meant in _have_keys(keys))
 
 
 def upsert_jobs(
@@ -136,10 +145,7 @@ def upsert_jobs(
         wanted,
         job.c.name,
         job.c.labels,
-        job.c.status,
-        job.c.state,
-        job.c.seq,
-        job.c.described_seq,
+        HAS_ENDED.label("has_ended"),
         job.c.removed_at,
     )
     if added := [_new_row(spec, now) for spec in wanted.values() if spec.key not in known]:
@@ -150,7 +156,7 @@ def upsert_jobs(
     for key, row in sorted(known.items(), key=lambda item: int(item[1].id)):
         changes = _news(wanted[key], row)
         updated += bool(changes)
-        is_revived, is_over = row.removed_at is not None, _has_ended(row)
+        is_revived, is_over = row.removed_at is not None, bool(row.has_ended)
         if is_revived:
             revived += 1
             changes |= {"removed_at": None, "failures": 0, "missing": 0, "last_error": None}
@@ -161,7 +167,9 @@ def upsert_jobs(
     return UpsertResult(len(added), updated, revived)
 
 
-def rows_by_key(connection: Connection, keys: Collection[JobKey], *columns: Column[Any]) -> dict[JobKey, Row[Any]]:
+def rows_by_key(
+    connection: Connection, keys: Collection[JobKey], *columns: ColumnElement[Any]
+) -> dict[JobKey, Row[Any]]:
     """Look up the `id` and the columns given of every job that the store holds."""
     found: dict[JobKey, Row[Any]] = {}
     for is_meant in _have_keys(keys):
@@ -176,20 +184,15 @@ def _have_keys(keys: Collection[JobKey]) -> Iterator[ColumnElement[bool]]:
     for key in keys:
         by_source.setdefault(key.source, []).append(key.id)
     for source, ids in by_source.items():
-        for start in range(0, len(ids), KEYS_AT_ONCE):
-            yield and_(job.c.source == source, job.c.job_id.in_(ids[start : start + KEYS_AT_ONCE]))
-
-
-def _has_ended(row: Row[Any]) -> bool:
-    state = row.state if row.described_seq == row.seq else row.status
-    return state in TERMINAL
+        for start in range(0, len(ids), KEYS_PER_STATEMENT):
+            yield and_(job.c.source == source, job.c.job_id.in_(ids[start : start + KEYS_PER_STATEMENT]))
 
 
 def _assert(connection: Connection, numbers: Collection[int], now: datetime) -> None:
     """Note that these are wanted, so that they are not pruned."""
     ordered = sorted(numbers)
-    for start in range(0, len(ordered), KEYS_AT_ONCE):
-        chosen = ordered[start : start + KEYS_AT_ONCE]
+    for start in range(0, len(ordered), KEYS_PER_STATEMENT):
+        chosen = ordered[start : start + KEYS_PER_STATEMENT]
         connection.execute(update(job).where(job.c.id.in_(chosen)).values(asserted_at=now))
 
 

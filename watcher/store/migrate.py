@@ -37,7 +37,7 @@ def make_ready(database: Database) -> None:
 def _migrate(database: Database) -> None:
     with database.writing() as connection:
         serialise(connection)
-        # Somebody else may have done it while we waited.
+        # Another process may have done it while we waited.
         if _revision(connection, database.label) != HEAD:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SET LOCAL statement_timeout = 0"))  # a new index may take its time
@@ -110,7 +110,7 @@ def _check_writable(path: Path) -> None:
             " create it writable for this user, or choose another path for the store"
         ) from None
     with suppress(OSError):  # what hinders it is said below, or by the database
-        # It holds whole jobs and what notifiers answered: nobody else's business.
+        # It holds whole jobs and what notifiers answered: no other user may read it.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     for place in (directory, path):
         if place.exists() and not _may_write(place):

@@ -37,7 +37,7 @@ _OPTION = re.compile(r"(?:-c\s*|--)([A-Za-z_.-]+)\s*=")
 class Server:
     """A server, and the one connection to it.
 
-    Whatever our statements rely on is set anew in each transaction: behind a pooler such as PgBouncer, what one
+    Every setting that our statements rely on is set in each transaction: behind a pooler such as PgBouncer, what one
     transaction sets for the session is not there in the next one, but in the transactions of others.
     """
 
@@ -66,7 +66,7 @@ class Server:
         """Do nothing: each use of a connection begins with a question to the server."""
 
     def cut(self) -> None:
-        """End the connection, so that whoever waits for the server learns at once that it is lost.
+        """End the connection, so that a thread that waits for the server learns at once that it is lost.
 
         A server that is halted still acknowledges what the network brings it, and so no timeout of the network ends
         that wait. May be called on any thread.
@@ -99,7 +99,7 @@ def _note_stale_connection(context: ExceptionContext) -> None:
 
 def _begin_with(settings: Mapping[str, str]) -> str:
     # In one message, which costs no more time than BEGIN alone. The statements rely on each seeing what others have
-    # committed before it, whatever the default isolation is here.
+    # committed before it, so they do not rely on the default isolation.
     pins = "".join(f"; SET LOCAL {name} = '{value}'" for name, value in settings.items())
     return f"BEGIN ISOLATION LEVEL READ COMMITTED{pins}"
 
@@ -114,7 +114,7 @@ def _bounds(vanished_seconds: int) -> dict[str, str]:
     return {
         "fallback_application_name": "finetune-watcher",
         "connect_timeout": str(vanished_seconds),
-        # A server that vanished without a word is noticed by these, and not after a quarter of an hour: by the one
+        # A server that vanished silently is noticed by these, and not after a quarter of an hour: by the one
         # when it does not acknowledge what we sent, by the others when we wait for its answer.
         "tcp_user_timeout": str(vanished_seconds * 1000),
         "keepalives_idle": "1",

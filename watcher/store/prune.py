@@ -14,7 +14,6 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
-    case,
     delete,
     func,
     literal,
@@ -23,28 +22,25 @@ from sqlalchemy import (
     tuple_,
 )
 
-from watcher.domain.states import TERMINAL
 from watcher.store.database import serialise
+from watcher.store.job_state import HAS_ENDED
 from watcher.store.schema import condition_event, delivery, job, receipt, transition
 
 BATCH = 200
-"""How many rows one transaction looks at, so that nobody waits long for it."""
+"""How many rows one transaction looks at, so that others do not wait long."""
 
-_STATE: ColumnElement[str] = case((job.c.described_seq == job.c.seq, job.c.state), else_=job.c.status)
-# Not as a list: SQLAlchemy refuses one in a statement that is executed for many rows.
-_HAS_ENDED = or_(*[literal(state.value) == _STATE for state in sorted(TERMINAL)])
-_IS_OVER = or_(_HAS_ENDED, job.c.removed_at.is_not(None))
+_IS_OVER = or_(HAS_ENDED, job.c.removed_at.is_not(None))
 
 
 class Pruning:
     """One walk through what is old, in small transactions: each row is looked at once.
 
     What is over: settled deliveries, then transitions without any delivery left, both only of jobs that have ended
-    or are watched no more, and of conditions; then such jobs as are watched no more, or have ended and were not
+    or are no longer watched, and of conditions; then jobs that are no longer watched, or have ended and were not
     asserted since, when they have no transition left.
 
-    A job that has ended stays while somebody asserts it: without its row, whoever lists it would bring it as a new
-    job, and its end would be told once more.
+    A job that has ended stays while it is configured or added again: without its row it would come back as a new
+    job, and its end would be sent once more.
     """
 
     def __init__(self, before: datetime, batch: int = BATCH) -> None:
@@ -63,12 +59,12 @@ class Pruning:
 
     @property
     def is_done(self) -> bool:
-        """Tell whether every row was looked at."""
+        """Return whether every row was looked at."""
         return not self._steps
 
     def prune(self, connection: Connection) -> int:
         """Look at the next batch; return how many rows of it were deleted."""
-        serialise(connection)  # nobody may assert meanwhile what is being deleted
+        serialise(connection)  # no job may be asserted while it is being deleted
         return self._steps[0](connection)
 
     def _deliveries(self, connection: Connection) -> int:
@@ -100,9 +96,9 @@ class Pruning:
 
     def _jobs(self, connection: Connection) -> int:
         has_history = select(transition.c.seq).where(transition.c.job == job.c.id).exists()
-        # When it ended its last transition tells, which is there until then.
+        # The time of its end is that of its last transition, which exists until then.
         is_wanted_no_more = and_(
-            job.c.removed_at.is_(None), _HAS_ENDED, func.coalesce(job.c.asserted_at, job.c.added_at) < self._before
+            job.c.removed_at.is_(None), HAS_ENDED, func.coalesce(job.c.asserted_at, job.c.added_at) < self._before
         )
         rows = self._next(connection, (job.c.id,))
         is_old = or_(job.c.removed_at < self._before, is_wanted_no_more)
@@ -118,12 +114,12 @@ class Pruning:
             # With the types of the columns: SQLite compares moments as text, which must be written as it is stored.
             first, *rest = [literal(value, column.type) for value, column in zip(self._passed, order, strict=True)]
             if rest:
-                # Thousands may have been settled at the same moment; SQLite would begin anew with them for a tuple.
+                # Thousands may have been settled at the same moment; for a tuple SQLite would start again with them.
                 is_next = and_(order[0] == first, tuple_(*order[1:]) > tuple_(*rest))
                 rows += connection.execute(statement.where(is_next).limit(self._batch))
             statement = statement.where(order[0] > first)
-        if room := self._batch - len(rows):
-            rows += connection.execute(statement.limit(room))
+        if missing := self._batch - len(rows):
+            rows += connection.execute(statement.limit(missing))
         self._passed = tuple(rows[-1]) if len(rows) == self._batch else None
         if self._passed is None:
             del self._steps[0]

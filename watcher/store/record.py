@@ -20,7 +20,7 @@ from watcher.store.schema import delivery, job, transition
 _Numbers = dict[JobKey, int]
 """The numbers of the jobs' rows."""
 
-# What somebody else has moved meanwhile, or removed, is left alone.
+# Jobs that another watcher has moved or removed meanwhile are left alone.
 _UPDATE = update(job).where(job.c.id == bindparam("number"), job.c.seq == bindparam("seen"), job.c.removed_at.is_(None))
 
 
@@ -75,7 +75,7 @@ def _move_singly(
 
 
 def _is_kept(connection: Connection, change: Change, numbers: _Numbers) -> bool:
-    """Tell whether the transition is there already: from a commit whose answer was lost, or from who saw the same."""
+    """Return whether the transition exists: from a commit whose answer was lost, or from another watcher."""
     news = cast(Transition, change.transition)
     is_same = and_(
         transition.c.job == numbers[change.job.key],

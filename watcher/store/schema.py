@@ -18,11 +18,11 @@ from sqlalchemy import (
 
 from watcher.store.columns import AnyText, Number, UtcTime
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0005")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
-after it is made, as a rolling upgrade needs, and it names the oldest such program in OLDEST_READER. Whatever takes away
+after it is made, as a rolling upgrade needs, and it names the oldest such program in OLDEST_READER. What takes away
 or renames has to wait until no program that needs it is left, and then names a younger one.
 """
 HEAD = REVISIONS[-1]
@@ -51,7 +51,7 @@ job = Table(
     Column("missing", Integer, nullable=False),
     Column("last_error", Text),
     Column("removed_at", UtcTime),  # no longer watched; its history stays
-    Column("asserted_at", UtcTime),  # when somebody last wanted it watched
+    Column("asserted_at", UtcTime),  # when it was last added or configured
     Column("forecast_at", UtcTime),
     Column("forecast_basis", Text),  # with it, there is a forecast
     Column("forecast_made_at", UtcTime),
@@ -59,7 +59,7 @@ job = Table(
     Column("described_seq", Number),
     Column("state", Text),
     Column("is_since_exact", Boolean),
-    Column("origin", Text),  # who wants it watched: config, command, api, rule:NAME; null: not known
+    Column("origin", Text),  # what added it: config, command, api, rule:NAME; null: not known
     Column("facts", Text),  # JSON: what the last observation said
     UniqueConstraint("source", "job_id", name="job_key"),
     sqlite_autoincrement=True,
@@ -103,7 +103,7 @@ condition = Table(
     metadata,
     Column("id", Number, primary_key=True),
     Column("subject", AnyText, nullable=False),
-    Column("state", AnyText),  # the one that was told last; null: none
+    Column("state", AnyText),  # of the last event; null: none
     Column("seq", Number, nullable=False),
     Column("good_at", UtcTime),  # when a watcher last found all well
     Column("good_by", Text),
@@ -151,7 +151,6 @@ delivery = Table(
         ["condition", "seq"], ["condition_event.condition", "condition_event.seq"], name="delivery_condition_event"
     ),
     ForeignKeyConstraint(["job", "seq"], ["transition.job", "transition.seq"], name="delivery_transition"),
-    # In this order it also answers quickly whether an earlier one of the same job and notifier is pending.
     UniqueConstraint("job", "notifier", "seq", name="delivery_key"),
     UniqueConstraint("condition", "notifier", "seq", name="delivery_condition_key"),
     sqlite_autoincrement=True,
@@ -170,13 +169,31 @@ Index(
     sqlite_where=text("settled_at IS NOT NULL"),
     postgresql_where=text("settled_at IS NOT NULL"),
 )
+Index("delivery_transition", delivery.c.job, delivery.c.seq)
+Index(
+    "delivery_condition_event",
+    delivery.c.condition,
+    delivery.c.seq,
+    sqlite_where=text("condition IS NOT NULL"),
+    postgresql_where=text("condition IS NOT NULL"),
+)
+# Whether an earlier one of the same subject and notifier is pending.
+for _subject in (delivery.c.job, delivery.c.condition):
+    Index(
+        f"delivery_{_subject.name}_pending",
+        _subject,
+        delivery.c.notifier,
+        delivery.c.seq,
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    )
 
 receipt = Table(
     "receipt",
     metadata,
     Column("notifier", Text, primary_key=True),
     Column("subject", AnyText, primary_key=True),
-    Column("receipt", Text, nullable=False),  # what the notifier needs to update its message about the subject
+    Column("receipt", AnyText, nullable=False),  # what the notifier needs to update its message about the subject
     Column("updated_at", UtcTime, nullable=False),
 )
 

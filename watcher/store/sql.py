@@ -34,7 +34,7 @@ from watcher.store.prune import Pruning
 from watcher.store.record import record
 from watcher.store.status_durations import durations
 from watcher.store.thread import StoreThread
-from watcher.store.waits import USUAL_WAITS, Waits
+from watcher.store.timeouts import USUAL_WAITS, Waits
 
 __all__ = ["Pending", "Selection", "SqlStore", "UpsertResult"]
 
@@ -87,9 +87,9 @@ class SqlStore:
             await thread.run(database.close)
             thread.close()
 
-    async def claim_due(self, takes: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
+    async def claim_due(self, requests: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
         """See `JobStore`. Writes nothing when nothing is due."""
-        due = await self._read(find_due, takes, now)
+        due = await self._read(find_due, requests, now)
         return await self._write(claim_due, due) if due else ()
 
     async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:
@@ -97,7 +97,7 @@ class SqlStore:
         return await self._look_up(durations, source)
 
     async def record(self, changes: Sequence[Change]) -> Collection[JobKey]:
-        """See `JobStore`. A change without a transition that comes too late is dropped without a word."""
+        """See `JobStore`. A change without a transition that comes too late is dropped silently."""
         return await self._write(record, changes) if changes else ()
 
     async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
@@ -114,7 +114,7 @@ class SqlStore:
         """Undo waits that no rule of ours asks for: what a clock left behind that was ahead and was set back.
 
         Jobs and unclaimed deliveries that wait for longer than the longest waits become due now, as do deliveries
-        that nobody has tried yet; claims that hold for longer are given up. Returns how many rows that were.
+        that were never tried; claims that hold for longer are given up. Returns how many rows that were.
         """
         return await self._write(cap_waits, now, longest)
 
@@ -122,16 +122,20 @@ class SqlStore:
         """Watch these jobs, from now on if they are new; names and labels become those given.
 
         A job that had been removed goes on where it stood. With `ask_again` a job that has ended becomes due once.
-        A job that has ended is forgotten in the end unless somebody goes on to name it here: see `prune`.
+        A job that has ended is pruned unless it is upserted again now and then: see `prune`.
         """
         return await self._write(jobs.upsert_jobs, specs, now, ask_again=ask_again)
 
     async def remove_job(self, key: JobKey, now: datetime) -> bool:
-        """Watch the job no more; tell whether it was watched. Its history stays, and what is owed stays owed."""
+        """Stop watching the job; return whether it was watched. Its history and its pending deliveries stay."""
         return await self._write(jobs.remove_job, key, now)
 
+    async def remove_jobs(self, keys: Collection[JobKey], now: datetime) -> int:
+        """Do the same with many jobs at once; return how many of them were watched."""
+        return await self._write(jobs.remove_jobs, keys, now)
+
     async def jobs(self, *, include_removed: bool = False) -> list[Job]:
-        """Return the watched jobs by source and id, on request also those that are watched no more."""
+        """Return the watched jobs by source and id, on request also those that are no longer watched."""
         return await self._look_up(jobs.list_jobs, include_removed=include_removed)
 
     async def page_of_jobs(
@@ -148,7 +152,7 @@ class SqlStore:
         return await self._look_up(jobs.count_jobs)
 
     async def job(self, key: JobKey, *, include_removed: bool = True) -> Job | None:
-        """Return the job, unless told otherwise also one that is watched no more."""
+        """Return the job, by default also one that is no longer watched."""
         return await self._look_up(jobs.find_job, key, include_removed=include_removed)
 
     async def find_jobs(self, job_id: str) -> list[Job]:
@@ -187,6 +191,14 @@ class SqlStore:
         """Return the recorded transitions of a job, the first one first."""
         return await self._look_up(jobs.history, key)
 
+    async def latest_transitions(self, key: JobKey, limit: int = 100, before: int | None = None) -> list[Transition]:
+        """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`."""
+        return await self._look_up(jobs.latest_transitions, key, limit, before)
+
+    async def count_transitions(self, key: JobKey) -> int:
+        """Count the recorded transitions of a job."""
+        return await self._look_up(jobs.count_transitions, key)
+
     async def deliveries(
         self,
         *,
@@ -198,10 +210,6 @@ class SqlStore:
         """Return up to `limit` deliveries, the newest first: in these states, to this notifier, before this id."""
         return await self._look_up(deliveries.list_deliveries, states, notifier, limit, before)
 
-    async def delivery_counts(self) -> dict[tuple[str, DeliveryState], int]:
-        """Count deliveries by notifier and state."""
-        return await self._look_up(deliveries.count_deliveries)
-
     async def pending_deliveries(self) -> dict[str, Pending]:
         """Sum up what is owed to each notifier that is owed anything."""
         return await self._look_up(deliveries.pending)
@@ -209,7 +217,7 @@ class SqlStore:
     async def requeue(self, selection: Selection, now: datetime) -> int:
         """Make pending and dead deliveries due now, with another 72 hours before they are dead; return how many.
 
-        One that is being sent right now stays in the hands of who sends it.
+        One that is being sent right now stays claimed.
         """
         return await self._write(deliveries.requeue, selection, now)
 
@@ -220,8 +228,8 @@ class SqlStore:
     async def prune(self, before: datetime) -> int:
         """Delete what is over since before then; return how many rows that was. What is pending always stays.
 
-        A job that ended before then goes with its history, if `upsert_jobs` was not called for it since: who lists
-        jobs must call it now and then, lest one that ended long ago be taken for a new one and told once more.
+        A job that ended before then goes with its history, if `upsert_jobs` was not called for it since. Configured
+        jobs must be upserted now and then: otherwise one that ended long ago counts as new, and is sent once more.
         Works in small transactions, between which others get their turn.
         """
         await self._write(absorb_conditions_of_older_versions)

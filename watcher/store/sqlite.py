@@ -10,7 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from watcher.errors import StoreUnavailableError
-from watcher.store.waits import USUAL_WAITS, Waits
+from watcher.store.timeouts import USUAL_WAITS, Waits
 
 BEGIN = "watcher_begin"
 """The option of a connection that says how its transactions begin; None for not at all."""
@@ -42,7 +42,7 @@ class DatabaseFile:
     def check(self) -> None:
         """Raise StoreUnavailableError when the name stands for no file any more, or for another one.
 
-        What is written then goes into a file that nobody will ever find; and a connection made then would begin an
+        What is written then goes into a file that has no name any more; and a connection made then would begin an
         empty one under the old name.
         """
         try:

@@ -12,7 +12,7 @@ from watcher.domain.transitions import Reason
 from watcher.store.schema import job, transition
 
 KEPT = 50
-"""How many durations of each status are worth keeping."""
+"""How many durations of each status are kept."""
 LOOKED_AT = 1_000
 """How many of a source's transitions are looked at, the newest."""
 LOOKED_THROUGH = 10_000

@@ -1,4 +1,4 @@
-"""A thread that talks to the database, and how nobody waits for it too long."""
+"""A thread that talks to the database, with a limit on waiting for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TypeVar
 
 from watcher.errors import StoreUnavailableError
-from watcher.store.waits import USUAL_WAITS, Waits
+from watcher.store.timeouts import USUAL_WAITS, Waits
 
 T = TypeVar("T")
 
@@ -18,8 +18,8 @@ T = TypeVar("T")
 class StoreThread:
     """Runs work on a thread of its own, one piece after the other.
 
-    While the database is out of reach and one piece of work is finding out how it is now, who merely asks is told at
-    once that it is out of reach, so that nobody stands in a queue of those who wait for nothing.
+    While the database is out of reach and one piece of work tries it again, reads fail at once, so that no task queues
+    for a database that is out of reach.
     """
 
     def __init__(self, cut: Callable[[], None], waits: Waits = USUAL_WAITS, name: str = "store") -> None:
@@ -41,7 +41,7 @@ class StoreThread:
         return await self.run(work)
 
     async def run(self, work: Callable[[], T], limit: timedelta | None = None) -> T:
-        """Run work when its turn has come. Whoever is cancelled waits no longer for it, but it may still be done.
+        """Run work when its turn has come. A task that is cancelled stops waiting, but the work may still be done.
 
         `limit` takes the place of the longest time that work may take.
         """
@@ -61,7 +61,7 @@ class StoreThread:
                 self._watch = None
 
     def close(self) -> None:
-        """Take no more work."""
+        """Accept no further work."""
         self._thread.shutdown(wait=False)
 
     def _done(self, work: Callable[[], T], seconds: float) -> T:

@@ -85,7 +85,7 @@ def tls() -> ssl.SSLContext:
 
 @pytest.fixture
 async def context(clock: ManualClock, tls: ssl.SSLContext) -> AsyncIterator[Context]:
-    bounds = Bounds(timeout=timedelta(seconds=5), at_once=16, size_limit=1_000_000)
+    bounds = Bounds(timeout=timedelta(seconds=5), concurrency=16, size_limit=1_000_000)
     async with HttpClient(bounds, tls=tls) as http:
         yield Context("chat", http, NoPacer(), clock)
 

@@ -36,7 +36,7 @@ STATUSES = sorted({int(status) for status in HTTPStatus if status >= 200} | UNAS
 
 
 def expected_of(status: int) -> type[Outcome]:
-    """Say what a status means: only 410 is for good, any other may come from what stands before the receiver."""
+    """Return what a status means: only 410 is for good, any other may come from what stands before the receiver."""
     if 200 <= status < 300:
         return Delivered
     return Rejected if status == HTTPStatus.GONE else Failed
@@ -164,7 +164,7 @@ async def test_a_receiver_that_hangs_is_a_failure(
     trial: Trial, make: Make, receiver: LoopbackReceiver, context: Context
 ) -> None:
     receiver.replies = [Reply(instead="hang")]
-    async with HttpClient(Bounds(timedelta(seconds=0.05), at_once=1, size_limit=1000)) as http:
+    async with HttpClient(Bounds(timedelta(seconds=0.05), concurrency=1, size_limit=1000)) as http:
         outcome = await make(trial, replace(context, http=http)).send(MESSAGE)
     assert outcome == Failed("no answer within 0.05 s")
 

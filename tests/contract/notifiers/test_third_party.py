@@ -1,4 +1,4 @@
-"""A notifier of somebody else's: installed beside the watcher, found, and delivered to, in a process of its own."""
+"""A third-party notifier: installed beside the watcher, found, and delivered to, in a process of its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def main(board):
     plugin = registry.notifiers.plugin("bulletin")
     config = plugin.config(board=board, token="pA55-of-the-board")
     now = datetime.now(UTC)
-    async with HttpClient(Bounds(timedelta(seconds=5), at_once=1, size_limit=1000)) as http:
+    async with HttpClient(Bounds(timedelta(seconds=5), concurrency=1, size_limit=1000)) as http:
         notifier = plugin.build(config, Context("board", http, Pacer(), lambda: now))
         print(await notifier.send(message_of_test("board", now)))
     print(sorted(registry.notifiers.kinds()))

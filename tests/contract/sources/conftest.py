@@ -131,6 +131,7 @@ class World:
     log: RecordingLog
     clock: ManualClock
     slept: list[float]
+    hidden: list[str] = field(default_factory=list)
 
     def answer(self, *documents: Json | Reply) -> None:
         """Let the server answer with these, one after the other, the last one for ever."""
@@ -173,6 +174,7 @@ def make(site: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Make:
             *("lab", world.clock, world.log, timeout),
             concurrency=8,
             sleep=sleep,
+            hide_secret=world.hidden.append,
             event_word=plugin.event_word,
             private_fields=plugin.private_fields,
         )

@@ -31,6 +31,7 @@ from watcher.errors import (
 )
 from watcher.plugins import registry
 from watcher.plugins.source import Source
+from watcher.sources.listing import MOST_ENTRIES
 
 UNASSIGNED = {299, 399, 420, 430, 450, 498, 499, 509, 520, 521, 522, 523, 524, 525, 526, 529, 530, 598, 599, 600, 999}
 STATUS_CODES = sorted({int(status) for status in HTTPStatus if status >= 200} | UNASSIGNED)
@@ -373,6 +374,18 @@ async def test_what_is_no_list_is_refused(body: bytes, trial: Trial, make: Make,
 
 
 @every_kind
+async def test_a_page_of_more_jobs_than_memory_is_spent_on_is_refused(trial: Trial, make: Make, world: World) -> None:
+    """It would be kept, and so would the next one, which a hostile service makes of other jobs."""
+    word = trial.word[JobState.RUNNING]
+    jobs = [trial.job(f"job-{number}", word) for number in range(MOST_ENTRIES + 1)]
+    world.answer(trial.page(jobs[1:], None), trial.page(jobs, None))
+    async with make(trial, timeout=timedelta(seconds=20)) as source:
+        assert len((await source.page()).jobs) == MOST_ENTRIES
+        with pytest.raises(MalformedResponseError, match="more than 10,000"):
+            await source.page()
+
+
+@every_kind
 async def test_odd_entries_of_a_list_are_left_out(trial: Trial, make: Make, world: World) -> None:
     good, word = trial.job("job-1", trial.word[JobState.RUNNING]), trial.word[JobState.RUNNING]
     odd = [None, 5, "x", {}, trial.job("..", word), trial.job("a b", word), trial.job("job-3", "")]
@@ -416,6 +429,7 @@ async def test_a_rotated_key_file_is_taken_up(trial: Trial, make: Make, world: W
         await source.retrieve(JOB)
     assert [KEY in str(request.headers) for request in world.server.requests] == [True, False]
     assert OTHER_KEY in str(world.server.requests[1].headers)
+    assert world.hidden == [KEY, OTHER_KEY]
 
 
 @every_kind
@@ -433,6 +447,7 @@ async def test_an_expired_token_is_renewed_once_and_the_request_tried_again(
     sent = [request.headers["authorization"] for request in world.server.requests]
     tokens = [f"Bearer token-{number}-of-the-command" for number in (1, 1, 2, 2)]
     assert sent == tokens
+    assert world.hidden == ["token-1-of-the-command", "token-2-of-the-command"]
     assert runs.read_text() == "x\n" * 2
 
 

@@ -1,4 +1,4 @@
-"""A source of somebody else's: installed beside the watcher, configured by its kind, and asked by the real command."""
+"""A third-party source: installed beside the watcher, configured by its kind, and asked by the real command."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
+from tests.contract.store.open_store import OpenStore
 from tests.contract.store.revisions import make_newer
 from tests.contract.store.scenes import emptied
-from watcher.store.sql import SqlStore
 
 _numbers = count(1)
 
@@ -111,9 +111,9 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def store(url: str) -> AsyncIterator[SqlStore]:
+async def store(url: str) -> AsyncIterator[OpenStore]:
     """An empty record."""
-    async with SqlStore(url) as opened:
+    async with OpenStore(url) as opened:
         yield opened
 
 
@@ -126,5 +126,5 @@ def _create_database(server: str) -> str:
 
 
 async def _open_once(url: str) -> None:
-    async with SqlStore(url):
+    async with OpenStore(url):
         pass

@@ -19,7 +19,7 @@ Owed = tuple[JobKey, int, str]
 
 
 def name(delivery: Delivery) -> Owed:
-    """Say which delivery it is."""
+    """Return which delivery it is."""
     return (transition_of(delivery).key, transition_of(delivery).seq, delivery.notifier)
 
 
@@ -50,7 +50,7 @@ class Model:
         return delivery.state is PENDING and is_free and delivery.next_at <= now and self.is_first_in_line(recipients)
 
     def has(self, change: Change) -> bool:
-        """Tell whether the transition is there already, from who saw the same."""
+        """Return whether the transition is there already, from who saw the same."""
         news, recorded = change.transition, self.transitions.get(change.job.key, ())
         return news is not None and (news.seq, news.status) in {(each.seq, each.status) for each in recorded}
 
@@ -67,7 +67,7 @@ class Model:
     def settle(self, settlement: Settlement) -> None:
         now = self.deliveries[name(settlement.delivery)]
         if now.state is not PENDING or now.claimed_until != settlement.delivery.claimed_until:
-            return  # somebody else holds it, or it is over
+            return  # another watcher holds it, or it is settled
         self.deliveries[name(settlement.delivery)] = replace(
             now,
             state=settlement.state,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import text
 
 from tests.doubles import planned
 from watcher.domain.deliveries import Delivered, Delivery, Failed, Outcome, Rejected, after_attempt
@@ -24,6 +23,8 @@ NOON = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 KEY = JobKey("openai", "ftjob-1")
+TABLES = ("job", "transition", "condition", "condition_event", "delivery", "receipt", "service")
+"""The tables that hold what was recorded."""
 DELIVERED, FAILED, REJECTED = Delivered(), Failed("receiver answered 503"), Rejected("receiver answered 410")
 
 
@@ -61,11 +62,11 @@ def move(job: Job, status: str, at: datetime = NOON, recipients: Sequence[str] =
     return Change(job.seq, now, transition, planned(*recipients))
 
 
-async def take(
-    store: SqlStore, room: int = 10, source: str = "openai", now: datetime = NOON, **how: Any
+async def claim_jobs(
+    store: SqlStore, limit: int = 10, source: str = "openai", now: datetime = NOON, **how: Any
 ) -> Sequence[Job]:
     """Take due jobs of a source; they are due again a minute later."""
-    return await store.claim_due({source: ClaimRequest(room, now + MINUTE, **how)}, now)
+    return await store.claim_due({source: ClaimRequest(limit, now + MINUTE, **how)}, now)
 
 
 async def owe(store: SqlStore, statuses: Sequence[str] = ("running",), *notifiers: str, job: JobKey = KEY) -> None:
@@ -87,27 +88,10 @@ async def settle(store: SqlStore, deliveries: Iterable[Delivery], outcome: Outco
     await store.settle([after_attempt(delivery, outcome, now, 0.0) for delivery in deliveries])
 
 
-async def statement(store: SqlStore, sql: str, values: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-    """Run a statement on the store's own connection, and return the rows as the database gives them."""
-
-    def run() -> list[tuple[Any, ...]]:
-        with store._database.writing() as connection:
-            result = connection.execute(text(sql), values or {})
-            return [tuple(row) for row in result] if result.returns_rows else []
-
-    return await store._thread.run(run)
-
-
-async def count_rows(store: SqlStore, table: str) -> int:
-    """Count the rows of a table."""
-    ((count,),) = await statement(store, f"SELECT count(*) FROM {table}")
-    return int(count)
-
-
 def emptied(url: str) -> str:
     """Empty the tables of a PostgreSQL database, and return its URL."""
     with psycopg.connect(url, options="-c lock_timeout=10s") as connection:
-        connection.execute("TRUNCATE job, transition, delivery RESTART IDENTITY")
+        connection.execute(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY")
     return url
 
 

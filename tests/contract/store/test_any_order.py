@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 from sqlalchemy import Connection
 
 from tests.contract.store.model import Model, Owed, name
+from tests.contract.store.open_store import OpenStore
 from tests.contract.store.scenes import DELIVERED, FAILED, MINUTE, NOON, REJECTED, SECOND, emptied, key, move
 from watcher.domain.deliveries import Delivery, Outcome, after_attempt
 from watcher.domain.jobs import Job, JobKey, JobSpec
@@ -33,7 +34,7 @@ from watcher.domain.transitions import Transition
 from watcher.engine.ports import ClaimRequest, LongestWaits
 from watcher.store.deliveries import list_deliveries
 from watcher.store.jobs import history, list_jobs
-from watcher.store.sql import Selection, SqlStore
+from watcher.store.sql import Selection
 
 JOBS = tuple(map(key, range(3)))
 NOTIFIERS = ("pager", "chat")
@@ -72,11 +73,11 @@ acts = st.one_of(*often, *often, seldom)
 
 @dataclass
 class Watcher:
-    """A process: its connection, what it believes of the jobs, and the deliveries that it has in hand."""
+    """A process: its connection, what it believes of the jobs, and the deliveries that it has in flight."""
 
-    store: SqlStore
+    store: OpenStore
     jobs: dict[JobKey, Job] = field(default_factory=dict)
-    hand: list[Delivery] = field(default_factory=list)
+    in_flight: list[Delivery] = field(default_factory=list)
 
 
 class TwoWatchers(RuleBasedStateMachine):
@@ -87,7 +88,7 @@ class TwoWatchers(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.now = NOON
         self.model = Model()
-        self.watchers = [Watcher(SqlStore(url)) for _ in range(2)]
+        self.watchers = [Watcher(OpenStore(url)) for _ in range(2)]
         for watcher in self.watchers:
             self.run(watcher.store.__aenter__())
 
@@ -100,7 +101,7 @@ class TwoWatchers(RuleBasedStateMachine):
         self.loop.close()
 
     def add(self, which: int, job: JobKey) -> None:
-        """Somebody wants a job watched."""
+        """A job is added."""
         result = self.run(self.watchers[which].store.upsert_jobs([JobSpec(job)], self.now))
         assert (result.added, result.revived) == (job not in self.model.jobs, job in self.model.removed)
         known = self.model.jobs.setdefault(job, Job(job, due_at=self.now))
@@ -118,23 +119,23 @@ class TwoWatchers(RuleBasedStateMachine):
             watcher.jobs = dict(self.model.jobs)
 
     def remove(self, which: int, job: JobKey) -> None:
-        """Somebody wants a job watched no more."""
+        """A job is removed."""
         is_watched = job in self.model.jobs and job not in self.model.removed
         assert self.run(self.watchers[which].store.remove_job(job, self.now)) == is_watched
         if is_watched:
             self.model.removed.add(job)
             self.model.jobs[job] = replace(self.model.jobs[job], due_at=None)
 
-    def claim_due(self, which: int, room: int, ahead: timedelta, is_choosy: bool) -> None:
-        """A watcher takes due jobs; nobody else can take them then."""
+    def claim_due(self, which: int, limit: int, ahead: timedelta, is_choosy: bool) -> None:
+        """A watcher claims due jobs; no other watcher can claim them then."""
         urgency = (lambda job: float(job.key.id[-1])) if is_choosy else None
-        take = ClaimRequest(room, self.now + MINUTE, ahead, urgency)
+        take = ClaimRequest(limit, self.now + MINUTE, ahead, urgency)
         taken = self.run(self.watchers[which].store.claim_due({"openai": take}, self.now))
         due = {key for key, job in self.model.jobs.items() if job.due_at and job.due_at <= self.now + ahead}
         if not any(job.due_at and job.due_at <= self.now for job in self.model.jobs.values()):
             due = set()
         assert {job.key for job in taken} <= due
-        assert len(taken) == min(room, len(due))
+        assert len(taken) == min(limit, len(due))
         for job in taken:
             assert job == replace(self.model.jobs[job.key], due_at=self.now + MINUTE)
             self.model.jobs[job.key] = self.watchers[which].jobs[job.key] = job
@@ -166,31 +167,31 @@ class TwoWatchers(RuleBasedStateMachine):
             if not has_moved_on:
                 self.model.accept(change)
 
-    def claim(self, which: int, room: int) -> None:
-        """A watcher takes deliveries in hand: due ones, the first of their line, and none that is in another hand."""
-        capacity = dict.fromkeys(NOTIFIERS, room)
+    def claim(self, which: int, limit: int) -> None:
+        """A watcher claims deliveries: due ones, the first of their subject, and none that is in flight elsewhere."""
+        capacity = dict.fromkeys(NOTIFIERS, limit)
         claimed = self.run(self.watchers[which].store.claim(capacity, self.now, self.now + CLAIM))
         due = {recipients for recipients in self.model.deliveries if self.model.is_due(recipients, self.now)}
         assert {name(delivery) for delivery in claimed} <= due
-        assert len(claimed) == sum(min(room, sum(recipients[2] == to for recipients in due)) for to in NOTIFIERS)
+        assert len(claimed) == sum(min(limit, sum(recipients[2] == to for recipients in due)) for to in NOTIFIERS)
         for delivery in claimed:
             recipients = self.model.deliveries[name(delivery)]
             self.model.deliveries[name(delivery)] = replace(recipients, claimed_until=self.now + CLAIM)
-        self.watchers[which].hand += claimed
+        self.watchers[which].in_flight += claimed
 
     def settle(self, which: int, results: list[Outcome]) -> None:
         """A watcher writes what its attempts came to, even if its claims have expired meanwhile."""
-        hand = self.watchers[which].hand
-        settlements = [after_attempt(hand.pop(0), outcome, self.now, 0) for outcome in results if hand]
+        in_flight = self.watchers[which].in_flight
+        settlements = [after_attempt(in_flight.pop(0), outcome, self.now, 0) for outcome in results if in_flight]
         for settlement in settlements:
             if name(settlement.delivery) in self.model.deliveries:
                 self.model.settle(settlement)
         self.run(self.watchers[which].store.settle(settlements))
 
     def crash(self, which: int) -> None:
-        """A watcher forgets all that it knew and had in hand."""
+        """A watcher forgets all that it knew and had in flight."""
         self.watchers[which].jobs.clear()
-        self.watchers[which].hand.clear()
+        self.watchers[which].in_flight.clear()
 
     def wait(self, _: int, step: timedelta) -> None:
         """Time passes: jobs fall due, claims expire."""
@@ -214,7 +215,7 @@ class TwoWatchers(RuleBasedStateMachine):
         assert self.run(self.watchers[which].store.discard(Selection(notifier=to), self.now)) == count
 
     def prune(self, which: int) -> None:
-        """What is over and old is forgotten, and nothing else."""
+        """Only what is over and old is pruned."""
         before = self.now - 3 * HOUR
         self.run(self.watchers[which].store.prune(before))
         model, (found, histories, left) = self.model, self.recorded()
@@ -251,7 +252,7 @@ class TwoWatchers(RuleBasedStateMachine):
             histories = {job.key: history(connection, job.key) for job in found}
             return found, histories, list_deliveries(connection, None, None, 10_000)
 
-        found, histories, recipients = self.run(self.watchers[1].store._read(read))
+        found, histories, recipients = self.run(self.watchers[1].store.read(read))
         assert len({name(delivery) for delivery in recipients}) == len(recipients)
         return (
             {job.key: job for job in found},

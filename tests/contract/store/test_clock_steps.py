@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.contract.store.scenes import DELIVERED, KEY, MINUTE, NOON, SECOND, claim, key, keys, owe, settle, take, watch
+from tests.contract.store.scenes import (
+    DELIVERED,
+    KEY,
+    MINUTE,
+    NOON,
+    SECOND,
+    claim,
+    claim_jobs,
+    key,
+    keys,
+    owe,
+    settle,
+    watch,
+)
 from watcher.domain.deliveries import DeliveryState, Failed
 from watcher.engine.ports import LongestWaits
 from watcher.store.sql import Selection, SqlStore
@@ -18,7 +31,7 @@ async def test_jobs_that_are_due_too_far_away_become_due_now(store: SqlStore) ->
     await watch(store, key(1), now=BACK + 3 * MINUTE)
     await watch(store, key(2), key(3), now=BACK + 3 * MINUTE + SECOND)
     assert await store.cap_waits(BACK, LongestWaits(3 * MINUTE, HOUR, MINUTE)) == 2
-    assert keys(await take(store, now=BACK)) == [key(2), key(3)]
+    assert keys(await claim_jobs(store, now=BACK)) == [key(2), key(3)]
 
 
 async def test_jobs_that_are_polled_no_more_stay_so(store: SqlStore) -> None:
@@ -26,7 +39,7 @@ async def test_jobs_that_are_polled_no_more_stay_so(store: SqlStore) -> None:
     await watch(store, key(2), now=NOON)
     await store.remove_job(key(2), NOON)
     assert await store.cap_waits(BACK, LongestWaits(MINUTE, MINUTE, 10 * HOUR)) == 1  # the delivery
-    assert await take(store, now=NOON) == ()
+    assert await claim_jobs(store, now=NOON) == ()
 
 
 async def test_a_delivery_that_was_never_tried_is_due_now(store: SqlStore) -> None:

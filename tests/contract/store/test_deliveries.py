@@ -189,19 +189,6 @@ async def test_deliveries_are_listed_newest_first_and_as_asked(store: SqlStore) 
     assert await store.deliveries(states=[]) == []
 
 
-async def test_deliveries_are_counted_by_notifier_and_state(store: SqlStore) -> None:
-    assert await store.delivery_counts() == {}
-    await owe(store, ["queued", "running", "succeeded"], "pager", "chat")
-    await settle(store, await claim(store, pager=1), REJECTED)
-    await settle(store, await claim(store, chat=1), DELIVERED)
-    assert await store.delivery_counts() == {
-        ("pager", DEAD): 1,
-        ("pager", PENDING): 2,
-        ("chat", DONE): 1,
-        ("chat", PENDING): 2,
-    }
-
-
 async def test_requeueing_makes_a_dead_delivery_due_now_for_another_three_days(store: SqlStore) -> None:
     await owe(store)
     await settle(store, await claim(store), REJECTED, LATER)

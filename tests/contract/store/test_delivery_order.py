@@ -1,4 +1,4 @@
-"""Whatever happens, a notifier hears of a job's transitions in order. On both databases."""
+"""A notifier always gets a job's transitions in order. On both databases."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Play:
         self.jobs = list(jobs)
         self.notifiers = [f"pager-{jobs[0].key.id}", f"chat-{jobs[0].key.id}"]
         self.now = NOON
-        self.in_hand: list[Delivery] = []
+        self.claimed_deliveries: list[Delivery] = []
         self.first_attempts: dict[tuple[str, JobKey], list[int]] = defaultdict(list)
 
     async def step(self, verb: str, number: int) -> None:
@@ -47,9 +47,9 @@ class Play:
         elif verb == "wait":
             self.now += number * MINUTE
         elif verb == "crash":
-            self.in_hand.clear()
-        elif self.in_hand:
-            delivery = self.in_hand.pop(number % len(self.in_hand))
+            self.claimed_deliveries.clear()
+        elif self.claimed_deliveries:
+            delivery = self.claimed_deliveries.pop(number % len(self.claimed_deliveries))
             await self.store.settle([after_attempt(delivery, OUTCOMES[verb], self.now, 0.0)])
 
     async def move(self, index: int) -> None:
@@ -64,21 +64,21 @@ class Play:
         claimed = await self.store.claim(dict.fromkeys(self.notifiers, capacity), self.now, self.now + MINUTE)
         pending = await self.store.deliveries(states=[DeliveryState.PENDING], limit=10_000)
         for delivery in claimed:
-            lane, seq = (delivery.notifier, transition_of(delivery).key), transition_of(delivery).seq
-            waiting = [transition_of(d).seq for d in pending if (d.notifier, transition_of(d).key) == lane]
+            thread, seq = (delivery.notifier, transition_of(delivery).key), transition_of(delivery).seq
+            waiting = [transition_of(d).seq for d in pending if (d.notifier, transition_of(d).key) == thread]
             assert seq == min(waiting)
-            if seq not in self.first_attempts[lane]:
-                self.first_attempts[lane].append(seq)
-        self.in_hand += claimed
+            if seq not in self.first_attempts[thread]:
+                self.first_attempts[thread].append(seq)
+        self.claimed_deliveries += claimed
 
     async def drain(self) -> None:
         """Deliver all that is left, and check that everything was sent, in order."""
         for _ in range(100):
             self.now += 2 * MINUTE
-            self.in_hand.clear()
+            self.claimed_deliveries.clear()
             await self.claim(10)
-            await self.store.settle([after_attempt(each, DELIVERED, self.now, 0.0) for each in self.in_hand])
-            if not self.in_hand:
+            await self.store.settle([after_attempt(each, DELIVERED, self.now, 0.0) for each in self.claimed_deliveries])
+            if not self.claimed_deliveries:
                 break
         for job in self.jobs:
             seqs = [transition.seq for transition in await self.store.history(job.key)]

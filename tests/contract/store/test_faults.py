@@ -11,22 +11,22 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.contract.store.scenes import KEY, NOON, SECOND, damage, key, move, owe, statement, the_job, watch
+from tests.contract.store.open_store import OpenStore
+from tests.contract.store.scenes import KEY, NOON, SECOND, damage, key, move, owe, the_job, watch
 from tests.doubles import until
 from watcher.domain.jobs import JobSpec
 from watcher.errors import StoreUnavailableError, StoreUnusableError
-from watcher.store.sql import SqlStore
-from watcher.store.waits import Waits
+from watcher.store.timeouts import Waits
 
 
 @pytest.fixture
-async def sqlite_store(sqlite_path: Path) -> AsyncIterator[SqlStore]:
+async def sqlite_store(sqlite_path: Path) -> AsyncIterator[OpenStore]:
     """A store in a file."""
-    async with SqlStore(f"sqlite:///{sqlite_path}") as store:
+    async with OpenStore(f"sqlite:///{sqlite_path}") as store:
         yield store
 
 
-async def test_a_busy_file_waits_for_its_turn(sqlite_path: Path, sqlite_store: SqlStore) -> None:
+async def test_a_busy_file_waits_for_its_turn(sqlite_path: Path, sqlite_store: OpenStore) -> None:
     with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         adding = asyncio.create_task(sqlite_store.upsert_jobs([JobSpec(KEY)], NOON))
@@ -37,7 +37,7 @@ async def test_a_busy_file_waits_for_its_turn(sqlite_path: Path, sqlite_store: S
 
 
 async def test_a_file_that_stays_busy_is_unavailable_until_it_is_free(sqlite_path: Path) -> None:
-    async with SqlStore(f"sqlite:///{sqlite_path}", waits=Waits(busy_seconds=0.02)) as store:
+    async with OpenStore(f"sqlite:///{sqlite_path}", waits=Waits(busy_seconds=0.02)) as store:
         with closing(sqlite3.connect(sqlite_path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StoreUnavailableError, match=f"{sqlite_path} is locked by another process"):
@@ -47,47 +47,47 @@ async def test_a_file_that_stays_busy_is_unavailable_until_it_is_free(sqlite_pat
             assert (await store.upsert_jobs([JobSpec(KEY)], NOON)).added == 1
 
 
-async def test_a_full_disk_takes_back_the_whole_commit_and_is_caught_up_with(sqlite_store: SqlStore) -> None:
+async def test_a_full_disk_takes_back_the_whole_commit_and_is_caught_up_with(sqlite_store: OpenStore) -> None:
     jobs = await watch(sqlite_store, *map(key, range(10, 50)))
     changes = [move(job, "running", NOON, ["pager"], document='"' + "x" * 4000 + '"') for job in jobs]
-    ((pages,),) = await statement(sqlite_store, "PRAGMA page_count")
-    await statement(sqlite_store, f"PRAGMA max_page_count = {pages + 10}")
+    ((pages,),) = await sqlite_store.statement("PRAGMA page_count")
+    await sqlite_store.statement(f"PRAGMA max_page_count = {pages + 10}")
     with pytest.raises(StoreUnavailableError, match="the disk is full"):
         await sqlite_store.record(changes)
     assert await sqlite_store.jobs() == jobs
     assert await sqlite_store.deliveries() == []
-    await statement(sqlite_store, "PRAGMA max_page_count = 1000000")
+    await sqlite_store.statement("PRAGMA max_page_count = 1000000")
     assert await sqlite_store.record(changes) == set()
     assert len(await sqlite_store.deliveries()) == 40
 
 
-async def test_a_file_that_becomes_read_only_can_still_be_read(sqlite_store: SqlStore) -> None:
+async def test_a_file_that_becomes_read_only_can_still_be_read(sqlite_store: OpenStore) -> None:
     (job,) = await watch(sqlite_store, KEY)
-    await statement(sqlite_store, "PRAGMA query_only = ON")
+    await sqlite_store.statement("PRAGMA query_only = ON")
     with pytest.raises(StoreUnavailableError, match="is read-only: make the file and its directory writable"):
         await sqlite_store.record([move(job, "running")])
     assert await sqlite_store.jobs() == [job]
 
 
 async def test_damage_found_on_the_way_is_for_good(sqlite_path: Path) -> None:
-    async with SqlStore(f"sqlite:///{sqlite_path}") as store:
+    async with OpenStore(f"sqlite:///{sqlite_path}") as store:
         await watch(store, *map(key, range(500)))
     damage(sqlite_path, 2 * 4096)  # the first pages hold the schema, and so what opening reads
     with pytest.raises(StoreUnusableError, match=f"{sqlite_path} is damaged: restore it from a backup"):
-        async with SqlStore(f"sqlite:///{sqlite_path}") as store:
+        async with OpenStore(f"sqlite:///{sqlite_path}") as store:
             await store.jobs()
 
 
 async def test_a_table_that_is_gone_is_for_good(new_url: str) -> None:
-    async with SqlStore(new_url) as store:
-        await statement(store, "DROP TABLE delivery")
+    async with OpenStore(new_url) as store:
+        await store.statement("DROP TABLE delivery")
         with pytest.raises(StoreUnusableError, match=r"cannot be used: .*delivery"):
             await store.deliveries()
 
 
 async def test_a_busy_server_is_unavailable_until_it_is_free(postgresql_url: str) -> None:
     url = f"{postgresql_url}&options=-clock_timeout%3D100"
-    async with SqlStore(url) as store:
+    async with OpenStore(url) as store:
         await owe(store, ["queued"])
         job = await the_job(store)
         with psycopg.connect(postgresql_url) as other:
@@ -98,23 +98,23 @@ async def test_a_busy_server_is_unavailable_until_it_is_free(postgresql_url: str
 
 
 async def test_a_server_that_stands_by_is_read_only(postgresql_url: str) -> None:
-    async with SqlStore(postgresql_url) as store:
+    async with OpenStore(postgresql_url) as store:
         await watch(store, KEY)
-    async with SqlStore(f"{postgresql_url}&options=-cdefault_transaction_read_only%3Don") as store:
+    async with OpenStore(f"{postgresql_url}&options=-cdefault_transaction_read_only%3Don") as store:
         job = await the_job(store)
         with pytest.raises(StoreUnavailableError, match="is read-only"):
             await store.record([move(job, "running")])
 
 
 async def test_a_connection_lost_while_idle_is_replaced_without_a_word(postgresql_url: str) -> None:
-    async with SqlStore(postgresql_url) as store:
+    async with OpenStore(postgresql_url) as store:
         await watch(store, KEY)
         _cut_connections(postgresql_url)
         assert len(await store.jobs()) == 1
 
 
 async def test_a_connection_lost_at_work_is_unavailable_and_then_replaced(postgresql_url: str) -> None:
-    async with SqlStore(postgresql_url) as store:
+    async with OpenStore(postgresql_url) as store:
         (job,) = await watch(store, KEY)
         with psycopg.connect(postgresql_url) as other:
             other.execute("LOCK TABLE job IN ACCESS EXCLUSIVE MODE")
@@ -127,7 +127,7 @@ async def test_a_connection_lost_at_work_is_unavailable_and_then_replaced(postgr
         assert await store.record([move(job, "running", recipients=["pager"])]) == set()
 
 
-async def test_cancelling_does_not_break_the_store(store: SqlStore) -> None:
+async def test_cancelling_does_not_break_the_store(store: OpenStore) -> None:
     work = asyncio.create_task(store.upsert_jobs([JobSpec(key(number)) for number in range(500)], NOON))
     await asyncio.sleep(0)
     work.cancel()

@@ -1,4 +1,4 @@
-"""An SQLite file that is taken away, replaced or held by somebody else while it is in use."""
+"""An SQLite file that is removed, replaced or locked by another program while it is in use."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from time import monotonic
 import pytest
 from sqlalchemy import event
 
-from tests.contract.store.scenes import NOON, SECOND, count_rows, key, move, owe, take, the_job, watch
+from tests.contract.store.open_store import OpenStore
+from tests.contract.store.scenes import NOON, SECOND, claim_jobs, key, move, owe, the_job, watch
 from watcher.errors import StoreUnavailableError
-from watcher.store.sql import SqlStore
-from watcher.store.waits import Waits
+from watcher.store.timeouts import Waits
 
 
 @pytest.fixture
-async def open_store(sqlite_path: Path) -> AsyncIterator[SqlStore]:
+async def open_store(sqlite_path: Path) -> AsyncIterator[OpenStore]:
     """A store in a file, with a job that runs."""
-    async with SqlStore(f"sqlite:///{sqlite_path}") as store:
+    async with OpenStore(f"sqlite:///{sqlite_path}") as store:
         await owe(store, ["running"])
         yield store
 
 
 async def test_a_file_that_was_deleted_is_noticed_at_once_and_not_made_anew(
-    sqlite_path: Path, open_store: SqlStore
+    sqlite_path: Path, open_store: OpenStore
 ) -> None:
     job = await the_job(open_store)
     for file in sqlite_path.parent.iterdir():
@@ -35,11 +35,11 @@ async def test_a_file_that_was_deleted_is_noticed_at_once_and_not_made_anew(
     with pytest.raises(StoreUnavailableError, match=f"{sqlite_path} was deleted while it was in use: put it back"):
         await open_store.record([move(job, "succeeded", NOON + SECOND)])
     with pytest.raises(StoreUnavailableError, match="was deleted"):
-        await take(open_store)
+        await claim_jobs(open_store)
     assert list(sqlite_path.parent.iterdir()) == []
 
 
-async def test_a_file_that_is_put_back_is_gone_on_with(sqlite_path: Path, open_store: SqlStore) -> None:
+async def test_a_file_that_is_put_back_is_gone_on_with(sqlite_path: Path, open_store: OpenStore) -> None:
     change = move(await the_job(open_store), "succeeded", NOON + SECOND)
     aside = sqlite_path.with_name("aside.db")
     sqlite_path.rename(aside)
@@ -47,11 +47,13 @@ async def test_a_file_that_is_put_back_is_gone_on_with(sqlite_path: Path, open_s
         await open_store.record([change])
     aside.rename(sqlite_path)
     assert await open_store.record([change]) == set()
-    async with SqlStore(f"sqlite:///{sqlite_path}") as afterwards:
+    async with OpenStore(f"sqlite:///{sqlite_path}") as afterwards:
         assert await the_job(afterwards) == change.job
 
 
-async def test_a_file_that_was_replaced_is_not_written_until_a_restart(sqlite_path: Path, open_store: SqlStore) -> None:
+async def test_a_file_that_was_replaced_is_not_written_until_a_restart(
+    sqlite_path: Path, open_store: OpenStore
+) -> None:
     job = await the_job(open_store)
     backup = sqlite_path.with_name("backup.db")
     shutil.copyfile(sqlite_path, backup)
@@ -62,29 +64,29 @@ async def test_a_file_that_was_replaced_is_not_written_until_a_restart(sqlite_pa
     assert sqlite_path.read_bytes() == before
 
 
-async def test_a_directory_that_became_unreachable_is_named(sqlite_path: Path, open_store: SqlStore) -> None:
+async def test_a_directory_that_became_unreachable_is_named(sqlite_path: Path, open_store: OpenStore) -> None:
     sqlite_path.parent.rename(sqlite_path.parent.with_name("elsewhere"))
     sqlite_path.parent.touch()
     with pytest.raises(StoreUnavailableError, match="cannot be reached: Not a directory"):
-        await take(open_store)
+        await claim_jobs(open_store)
 
 
 async def test_what_went_into_a_file_that_was_deleted_meanwhile_counts_as_not_written(
-    sqlite_path: Path, open_store: SqlStore
+    sqlite_path: Path, open_store: OpenStore
 ) -> None:
     job = await the_job(open_store)
 
     def delete(*_: object) -> None:
         sqlite_path.unlink(missing_ok=True)
 
-    event.listen(open_store._database.engine, "commit", delete)
+    event.listen(open_store.engine, "commit", delete)
     with pytest.raises(StoreUnavailableError, match="was deleted"):
         await open_store.record([move(job, "succeeded", NOON + SECOND)])
 
 
 async def test_only_the_first_wait_for_a_file_that_stays_busy_is_long(sqlite_path: Path) -> None:
-    """So that polling from memory goes on at its pace, for as long as somebody else holds the file."""
-    store = SqlStore(f"sqlite:///{sqlite_path}", waits=Waits(busy_seconds=1, brief_seconds=0.05))
+    """So that polling from memory keeps its interval while another program holds the file."""
+    store = OpenStore(f"sqlite:///{sqlite_path}", waits=Waits(busy_seconds=1, brief_seconds=0.05))
 
     async def waits() -> float:
         begun = monotonic()
@@ -102,4 +104,4 @@ async def test_only_the_first_wait_for_a_file_that_stays_busy_is_long(sqlite_pat
             other.execute("BEGIN EXCLUSIVE")
             assert await waits() >= 1
             other.execute("COMMIT")
-        assert await count_rows(store, "job") == 1
+        assert await store.count_rows("job") == 1

@@ -22,15 +22,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 
 import watcher.store
+from tests.contract.store.open_store import OpenStore
 from tests.contract.store.pooler import REQUIRED
-from tests.contract.store.scenes import KEY, NOON, damage, left_as_it_is, owe, statement, the_job, watch, write_file
+from tests.contract.store.scenes import KEY, NOON, damage, left_as_it_is, owe, the_job, watch, write_file
 from watcher.domain.jobs import JobSpec
 from watcher.errors import ConfigurationError, StoreError, StoreUnavailableError, StoreUnusableError
 from watcher.store.database import connect, serialise
 from watcher.store.schema import HEAD, OLDEST_READER, REVISIONS, VERSION_TABLE, metadata
-from watcher.store.sql import SqlStore
 
 NOBODY = 65534
 PASSWORD = "pa55-of-the-store"
@@ -81,7 +82,7 @@ REFUSING(mmap64)
 async def refused(url: str) -> str:
     """Return with what words the store at the URL is refused for good."""
     with pytest.raises(StoreUnusableError) as refusal:
-        async with SqlStore(url):
+        async with OpenStore(url):
             pass
     return str(refusal.value)
 
@@ -89,7 +90,7 @@ async def refused(url: str) -> str:
 async def unavailable(url: str) -> str:
     """Return with what words the store at the URL cannot be reached now."""
     with pytest.raises(StoreUnavailableError) as refusal:
-        async with SqlStore(url):
+        async with OpenStore(url):
             pass
     return str(refusal.value)
 
@@ -124,7 +125,7 @@ def nobodys() -> Iterator[Path]:
 
 
 async def test_the_directory_is_created_for_its_owner_only(sqlite_path: Path) -> None:
-    async with SqlStore(f"sqlite:///{sqlite_path}") as store:
+    async with OpenStore(f"sqlite:///{sqlite_path}") as store:
         assert store.name == str(sqlite_path)
     assert stat.S_IMODE(sqlite_path.parent.stat().st_mode) == 0o700
 
@@ -133,30 +134,29 @@ async def test_a_relative_path_is_relative_to_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    async with SqlStore("sqlite:///rel 100%.db") as store:
+    async with OpenStore("sqlite:///rel 100%.db") as store:
         await watch(store, KEY)
     assert (tmp_path / "rel 100%.db").exists()
 
 
 async def test_sqlite_is_told_to_be_safe(sqlite_path: Path) -> None:
-    async with SqlStore(f"sqlite:///{sqlite_path}") as store:
-        told = {name: await statement(store, f"PRAGMA {name}") for name in ("foreign_keys", "synchronous")}
+    async with OpenStore(f"sqlite:///{sqlite_path}") as store:
+        told = {name: await store.statement(f"PRAGMA {name}") for name in ("foreign_keys", "synchronous")}
         assert told == {"foreign_keys": [(1,)], "synchronous": [(2,)]}
-        assert await statement(store, "PRAGMA journal_mode") == [("wal",)]
-        assert await statement(store, "PRAGMA busy_timeout") == [(5000,)]
+        assert await store.statement("PRAGMA journal_mode") == [("wal",)]
+        assert await store.statement("PRAGMA busy_timeout") == [(5000,)]
 
 
 async def test_migrating_makes_the_tables_that_the_program_works_with(new_url: str) -> None:
-    store = SqlStore(new_url)
+    store = OpenStore(new_url)
 
-    def differences() -> list[Any]:
-        with store._database.reading() as connection:
-            context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-            return list(compare_metadata(context, metadata))
+    def differences(connection: Connection) -> list[Any]:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        return list(compare_metadata(context, metadata))
 
     async with store:
-        assert await store._thread.run(differences) == []
-        assert await statement(store, f"SELECT version_num FROM {VERSION_TABLE}") == [(HEAD,)]
+        assert await store.read(differences) == []
+        assert await store.statement(f"SELECT version_num FROM {VERSION_TABLE}") == [(HEAD,)]
 
 
 def test_every_revision_is_known_by_name() -> None:
@@ -167,12 +167,13 @@ def test_every_revision_is_known_by_name() -> None:
     assert tuple(reversed(found)) == REVISIONS
 
 
-async def test_indexes_of_what_is_open_leave_out_what_is_over(url: str, store: SqlStore) -> None:
+async def test_indexes_of_what_is_open_leave_out_what_is_over(url: str, store: OpenStore) -> None:
     """Comparing the tables does not compare this."""
     catalogue = ("sql", "sqlite_master") if url.startswith("sqlite") else ("indexdef", "pg_indexes")
-    definitions = [row[0] or "" for row in await statement(store, f"SELECT {catalogue[0]} FROM {catalogue[1]}")]
+    definitions = [row[0] or "" for row in await store.statement(f"SELECT {catalogue[0]} FROM {catalogue[1]}")]
     partial = {sql.split()[2] for sql in definitions if "INDEX" in sql and " WHERE " in sql}
-    assert partial == {"job_due", "delivery_due", "delivery_settled_at"}
+    of_deliveries = {"due", "settled_at", "job_pending", "condition_pending", "condition_event"}
+    assert partial == {"job_due", *(f"delivery_{of}" for of in of_deliveries)}
 
 
 async def test_processes_that_open_a_new_database_at_once_make_it_once(new_url: str) -> None:
@@ -184,29 +185,29 @@ async def test_processes_that_open_a_new_database_at_once_make_it_once(new_url: 
     ]
     outputs = [(await process.communicate())[0].decode().split() for process in processes]
     assert sorted(output[0] for output in outputs) == ["0", "0", "50"]
-    async with SqlStore(new_url) as store:
+    async with OpenStore(new_url) as store:
         assert len(await store.jobs()) == 50
 
 
 async def test_opening_what_is_up_to_date_does_not_load_alembic(url: str) -> None:
-    async with SqlStore(url) as store:
+    async with OpenStore(url) as store:
         await watch(store, KEY)
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", ADD_JOBS, url, stdout=subprocess.PIPE)
     assert (await process.communicate())[0].split() == [b"49", b"False"]
 
 
 async def test_a_newer_database_is_refused_and_left_as_it_is(new_url: str) -> None:
-    async with SqlStore(new_url) as store:
+    async with OpenStore(new_url) as store:
         await owe(store)
         before = await store.deliveries()
-        await statement(store, f"UPDATE {VERSION_TABLE} SET version_num = '0099', {OLDEST_READER} = '0099'")
+        await store.statement(f"UPDATE {VERSION_TABLE} SET version_num = '0099', {OLDEST_READER} = '0099'")
     words = await refused(new_url)
     assert "newer version" in words
     assert "0099" in words
     assert "upgrade the program" in words
     if new_url.startswith("sqlite"):
         run_sqlite(Path(new_url.removeprefix("sqlite:///")), f"UPDATE {VERSION_TABLE} SET version_num = '{HEAD}'")
-        async with SqlStore(new_url) as store:
+        async with OpenStore(new_url) as store:
             assert await store.deliveries() == before
 
 
@@ -232,8 +233,8 @@ async def test_a_migration_that_fails_leaves_nothing_behind(new_url: str, monkey
     with monkeypatch.context() as patch:
         patch.setattr("alembic.operations.Operations.create_index", breaks)
         with pytest.raises(OSError, match="second table"):
-            await SqlStore(new_url).__aenter__()
-    async with SqlStore(new_url) as store:
+            await OpenStore(new_url).__aenter__()
+    async with OpenStore(new_url) as store:
         assert await watch(store, KEY) == await store.jobs()
 
 
@@ -248,7 +249,7 @@ async def test_another_programs_sqlite_file_is_refused_and_left_as_it_is(sqlite_
 async def test_a_postgresql_database_may_be_shared(postgresql_url: str) -> None:
     with psycopg.connect(postgresql_url) as connection:
         connection.execute("CREATE TABLE recipe (name TEXT)")
-    async with SqlStore(postgresql_url) as store:
+    async with OpenStore(postgresql_url) as store:
         await watch(store, KEY)
 
 
@@ -262,9 +263,9 @@ async def test_a_postgresql_schema_of_its_own_can_be_chosen(postgresql_url: str)
     with psycopg.connect(postgresql_url) as connection:
         connection.execute("CREATE TABLE job (name TEXT)")
         connection.execute("CREATE SCHEMA watcher")
-    async with SqlStore(f"{postgresql_url}&options=-csearch_path%3Dwatcher") as store:
+    async with OpenStore(f"{postgresql_url}&options=-csearch_path%3Dwatcher") as store:
         await watch(store, KEY)
-        assert await statement(store, "SELECT count(*) FROM watcher.job") == [(1,)]
+        assert await store.statement("SELECT count(*) FROM watcher.job") == [(1,)]
 
 
 @pytest.mark.parametrize("content", [b"\x7fELF no database\n" * 500, b"# a note\n"])
@@ -277,7 +278,7 @@ async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(sqlite_pa
 
 
 async def test_a_damaged_database_is_refused_and_left_as_it_is(sqlite_path: Path) -> None:
-    async with SqlStore(f"sqlite:///{sqlite_path}") as store:
+    async with OpenStore(f"sqlite:///{sqlite_path}") as store:
         await owe(store)
     damage(sqlite_path, 100, 4096)
     with left_as_it_is(sqlite_path):
@@ -286,7 +287,7 @@ async def test_a_damaged_database_is_refused_and_left_as_it_is(sqlite_path: Path
 
 async def test_an_empty_file_is_an_empty_database(sqlite_path: Path) -> None:
     write_file(sqlite_path, b"")
-    async with SqlStore(f"sqlite:///{sqlite_path}") as store:
+    async with OpenStore(f"sqlite:///{sqlite_path}") as store:
         await watch(store, KEY)
 
 
@@ -304,7 +305,7 @@ async def test_a_directory_in_place_of_the_file_is_named(tmp_path: Path) -> None
 @pytest.mark.parametrize("which", ["directory", "file"])
 async def test_what_this_user_may_not_write_is_refused_by_name(nobodys: Path, which: str) -> None:
     path = nobodys / "watcher.db"
-    async with SqlStore(f"sqlite:///{path}") as store:
+    async with OpenStore(f"sqlite:///{path}") as store:
         await watch(store, KEY)
     locked = nobodys if which == "directory" else path
     locked.chmod(0o500)
@@ -312,7 +313,7 @@ async def test_what_this_user_may_not_write_is_refused_by_name(nobodys: Path, wh
         words = await unavailable(f"sqlite:///{path}")
     locked.chmod(0o700)
     assert f"{locked} is not writable for this user" in words
-    async with SqlStore(f"sqlite:///{path}") as store:
+    async with OpenStore(f"sqlite:///{path}") as store:
         assert (await the_job(store)).key == KEY
 
 
@@ -335,7 +336,7 @@ async def test_a_file_system_without_shared_memory_is_named(tmp_path: Path) -> N
 
 
 async def test_a_store_that_was_closed_stays_closed(url: str) -> None:
-    async with SqlStore(url) as store:
+    async with OpenStore(url) as store:
         pass
     with pytest.raises(RuntimeError):
         await store.upsert_jobs([JobSpec(KEY)], NOON)
@@ -361,7 +362,7 @@ async def test_a_store_that_was_closed_stays_closed(url: str) -> None:
 )
 def test_other_urls_are_a_mistake_in_the_settings_and_not_repeated(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"store\.url: ") as refusal:
-        SqlStore(url)
+        OpenStore(url)
     assert PASSWORD not in str(refusal.value)
     assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
 
@@ -369,19 +370,19 @@ def test_other_urls_are_a_mistake_in_the_settings_and_not_repeated(url: str) -> 
 def test_without_its_driver_postgresql_is_a_mistake_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(ConfigurationError, match=r"install finetune-watcher\[postgresql\]"):
-        SqlStore(f"postgresql://root:{PASSWORD}@db/watcher")
+        OpenStore(f"postgresql://root:{PASSWORD}@db/watcher")
 
 
 @pytest.mark.parametrize(
     "query", ["", f"?password={PASSWORD}", f"?sslpassword={PASSWORD}", f"?password={PASSWORD}&password={PASSWORD}"]
 )
 async def test_a_password_is_never_shown(query: str) -> None:
-    store = SqlStore(f"postgresql://watcher:{PASSWORD}@127.0.0.1:1/records{query}")
+    store = OpenStore(f"postgresql://watcher:{PASSWORD}@127.0.0.1:1/records{query}")
     with pytest.raises(StoreError) as refusal:
         await store.__aenter__()
     assert store.name == "postgresql://watcher:***@127.0.0.1:1/records"
     assert store.name in str(refusal.value)
-    shown = [refusal.value, refusal.value.__cause__, store, vars(store), store._database, store._database.engine]
+    shown = [refusal.value, refusal.value.__cause__, store, vars(store), store.engine]
     assert PASSWORD not in "".join(map(repr, shown))
     assert refusal.value.__suppress_context__
 
@@ -402,7 +403,7 @@ async def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "watcher.db"
     before = os.umask(0)
     try:
-        async with SqlStore(f"sqlite:///{path}"):
+        async with OpenStore(f"sqlite:///{path}"):
             modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
     finally:
         os.umask(before)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.store.scenes import NOON, key, move, owe, watch
+from tests.contract.store.scenes import KEY, NOON, key, keys, move, owe, watch
 from watcher.domain.jobs import JobKey
 from watcher.store.sql import SqlStore
 
@@ -72,3 +72,21 @@ async def test_deliveries_before_one_are_older(store: SqlStore) -> None:
     assert list(await store.deliveries(before=newest.id)) == [middle, oldest]
     assert list(await store.deliveries(before=oldest.id)) == []
     assert list(await store.deliveries(before=newest.id, limit=1)) == [middle]
+
+
+async def test_the_latest_transitions_come_newest_first_and_in_pages(store: SqlStore) -> None:
+    await owe(store, ("queued", "running", "paused", "succeeded"))
+    whole = (await store.history(KEY))[::-1]
+    assert await store.latest_transitions(KEY) == whole
+    assert await store.count_transitions(KEY) == len(whole)
+    assert await store.count_transitions(key(2)) == 0
+    assert await store.latest_transitions(KEY, 2) == whole[:2]
+    assert await store.latest_transitions(KEY, 5, whole[1].seq) == whole[2:]
+    assert await store.latest_transitions(KEY, 5, whole[-1].seq) == []
+
+
+async def test_many_jobs_are_removed_at_once(store: SqlStore) -> None:
+    await watch(store, key(1), key(2), key(3), key(1, "azure"))
+    assert await store.remove_jobs({key(1), key(2), key(9)}, NOON) == 2
+    assert keys(await store.jobs()) == [key(1, "azure"), key(3)]
+    assert await store.remove_jobs([key(1)], NOON) == 0

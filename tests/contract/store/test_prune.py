@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.contract.store.open_store import OpenStore
 from tests.contract.store.scenes import (
     DELIVERED,
     FAILED,
@@ -16,14 +17,12 @@ from tests.contract.store.scenes import (
     REJECTED,
     SECOND,
     claim,
-    count_rows,
+    claim_jobs,
     key,
     keys,
     move,
     owe,
     settle,
-    statement,
-    take,
     the_job,
     watch,
 )
@@ -34,20 +33,20 @@ from watcher.domain.jobs import JobSpec
 from watcher.engine.ports import Finding
 from watcher.store.database import connect
 from watcher.store.prune import Pruning
-from watcher.store.sql import Selection, SqlStore, UpsertResult
+from watcher.store.sql import Selection, UpsertResult
 
 LONG_AFTER = NOON + timedelta(days=90)
 
 
 @pytest.mark.parametrize("outcome", [DELIVERED, REJECTED])
-async def test_a_job_that_ended_goes_with_all_it_left_behind(store: SqlStore, outcome: Outcome) -> None:
+async def test_a_job_that_ended_goes_with_all_it_left_behind(store: OpenStore, outcome: Outcome) -> None:
     await owe(store, ["succeeded"], "pager", "chat")
     await settle(store, await claim(store, pager=1, chat=1), outcome)
     assert await store.prune(LONG_AFTER) == 4
-    assert [await count_rows(store, table) for table in ("job", "transition", "delivery")] == [0, 0, 0]
+    assert [await store.count_rows(table) for table in ("job", "transition", "delivery")] == [0, 0, 0]
 
 
-async def test_a_job_that_ended_stays_as_it_is_while_somebody_lists_it(store: SqlStore) -> None:
+async def test_a_job_that_ended_stays_as_it_is_while_somebody_lists_it(store: OpenStore) -> None:
     """Brought as a new one, it would be seen for the first time again, and its end told once more."""
     await owe(store, ["succeeded"])
     await settle(store, await claim(store), DELIVERED)
@@ -57,12 +56,12 @@ async def test_a_job_that_ended_stays_as_it_is_while_somebody_lists_it(store: Sq
         assert await store.upsert_jobs([JobSpec(KEY)], now) == UpsertResult(0, 0, 0)
         assert await store.prune(now - timedelta(days=29)) == (2 if month == 1 else 0)
         assert await store.jobs() == before
-        assert await take(store, now=now) == ()
+        assert await claim_jobs(store, now=now) == ()
     assert await store.prune(now + timedelta(microseconds=1)) == 1
     assert await store.jobs() == []
 
 
-async def test_a_job_that_ended_lately_stays_even_if_nobody_lists_it(store: SqlStore) -> None:
+async def test_a_job_that_ended_lately_stays_even_if_nobody_lists_it(store: OpenStore) -> None:
     await watch(store, KEY, now=NOON - timedelta(days=100))
     await owe(store, ["running"], job=key(2))
     await store.record([move(await the_job(store), "succeeded", NOON)])
@@ -71,15 +70,15 @@ async def test_a_job_that_ended_lately_stays_even_if_nobody_lists_it(store: SqlS
     assert keys(await store.jobs()) == [key(2)]
 
 
-async def test_a_job_of_a_program_that_does_not_assert_goes_by_when_it_was_added(store: SqlStore) -> None:
+async def test_a_job_of_a_program_that_does_not_assert_goes_by_when_it_was_added(store: OpenStore) -> None:
     await owe(store, ["succeeded"])
     await store.discard(Selection(), NOON)
-    await statement(store, "UPDATE job SET asserted_at = NULL")
+    await store.statement("UPDATE job SET asserted_at = NULL")
     assert await store.prune(NOON) == 0
     assert await store.prune(LONG_AFTER) == 3
 
 
-async def test_old_condition_events_are_pruned_how_things_stand_is_not(store: SqlStore) -> None:
+async def test_old_condition_events_are_pruned_how_things_stand_is_not(store: OpenStore) -> None:
     for number, state in enumerate(["unreachable", "recovered", "unreachable"]):
         found = Condition("source/openai/reach", state, f"watcher.source.{state}", state, is_good=state == "recovered")
         at = NOON + number * SECOND
@@ -92,7 +91,7 @@ async def test_old_condition_events_are_pruned_how_things_stand_is_not(store: Sq
     assert [each.event.type for each in await store.deliveries()] == ["watcher.source.unreachable"]  # it is pending
 
 
-async def test_the_record_stops_growing(store: SqlStore, url: str) -> None:
+async def test_the_record_stops_growing(store: OpenStore, url: str) -> None:
     """Days of a busy service with a retention of ten: from then on there are as many rows each evening."""
     evenings = []
     for day in range(25):
@@ -105,12 +104,12 @@ async def test_the_record_stops_growing(store: SqlStore, url: str) -> None:
             while claimed := await claim(store, today + MINUTE, pager=5):
                 await settle(store, claimed, DELIVERED, today + MINUTE)
         await store.prune(today - timedelta(days=10))
-        evenings.append([await count_rows(store, table) for table in ("job", "transition", "delivery")])
+        evenings.append([await store.count_rows(table) for table in ("job", "transition", "delivery")])
     assert evenings[9] == [10 * 3, 10 * 9, 10 * 9]
     assert evenings[11:] == [evenings[11]] * 14
 
 
-async def test_what_a_removed_job_left_behind_is_deleted_with_it(store: SqlStore) -> None:
+async def test_what_a_removed_job_left_behind_is_deleted_with_it(store: OpenStore) -> None:
     await owe(store, ["queued", "running"])
     await store.discard(Selection(), NOON)
     await watch(store, key(2), key(3))
@@ -120,14 +119,14 @@ async def test_what_a_removed_job_left_behind_is_deleted_with_it(store: SqlStore
     assert [job.key for job in await store.jobs(include_removed=True)] == [key(3)]
 
 
-async def test_a_job_that_goes_on_keeps_its_history(store: SqlStore) -> None:
+async def test_a_job_that_goes_on_keeps_its_history(store: OpenStore) -> None:
     await owe(store, ["queued"])
     await settle(store, await claim(store), DELIVERED)
     assert await store.prune(LONG_AFTER) == 0
     assert len(await store.history(KEY)) == len(await store.deliveries()) == 1
 
 
-async def test_what_is_younger_stays(store: SqlStore) -> None:
+async def test_what_is_younger_stays(store: OpenStore) -> None:
     await owe(store, ["succeeded"])
     await settle(store, await claim(store), DELIVERED, NOON + MINUTE)
     await store.remove_job(KEY, NOON + 2 * MINUTE)
@@ -139,7 +138,7 @@ async def test_what_is_younger_stays(store: SqlStore) -> None:
     assert await store.jobs(include_removed=True) == []
 
 
-async def test_what_is_pending_stays_with_all_it_needs(store: SqlStore) -> None:
+async def test_what_is_pending_stays_with_all_it_needs(store: OpenStore) -> None:
     await owe(store, ["queued", "succeeded"])
     await settle(store, await claim(store), FAILED)
     await store.remove_job(KEY, NOON)
@@ -150,7 +149,7 @@ async def test_what_is_pending_stays_with_all_it_needs(store: SqlStore) -> None:
     assert [transition_of(each).status for each in await store.deliveries()] == ["succeeded"]
 
 
-async def test_it_goes_on_until_all_is_deleted(url: str, store: SqlStore) -> None:
+async def test_it_goes_on_until_all_is_deleted(url: str, store: OpenStore) -> None:
     """In batches of two, past what is in their way and stays."""
     await owe(store, ["queued", "running", "queued"], job=key(9))
     for number in range(5):

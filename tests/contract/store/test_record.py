@@ -9,16 +9,15 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy.exc import IntegrityError, StatementError
 
+from tests.contract.store.open_store import OpenStore
 from tests.contract.store.scenes import (
     KEY,
     MINUTE,
     NOON,
     SECOND,
-    count_rows,
     key,
     move,
     owe,
-    statement,
     the_job,
     watch,
 )
@@ -27,7 +26,6 @@ from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import Basis, Forecast, Job, JobError, JobFacts, JobKey, JobSpec
 from watcher.domain.transitions import event_id
 from watcher.engine.ports import Change
-from watcher.store.sql import SqlStore
 
 FACTS = JobFacts(
     model="gpt-4o-mini-2024-07-18",
@@ -41,7 +39,7 @@ FACTS = JobFacts(
 DOCUMENT = '{"id": "ftjob-1", "seed":7,\n "text": "\\u0000 \\ud83d größer \U0001f600", "big": 1e999}'
 
 
-async def test_a_transition_comes_back_as_it_was(store: SqlStore) -> None:
+async def test_a_transition_comes_back_as_it_was(store: OpenStore) -> None:
     await store.upsert_jobs([JobSpec(KEY, "bot", {"team": "nlp"})], NOON)
     first = move(await the_job(store), "validating_files", NOON)
     last = move(first.job, "succeeded", NOON + MINUTE, facts=FACTS, document=DOCUMENT)
@@ -53,15 +51,13 @@ async def test_a_transition_comes_back_as_it_was(store: SqlStore) -> None:
     assert await the_job(store) == last.job
 
 
-async def test_a_transition_is_stored_with_the_id_that_receivers_get(store: SqlStore) -> None:
+async def test_a_transition_is_stored_with_the_id_that_receivers_get(store: OpenStore) -> None:
     await owe(store, ["running"])
     (transition,) = await store.history(KEY)
-    assert await statement(store, "SELECT event_id FROM transition") == [
-        (event_id(KEY.source, KEY.id, transition.seq),)
-    ]
+    assert await store.statement("SELECT event_id FROM transition") == [(event_id(KEY.source, KEY.id, transition.seq),)]
 
 
-async def test_what_is_owed_is_committed_with_the_transition(store: SqlStore) -> None:
+async def test_what_is_owed_is_committed_with_the_transition(store: OpenStore) -> None:
     (job,) = await watch(store, KEY)
     change = move(job, "running", recipients=["pager", "chat"])
     assert change.transition is not None
@@ -78,7 +74,7 @@ async def test_what_is_owed_is_committed_with_the_transition(store: SqlStore) ->
     assert await store.deliveries() == [replace(pager, id=2, notifier="chat"), pager]
 
 
-async def test_a_change_without_a_transition_writes_only_the_jobs_state(store: SqlStore) -> None:
+async def test_a_change_without_a_transition_writes_only_the_jobs_state(store: OpenStore) -> None:
     await store.upsert_jobs([JobSpec(KEY, "bot", {"team": "nlp"})], NOON)
     job = await the_job(store)
     after_failure = replace(job, failures=2, missing=1, last_error="no answer within 15 s", due_at=NOON + MINUTE)
@@ -89,13 +85,13 @@ async def test_a_change_without_a_transition_writes_only_the_jobs_state(store: S
     assert await store.history(KEY) == []
 
 
-async def test_errors_are_stored_fit_to_be_shown(store: SqlStore) -> None:
+async def test_errors_are_stored_fit_to_be_shown(store: OpenStore) -> None:
     (job,) = await watch(store, KEY)
     await store.record([Change(job.seq, replace(job, last_error="nul \0 half \ud83d esc \x1b[2J"))])
     assert (await the_job(store)).last_error == r"nul \x00 half \ud83d esc \x1b[2J"
 
 
-async def test_whoever_comes_too_late_is_dropped_and_named(store: SqlStore) -> None:
+async def test_whoever_comes_too_late_is_dropped_and_named(store: OpenStore) -> None:
     one, two, three = await watch(store, key(1), key(2), key(3))
     await store.record([move(two, "queued", NOON)])
     before = await store.jobs()
@@ -106,7 +102,7 @@ async def test_whoever_comes_too_late_is_dropped_and_named(store: SqlStore) -> N
     assert {transition_of(each).key for each in await store.deliveries()} == {key(1), key(3)}
 
 
-async def test_what_comes_too_late_without_a_transition_is_dropped_silently(store: SqlStore) -> None:
+async def test_what_comes_too_late_without_a_transition_is_dropped_silently(store: OpenStore) -> None:
     (job,) = await watch(store, KEY)
     await owe(store, ["running"])
     before = await the_job(store)
@@ -114,7 +110,7 @@ async def test_what_comes_too_late_without_a_transition_is_dropped_silently(stor
     assert await the_job(store) == before
 
 
-async def test_a_job_may_move_several_times_in_one_commit(store: SqlStore) -> None:
+async def test_a_job_may_move_several_times_in_one_commit(store: OpenStore) -> None:
     job, other = await watch(store, key(1), key(2))
     first = move(job, "queued", NOON)
     last = move(first.job, "running", NOON + SECOND)
@@ -124,7 +120,7 @@ async def test_a_job_may_move_several_times_in_one_commit(store: SqlStore) -> No
     assert await the_job(store, job.key) == after.job
 
 
-async def test_what_follows_on_a_late_change_is_dropped_even_if_its_number_fits(store: SqlStore) -> None:
+async def test_what_follows_on_a_late_change_is_dropped_even_if_its_number_fits(store: OpenStore) -> None:
     job, other = await watch(store, key(1), key(2))
     # Two watchers see the same transition in the same second: both give it the same number.
     await store.record([move(job, "queued", NOON)])
@@ -142,7 +138,7 @@ async def test_what_follows_on_a_late_change_is_dropped_even_if_its_number_fits(
 @pytest.mark.parametrize("with_transition", [False, True])
 @pytest.mark.parametrize("job_id", ["removed", "unknown"])
 async def test_changes_of_jobs_that_are_not_watched_are_dropped(
-    store: SqlStore, *, job_id: str, with_transition: bool
+    store: OpenStore, *, job_id: str, with_transition: bool
 ) -> None:
     job = Job(JobKey("openai", job_id), due_at=NOON)
     await watch(store, JobKey("openai", "removed"))
@@ -151,13 +147,13 @@ async def test_changes_of_jobs_that_are_not_watched_are_dropped(
     change = move(job, "running", recipients=["pager"]) if with_transition else Change(0, replace(job, failures=1))
     assert await store.record([change]) == ({job.key} if with_transition else set())
     assert await store.jobs(include_removed=True) == before
-    assert await count_rows(store, "transition") == await count_rows(store, "delivery") == 0
+    assert await store.count_rows("transition") == await store.count_rows("delivery") == 0
 
 
-async def test_two_watchers_that_see_the_same_record_it_once(url: str, store: SqlStore) -> None:
-    """Neither came too late: what follows on what both saw is news, whoever of them sees it."""
+async def test_two_watchers_that_see_the_same_record_it_once(url: str, store: OpenStore) -> None:
+    """Neither came too late: what follows on what both saw is a transition, for either of them."""
     jobs = await watch(store, *map(key, range(40)))
-    async with SqlStore(url) as other:
+    async with OpenStore(url) as other:
         for number, status in enumerate(["queued", "running", "succeeded"]):
             changes = [move(job, status, NOON + number * SECOND, ["pager"]) for job in jobs]
             batches = (changes, changes[::-1])
@@ -167,33 +163,33 @@ async def test_two_watchers_that_see_the_same_record_it_once(url: str, store: Sq
             assert late == [set(), set()]
             jobs = [change.job for change in changes]
     assert await store.jobs() == sorted(jobs, key=lambda job: job.key)
-    assert await count_rows(store, "transition") == await count_rows(store, "delivery") == 120
+    assert await store.count_rows("transition") == await store.count_rows("delivery") == 120
 
 
-async def test_one_of_two_watchers_that_see_different_things_wins(url: str, store: SqlStore) -> None:
+async def test_one_of_two_watchers_that_see_different_things_wins(url: str, store: OpenStore) -> None:
     jobs = await watch(store, *map(key, range(40)))
-    async with SqlStore(url) as other:
+    async with OpenStore(url) as other:
         batches = [
             [move(job, status, NOON, ["pager"]) for job in order]
             for status, order in (("running", jobs), ("failed", jobs[::-1]))
         ]
         late = await asyncio.gather(*(each.record(batch) for each, batch in zip((store, other), batches, strict=True)))
     assert sorted([*late[0], *late[1]]) == sorted(map(key, range(40)))
-    assert await count_rows(store, "transition") == await count_rows(store, "delivery") == 40
+    assert await store.count_rows("transition") == await store.count_rows("delivery") == 40
 
 
-async def test_what_follows_on_a_commit_whose_answer_was_lost_is_recorded(store: SqlStore) -> None:
+async def test_what_follows_on_a_commit_whose_answer_was_lost_is_recorded(store: OpenStore) -> None:
     (job,) = await watch(store, key(1))
     first = move(job, "running", NOON, ["pager"])
     await store.record([first])
     then = move(first.job, "succeeded", NOON + SECOND, ["pager"])
     assert await store.record([first, then]) == set()
     assert [each.status for each in await store.history(key(1))] == ["running", "succeeded"]
-    assert await count_rows(store, "delivery") == 2
+    assert await store.count_rows("delivery") == 2
 
 
 @pytest.mark.parametrize("spoilt", ["owed twice", "no time zone"])
-async def test_a_change_that_cannot_be_written_takes_the_whole_commit_back(store: SqlStore, spoilt: str) -> None:
+async def test_a_change_that_cannot_be_written_takes_the_whole_commit_back(store: OpenStore, spoilt: str) -> None:
     """It is no fault of the database: the caller learns the difference, and can leave the one out."""
     one, two = await watch(store, key(1), key(2))
     good, bad = move(one, "running", recipients=["pager"]), move(two, "running", recipients=["pager"])
@@ -204,7 +200,7 @@ async def test_a_change_that_cannot_be_written_takes_the_whole_commit_back(store
     with pytest.raises(StatementError):
         await store.record([good, bad])
     assert await store.jobs() == [one, two]
-    assert await count_rows(store, "transition") == await count_rows(store, "delivery") == 0
+    assert await store.count_rows("transition") == await store.count_rows("delivery") == 0
     assert await store.record([good]) == set()
 
 
@@ -218,16 +214,16 @@ async def test_a_change_that_cannot_be_written_takes_the_whole_commit_back(store
         "UPDATE transition SET event_id = 'the same'",
     ],
 )
-async def test_the_database_itself_keeps_the_record_whole(store: SqlStore, sql: str) -> None:
+async def test_the_database_itself_keeps_the_record_whole(store: OpenStore, sql: str) -> None:
     """No transition without its job, no delivery without its transition, no id twice."""
     await owe(store, ["queued", "running"])
     with pytest.raises(IntegrityError):
-        await statement(store, sql)
+        await store.statement(sql)
 
 
 @pytest.mark.parametrize("at", [None, NOON + MINUTE])
 @pytest.mark.parametrize("basis", Basis)
-async def test_a_forecast_is_kept_until_the_job_moves(store: SqlStore, basis: Basis, at: datetime | None) -> None:
+async def test_a_forecast_is_kept_until_the_job_moves(store: OpenStore, basis: Basis, at: datetime | None) -> None:
     await owe(store, ["running"])
     seen = await the_job(store)
     after = replace(seen, forecast=Forecast(at, basis, NOON + SECOND))
@@ -238,19 +234,19 @@ async def test_a_forecast_is_kept_until_the_job_moves(store: SqlStore, basis: Ba
 
 
 @pytest.mark.parametrize("spoilt", ["of before the status", "of an unknown basis"])
-async def test_a_forecast_that_an_older_or_newer_watcher_left_behind_is_none(store: SqlStore, spoilt: str) -> None:
+async def test_a_forecast_that_an_older_or_newer_watcher_left_behind_is_none(store: OpenStore, spoilt: str) -> None:
     await owe(store, ["running"])
     seen = await the_job(store)
     made_at = NOON - SECOND if spoilt == "of before the status" else NOON
     await store.record([Change(seen.seq, replace(seen, forecast=Forecast(NOON, Basis.HISTORY, made_at)))])
     if spoilt == "of an unknown basis":
-        await statement(store, "UPDATE job SET forecast_basis = 'stars'")
+        await store.statement("UPDATE job SET forecast_basis = 'stars'")
     assert await the_job(store) == seen
 
 
 async def test_the_record_outlives_the_process(url: str) -> None:
-    async with SqlStore(url) as store:
+    async with OpenStore(url) as store:
         await owe(store, ["queued", "running"])
         before = (await store.jobs(), await store.history(KEY), await store.deliveries())
-    async with SqlStore(url) as store:
+    async with OpenStore(url) as store:
         assert (await store.jobs(), await store.history(KEY), await store.deliveries()) == before

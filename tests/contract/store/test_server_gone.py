@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 import warnings
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -18,11 +19,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.contract.store.scenes import DELIVERED, KEY, NOON, SECOND, claim, count_rows, key, move, settle, watch
+from tests.contract.store.open_store import OpenStore
+from tests.contract.store.scenes import DELIVERED, KEY, NOON, SECOND, claim, key, move, settle, watch
 from watcher.domain.deliveries import DeliveryState
 from watcher.errors import StoreUnavailableError
-from watcher.store.sql import SqlStore
-from watcher.store.waits import Waits
+from watcher.store.timeouts import Waits
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def own_server() -> Iterator[Any]:
 
 @pytest.fixture
 async def silent_port() -> AsyncIterator[int]:
-    """A port where somebody takes connections, and never says a word."""
+    """A port that accepts connections and never answers."""
     done = asyncio.Event()
 
     async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -64,7 +65,7 @@ def backends(url: str) -> list[int]:
 
 async def test_a_server_that_is_halted_is_given_up_soon_and_replaced(postgresql_url: str) -> None:
     """Its machine still acknowledges what we send, so that no timeout of the network ends the wait."""
-    async with SqlStore(postgresql_url, waits=Waits(longest_work=timedelta(seconds=0.5))) as store:
+    async with OpenStore(postgresql_url, waits=Waits(longest_work=timedelta(seconds=0.5))) as store:
         (job,) = await watch(store, KEY)
         halted = backends(postgresql_url)
         for process in halted:
@@ -76,20 +77,20 @@ async def test_a_server_that_is_halted_is_given_up_soon_and_replaced(postgresql_
         finally:
             for process in halted:
                 os.kill(process, signal.SIGCONT)
-        assert await count_rows(store, "transition") == 1
+        assert await store.count_rows("transition") == 1
 
 
 async def test_a_server_that_takes_connections_and_says_nothing_is_given_up_soon(silent_port: int) -> None:
     begun = monotonic()
     with pytest.raises(StoreUnavailableError, match=r"cannot be reached: .*timeout"):
-        await SqlStore(f"postgresql://watcher@127.0.0.1:{silent_port}/records?connect_timeout=2").__aenter__()
+        await OpenStore(f"postgresql://watcher@127.0.0.1:{silent_port}/records?connect_timeout=2").__aenter__()
     assert monotonic() - begun < 6
 
 
 async def test_a_server_that_vanishes_is_missed_within_seconds(postgresql_url: str) -> None:
     """Told by what the driver asks of the network; the URL may ask for something else."""
-    async with SqlStore(f"{postgresql_url}&keepalives_count=7") as store:
-        asked = store._database.place._connection.info.get_parameters()  # type: ignore[union-attr]
+    async with OpenStore(f"{postgresql_url}&keepalives_count=7") as store:
+        asked = await store.read(lambda connection: connection.connection.driver_connection.info.get_parameters())
         wanted = {name: asked[name] for name in asked if name.startswith(("keepalives", "tcp_", "connect_"))}
     assert wanted == {
         "connect_timeout": "4",
@@ -113,13 +114,13 @@ async def test_a_server_that_is_stopped_in_the_middle_of_the_work_costs_time_and
             refusals += 1
             await asyncio.sleep(0.05)
 
-    async def deliver(store: SqlStore) -> None:
+    async def deliver(store: OpenStore) -> None:
         while True:
             claimed = await insist(lambda: claim(store, NOON + 30 * SECOND, pager=5))
             await insist(lambda claimed=claimed: settle(store, claimed, DELIVERED, NOON + 30 * SECOND))
             await asyncio.sleep(0.001)
 
-    async with SqlStore(url) as store, SqlStore(url) as other:
+    async with OpenStore(url) as store, OpenStore(url) as other:
         jobs = await watch(store, *map(key, range(5)))
         delivering = asyncio.create_task(deliver(other))
         for number in range(60):
@@ -140,8 +141,8 @@ async def test_a_server_that_is_stopped_in_the_middle_of_the_work_costs_time_and
         delivering.cancel()
         for job in jobs:
             assert [each.status for each in await store.history(job.key)] == [f"step {n}" for n in range(60)]
-        counts = await store.delivery_counts()
-    assert counts == {("pager", DeliveryState.DELIVERED): 300}
+        states = Counter(delivery.state for delivery in await store.deliveries(limit=1_000))
+    assert states == {DeliveryState.DELIVERED: 300}
     assert refusals > 0
 
 

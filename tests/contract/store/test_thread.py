@@ -1,4 +1,4 @@
-"""The store's thread: nobody waits long for a database that is out of reach."""
+"""The store's thread: no task waits long for a database that is out of reach."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 from tests.doubles import until
 from watcher.errors import StoreUnavailableError
 from watcher.store.thread import StoreThread
-from watcher.store.waits import Waits
+from watcher.store.timeouts import Waits
 
 INSTANT = timedelta(microseconds=1)
 
 
 class Database:
-    """Keeps whoever uses it waiting, until it is let go or the connection is cut."""
+    """Blocks its user until it is released or the connection is cut."""
 
     def __init__(self) -> None:
         self.is_reached = False
@@ -119,6 +119,6 @@ async def test_a_failure_that_came_at_once_makes_nobody_give_up(database: Databa
         await worker.run(database.use, INSTANT)
     working = asyncio.create_task(worker.run(database.use))
     await until(lambda: database.begun == 2)
-    asking = asyncio.create_task(worker.ask(lambda: "more rows"))
+    request = asyncio.create_task(worker.ask(lambda: "more rows"))
     database.answer()
-    assert [await working, await asking] == ["rows", "more rows"]
+    assert [await working, await request] == ["rows", "more rows"]

@@ -1,4 +1,4 @@
-"""Whether anybody works on a store: what the commands say of it."""
+"""Whether a service works on a store: what the commands say of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables on terminals of any width: ids, statuses and headings are whole, whatever else is left out."""
+"""Tables on terminals of any width: ids, statuses and headings are whole, other columns may be left out."""
 
 from __future__ import annotations
 

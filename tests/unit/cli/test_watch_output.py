@@ -21,7 +21,7 @@ KEYS = [JobKey("openai", f"ftjob-{number}") for number in range(5)]
 
 
 class Time(ManualClock):
-    """Passes when somebody sleeps, and ends the sleeping at some time."""
+    """Moves with each sleep, and ends the sleeping at some time."""
 
     def __init__(self, until: timedelta) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.doubles import START, a_transition, job_in, observation
+from watcher.domain.conditions import ConditionChange, Health, source_conditions
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import Job, JobError, JobFacts
 from watcher.domain.overview import (
@@ -15,6 +16,7 @@ from watcher.domain.overview import (
     UNSEEN,
     delivery_row,
     explain_next_poll,
+    fact_row,
     history_rows,
     job_row,
     result_of,
@@ -24,11 +26,11 @@ from watcher.domain.overview import (
 )
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import Events, FirstSeen, Route
-from watcher.domain.transitions import Transition, detect, moved
+from watcher.domain.transitions import Reason, Transition, detect, moved
 
 NOW = START + timedelta(minutes=10)
 INTERVAL = timedelta(seconds=30)
-RHYTHM = PollingPolicy(INTERVAL, timedelta(minutes=5))
+POLICY = PollingPolicy(INTERVAL, timedelta(minutes=5))
 
 
 def test_a_job_is_shown_as_it_stands() -> None:
@@ -48,6 +50,7 @@ def test_a_job_is_shown_as_it_stands() -> None:
         "for": "10m",
         "for_seconds": 600.0,
         "status_since": "2026-11-24T12:00:00+00:00",
+        "is_since_exact": True,
         "next_poll": "in 12s",
         "next_poll_at": "2026-11-24T12:10:12+00:00",
         "trouble": "HTTP 503",
@@ -77,7 +80,7 @@ def test_a_job_is_shown_with_what_its_last_answer_said() -> None:
     ids=["model", "message", "code", "neither"],
 )
 def test_what_came_of_a_job_is_its_model_or_its_error(facts: JobFacts, result: str | None) -> None:
-    assert result_of(facts) == result
+    assert result_of(fact_row(facts)) == result
 
 
 def test_a_job_that_was_not_seen_yet_says_so() -> None:
@@ -96,11 +99,27 @@ def test_a_history_tells_how_long_each_status_lasted() -> None:
         history.append(found)
         job = moved(job, found)
 
-    assert [row["lasted"] for row in history_rows(history, NOW)] == ["2m", "5m", None]
-    assert [row["lasted"] for row in history_rows(history[:2], NOW)] == ["2m", "8m"]
-    assert [row["lasted_seconds"] for row in history_rows(history, NOW)] == [120.0, 300.0, None]
-    assert [row["fine_tuned_model"] for row in history_rows(history, NOW)] == [None, None, None]
+    history.reverse()
+    rows = history_rows(history, NOW)
+    assert [row["lasted"] for row in rows] == [None, "5m", "at least 2m"]
+    assert [row["lasted_seconds"] for row in rows] == [None, 300.0, 120.0]
+    assert [row["fine_tuned_model"] for row in rows] == [None, None, None]
+    assert [row["lasted"] for row in history_rows(history[1:], NOW)] == ["8m", "at least 2m"]
+    assert history_rows(history[1:], NOW, history[0]) == rows[1:]
     assert history_rows([], NOW) == []
+
+
+def test_durations_whose_beginning_is_not_known_say_so() -> None:
+    first = a_transition(status="running", previous_status=None, reason=Reason.FIRST_SEEN, previous_since=None)
+    row = job_row(moved(job_in(None), first), NOW)
+    [of_history] = history_rows([first], NOW)
+
+    assert (row["for"], row["for_seconds"], row["is_since_exact"]) == ("at least 10m", 600.0, False)
+    assert (of_history["lasted"], of_history["lasted_seconds"], of_history["is_lasted_exact"]) == (
+        "at least 10m",
+        600.0,
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +134,7 @@ def test_a_history_tells_how_long_each_status_lasted() -> None:
     ],
 )
 def test_the_next_poll_has_its_reason(job: Job, words: str) -> None:
-    assert words in explain_next_poll(job, RHYTHM, NOW)
+    assert words in explain_next_poll(job, POLICY, NOW)
 
 
 def test_who_would_hear_of_what_and_why_not() -> None:
@@ -153,6 +172,14 @@ def test_a_delivery_is_shown_as_it_stands() -> None:
     assert (row["next_attempt_at"], row["settled_at"]) == ("2026-11-24T12:12:00+00:00", None)
     assert delivery_row(pending, NOW, ["pager"])["next_attempt"] == ORPHANED
     assert delivery_row(replace(pending, state=DeliveryState.DEAD), NOW, [])["next_attempt"] is None
+
+
+def test_the_delivery_of_a_condition_names_its_subject() -> None:
+    [condition] = source_conditions(Health("openai", rejection="HTTP 401"), NOW)
+    event = ConditionChange(condition, 1, NOW)
+    row = delivery_row(Delivery(7, "chat", event, DeliveryState.PENDING, 0, NOW, NOW), NOW, ["chat"])
+
+    assert (row["source"], row["job"], row["status"]) == (None, event.subject, "watcher.source.rejected")
 
 
 def test_a_line_says_how_the_watcher_stands() -> None:

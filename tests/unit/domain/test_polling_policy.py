@@ -27,9 +27,9 @@ from watcher.domain.polling_policy import (
 )
 
 INTERVAL = timedelta(seconds=30)
-RHYTHM = PollingPolicy(INTERVAL, timedelta(minutes=5))
-FIXED = replace(RHYTHM, is_adaptive=False)
-LOOKING = replace(RHYTHM, looks_at_progress=True)
+POLICY = PollingPolicy(INTERVAL, timedelta(minutes=5))
+FIXED = replace(POLICY, is_adaptive=False)
+LOOKING = replace(POLICY, looks_at_progress=True)
 FAILED = PollFailure(PollOutcome.FAILED, "HTTP 503")
 MISSING = PollFailure(PollOutcome.MISSING, "HTTP 404")
 REJECTED = PollFailure(PollOutcome.REJECTED, "HTTP 401")
@@ -54,7 +54,7 @@ def after(minutes: float) -> datetime:
     return START + timedelta(minutes=minutes)
 
 
-def wait(job: Job, at: datetime, polling_policy: PollingPolicy = RHYTHM, jitter: float = -1.0) -> float:
+def wait(job: Job, at: datetime, polling_policy: PollingPolicy = POLICY, jitter: float = -1.0) -> float:
     """Return the seconds until the next poll; without chance, unless it is asked for."""
     due_at = next_poll(job, polling_policy, at, jitter)
     assert due_at is not None
@@ -70,14 +70,14 @@ def wait_after(
     return at - START
 
 
-@pytest.mark.parametrize("polling_policy", [RHYTHM, FIXED])
+@pytest.mark.parametrize("polling_policy", [POLICY, FIXED])
 def test_a_job_of_which_nothing_is_expected_is_polled_after_exactly_the_interval(polling_policy: PollingPolicy) -> None:
     assert next_poll(job_in("running"), polling_policy, START, 1.0) == START + INTERVAL
     assert next_poll(job_in("running", status_since=after(-5)), polling_policy, START, 0.3) == START + INTERVAL
 
 
 def test_an_unknown_status_never_stops_the_polling() -> None:
-    assert next_poll(job_in("paused"), RHYTHM, START, 0.0) == START + INTERVAL
+    assert next_poll(job_in("paused"), POLICY, START, 0.0) == START + INTERVAL
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_no_wait_passes_the_moment_from_which_the_end_is_expected() -> None:
 
 
 def test_a_job_that_outlives_what_was_expected_is_polled_after_exactly_the_interval() -> None:
-    assert next_poll(expected_in(HOUR / 8), RHYTHM, after(30), 1.0) == after(30) + INTERVAL
+    assert next_poll(expected_in(HOUR / 8), POLICY, after(30), 1.0) == after(30) + INTERVAL
 
 
 def test_a_status_of_a_few_intervals_is_not_worth_minding() -> None:
-    assert next_poll(expected_in(INTERVAL * 3), RHYTHM, START + INTERVAL, 1.0) == START + INTERVAL * 2
+    assert next_poll(expected_in(INTERVAL * 3), POLICY, START + INTERVAL, 1.0) == START + INTERVAL * 2
 
 
 def test_a_fixed_cadence_minds_no_forecast() -> None:
@@ -131,7 +131,7 @@ def test_jobs_expected_to_end_together_are_kept_apart() -> None:
 
 
 def test_a_clock_that_was_set_back_costs_no_polls() -> None:
-    assert next_poll(job_in("running", status_since=after(60)), RHYTHM, START, 0.0) == START + INTERVAL
+    assert next_poll(job_in("running", status_since=after(60)), POLICY, START, 0.0) == START + INTERVAL
 
 
 @pytest.mark.parametrize(("interval", "shortest"), [(60, 10), (30, 5), (2, 1), (1, 1), (0.1, 0.1)])
@@ -140,7 +140,7 @@ def test_the_shortest_wait_is_polite(interval: float, shortest: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("polling_policy", "minutes"), [(RHYTHM, 3), (replace(RHYTHM, max_interval=timedelta(minutes=2)), 2), (FIXED, 0.5)]
+    ("polling_policy", "minutes"), [(POLICY, 3), (replace(POLICY, max_interval=timedelta(minutes=2)), 2), (FIXED, 0.5)]
 )
 def test_the_longest_wait_is_six_intervals_unless_the_settings_want_less(
     polling_policy: PollingPolicy, minutes: float
@@ -202,7 +202,7 @@ def test_a_missing_job_is_asked_for_soon_three_times_then_seldom() -> None:
     job, waits = job_in(None), []
     for _ in range(4):
         job = after_failure(job, MISSING)
-        at = next_poll(job, RHYTHM, START, -1.0, MISSING)
+        at = next_poll(job, POLICY, START, -1.0, MISSING)
         assert at is not None
         waits.append((is_reported_missing(job), (at - START).total_seconds()))
 
@@ -230,7 +230,7 @@ def test_a_rejection_is_the_sources_trouble_and_waits_a_minute() -> None:
     job = after_failure(job_in("running"), REJECTED)
 
     assert (job.failures, job.last_error) == (0, "HTTP 401")
-    assert next_poll(job, RHYTHM, START, 0.0, REJECTED) == START + timedelta(minutes=1)
+    assert next_poll(job, POLICY, START, 0.0, REJECTED) == START + timedelta(minutes=1)
 
 
 LOOKED = Forecast(after(60), Basis.PROGRESS, after(20))
@@ -273,13 +273,13 @@ def test_progress_is_looked_at_seldom_and_only_when_it_may_tell_something(
     assert wants_look(job, LOOKING, after(minutes)) is is_wanted
 
 
-@pytest.mark.parametrize("polling_policy", [RHYTHM, replace(LOOKING, is_adaptive=False)])
+@pytest.mark.parametrize("polling_policy", [POLICY, replace(LOOKING, is_adaptive=False)])
 def test_progress_is_not_looked_at_unasked_nor_in_vain(polling_policy: PollingPolicy) -> None:
     assert not wants_look(job_in("running", status_since=START), polling_policy, after(10))
 
 
 def ranked(*jobs: Job, now: datetime) -> list[str]:
-    return [str(job.name) for job in sorted(jobs, key=lambda job: -urgency(job, RHYTHM, now))]
+    return [str(job.name) for job in sorted(jobs, key=lambda job: -urgency(job, POLICY, now))]
 
 
 def test_what_may_change_soon_is_the_most_urgent_and_nobody_starves() -> None:
@@ -295,7 +295,7 @@ def test_what_may_change_soon_is_the_most_urgent_and_nobody_starves() -> None:
 
 
 def test_what_is_not_polled_is_not_urgent() -> None:
-    assert urgency(job_in("running"), RHYTHM, START) == 0.0
+    assert urgency(job_in("running"), POLICY, START) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_what_is_not_polled_is_not_urgent() -> None:
     ],
 )
 def test_the_wait_has_its_reason(job: Job, minutes: float, words: str) -> None:
-    assert reason(job, RHYTHM, after(minutes)) == words
+    assert reason(job, POLICY, after(minutes)) == words
 
 
 def test_a_fixed_cadence_needs_no_reason() -> None:

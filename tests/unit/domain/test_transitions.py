@@ -1,4 +1,4 @@
-"""`detect` names every change of status, and nothing else."""
+"""`detect` names every change of status, and only that."""
 
 from __future__ import annotations
 

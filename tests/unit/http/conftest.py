@@ -1,4 +1,4 @@
-"""Whatever is promised of the way out holds for both transports."""
+"""All promises about HTTP hold for both transports."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from watcher.http import Bounds
 
-QUICK = Bounds(timedelta(seconds=1), at_once=4, size_limit=1000)
-PATIENT = Bounds(timedelta(seconds=5), at_once=4, size_limit=100_000)
+SHORT_TIMEOUT = Bounds(timedelta(seconds=1), concurrency=4, size_limit=1000)
+LONG_TIMEOUT = Bounds(timedelta(seconds=5), concurrency=4, size_limit=100_000)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -67,12 +67,12 @@ async def connections(
             task.cancel()
         await asyncio.gather(*open_ones, return_exceptions=True)
         for writer in writers:
-            writer.transport.abort()  # whatever the client has not read
+            writer.transport.abort()  # data that the client has not read
         await asyncio.sleep(0)  # asyncio closes the sockets in its next turn
 
 
 def answering(*pieces: bytes, pause: float = 0.0) -> Handler:
-    """Write the pieces, whatever was asked, with a pause after each."""
+    """Write the pieces to any request, with a pause after each."""
 
     async def handle(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for piece in pieces:

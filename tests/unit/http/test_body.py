@@ -8,7 +8,7 @@ import tracemalloc
 import httpx
 import pytest
 
-from tests.unit.http.servers import PATIENT, answering, server
+from tests.unit.http.servers import LONG_TIMEOUT, answering, server
 from watcher.http import Answer, AnswerTooLargeError, HttpClient, HttpError
 from watcher.http.body import Body
 
@@ -18,7 +18,7 @@ MEGABYTE = 1024 * 1024
 
 async def ask(encoding: bytes, body: bytes) -> Answer:
     head = b"HTTP/1.1 200 OK\r\n%s\r\nContent-Length: %d\r\n\r\n" % (encoding, len(body))
-    async with server(answering(head, body)) as url, HttpClient(PATIENT) as client:
+    async with server(answering(head, body)) as url, HttpClient(LONG_TIMEOUT) as client:
         return await client.exchange(client.request("GET", url))
 
 

@@ -1,4 +1,4 @@
-"""A client keeps its bounds, whichever way its requests go, and its errors keep addresses to themselves."""
+"""A client keeps its bounds on every route, and its errors contain no addresses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.http.servers import QUICK, Handler, answering, server
+from tests.unit.http.servers import SHORT_TIMEOUT, Handler, answering, server
 from watcher.http import Answer, AnswerTooLargeError, Bounds, HttpClient, HttpError
 
 Ask = Callable[[Handler], Awaitable[Answer]]
@@ -27,7 +27,7 @@ def ask(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ask:
             if request.param == "proxied":
                 monkeypatch.setenv("HTTP_PROXY", url)
                 address = "http://api.example.invalid/hooks/very-secret"
-            async with HttpClient(QUICK) as client:
+            async with HttpClient(SHORT_TIMEOUT) as client:
                 return await client.exchange(client.request("GET", address))
 
     return exchange
@@ -127,7 +127,7 @@ async def test_a_connection_that_is_reset_is_said_to_be(ask: Ask, begun: bytes) 
 
 
 async def test_no_error_repeats_an_address() -> None:
-    async with HttpClient(QUICK) as client:
+    async with HttpClient(SHORT_TIMEOUT) as client:
         with pytest.raises(HttpError, match="cannot connect") as raised:
             await client.exchange(client.request("GET", "http://127.0.0.1:9/hooks/very-secret"))
 
@@ -161,7 +161,7 @@ async def test_redirects_are_answers_and_cookies_are_not_kept() -> None:
             await writer.drain()
             seen.append(await reader.readuntil(b"\r\n\r\n"))
 
-    async with server(redirect) as url, HttpClient(QUICK) as client:
+    async with server(redirect) as url, HttpClient(SHORT_TIMEOUT) as client:
         request = client.request("GET", url)
         assert (await client.exchange(request)).status_code == 302
         assert (await client.exchange(request)).status_code == 302
@@ -189,7 +189,7 @@ async def test_no_more_than_allowed_is_in_flight() -> None:
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://exa mple/\x00"])
 async def test_an_unusable_address_is_a_value_error(url: str) -> None:
-    async with HttpClient(QUICK) as client:
+    async with HttpClient(SHORT_TIMEOUT) as client:
         with pytest.raises(ValueError, match="InvalidURL"):
             client.request("GET", url)
 
@@ -202,7 +202,7 @@ async def test_a_request_carries_what_the_client_and_the_caller_add_to_it() -> N
         await answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")(reader, writer)
 
     headers = {"X-A": "client", "X-B": "client"}
-    async with server(note) as url, HttpClient(QUICK, headers=headers) as client:
+    async with server(note) as url, HttpClient(SHORT_TIMEOUT, headers=headers) as client:
         request = client.request("POST", f"{url}?limit=100", content=b"body", headers={"X-B": "caller"})
         assert (await client.exchange(request)).status_code == 200
 
@@ -212,7 +212,7 @@ async def test_a_request_carries_what_the_client_and_the_caller_add_to_it() -> N
 
 
 async def test_what_is_added_to_one_request_is_not_in_the_next_one() -> None:
-    async with HttpClient(QUICK) as client:
+    async with HttpClient(SHORT_TIMEOUT) as client:
         client.request("GET", "http://127.0.0.1/a")
         client.request("GET", "http://127.0.0.1/a", headers={"X-A": "b"})
         client.request("GET", "http://user:secret@127.0.0.1/a")
@@ -225,13 +225,13 @@ async def test_what_is_added_to_one_request_is_not_in_the_next_one() -> None:
 
 
 async def test_who_is_named_in_the_address_is_named_to_the_server() -> None:
-    async with HttpClient(QUICK) as client:
+    async with HttpClient(SHORT_TIMEOUT) as client:
         request = client.request("GET", "http://user:p%40ss@127.0.0.1/")
 
     assert request.headers["authorization"] == "Basic dXNlcjpwQHNz"
 
 
 async def test_what_cannot_be_sent_is_an_error() -> None:
-    async with server(answering()) as url, HttpClient(QUICK) as client:
+    async with server(answering()) as url, HttpClient(SHORT_TIMEOUT) as client:
         with pytest.raises(HttpError):
             await client.exchange(client.request("GET", url, headers={"X-A": "two\nlines"}))

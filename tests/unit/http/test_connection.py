@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.http.servers import OK, PATIENT, connections
+from tests.unit.http.servers import LONG_TIMEOUT, OK, connections
 from watcher.http import Bounds, HttpClient, HttpError
 
 pytestmark = pytest.mark.usefixtures("transport")
@@ -36,7 +36,7 @@ class Counting:
 
 
 @asynccontextmanager
-async def asked(counting: Counting, bounds: Bounds = PATIENT) -> AsyncIterator[HttpClient]:
+async def asked(counting: Counting, bounds: Bounds = LONG_TIMEOUT) -> AsyncIterator[HttpClient]:
     async with connections(counting) as counting.url, HttpClient(bounds) as client:
         yield client
 
@@ -98,7 +98,7 @@ async def test_what_comes_unasked_is_not_taken_for_an_answer() -> None:
         writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
 
-    async with connections(speaking_up) as url, HttpClient(PATIENT) as client:
+    async with connections(speaking_up) as url, HttpClient(LONG_TIMEOUT) as client:
         for _ in range(2):
             assert await ask(client, url) == b"ok"
             await settled()
@@ -108,7 +108,7 @@ async def test_what_comes_unasked_is_not_taken_for_an_answer() -> None:
 
 async def test_a_client_may_keep_none() -> None:
     counting = Counting()
-    async with asked(counting, replace(PATIENT, keeps_connections=False)) as client:
+    async with asked(counting, replace(LONG_TIMEOUT, keeps_connections=False)) as client:
         assert [await ask(client, counting.url) for _ in range(3)] == [b"ok"] * 3
 
     assert counting.opened == 3
@@ -116,7 +116,7 @@ async def test_a_client_may_keep_none() -> None:
 
 async def test_a_connection_goes_to_one_server_only_and_waits_for_its_next_request() -> None:
     one, other = Counting(), Counting(OK.replace(b"ok", b"no"))
-    async with connections(one) as one.url, connections(other) as other.url, HttpClient(PATIENT) as client:
+    async with connections(one) as one.url, connections(other) as other.url, HttpClient(LONG_TIMEOUT) as client:
         said = [await ask(client, url) for url in (one.url, other.url, one.url)]
 
     assert said == [b"ok", b"no", b"ok"]
@@ -125,7 +125,7 @@ async def test_a_connection_goes_to_one_server_only_and_waits_for_its_next_reque
 
 async def test_a_failed_exchange_costs_its_connection_only() -> None:
     counting = Counting(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
-    async with asked(counting, replace(PATIENT, timeout=PATIENT.timeout / 50)) as client:
+    async with asked(counting, replace(LONG_TIMEOUT, timeout=LONG_TIMEOUT.timeout / 50)) as client:
         with pytest.raises(HttpError):
             await ask(client, counting.url)
         counting.answer = OK
@@ -169,7 +169,7 @@ class Forgetful:
 @pytest.mark.parametrize("resets", [False, True])
 async def test_a_get_that_meets_the_end_of_a_kept_connection_is_sent_once_more(*, resets: bool) -> None:
     forgetful = Forgetful(1, resets=resets)
-    async with connections(forgetful) as url, HttpClient(PATIENT) as client:
+    async with connections(forgetful) as url, HttpClient(LONG_TIMEOUT) as client:
         assert [await ask(client, url) for _ in range(3)] == [b"ok"] * 3
 
     assert forgetful.requests == 5
@@ -177,7 +177,7 @@ async def test_a_get_that_meets_the_end_of_a_kept_connection_is_sent_once_more(*
 
 async def test_a_post_that_meets_the_end_of_a_kept_connection_is_not_sent_again() -> None:
     forgetful = Forgetful(1, resets=False)
-    async with connections(forgetful) as url, HttpClient(PATIENT) as client:
+    async with connections(forgetful) as url, HttpClient(LONG_TIMEOUT) as client:
         assert await ask(client, url) == b"ok"
         with pytest.raises(HttpError, match="broke off"):
             await client.exchange(client.request("POST", url))
@@ -198,7 +198,7 @@ async def test_a_connection_that_ends_in_the_middle_of_an_answer_is_an_error_at_
 
 async def test_a_new_connection_that_ends_is_an_error_at_once() -> None:
     forgetful = Forgetful(0, resets=False)
-    async with connections(forgetful) as url, HttpClient(PATIENT) as client:
+    async with connections(forgetful) as url, HttpClient(LONG_TIMEOUT) as client:
         with pytest.raises(HttpError, match="broke off"):
             await ask(client, url)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.unit.http.servers import PATIENT
+from tests.unit.http.servers import LONG_TIMEOUT
 from watcher.errors import ConfigurationError
 from watcher.http import HttpClient, tls_context
 from watcher.http.environment import choose_transport, read_proxies
@@ -79,7 +79,7 @@ async def test_a_proxy_that_cannot_be_is_named_without_its_password(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", address)
-    async with HttpClient(PATIENT) as client:
+    async with HttpClient(LONG_TIMEOUT) as client:
         with pytest.raises(ConfigurationError, match=r"^HTTP_PROXY: ") as raised:
             client.request("GET", "http://api.example.com/")
         client.request("GET", "https://api.example.com/")  # needs no proxy, so nothing is wrong
@@ -102,7 +102,7 @@ def test_certificates_that_are_not_there_are_said_to_be(
         (tmp_path / "ca.pem").write_text(content)
     monkeypatch.setenv(variable, str(tmp_path / "ca.pem"))
 
-    for make in (lambda: HttpClient(PATIENT), tls_context):
+    for make in (lambda: HttpClient(LONG_TIMEOUT), tls_context):
         with pytest.raises(ConfigurationError, match=words):
             make()
 
@@ -124,7 +124,7 @@ def test_a_transport_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("WATCHER_HTTP_TRANSPORT", "curl")
 
     with pytest.raises(ConfigurationError, match="WATCHER_HTTP_TRANSPORT must be pyreqwest or httpx"):
-        HttpClient(PATIENT)
+        HttpClient(LONG_TIMEOUT)
 
 
 def test_without_a_wheel_for_the_platform_httpx_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:

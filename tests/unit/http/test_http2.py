@@ -11,7 +11,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import RequestReceived
 
-from tests.unit.http.servers import PATIENT, Authority, connections
+from tests.unit.http.servers import LONG_TIMEOUT, Authority, connections
 from watcher.http import Answer, AnswerTooLargeError, HttpClient
 
 
@@ -55,11 +55,11 @@ class Server:
         self._waiting.clear()
 
 
-async def ask_at_once(server: Server, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
+async def ask_concurrently(server: Server, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Answer]:
     authority = Authority(tmp_path)
     authority.server.set_alpn_protocols(["h2"])
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.trusted))
-    async with connections(server, authority.server) as url, HttpClient(PATIENT, headers={"X-A": "b"}) as client:
+    async with connections(server, authority.server) as url, HttpClient(LONG_TIMEOUT, headers={"X-A": "b"}) as client:
         request = client.request("GET", url)
         first = await client.exchange(request)
         server._together = count
@@ -68,7 +68,7 @@ async def ask_at_once(server: Server, count: int, tmp_path: Path, monkeypatch: p
 
 async def test_all_exchanges_share_a_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(b"ok")
-    answers = await ask_at_once(server, 4, tmp_path, monkeypatch)
+    answers = await ask_concurrently(server, 4, tmp_path, monkeypatch)
 
     assert {(answer.status_code, answer.body, answer.headers["x-a"]) for answer in answers} == {(200, b"ok", "b")}
     assert (server.opened, len(server.seen)) == (1, 5)
@@ -79,4 +79,4 @@ async def test_all_exchanges_share_a_connection(tmp_path: Path, monkeypatch: pyt
 
 async def test_a_body_over_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AnswerTooLargeError):
-        await ask_at_once(Server(b"x" * (PATIENT.size_limit + 1)), 1, tmp_path, monkeypatch)
+        await ask_concurrently(Server(b"x" * (LONG_TIMEOUT.size_limit + 1)), 1, tmp_path, monkeypatch)

@@ -1,4 +1,4 @@
-"""A name server that does not answer holds up nobody but those who ask for that name, and nobody past their timeout."""
+"""A name server that does not answer delays only requests for that name, and none past its timeout."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.http.servers import OK, PATIENT, QUICK, answering, server
-from watcher.http import HttpClient, HttpError, lookup
+from tests.unit.http.servers import LONG_TIMEOUT, OK, SHORT_TIMEOUT, answering, server
+from watcher.http import HttpClient, HttpError
+from watcher.http.lookup import Lookup
 
 pytestmark = pytest.mark.usefixtures("transport")
 
@@ -56,7 +57,7 @@ def named(url: str, host: str = "api.internal") -> str:
 
 async def test_a_name_that_nobody_answers_for_takes_one_thread_and_no_longer_than_the_timeout(names: Names) -> None:
     threads = threading.active_count()
-    async with HttpClient(replace(QUICK, at_once=50)) as client:
+    async with HttpClient(replace(SHORT_TIMEOUT, concurrency=50)) as client:
         begin = time.monotonic()
         asked = [ask(client, "http://silent.internal/hooks/very-secret") for _ in range(50)]
         outcomes = await asyncio.gather(*asked, return_exceptions=True)
@@ -71,8 +72,8 @@ async def test_others_are_not_held_up_by_it(names: Names) -> None:
     names.known["good.internal"] = ["127.0.0.1"]
     async with (
         server(answering(OK)) as url,
-        HttpClient(replace(PATIENT, at_once=50)) as suffering,
-        HttpClient(QUICK) as client,
+        HttpClient(replace(LONG_TIMEOUT, concurrency=50)) as suffering,
+        HttpClient(SHORT_TIMEOUT) as client,
     ):
         waiting = [asyncio.create_task(ask(suffering, f"http://silent-{number}.internal/")) for number in range(50)]
         await asyncio.sleep(0)
@@ -84,7 +85,7 @@ async def test_others_are_not_held_up_by_it(names: Names) -> None:
 
 async def test_a_look_up_that_fails_is_said_to_and_tried_again(names: Names) -> None:
     names.speaks.set()
-    async with server(answering(OK)) as url, HttpClient(PATIENT) as client:
+    async with server(answering(OK)) as url, HttpClient(LONG_TIMEOUT) as client:
         with pytest.raises(HttpError, match=r"^cannot connect: Temporary failure in name resolution$"):
             await ask(client, named(url))
         names.known["api.internal"] = ["127.0.0.1"]
@@ -93,7 +94,7 @@ async def test_a_look_up_that_fails_is_said_to_and_tried_again(names: Names) -> 
 
 async def test_an_address_that_refuses_is_passed_over_and_remembered(names: Names) -> None:
     names.known["api.internal"] = ["127.0.0.2", "127.0.0.1"]  # the server listens at the second one only
-    async with server(answering(OK)) as url, HttpClient(PATIENT) as client:
+    async with server(answering(OK)) as url, HttpClient(LONG_TIMEOUT) as client:
         assert [await ask(client, named(url)) for _ in range(3)] == [b"ok"] * 3
 
     assert names.asked == ["api.internal"]
@@ -101,22 +102,19 @@ async def test_an_address_that_refuses_is_passed_over_and_remembered(names: Name
 
 async def test_a_server_that_has_moved_is_looked_up_again(names: Names) -> None:
     names.known["api.internal"] = ["127.0.0.2"]
-    async with server(answering(OK)) as url, HttpClient(PATIENT) as client:
+    async with server(answering(OK)) as url, HttpClient(LONG_TIMEOUT) as client:
         with pytest.raises(HttpError, match=r"^cannot connect: Connection refused$"):
             await ask(client, named(url))
         names.known["api.internal"] = ["127.0.0.1"]
         assert await ask(client, named(url)) == b"ok"
 
 
-async def test_what_is_known_serves_while_the_name_server_is_silent(
-    names: Names, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lookup, "FRESH_SECONDS", 0.0)
+async def test_what_is_known_serves_while_the_name_server_is_silent(names: Names) -> None:
+    lookup = Lookup(fresh_seconds=0)
     names.known["api.internal"] = ["127.0.0.1"]
-    async with server(answering(OK)) as url, HttpClient(PATIENT) as client:
-        assert await ask(client, named(url)) == b"ok"
-        del names.known["api.internal"]
-        assert [await ask(client, named(url)) for _ in range(3)] == [b"ok"] * 3
+    assert await lookup.addresses("api.internal") == ["127.0.0.1"]
+    del names.known["api.internal"]
+    assert [await lookup.addresses("api.internal") for _ in range(3)] == [["127.0.0.1"]] * 3
 
     assert names.asked == ["api.internal"] * 2
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.http.servers import OK, PATIENT, Authority, Plain, answering, connections, server
+from tests.unit.http.servers import LONG_TIMEOUT, OK, Authority, Plain, answering, connections, server
 from watcher.http import HttpClient, HttpError, tls_context
 
 pytestmark = pytest.mark.usefixtures("transport")
 
 
 async def ask(url: str, client: HttpClient | None = None) -> bytes:
-    async with client or HttpClient(PATIENT) as asking:
-        return (await asking.exchange(asking.request("GET", url))).body
+    async with client or HttpClient(LONG_TIMEOUT) as request:
+        return (await request.exchange(request.request("GET", url))).body
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
@@ -71,7 +71,7 @@ async def test_a_client_certificate_is_shown_to_a_server_that_asks_for_one(
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.trusted))
     shown = tls_context(str(authority.client_cert), str(authority.client_key))
     async with connections(_answering_one, authority.server) as url:
-        assert await ask(url, HttpClient(PATIENT, tls=shown)) == b"ok"
+        assert await ask(url, HttpClient(LONG_TIMEOUT, tls=shown)) == b"ok"
         with pytest.raises(HttpError):
             await ask(url)
 
@@ -86,7 +86,7 @@ async def test_a_connection_under_tls_is_kept_as_well(tmp_path: Path, monkeypatc
         for _ in range(2):
             await _answering_one(reader, writer)
 
-    async with connections(twice, authority.server) as url, HttpClient(PATIENT) as client:
+    async with connections(twice, authority.server) as url, HttpClient(LONG_TIMEOUT) as client:
         request = client.request("GET", url)
         assert [(await client.exchange(request)).body for _ in range(2)] == [b"ok"] * 2
 
@@ -152,7 +152,7 @@ async def test_a_certificate_without_the_extensions_that_newer_pythons_ask_for_i
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.trusted))
     context = tls_context()
     async with connections(_answering_one, authority.server) as url:
-        assert await ask(url, HttpClient(PATIENT, tls=context)) == b"ok"
+        assert await ask(url, HttpClient(LONG_TIMEOUT, tls=context)) == b"ok"
 
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
 
@@ -234,13 +234,13 @@ async def test_nothing_that_is_logged_repeats_an_address(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with connections(_answering_one) as url, HttpClient(PATIENT) as client:
+    async with connections(_answering_one) as url, HttpClient(LONG_TIMEOUT) as client:
         for secret in (url, url.replace("://", "://user:very-secret@")):
             await client.exchange(client.request("GET", secret))
         with pytest.raises(HttpError):
             await client.exchange(client.request("GET", "http://127.0.0.1:9/very-secret"))
     monkeypatch.setenv("HTTP_PROXY", "http://user:very-secret@127.0.0.1:9")
-    async with HttpClient(PATIENT) as client:
+    async with HttpClient(LONG_TIMEOUT) as client:
         with pytest.raises(HttpError):
             await client.exchange(client.request("GET", "http://127.0.0.1:9/very-secret"))
 

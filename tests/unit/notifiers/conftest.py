@@ -14,7 +14,7 @@ from watcher.plugins.notifier import Context
 
 
 class RecordingPacer(Pacer):
-    """A pacer that lets everybody through, and remembers who asked."""
+    """A pacer that never waits, and remembers its calls."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,5 +43,5 @@ def pacer() -> RecordingPacer:
 
 @pytest.fixture
 async def context(clock: ManualClock, pacer: RecordingPacer) -> AsyncIterator[Context]:
-    async with HttpClient(Bounds(timedelta(seconds=5), at_once=4, size_limit=1_000_000)) as http:
+    async with HttpClient(Bounds(timedelta(seconds=5), concurrency=4, size_limit=1_000_000)) as http:
         yield Context("chat", http, pacer, clock)

@@ -1,4 +1,4 @@
-"""The stdout notifier: its lines, and what it does when nobody reads them."""
+"""The stdout notifier: its lines, and what it does without a reader."""
 
 from __future__ import annotations
 

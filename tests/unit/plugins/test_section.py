@@ -122,7 +122,7 @@ def test_a_section_is_frozen_and_keeps_its_secrets() -> None:
 
 
 def test_no_error_repeats_what_was_given() -> None:
-    """Whatever it was meant for, it may be a secret."""
+    """It may always be a secret."""
     with pytest.raises(ValidationError) as caught:
         Door.model_validate({"password": ["sesame"], "open_for": "sesame", "sesamee": "sesame"})
     assert "sesame'" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What connections may take: others are answered, and the rest of the service goes on, whoever connects."""
+"""Limits on connections: other clients are answered, and the rest of the service goes on."""
 
 from __future__ import annotations
 

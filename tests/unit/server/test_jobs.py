@@ -37,7 +37,7 @@ async def test_a_row_is_what_the_commands_show_with_times_for_programs(
         (row,) = (await client.get(JOBS)).json()["data"]
     times = {"status_since": "2026-11-24T12:00:00+00:00", "next_poll_at": "2026-11-24T12:00:00+00:00"}
     assert row == job_row(job, now) | times | {"model": None, "fine_tuned_model": None, "error": None}
-    assert (row["status"], row["for"], row["next_poll"]) == ("queued", "1m 30s", "now")
+    assert (row["status"], row["for"], row["next_poll"]) == ("queued", "at least 1m 30s", "now")
 
 
 async def test_pages_follow_each_other_to_the_end(site: Site, store: SqlStore) -> None:
@@ -110,10 +110,28 @@ async def test_a_job_is_shown_with_its_history(site: Site, store: SqlStore, cloc
         job = (await client.get(f"{JOBS}/openai/ftjob-1")).json()
     assert (job["status"], job["next_poll_at"]) == ("succeeded", None)
     assert [(each["status"], each["reason"], each["lasted"]) for each in job["history"]] == [
-        ("queued", "first_seen", "1m"),
-        ("running", "advanced", "1m"),
         ("succeeded", "advanced", None),
+        ("running", "advanced", "1m"),
+        ("queued", "first_seen", "at least 1m"),
     ]
+
+
+async def test_a_history_comes_in_pages_the_newest_first(site: Site, store: SqlStore) -> None:
+    await watch(store, "ftjob-1")
+    statuses = [("queued", "running")[number % 2] for number in range(7)]
+    await see(store, "ftjob-1", *statuses)
+    query: dict[str, Any] = {"limit": 3}
+    pages: list[list[dict[str, Any]]] = []
+    async with site() as client:
+        whole = (await client.get(f"{JOBS}/openai/ftjob-1")).json()
+        while query.get("after", "") is not None:
+            answer = (await client.get(f"{JOBS}/openai/ftjob-1", params=query)).json()
+            pages.append(answer["history"])
+            query["after"] = answer["next"]
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert whole["next"] is None
+    assert [row for page in pages for row in page] == whole["history"]
+    assert [row["status"] for row in whole["history"]] == statuses[::-1]
 
 
 async def test_why_a_job_failed_and_what_its_model_is_called_is_shown(site: Site, store: SqlStore) -> None:
@@ -143,7 +161,7 @@ async def test_a_job_is_added_with_its_name_and_labels(site: Site, store: SqlSto
         answer = await client.post(JOBS, json={"id": "ftjob-1", "name": "bot v3", "labels": {"team": "nlp"}})
         again = await client.get(answer.headers["location"])
     assert answer.status_code == 201
-    assert answer.json() | {"history": []} == again.json()
+    assert answer.json() | {"history": [], "next": None} == again.json()
     job = await store.job(JobKey("openai", "ftjob-1"))
     assert job is not None
     assert (job.name, job.labels) == ("bot v3", {"team": "nlp"})

@@ -51,8 +51,8 @@ Samples = Mapping[tuple[str, ...], float]
 """Values by name, without the prefix, and values of labels in the order of their names."""
 
 
-async def scrape(site: Site, **surroundings: object) -> Samples:
-    async with site(**surroundings) as client:
+async def scrape(site: Site, **parts: object) -> Samples:
+    async with site(**parts) as client:
         answer = await client.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -115,7 +115,8 @@ async def test_transitions_are_counted_by_a_closed_set_of_statuses(
     [
         ("succeeded", Reason.ADVANCED, JobFacts(created_at=START - 9 * MINUTE, finished_at=START - 2 * MINUTE), 120),
         ("failed", Reason.ADVANCED, JobFacts(created_at=START - 9 * MINUTE), None),
-        ("queued", Reason.FIRST_SEEN, JobFacts(created_at=START - MINUTE), 60),
+        ("queued", Reason.FIRST_SEEN, JobFacts(created_at=START - MINUTE), None),
+        ("succeeded", Reason.FIRST_SEEN, JobFacts(finished_at=START - 360 * MINUTE), None),
         ("running", Reason.ADVANCED, JobFacts(created_at=START - MINUTE), None),
         ("succeeded", Reason.ADVANCED, JobFacts(finished_at=START + MINUTE), None),
         ("succeeded", Reason.ADVANCED, JobFacts(finished_at=START), 0),

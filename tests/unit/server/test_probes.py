@@ -10,7 +10,7 @@ import pytest
 
 from tests.doubles import ManualClock
 from tests.unit.server.running_server import Site, a_health_snapshot
-from watcher.server.app import ANSWERS_AT_ONCE
+from watcher.server.app import CONCURRENT_ANSWERS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -109,12 +109,12 @@ async def test_requests_that_wait_for_the_store_are_few_and_keep_no_probe_waitin
     store = Slow()
     async with site(instead=store) as client:
         waiting = [asyncio.create_task(client.get("/api/v1/jobs")) for _ in range(9)]
-        for _ in range(ANSWERS_AT_ONCE):
+        for _ in range(CONCURRENT_ANSWERS):
             await store.is_asked.acquire()
         probes = [await client.get(path) for path in ("/livez", "/readyz")]
         asked = store.asked
         store.may_answer.set()
         answers = await asyncio.gather(*waiting)
     assert [answer.status_code for answer in probes] == [200, 200]
-    assert asked == ANSWERS_AT_ONCE
+    assert asked == CONCURRENT_ANSWERS
     assert {answer.status_code for answer in answers} == {200}

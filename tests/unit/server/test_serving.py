@@ -131,9 +131,9 @@ async def test_the_socket_file_of_a_successor_is_left_alone(tmp_path: Path) -> N
 async def test_an_answer_under_way_is_finished() -> None:
     async with httpx.AsyncClient(verify=False, trust_env=False) as client:
         async with serving(an_app(), ANYWHERE, RecordingLog()) as bound:
-            asking = asyncio.create_task(client.get(f"http://{bound}/slow"))
+            request = asyncio.create_task(client.get(f"http://{bound}/slow"))
             await asyncio.sleep(0.1)
-        assert (await asking).text == "done"
+        assert (await request).text == "done"
         with pytest.raises(httpx.ConnectError):
             await client.get(f"http://{bound}/")
 

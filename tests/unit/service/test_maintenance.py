@@ -1,4 +1,4 @@
-"""The chores of the service: what cannot be recorded is told all the same, and the switch beats."""
+"""The maintenance of the service: what cannot be recorded is sent all the same, and the heartbeat."""
 
 from __future__ import annotations
 
@@ -64,35 +64,35 @@ class FailingPoller(Poller):
 
 
 class World:
-    """A pipeline on a real store, and its upkeep."""
+    """A pipeline on a real store, and its maintenance."""
 
     def __init__(self, store: SqlStore, heartbeat: Heartbeat | None = None) -> None:
         self.store = store
         self.clock = ManualClock()
         self.log = RecordingLog()
         self.notifier = ScriptedNotifier()
-        surroundings, routes = runtime(self.clock, self.log), [Route("chat")]
-        deliver = Dispatcher(store, {"chat": self.notifier}, SERVICE_RETRY_POLICY, surroundings)
+        context, routes = runtime(self.clock, self.log), [Route("chat")]
+        deliver = Dispatcher(store, {"chat": self.notifier}, SERVICE_RETRY_POLICY, context)
         self.source = ScriptedSource(self.clock, {"a": ["running", TransientError("HTTP 503")]})
         polling_policy = PollingPolicy(timedelta(seconds=30), timedelta(minutes=5))
         self.faults = FaultyStore(store)
-        self.poller = FailingPoller(self.faults, surroundings, routes=routes, wake_delivery=deliver.wake)
+        self.poller = FailingPoller(self.faults, context, routes=routes, wake_delivery=deliver.wake)
         self.poller.add_source(source_state(self.source, polling_policy, self.clock, 4))
         self_monitoring = SelfMonitoring(
-            store, surroundings, routes=routes, stuck_after=STUCK_AFTER, wake_delivery=deliver.wake, watcher="w1"
+            store, context, routes=routes, stuck_after=STUCK_AFTER, wake_delivery=deliver.wake, watcher="w1"
         )
         self.pipeline = Pipeline(
             self.poller,
             deliver,
             self_monitoring,
-            emergency=DirectDelivery({"chat": self.notifier}, routes, surroundings),
+            emergency=DirectDelivery({"chat": self.notifier}, routes, context),
             heartbeat=heartbeat,
             service="w1",
             configured=[JobSpec(JobKey("openai", "a"))],
             find_job=lambda source, job_id: JobSpec(JobKey(source or "openai", job_id)),
             retention=SERVICE_RETRY_POLICY.give_up_after,
         )
-        self.maintenance = Maintenance(self.pipeline, store, ServiceManager({}), surroundings)
+        self.maintenance = Maintenance(self.pipeline, store, ServiceManager({}), context)
 
     def told(self) -> Sequence[str]:
         return [message.type for message in self.notifier.received]

@@ -1,10 +1,11 @@
-"""Settings without the surroundings of whoever runs the tests."""
+"""Settings without the environment of the person who runs the tests."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,17 @@ def openai(settings: Settings, name: str = "openai") -> openai_config.Config:
 
 _SERVICES = ("OPENAI_", "AZURE_", "TOGETHER_", "FIREWORKS_", "GOOGLE_CLOUD_", "AWS_", "REPLICATE_", "HF_")
 _VARIABLES = ("WATCHER_", "STATE_DIRECTORY", "XDG_", *_SERVICES)
+
+
+@pytest.fixture
+def set_env(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Set variables of the environment."""
+
+    def set_them(**variables: str) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return set_them
 
 
 @pytest.fixture(autouse=True)

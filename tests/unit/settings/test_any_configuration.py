@@ -1,4 +1,4 @@
-"""Whatever stands in a configuration: it is read, or every mistake is told, and no secret is."""
+"""Any configuration is read, or every mistake is reported, and no secret."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from watcher.settings.validation import load
 
 SECRET = "Zr8mQ2xW5tKq"
 each_example = settings(
-    max_examples=100,
+    max_examples=40,
     deadline=None,
     # The fixtures only clear the environment and make a directory: one for all examples will do.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -143,7 +143,7 @@ right = st.fixed_dictionaries(
 @each_example
 @given(right)
 def test_what_is_shown_reads_as_the_same_settings(config: Path, document: dict[str, Any]) -> None:
-    """But for secrets; and what nobody chose is then chosen, like the address of the store."""
+    """But for secrets; defaults are then given explicitly, like the address of the store."""
     before = read(document, config)
     assert isinstance(before, Settings)
     config.write_text(to_toml(masked(before)), encoding="utf-8")

@@ -29,15 +29,6 @@ def key_of(settings: Settings, source: str = "openai") -> str | None:
     return key.get_secret_value() if key else None
 
 
-@pytest.fixture
-def set_env(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def set_them(**variables: str) -> None:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-
-    return set_them
-
-
 LAYERS = ["flag", "watcher", "openai", "file"]
 
 

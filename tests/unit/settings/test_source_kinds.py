@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from datetime import timedelta
+from importlib.metadata import entry_points
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -17,15 +21,6 @@ from watcher.settings.display import masked, secrets_of, to_toml
 from watcher.settings.validation import load, load_for_store
 
 AZURE = {"AZURE_OPENAI_ENDPOINT": "https://env.openai.azure.com", "AZURE_OPENAI_API_KEY": "k-env-1234"}
-
-
-@pytest.fixture
-def set_env(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def set_them(**variables: str) -> None:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-
-    return set_them
 
 
 def shown(settings: Any, source: str) -> dict[str, Any]:
@@ -220,6 +215,42 @@ def test_an_id_that_the_kind_refuses_is_a_mistake(complain: Complain, install_so
     assert complain('[sources.f]\nkind = "forge"\n[[jobs]]\nid = "x"\nsource = "f"') == [
         "jobs[0].id: expected a run such as forges/main/runs/7"
     ]
+
+
+def test_ids_that_become_the_same_when_they_are_shortened_are_a_mistake(
+    complain: Complain, install_source: Any
+) -> None:
+    install_source("short-forge", "forge", SHORTENING)
+    named = "".join(f'[[jobs]]\nid = "forges/{where}/runs/7"\nsource = "f"\n' for where in ("main", "other"))
+    assert complain('[sources.f]\nkind = "forge"\n' + named) == [
+        "jobs[1].id: f/7 is listed twice: here as forges/other/runs/7, before as forges/main/runs/7"
+    ]
+
+
+def look_ups(work: Callable[[], object]) -> int:
+    """Count how often the work looks through what is installed."""
+    count = 0
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event == "call" and frame.f_code is entry_points.__code__
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_what_is_installed_is_not_looked_up_for_each_job(configure: Configure) -> None:
+    """It takes milliseconds: with a thousand jobs a configuration would take half a minute to read."""
+    few, many = (
+        "[sources.a]\n" + "".join(f'[[jobs]]\nid = "j-{number}"\nsource = "a"\n' for number in range(count))
+        for count in (1, 20)
+    )
+    once = look_ups(lambda: configure(few))
+    assert 0 < once == look_ups(lambda: configure(many))
 
 
 SHORTENING = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import httpx
+import openai
 import pytest
 
 from tests.doubles import ManualClock
@@ -26,3 +27,15 @@ async def api(clock: ManualClock) -> AsyncIterator[FineTuningApi]:
 async def client(api: FineTuningApi) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=api.base_url, trust_env=False, timeout=2) as client:
         yield client
+
+
+@pytest.fixture
+async def sdk(api: FineTuningApi) -> AsyncIterator[openai.AsyncOpenAI]:
+    """The official client, asking the simulator."""
+    async with openai.AsyncOpenAI(
+        base_url=api.base_url,
+        api_key="sk-any",
+        max_retries=0,
+        http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
+    ) as sdk:
+        yield sdk

@@ -84,13 +84,14 @@ async def test_requests_are_kept_as_they_arrived(api: FineTuningApi, client: htt
     assert received.at == START
 
 
-async def test_a_long_run_keeps_the_latest_requests(
-    api: FineTuningApi, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("watcher.simulator.api.REQUESTS_KEPT", 2)
-    for number in range(5):
-        await client.get("/", params={"n": number})
-    assert [received.query for received in api.requests] == ["n=2", "n=3", "n=4"]
+async def test_a_long_run_keeps_the_latest_requests() -> None:
+    async with (
+        FineTuningApi(requests_kept=2) as api,
+        httpx.AsyncClient(base_url=api.base_url, trust_env=False) as client,
+    ):
+        for number in range(5):
+            await client.get("/", params={"n": number})
+        assert [received.query for received in api.requests] == ["n=2", "n=3", "n=4"]
 
 
 async def test_every_answer_has_a_request_id_of_its_own(api: FineTuningApi, client: httpx.AsyncClient) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -37,17 +36,6 @@ FIELDS = {
     "method",
 }
 """The fields of the reference."""
-
-
-@pytest.fixture
-async def sdk(api: FineTuningApi) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(
-        base_url=api.base_url,
-        api_key="sk-any",
-        max_retries=0,
-        http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
-    ) as sdk:
-        yield sdk
 
 
 async def retrieve(sdk: openai.AsyncOpenAI) -> FineTuningJob:

@@ -34,7 +34,7 @@ async def events(client: httpx.AsyncClient, **query: str) -> list[dict[str, Any]
 
 
 async def messages(client: httpx.AsyncClient) -> list[str]:
-    """Tell what happened but for the metrics, the oldest first."""
+    """Return what happened but for the metrics, the oldest first."""
     return [event["message"] for event in reversed(await events(client, limit="500")) if event["type"] == "message"]
 
 
@@ -226,16 +226,12 @@ async def test_events_come_page_by_page(api: FineTuningApi, client: httpx.AsyncC
     assert await events(client, after=whole[-1]["id"]) == []
 
 
-async def test_the_official_sdk_lists_the_events(api: FineTuningApi, clock: ManualClock) -> None:
+async def test_the_official_sdk_lists_the_events(
+    api: FineTuningApi, sdk: openai.AsyncOpenAI, clock: ManualClock
+) -> None:
     api.add_job(a_life(Step("running", seconds(100)), Step("succeeded")))
     clock.move(seconds=30)
-    async with openai.AsyncOpenAI(
-        base_url=api.base_url,
-        api_key="sk-any",
-        max_retries=0,
-        http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
-    ) as sdk:
-        found = [event async for event in await sdk.fine_tuning.jobs.list_events("ftjob-1")]
+    found = [event async for event in await sdk.fine_tuning.jobs.list_events("ftjob-1")]
     assert len(found) == 34
     assert {event.object for event in found} == {"fine_tuning.job.event"}
     assert {event.type for event in found} == {"message", "metrics"}

@@ -30,15 +30,9 @@ def add_jobs(api: FineTuningApi, count: int) -> None:
         api.add_job(JobScript(f"ftjob-{number}"))
 
 
-async def test_the_official_sdk_walks_through_all_pages(api: FineTuningApi) -> None:
+async def test_the_official_sdk_walks_through_all_pages(api: FineTuningApi, sdk: openai.AsyncOpenAI) -> None:
     add_jobs(api, 45)
-    async with openai.AsyncOpenAI(
-        base_url=api.base_url,
-        api_key="sk-any",
-        max_retries=0,
-        http_client=openai.DefaultAsyncHttpxClient(trust_env=False),
-    ) as sdk:
-        found = [job.id async for job in await sdk.fine_tuning.jobs.list()]
+    found = [job.id async for job in await sdk.fine_tuning.jobs.list()]
     assert found == [f"ftjob-{number}" for number in reversed(range(45))]
     assert [request.query for request in api.requests] == ["", "after=ftjob-25", "after=ftjob-5"]
 

@@ -118,17 +118,16 @@ async def test_stopping_ends_what_hangs() -> None:
 
     async with httpx.AsyncClient(trust_env=False) as client:
         async with LoopbackServer(hang) as server:
-            asking = asyncio.create_task(client.get(server.address))
+            request = asyncio.create_task(client.get(server.address))
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(asking), 0.05)
+                await asyncio.wait_for(asyncio.shield(request), 0.05)
         with pytest.raises(httpx.TransportError):
-            await asking
+            await request
 
 
-async def test_an_address_that_cannot_be_had_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watcher.simulator.server.HOST", "192.0.2.1")  # an address of nobody's
+async def test_an_address_that_cannot_be_had_is_reported() -> None:
     with pytest.raises(ConfigurationError, match=r"cannot listen on port 0 of 192\.0\.2\.1: Cannot assign"):
-        await LoopbackServer(echo).__aenter__()
+        await LoopbackServer(echo, host="192.0.2.1").__aenter__()  # an address for documentation
 
 
 async def test_a_port_in_use_is_reported() -> None:

@@ -195,7 +195,7 @@ async def test_a_command_hears_nothing_and_is_no_shell() -> None:
 
 
 def _is_running(pid: int) -> bool:
-    """Tell whether a process is there, and no zombie that somebody has yet to reap."""
+    """Return whether a process is there, and no zombie that has yet to be reaped."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -11,7 +11,7 @@ from watcher.domain.events import Event
 from watcher.domain.notifications import plan
 from watcher.domain.routing import Route
 from watcher.engine.delivery.dispatcher import Dispatcher
-from watcher.engine.delivery.memory import MemoryDeliveries
+from watcher.engine.delivery.memory_store import MemoryDeliveries
 from watcher.engine.ports import Notifier, Runtime
 
 TICK_SECONDS = 0.2
@@ -21,10 +21,18 @@ TICK_SECONDS = 0.2
 class DirectDelivery:
     """Delivers while it is entered; leaving it waits until each delivery has come to an end, within a minute."""
 
-    def __init__(self, notifiers: Mapping[str, Notifier], routes: Sequence[Route], runtime: Runtime) -> None:
+    def __init__(
+        self,
+        notifiers: Mapping[str, Notifier],
+        routes: Sequence[Route],
+        runtime: Runtime,
+        *,
+        tick_seconds: float = TICK_SECONDS,
+    ) -> None:
         self._notifiers = notifiers
         self._runtime = runtime
         self._routes = routes
+        self._tick_seconds = tick_seconds
 
     async def __aenter__(self) -> Self:
         """Start delivering, with nothing owed."""
@@ -38,7 +46,7 @@ class DirectDelivery:
         try:
             while exc_type is None and not self._running.done() and self._deliveries.in_state(DeliveryState.PENDING):
                 self._deliver.wake()
-                await asyncio.sleep(TICK_SECONDS)
+                await asyncio.sleep(self._tick_seconds)
         except asyncio.CancelledError:
             self._running.cancel()
             raise

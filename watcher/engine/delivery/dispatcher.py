@@ -69,7 +69,7 @@ class _NotifierState:
 
 
 class Dispatcher:
-    """Sends what is due, each notifier by itself, and settles what came of it."""
+    """Sends what is due, each notifier independently, and settles the outcomes."""
 
     def __init__(
         self,
@@ -100,15 +100,15 @@ class Dispatcher:
         self._wake.set()
 
     def store_error(self) -> StoreError | None:
-        """Say why the store cannot be read or written; None while it can."""
+        """Return why the store cannot be read or written; None while it can."""
         return self._settlements.refusal or self._store_error
 
     def stuck(self) -> StoreError | None:
-        """Say which outcomes cannot be recorded although the store can be written; None if there are none."""
+        """Return which outcomes cannot be recorded although the store can be written; None if there are none."""
         return self._settlements.stuck
 
     def health(self) -> list[Health]:
-        """Say how each notifier has been doing."""
+        """Return how each notifier has been doing."""
         return [
             Health(name, state.last_success, state.failing_since, state.error, state.rejection, state.is_broken)
             for name, state in self._states.items()
@@ -135,7 +135,7 @@ class Dispatcher:
         """Deliver until stopped. Raises OutputClosedError when standard output is gone; what it was owed stays owed."""
         async with self._settlements, asyncio.TaskGroup() as attempts:
             while not self._is_stopping:
-                # What is claimed is sent, even if the word to stop came meanwhile: nobody else could for a while.
+                # What is claimed is sent, even after a stop: until the claim expires no other watcher could send it.
                 for notification in _notifications(await self._claim()):
                     attempts.create_task(self._attempt(notification))
                 self.liveness.turned()
@@ -147,7 +147,7 @@ class Dispatcher:
     async def _claim(self) -> Sequence[Delivery]:
         now, steady = self._runtime.clock(), self._runtime.steady()
         capacity = {name: free for name, state in self._states.items() if (free := state.free_slots(steady))}
-        # What is in flight and cannot be settled must not be claimed anew: its settlement would no longer fit.
+        # What is in flight and cannot be settled must not be claimed again: its settlement would no longer fit.
         if not capacity or self._settlements.refusal:
             return ()
         try:
@@ -155,7 +155,7 @@ class Dispatcher:
         except StoreError as error:
             self._note_store(error)
             return ()
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the delivering
+        except Exception as error:  # noqa: BLE001 - an internal error must not end the delivering
             self._log.exception("cannot look for due deliveries: internal error", error=type(error).__name__)
             return ()
         self._note_store(None)
@@ -172,7 +172,7 @@ class Dispatcher:
         self._store_error = error
 
     async def _attempt(self, notification: Sequence[Delivery]) -> None:
-        """Send what is told together, and settle each delivery of it alike."""
+        """Send deliveries as one message, and settle each of them with its outcome."""
         first = notification[0]
         state = self._states[first.notifier]
         self.liveness.begun(first.id)
@@ -238,7 +238,7 @@ class Dispatcher:
 
 
 def _notifications(deliveries: Iterable[Delivery]) -> list[list[Delivery]]:
-    """Put together what is owed to a notifier under one key; what has no key is told by itself."""
+    """Group deliveries to a notifier by their key; one without a key is sent alone."""
     groups: dict[tuple[str, str | int], list[Delivery]] = {}
     for delivery in deliveries:
         key = delivery.id if delivery.group_key is None else delivery.group_key

@@ -17,7 +17,7 @@ class CircuitBreaker:
 
     def __init__(self, steady: Callable[[], float] = monotonic) -> None:
         self.rejection: str | None = None
-        """Why the source rejects us, in its own words; None while it does not."""
+        """Why the source rejects requests, in its own words; None while it does not."""
         self._steady = steady
         self._blocked_until = float("-inf")
 

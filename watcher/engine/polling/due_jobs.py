@@ -42,7 +42,7 @@ class DueJobs:
     ) -> Sequence[Job]:
         """Claim due jobs of each source. A late answer of the store may hold jobs of other sources too.
 
-        `longest_waits` says for how long a job of each source may rightly not be due.
+        `longest_waits` says the longest regular wait of a job of each source.
         """
         if not requests:
             return ()
@@ -51,14 +51,14 @@ class DueJobs:
         except StoreError as error:
             self._note(error)
             return self._from_cache(requests, now, longest_waits)
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watching
+        except Exception as error:  # noqa: BLE001 - an internal error must not end the watching
             self._log.exception("cannot look for due jobs: internal error", error=type(error).__name__)
             return ()
         self._note(None)
         return jobs
 
     def close(self) -> None:
-        """Wait for the store no more."""
+        """Stop waiting for the store."""
         if self._answer:
             self._answer.cancel()
 

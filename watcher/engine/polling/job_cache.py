@@ -30,7 +30,7 @@ class JobCache:
         wake_delivery: Callable[[], None],
         on_forgotten: Callable[[JobKey], None],
     ) -> None:
-        """`wake_delivery` is called when a recorded transition is owed to somebody."""
+        """`wake_delivery` is called when a recorded transition has a recipient."""
         self._runtime = runtime
         self._log = runtime.log
         self._wake_delivery = wake_delivery
@@ -75,7 +75,7 @@ class JobCache:
         return recorded
 
     def due(self, source: str, now: datetime, longest_wait: timedelta) -> Iterator[Job]:
-        """Name the jobs that are due; also those that wait longer than anybody would: the clock was set back."""
+        """Return the jobs that are due, and those whose wait exceeds every rule because the clock was set back."""
         for job in self._jobs.values():
             if job.key.source == source and job.due_at and not now < job.due_at <= now + longest_wait:
                 yield job
@@ -84,14 +84,14 @@ class JobCache:
         """Have a change recorded soon, in order."""
         key = change.job.key
         if not change.has_events and (self._changes.refusal or self._changes.stuck):
-            # While it cannot be written, the last word on a job's failures is enough.
+            # While it cannot be written, only the latest failure of a job is kept.
             self._settle(self._changes.take_back(lambda each: each.job.key == key and not each.has_events))
         self._jobs[key] = change.job
         self._unrecorded[key] += 1
         self._changes.put(change)
 
     def forget_before(self, horizon: datetime) -> None:
-        """Forget the jobs that have not been due here since then: somebody else watches them, or nobody."""
+        """Forget the jobs that have not been due here since then: another watcher polls them, or they were removed."""
         for key in [key for key, job in self._jobs.items() if job.due_at is None or job.due_at < horizon]:
             self._forget(key)
 

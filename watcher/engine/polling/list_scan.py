@@ -1,7 +1,7 @@
-"""The list of a source's jobs: when reading it pays, how it is read, and what may be concluded from it.
+"""The list of a source's jobs: when it is read, how, and what follows from it.
 
-One page tells of a hundred jobs, but a list may lag behind, hold only some of the jobs, or not exist. So it can only
-say that nothing is new: whatever else it says leads to a retrieve.
+One page holds a hundred jobs, but a list may lag behind, hold only some of the jobs, or not exist. So it can only
+say that nothing is new: any other answer leads to a retrieve.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from watcher.engine.ports import JobSource
 CONCURRENT_PAGES = 8
 """Pages asked for side by side, once it is known where they begin."""
 WORTH_A_PAGE = 2
-"""Jobs of ours that a page must hold for it to be asked for again: for fewer, retrieves are cheaper."""
+"""Watched jobs that a page must hold for it to be asked for again: for fewer, retrieves are cheaper."""
 BARREN_PAGES = 5
-"""Pages without any job of ours after which the rest of the list is not read."""
+"""Pages without any watched job after which the rest of the list is not read."""
 MOST_PAGES = 1_000
-"""Pages of one scan: a list without an end must not be read for ever."""
+"""Pages of one scan: a list without an end is not read endlessly."""
 LONGEST_SCAN = timedelta(minutes=2)
 """How long one scan may take, for the same reason."""
 PAYS_FROM = 20
@@ -39,7 +39,7 @@ At a cold start the first jobs to be looked for may all stand deep in the list.
 """
 LONGEST_PAUSE = timedelta(minutes=30)
 VERIFY_INTERVAL = timedelta(minutes=30)
-"""How often a job is retrieved though the list tells its status."""
+"""How often a job is retrieved although the list has its status."""
 
 
 class Strategy(StrEnum):
@@ -92,11 +92,11 @@ class ListScan:
         self._paused_until = float("-inf")
 
     def is_possible(self) -> bool:
-        """Tell whether the list may be read now."""
+        """Return whether the list may be read now."""
         return self.strategy is not Strategy.RETRIEVE and not self.is_running and self._steady() >= self._paused_until
 
     def pays(self, due: Sequence[Job], limit: int) -> bool:
-        """Tell whether to read the list for these due jobs, of which at most `limit` were claimed.
+        """Return whether to read the list for these due jobs, of which at most `limit` were claimed.
 
         A job that was never seen has to be retrieved in any case.
         """
@@ -108,7 +108,7 @@ class ListScan:
         return seen >= min(least, max(limit, PAYS_FROM))
 
     async def read(self, wanted: frozenset[str]) -> dict[str, str]:
-        """Return the statuses of the wanted jobs that the list tells of. Raises SourceError."""
+        """Return the statuses of the wanted jobs that the list holds. Raises SourceError."""
         self._scans += 1
         if self._scans % self._verify_every == 0:
             self._start_anew()
@@ -129,7 +129,7 @@ class ListScan:
         return found
 
     def settles(self, job: Job, listed: Mapping[str, str]) -> bool:
-        """Tell whether what the list says of a job is enough, so that it need not be retrieved."""
+        """Return whether what the list says of a job is enough, so that it need not be retrieved."""
         status = listed.get(job.key.id)
         if status is None or status != job.status or is_terminal(job.state):
             return False
@@ -147,7 +147,7 @@ class ListScan:
             self._pause = FIRST_PAUSE
 
     def _is_to_be_verified(self, job_id: str) -> bool:
-        """Tell whether it is the turn of this job to be retrieved, though the list has told of it."""
+        """Return whether this job is to be verified by a retrieve in this scan."""
         return zlib.crc32(job_id.encode()) % self._verify_every == self._scans % self._verify_every
 
     def _start_anew(self) -> None:

@@ -22,7 +22,7 @@ from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, Runtim
 from watcher.errors import StoreError
 
 STALE_WAITS = 4
-"""A job not seen due for so many of the longest waits is watched by somebody else, or no more."""
+"""A job that was not due for this many of the longest waits is polled by another watcher, or was removed."""
 
 IDLE_INTERVAL = timedelta(seconds=30)
 """Stands for the polling interval where there is no source."""
@@ -47,7 +47,7 @@ class Poller:
         wake_delivery: Callable[[], None],
         store_patience: timedelta = STORE_PATIENCE,
     ) -> None:
-        """`wake_delivery` is called when a recorded event is owed to somebody."""
+        """`wake_delivery` is called when a recorded event has a recipient."""
         self._store = store
         self._runtime = runtime
         self._log = runtime.log
@@ -57,6 +57,8 @@ class Poller:
         self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
         self._wake = self._due.on_late_answer
         self.liveness = Liveness()
+        self.claiming = asyncio.Lock()
+        """Held while due jobs are claimed. Take it to let nothing be claimed here: polls under way go on."""
         self.first_turn = asyncio.Event()
         """Set once the due jobs were looked for."""
 
@@ -75,7 +77,7 @@ class Poller:
 
     @property
     def longest_wait(self) -> timedelta:
-        """The longest time for which a job may rightly not be due."""
+        """The longest regular wait of a job."""
         return max((state.longest_wait for state in self._sources.values()), default=timedelta())
 
     @property
@@ -85,7 +87,7 @@ class Poller:
 
     @property
     def longest_poll_interval(self) -> timedelta:
-        """The longest time between two answered polls of a job, whatever its source."""
+        """The longest time between two answered polls of a job, over all sources."""
         return max((state.policy.longest for state in self._sources.values()), default=IDLE_INTERVAL)
 
     @property
@@ -94,29 +96,30 @@ class Poller:
         return self._due.recoveries
 
     def store_error(self) -> StoreError | None:
-        """Say why the store cannot be read or written; None while it can."""
+        """Return why the store cannot be read or written; None while it can."""
         return self._cache.refusal or self._due.store_error
 
     def stuck(self) -> StoreError | None:
-        """Say which changes cannot be recorded although the store can be written; None if there are none."""
+        """Return which changes cannot be recorded although the store can be written; None if there are none."""
         return self._cache.stuck
 
     def health(self) -> list[Health]:
-        """Say how each source has been answering."""
+        """Return how each source has been answering."""
         return [state.health() for state in self._sources.values()]
 
     def last_answers(self) -> Mapping[str, datetime | None]:
-        """Say when each source last answered a poll."""
+        """Return when each source last answered a poll."""
         return {state.name: state.last_answer for state in self._sources.values()}
 
     async def run(self) -> None:
-        """Poll for ever; cancel to stop. What was observed is recorded first, polls in flight are dropped."""
+        """Poll until cancelled. What was observed is recorded first, polls in flight are dropped."""
         try:
             async with self._cache, asyncio.TaskGroup() as tasks:
                 while True:
                     await self._wake.wait()
                     self._wake.clear()
-                    await self._turn(tasks, self._runtime.clock())
+                    async with self.claiming:
+                        await self._turn(tasks, self._runtime.clock())
                     self.liveness.turned()
                     self.first_turn.set()
         finally:
@@ -198,7 +201,7 @@ class Poller:
                 self._wake.set()
 
     async def _look(self, state: SourceState, job: Job, observation: Observation | None) -> _Look | None:
-        """Ask for the job's progress, if that is worth it; not before what is news is recorded."""
+        """Ask for the job's progress where the policy wants it, but never before a new status is recorded."""
         has_changed = observation is not None and observation.status != job.status
         if has_changed or not wants_look(job, state.policy, self._runtime.clock()):
             return None
@@ -261,7 +264,7 @@ class Poller:
             self._log.info("the source accepts requests again", source=state.name)
 
     def _note_list(self, state: SourceState, result: Mapping[str, str] | PollFailure) -> Mapping[str, str]:
-        """Note what reading the list came to; return the statuses that it told of."""
+        """Note the outcome of reading the list; return its statuses."""
         if not isinstance(result, PollFailure):
             self._runtime.telemetry.listed(state.name, len(result))
             self._note_result(state, None)

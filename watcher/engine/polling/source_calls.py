@@ -34,7 +34,7 @@ async def _answer_to(request: Awaitable[T], log: Log, **of: object) -> T | PollF
         return await request
     except SourceError as error:
         return _failure(error)
-    except Exception as error:  # a fault of ours must not end the watching of all other jobs
+    except Exception as error:  # an internal error must not end the watching of all other jobs
         log.exception("poll failed with an internal error", error=type(error).__name__, **of)
         return PollFailure(PollOutcome.FAILED, f"internal error: {type(error).__name__}")
 

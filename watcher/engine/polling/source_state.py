@@ -58,7 +58,7 @@ class SourceState:
 
     @property
     def longest_wait(self) -> timedelta:
-        """The longest time for which a job of this source may rightly not be due."""
+        """The longest regular wait of a job of this source."""
         return max(self.policy.max_interval, LONGEST_RETRY_AFTER, PROBE_INTERVAL)
 
     @property
@@ -67,11 +67,11 @@ class SourceState:
         return not self._claimed and not self.scan.is_running
 
     def health(self) -> Health:
-        """Say how the source has been answering."""
+        """Return how the source has been answering."""
         return Health(self.name, self.last_answer, self.failing_since, self.error, self.breaker.rejection)
 
     def claim_request(self, now: datetime) -> ClaimRequest | None:
-        """Say which due jobs are wanted now; None for none."""
+        """Return which due jobs are wanted now; None for none."""
         limit = self._free_slots() - len(self._waiting)
         if limit <= 0:
             return None
@@ -85,7 +85,7 @@ class SourceState:
         return ClaimRequest(limit, now + self.policy.interval, urgency=partial(urgency, policy=self.policy, now=now))
 
     def claim_request_for_scan(self, now: datetime) -> ClaimRequest:
-        """Say which jobs the list is read for: also what falls due before it is read again."""
+        """Return which jobs the list is read for: also what falls due before it is read again."""
         return ClaimRequest(MOST_LISTED, now + self.policy.interval, ahead=self.policy.interval)
 
     def claim(self, job: Job) -> bool:

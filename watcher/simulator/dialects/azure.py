@@ -1,4 +1,4 @@
-"""Azure's fine-tuning API: OpenAI's at two other paths, with keys, words and gaps of its own."""
+"""Azure's fine-tuning API: OpenAI's at two other paths, with its own keys, statuses and gaps."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Azure(OpenAI):
         """See `Dialect`."""
         return _error(HTTPStatus.NOT_FOUND, "notFound", f"The specified fine-tune job {job_id} does not exist.")
 
-    def unknown_url(self, received: Received) -> Reply:  # noqa: ARG002 - whatever was asked for
+    def unknown_url(self, received: Received) -> Reply:  # noqa: ARG002 - the same for every request
         """See `Dialect`: the same for a wrong path and for a wrong version."""
         return _error(HTTPStatus.NOT_FOUND, "404", "Resource not found")
 

@@ -19,7 +19,7 @@ JOBS_PATH = r"/fine_tuning/jobs(?:/(?P<id>[^/]+)(?P<events>/events)?)?"
 
 
 def asked_by(path: re.Pattern[str], received: Received) -> Asked | None:
-    """Say what a request asks for, by a pattern with the groups `id` and `events`."""
+    """Return what a request asks for, by a pattern with the groups `id` and `events`."""
     found = path.fullmatch(received.path)
     if found is None or received.method != "GET":
         return None

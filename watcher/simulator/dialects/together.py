@@ -115,7 +115,7 @@ def _milestones(job: JobScript, passages: Sequence[Passage]) -> Iterator[dict[st
 
 
 def _epochs(job: JobScript, passages: Sequence[Passage], now: datetime) -> Iterator[dict[str, Any]]:
-    """Tell of the epochs done: of the training steps, only the last one of each epoch is told of."""
+    """Return an event for each epoch done: only the last training step of each epoch has one."""
     for event in events_of(job, passages, now):
         step = event.data.get("step", 0)
         if step and step % (TOTAL_STEPS // _EPOCHS) == 0:

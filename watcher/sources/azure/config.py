@@ -48,7 +48,7 @@ class Config(CertificateSettings):
     --query accessToken -o tsv`. It is run again when the token has expired, and prevails over the other two."""
 
     def connection(self, name: str) -> Endpoint:
-        """Return where the source of this name asks, and as whom. Raises ConfigurationError without a key or token."""
+        """Return the endpoint of the source of this name. Raises ConfigurationError without a key or token."""
         token = credential_of(self.token, self.token_command)
         credential = token or credential_of(self.api_key)
         if credential is None:

@@ -9,7 +9,7 @@ from watcher.sources.azure.states import AZURE_STATES
 
 def build(config: Config, context: SourceContext) -> Source:
     """Make a source. Raises ConfigurationError."""
-    # Whoever only reads settings has no use for HTTP.
+    # Imported late: reading settings needs no HTTP.
     from watcher.sources.azure.dialect import AZURE_DIALECT
     from watcher.sources.http_source import HttpSource
 

@@ -22,6 +22,6 @@ class Config(CertificateSettings, KeySettings):
     """Further parameters of every request, such as the `custom_llm_provider` of a LiteLLM proxy."""
 
     def access(self) -> Access:
-        """Return where the API is, and who asks."""
+        """Return where the API is, and the credential."""
         cert, key = self.certificate()
         return Access(self.base_url, self.credential(), self.organization, self.project, self.query, cert, key)

@@ -1,4 +1,4 @@
-"""Where OpenAI's API is asked, and as whom: also as the environment alone says it."""
+"""Where OpenAI's API is, and the credential for it: also from the environment alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HOST_OF_OPENAI = ".api.openai.com"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What says where the API is, and who asks."""
+    """The settings of the endpoint and the credential."""
 
     base_url: str = DEFAULT_BASE_URL
     credential: Credential | None = None
@@ -77,6 +77,6 @@ def access_from_environment(environment: Mapping[str, str], *, base_url: str | N
 
 
 def _is_of_openai(url: str) -> bool:
-    """Tell whether this is OpenAI's own service, in any of its regions."""
+    """Return whether this is OpenAI's own service, in any of its regions."""
     host = host_of(url)
     return host is not None and f".{host}".endswith(_HOST_OF_OPENAI)

@@ -25,7 +25,7 @@ class _Events(BaseModel):
 
 
 def parse_progress(body: bytes) -> Progress | None:
-    """Read how far the job has come, in whichever order its events stand; None when none of them says.
+    """Read how far the job has come, in any order of its events; None when none of them says.
 
     Raises MalformedResponseError for anything but a list.
     """

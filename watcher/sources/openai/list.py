@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from typing import Annotated
+
+from pydantic import BaseModel, Field
 
 from watcher.domain.jobs import Page
 from watcher.sources.decoding import read, text_of
 from watcher.sources.lenient import Flag, Tolerant
-from watcher.sources.listing import Fact, ListEntry, listed_jobs
+from watcher.sources.listing import MOST_ENTRIES, Fact, ListEntry, listed_jobs
 from watcher.sources.openai.dialect import PAGE_SIZE
 
 
@@ -23,7 +25,7 @@ class _Entry(ListEntry):
 
 
 class _Listed(BaseModel):
-    data: list[Tolerant[_Entry]] | None
+    data: Annotated[list[Tolerant[_Entry]], Field(max_length=MOST_ENTRIES)] | None
     """Null where a service writes an empty list so."""
     has_more: Flag = None
 

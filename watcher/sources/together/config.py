@@ -18,7 +18,7 @@ class Config(KeySettings):
     """Where the API is. Requests go to `{base_url}/fine-tunes/{id}`."""
 
     def connection(self, name: str) -> Endpoint:
-        """Return where the source of this name asks, and as whom. Raises ConfigurationError without a key."""
+        """Return the endpoint of the source of this name. Raises ConfigurationError without a key."""
         credential = self.credential()
         if credential is None:
             raise ConfigurationError(

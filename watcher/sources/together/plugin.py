@@ -9,7 +9,7 @@ from watcher.sources.together.states import TOGETHER_STATES
 
 def build(config: Config, context: SourceContext) -> Source:
     """Make a source. Raises ConfigurationError."""
-    # Whoever only reads settings has no use for HTTP.
+    # Imported late: reading settings needs no HTTP.
     from watcher.sources.http_source import HttpSource
     from watcher.sources.together.dialect import TogetherDialect
 

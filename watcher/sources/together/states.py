@@ -9,7 +9,7 @@ TOGETHER_STATES = StateMap(
         "pending": JobState.QUEUED,
         "queued": JobState.QUEUED,
         "running": JobState.RUNNING,
-        "compressing": JobState.RUNNING,  # training is over, but nobody can use the model yet
+        "compressing": JobState.RUNNING,  # training is over, but the model cannot be used yet
         "uploading": JobState.RUNNING,
         "cancel_requested": JobState.UNKNOWN,  # it may never have run, and may yet end in another way
         "completed": JobState.SUCCEEDED,

@@ -6,12 +6,15 @@ Only `id` and `status` can be relied on. Absent things are null, `0` or `""`.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
 
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.lenient import Count, Flag, Part, Text, Timestamp, Tolerant
-from watcher.sources.listing import Fact, ListEntry, listed_jobs
+from watcher.sources.listing import MOST_ENTRIES, Fact, ListEntry, listed_jobs
 from watcher.sources.together.states import TOGETHER_STATES
 
 _ERROR_LEVELS = {"error", "legacy_ierror"}
@@ -31,7 +34,7 @@ class Event(Part):
     total_steps: Count = None
 
     def is_error(self) -> bool:
-        """Tell whether it says why a job failed."""
+        """Return whether it says why a job failed."""
         return (self.level or "").lower() in _ERROR_LEVELS or (self.type or "").lower() in _ERROR_TYPES
 
 
@@ -77,7 +80,7 @@ class FineTune(Part):
         return at + timedelta(seconds=min(estimate.seconds_remaining, _A_YEAR_SECONDS))
 
     def _error(self) -> JobError | None:
-        """Return what the last event says that tells of an error: there is no field for it."""
+        """Return the message of the last error event: the job has no field for it."""
         told = [event for event in self.events or () if event and event.is_error() and event.message]
         # Of several at one time the last one: sorting keeps their order.
         told.sort(key=lambda event: event.created_at or _LONG_AGO)
@@ -105,7 +108,7 @@ class Entry(ListEntry):
 class Listed(Part):
     """All jobs, each a shortened object."""
 
-    data: list[Tolerant[Entry]] | None
+    data: Annotated[list[Tolerant[Entry]], Field(max_length=MOST_ENTRIES)] | None
     """Null where a service writes an empty list so."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -12,15 +13,11 @@ from tests.doubles import HangingNotifier, ManualClock, ScriptedNotifier, job_in
 from watcher.domain.deliveries import Failed, Rejected
 from watcher.domain.routing import FirstSeen, Route
 from watcher.domain.transitions import Transition, detect
-from watcher.engine.delivery import direct as announce_module
 from watcher.engine.delivery.direct import DirectDelivery
 from watcher.engine.ports import Runtime
 from watcher.errors import OutputClosedError
 
-
-@pytest.fixture(autouse=True)
-def quick_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(announce_module, "TICK_SECONDS", 0.001)
+direct_delivery = partial(DirectDelivery, tick_seconds=0.001)
 
 
 def transition(before: str | None, after: str) -> Transition:
@@ -29,15 +26,15 @@ def transition(before: str | None, after: str) -> Transition:
     return found
 
 
-def flying_edges() -> Runtime:
-    """Return edges whose time runs on by itself, a second at each look."""
+def a_runtime_whose_time_runs() -> Runtime:
+    """Return a runtime whose time runs on by itself, a second at each look."""
     clock = ManualClock()
     return runtime(lambda: clock.move(seconds=1))
 
 
 async def test_leaving_waits_until_everything_arrived() -> None:
     notifier = ScriptedNotifier([Failed("HTTP 503")])
-    async with DirectDelivery({"chat": notifier}, [Route("chat")], flying_edges()) as direct:
+    async with direct_delivery({"chat": notifier}, [Route("chat")], a_runtime_whose_time_runs()) as direct:
         direct.tell(transition("queued", "running"))
         direct.tell(transition("running", "succeeded"))
 
@@ -47,7 +44,7 @@ async def test_leaving_waits_until_everything_arrived() -> None:
 
 async def test_a_receiver_that_stays_down_is_given_up_within_a_minute() -> None:
     notifier = ScriptedNotifier([Failed("HTTP 503", timedelta(hours=1))] * 99)
-    async with DirectDelivery({"chat": notifier}, [Route("chat")], flying_edges()) as direct:
+    async with direct_delivery({"chat": notifier}, [Route("chat")], a_runtime_whose_time_runs()) as direct:
         direct.tell(transition("running", "failed"))
 
     assert 1 < len(notifier.received) < 10
@@ -57,7 +54,7 @@ async def test_a_receiver_that_stays_down_is_given_up_within_a_minute() -> None:
 async def test_only_what_a_notifier_wants_is_sent() -> None:
     notifier = ScriptedNotifier([Rejected("HTTP 410")])
     routes = [Route("chat", statuses=frozenset({"failed"}), first_seen=FirstSeen.NEVER)]
-    async with DirectDelivery({"chat": notifier}, routes, flying_edges()) as direct:
+    async with direct_delivery({"chat": notifier}, routes, a_runtime_whose_time_runs()) as direct:
         direct.tell(transition(None, "failed"))
         direct.tell(transition("queued", "running"))
 
@@ -68,7 +65,7 @@ async def test_an_interruption_does_not_wait() -> None:
     notifier = ScriptedNotifier([Failed("HTTP 503")] * 99)
     clock = ManualClock()
     with contextlib.suppress(KeyboardInterrupt):
-        async with DirectDelivery({"chat": notifier}, [Route("chat")], runtime(clock)) as direct:
+        async with direct_delivery({"chat": notifier}, [Route("chat")], runtime(clock)) as direct:
             direct.tell(transition("running", "failed"))
             raise KeyboardInterrupt
 
@@ -78,18 +75,18 @@ async def test_an_interruption_does_not_wait() -> None:
 async def test_closed_output_is_passed_on() -> None:
     notifier = ScriptedNotifier([OutputClosedError("closed")])
     with pytest.raises(OutputClosedError):
-        async with DirectDelivery({"console": notifier}, [Route("console")], flying_edges()) as direct:
+        async with direct_delivery({"console": notifier}, [Route("console")], a_runtime_whose_time_runs()) as direct:
             direct.tell(transition("running", "failed"))
 
 
 async def test_being_cancelled_while_it_waits_ends_it() -> None:
     notifier = HangingNotifier()
 
-    async def announcing() -> None:
-        async with DirectDelivery({"chat": notifier}, [Route("chat")], runtime(ManualClock())) as direct:
+    async def deliver() -> None:
+        async with direct_delivery({"chat": notifier}, [Route("chat")], runtime(ManualClock())) as direct:
             direct.tell(transition("running", "failed"))
 
-    task = asyncio.create_task(announcing())
+    task = asyncio.create_task(deliver())
     await until(lambda: notifier.received)
     await asyncio.sleep(0.01)
     task.cancel()
@@ -99,7 +96,7 @@ async def test_being_cancelled_while_it_waits_ends_it() -> None:
 
 async def test_it_can_be_entered_again() -> None:
     notifier = ScriptedNotifier()
-    direct = DirectDelivery({"chat": notifier}, [Route("chat")], flying_edges())
+    direct = direct_delivery({"chat": notifier}, [Route("chat")], a_runtime_whose_time_runs())
     for status in ("failed", "succeeded"):
         async with direct:
             direct.tell(transition("running", status))

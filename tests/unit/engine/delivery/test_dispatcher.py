@@ -1,12 +1,12 @@
-"""Deliveries go out, in order, and whatever becomes of one never holds up another."""
+"""Deliveries go out in order, and none blocks another, with any outcome."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -24,13 +24,21 @@ from tests.doubles import (
     runtime,
     until,
 )
-from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Delivered, DeliveryState, Failed, Outcome, Rejected
+from watcher.domain.deliveries import (
+    SERVICE_RETRY_POLICY,
+    Delivered,
+    Delivery,
+    DeliveryState,
+    Failed,
+    Outcome,
+    Rejected,
+    Settlement,
+)
 from watcher.domain.jobs import JobKey
 from watcher.domain.notifications import Planned
 from watcher.domain.transitions import Transition, detect, event_id
-from watcher.engine.delivery import dispatcher as deliver_module
-from watcher.engine.delivery.dispatcher import Dispatcher
-from watcher.engine.delivery.memory import MemoryDeliveries
+from watcher.engine.delivery.dispatcher import CLAIM, Dispatcher
+from watcher.engine.delivery.memory_store import MemoryDeliveries
 from watcher.engine.ports import Notifier
 from watcher.errors import OutputClosedError, StoreUnavailableError
 
@@ -41,13 +49,34 @@ def transition(status: str, job_id: str = "ftjob-1", seq: int = 1) -> Transition
     return replace(found, seq=seq)
 
 
+class FaultyDeliveries(MemoryDeliveries):
+    """A store whose claims and settlements can be made to fail."""
+
+    def __init__(self) -> None:
+        super().__init__(timedelta(hours=72))
+        self.before_claim: Callable[[], None] | None = None
+        """Called before each claim; what it raises is what the store raises."""
+        self.before_settle: Callable[[], None] | None = None
+        """Called before settlements are written."""
+
+    async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
+        if self.before_claim:
+            self.before_claim()
+        return await super().claim(capacity, now, until)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        if self.before_settle:
+            self.before_settle()
+        await super().settle(settlements)
+
+
 class World:
     """A delivering pipeline with a store in memory and a clock that is moved."""
 
     def __init__(self, notifiers: Mapping[str, Notifier], **options: Any) -> None:
         self.clock = ManualClock()
         self.log = RecordingLog()
-        self.record = MemoryDeliveries(timedelta(hours=72))
+        self.record = FaultyDeliveries()
         self.deliver = Dispatcher(
             self.record, notifiers, SERVICE_RETRY_POLICY, runtime(self.clock, self.log), **options
         )
@@ -186,20 +215,17 @@ async def test_closed_output_ends_the_delivering() -> None:
 async def test_an_unreadable_record_is_told_of_once_and_delivering_goes_on_after_it() -> None:
     notifier = ScriptedNotifier()
     world = World({"chat": notifier})
-    claim, broken = world.record.claim, True
 
-    async def claim_or_fail(*args: object) -> object:
-        if broken:
-            raise StoreUnavailableError("database is locked")
-        return await claim(*args)  # type: ignore[arg-type]
+    def refuse() -> None:
+        raise StoreUnavailableError("database is locked")
 
-    world.record.claim = claim_or_fail  # type: ignore[assignment, method-assign]
+    world.record.before_claim = refuse
     async with world.running():
         world.owe(transition("running"))
         for _ in range(3):
             world.deliver.wake()
             await asyncio.sleep(0.001)
-        broken = False
+        world.record.before_claim = None
         world.deliver.wake()
         await until(lambda: world.states() == ["delivered"])
 
@@ -220,7 +246,7 @@ async def test_a_crash_leaves_a_claim_that_expires() -> None:
     running = asyncio.create_task(deliver.run())
     await asyncio.sleep(0.01)
     assert heir.received == []
-    world.clock.at = START + deliver_module.CLAIM
+    world.clock.at = START + CLAIM
     deliver.wake()
     await until(lambda: heir.received)
     deliver.stop()
@@ -251,18 +277,17 @@ async def test_nothing_is_claimed_while_outcomes_cannot_be_recorded() -> None:
     """A claim anew would take the token that the waiting outcome must show: the message would go out twice."""
     notifier = ScriptedNotifier()
     world = World({"chat": notifier})
-    settle, refused = world.record.settle, 0
+    refused = 0
 
-    async def refuse(settlements: object) -> None:
+    def refuse() -> None:
         nonlocal refused
         if refused < 3:
             refused += 1
             world.clock.move(minutes=1)
             world.deliver.wake()
             raise StoreUnavailableError("database is locked")
-        await settle(settlements)  # type: ignore[arg-type]
 
-    world.deliver._settlements._commit = refuse
+    world.record.before_settle = refuse
     async with world.running():
         world.owe(transition("running"))
         await until(lambda: refused == 3)
@@ -275,20 +300,35 @@ async def test_nothing_is_claimed_while_outcomes_cannot_be_recorded() -> None:
 async def test_a_record_that_breaks_does_not_end_the_delivering() -> None:
     notifier = ScriptedNotifier()
     world = World({"chat": notifier})
-    claim, broken = world.record.claim, True
 
-    async def claim_or_break(*args: object) -> object:
-        if broken:
-            raise ZeroDivisionError
-        return await claim(*args)  # type: ignore[arg-type]
+    def break_it() -> None:
+        raise ZeroDivisionError
 
-    world.record.claim = claim_or_break  # type: ignore[assignment, method-assign]
+    world.record.before_claim = break_it
     async with world.running():
         world.owe(transition("running"))
         await until(lambda: world.log.events("exception"))
-        broken = False
+        world.record.before_claim = None
         world.deliver.wake()
         await until(lambda: world.states() == ["delivered"])
+
+
+async def test_outcomes_that_cannot_be_recorded_are_kept_and_told_of() -> None:
+    world = World({"chat": ScriptedNotifier()})
+
+    def break_it() -> None:
+        raise ZeroDivisionError
+
+    world.record.before_settle = break_it
+    async with world.running():
+        world.owe(transition("running"))
+        await until(world.deliver.stuck)
+        assert "ZeroDivisionError" in str(world.deliver.stuck())
+        assert world.deliver.store_error() is None
+        world.record.before_settle = None
+
+    assert world.deliver.stuck() is None
+    assert world.states() == ["delivered"]
 
 
 def _count(notifier: ScriptedNotifier, count: int) -> bool:
@@ -299,13 +339,7 @@ async def test_what_is_claimed_while_it_is_told_to_stop_is_still_sent() -> None:
     """Left alone, it would wait for its claim to expire, and hold up all that is behind it."""
     notifier = ScriptedNotifier()
     world = World({"chat": notifier})
-    claim = world.record.claim
-
-    async def claim_and_stop(*args: object) -> object:
-        world.deliver.stop()
-        return await claim(*args)  # type: ignore[arg-type]
-
-    world.record.claim = claim_and_stop  # type: ignore[assignment, method-assign]
+    world.record.before_claim = world.deliver.stop
     world.owe(transition("running"))
     await world.deliver.run()
 

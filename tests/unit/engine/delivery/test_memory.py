@@ -7,7 +7,7 @@ from datetime import timedelta
 from tests.doubles import START, a_transition, planned, transition_of
 from watcher.domain.deliveries import DeliveryState, Failed, after_attempt
 from watcher.domain.jobs import JobKey
-from watcher.engine.delivery.memory import MemoryDeliveries
+from watcher.engine.delivery.memory_store import MemoryDeliveries
 
 CLAIM = timedelta(seconds=30)
 OTHER = JobKey("openai", "ftjob-other")

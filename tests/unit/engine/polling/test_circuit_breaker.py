@@ -53,7 +53,7 @@ def test_only_the_first_rejection_and_the_first_acceptance_are_news(breaker: Cir
 
 
 def test_a_probe_without_a_verdict_counts_as_one(breaker: CircuitBreaker, steady: Steady) -> None:
-    """Whatever else comes back, the next probe is due a minute later."""
+    """After any other answer the next probe is due a minute later."""
     breaker.trip("HTTP 401")
     steady.pass_(60)
     breaker.note_started()

@@ -19,7 +19,7 @@ BUSY = TransientError("HTTP 503: overloaded")
 UNKNOWN = MissingError("HTTP 404: no such job")
 REFUSED = RejectedError("HTTP 401: bad key")
 INTERVAL = timedelta(seconds=10)
-RHYTHM = PollingPolicy(INTERVAL, timedelta(minutes=5), is_adaptive=False)
+POLICY = PollingPolicy(INTERVAL, timedelta(minutes=5), is_adaptive=False)
 
 
 class World:
@@ -33,9 +33,9 @@ class World:
         self.source = ScriptedSource(self.clock, script)
         self.log = RecordingLog()
         # The first wait in a status is not cut short then.
-        surroundings = replace(runtime(self.clock, self.log), jitter=lambda: 1.0)
+        context = replace(runtime(self.clock, self.log), jitter=lambda: 1.0)
         listener = FollowListener(self.told.append, self.poll_failed)
-        self.watch = Follow({"openai": self.source}, bounds or Bounds(RHYTHM), listener, surroundings, self.sleep)
+        self.watch = Follow({"openai": self.source}, bounds or Bounds(POLICY), listener, context, self.sleep)
 
     def poll_failed(self, _job: Job, failure: PollFailure, next_at: datetime | None) -> None:
         self.failures.append((failure.error, next_at is not None))
@@ -74,7 +74,7 @@ async def test_an_unknown_status_is_told_and_never_stops_it() -> None:
 
 
 async def test_nothing_but_failures_for_too_long_gives_up() -> None:
-    world = World({"a": ["running", BUSY]}, Bounds(RHYTHM, give_up_after=timedelta(minutes=15)))
+    world = World({"a": ["running", BUSY]}, Bounds(POLICY, give_up_after=timedelta(minutes=15)))
 
     assert await world.run() == [Ending.GAVE_UP]
     assert sum(world.slept) == 10 + 15 * 60  # fifteen minutes after the first failure, not some back-off later
@@ -112,11 +112,11 @@ async def test_several_jobs_end_each_in_its_own_way() -> None:
     ],
 )
 async def test_until_ends_at_a_status_or_past_it(until: str, script: list[str | Exception], ending: Ending) -> None:
-    assert await World({"a": script}, Bounds(RHYTHM, until=until)).run() == [ending]
+    assert await World({"a": script}, Bounds(POLICY, until=until)).run() == [ending]
 
 
 async def test_time_is_up_for_whatever_has_not_ended() -> None:
-    world = World({"a": ["succeeded"], "b": ["running"]}, Bounds(RHYTHM, timeout=timedelta(milliseconds=30)))
+    world = World({"a": ["succeeded"], "b": ["running"]}, Bounds(POLICY, timeout=timedelta(milliseconds=30)))
 
     assert await world.run("a", "b") == [Ending.SUCCEEDED, Ending.TIMED_OUT]
 

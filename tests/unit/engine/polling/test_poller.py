@@ -282,8 +282,10 @@ async def test_while_the_record_is_out_of_reach_polling_goes_on_and_catches_up(s
         await world.round(2, seconds=30)
         assert await world.statuses() == ["queued"]
         assert str(world.poller.store_error()) == "the disk is full"
+        assert world.poller.store_recoveries == 0
         broken.remove("claim")
         await world.round(2, seconds=30)  # the store does not know yet that the failing job should wait
+        assert world.poller.store_recoveries == 1
         broken.clear()
         await until(lambda: world.log.events("info").count("transition") == 4)
 
@@ -528,3 +530,12 @@ def test_without_a_source_the_intervals_are_the_usual_ones(store: SqlStore) -> N
     assert poller.shortest_interval == poller.longest_poll_interval == timedelta(seconds=30)
     world = World(store, {})
     assert (world.poller.shortest_interval, world.poller.longest_poll_interval) == (INTERVAL, timedelta(minutes=3))
+
+
+async def test_nothing_is_claimed_while_somebody_else_holds_the_claiming(store: SqlStore) -> None:
+    world = World(store, {"a": ["running"]})
+    await world.watch("a")
+    async with world.running():
+        async with world.poller.claiming:
+            await world.round(0)
+        await until(lambda: world.source.asked == ["a"])

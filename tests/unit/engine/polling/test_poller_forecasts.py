@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, observation, runtime, source_state, until
+from tests.doubles import (
+    START,
+    FaultyStore,
+    ManualClock,
+    RecordingLog,
+    ScriptedSource,
+    observation,
+    runtime,
+    source_state,
+    until,
+)
 from watcher.domain.jobs import Basis, Job, JobFacts, JobKey, JobSpec, Observation, Progress
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.engine.polling.poller import Poller
@@ -29,18 +39,19 @@ class Estimating(ScriptedSource):
 
     async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
         await super().retrieve(job_id, known)
-        return observation(self.script[job_id][0], self._clock(), KEY, JobFacts(estimated_finish=self.estimate))  # type: ignore[arg-type]
+        return observation(self.script[job_id][0], self.clock(), KEY, JobFacts(estimated_finish=self.estimate))  # type: ignore[arg-type]
 
 
 class World:
     """One job between a source and a real store, polled whenever it is due."""
 
     def __init__(self, store: SqlStore, source: ScriptedSource, polling_policy: PollingPolicy) -> None:
-        self.clock = source._clock
+        self.clock = source.clock
         self.log = RecordingLog()
         self.store = store
         self.source = source
-        self.poller = Poller(store, runtime(self.clock, self.log), routes=[], wake_delivery=lambda: None)
+        self.faults = FaultyStore(store)
+        self.poller = Poller(self.faults, runtime(self.clock, self.log), routes=[], wake_delivery=lambda: None)
         self.state = source_state(source, polling_policy, self.clock, 4)
         self.poller.add_source(self.state)
 
@@ -114,13 +125,9 @@ async def test_a_look_that_fails_changes_nothing_and_is_not_repeated_at_once(sto
     assert job.forecast.at is None
 
 
-async def test_what_earlier_jobs_took_is_expected_again(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_earlier_jobs_took_is_expected_again(store: SqlStore) -> None:
     world = World(store, running(), PollingPolicy(INTERVAL, timedelta(minutes=5)))
-
-    async def durations(_source: str) -> dict[str, list[timedelta]]:
-        return {"running": [timedelta(minutes=40)] * 20}
-
-    monkeypatch.setattr(store, "durations", durations)
+    world.faults.known_durations = {"running": [timedelta(minutes=40)] * 20}
     await world.poller.refresh_durations()
     await world.poll()
     job = await world.poll()
@@ -140,15 +147,9 @@ async def test_a_fixed_cadence_expects_nothing(store: SqlStore) -> None:
     assert job.due_at == world.clock() + INTERVAL
 
 
-async def test_without_the_record_nothing_is_known_of_earlier_jobs(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_without_the_record_nothing_is_known_of_earlier_jobs(store: SqlStore) -> None:
     world = World(store, running(), ADAPTIVE)
-
-    async def broken(_source: str) -> None:
-        raise StoreUnavailableError("the disk is full")
-
-    monkeypatch.setattr(store, "durations", broken)
+    world.faults.known_durations = StoreUnavailableError("the disk is full")
     await world.poller.refresh_durations()
 
     assert world.state.durations == {}

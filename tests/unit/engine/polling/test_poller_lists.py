@@ -12,7 +12,17 @@ from typing import Self
 
 import pytest
 
-from tests.doubles import ManualClock, RecordingLog, ScriptedSource, job_in, observation, runtime, source_state, until
+from tests.doubles import (
+    FaultyStore,
+    ManualClock,
+    RecordingLog,
+    ScriptedSource,
+    job_in,
+    observation,
+    runtime,
+    source_state,
+    until,
+)
 from watcher.domain.jobs import NO_METADATA, JobKey, JobSpec, ListedJob, Observation, Page
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import FirstSeen, Route
@@ -23,7 +33,7 @@ from watcher.errors import MissingError, RejectedError, StoreUnavailableError, T
 from watcher.store.sql import SqlStore
 
 INTERVAL = timedelta(seconds=30)
-RHYTHM = PollingPolicy(INTERVAL, timedelta(minutes=5), is_adaptive=False)
+POLICY = PollingPolicy(INTERVAL, timedelta(minutes=5), is_adaptive=False)
 
 
 class World:
@@ -42,8 +52,9 @@ class World:
         self.store = store
         self.source = source
         routes = [Route("all", first_seen=FirstSeen.ALWAYS)]
-        self.poller = Poller(store, runtime(self.clock, self.log), routes=routes, wake_delivery=lambda: None)
-        self.state = source_state(source, RHYTHM, self.clock, 500, strategy=strategy, rate_limit=rate_limit)
+        self.faults = FaultyStore(store)
+        self.poller = Poller(self.faults, runtime(self.clock, self.log), routes=routes, wake_delivery=lambda: None)
+        self.state = source_state(source, POLICY, self.clock, 500, strategy=strategy, rate_limit=rate_limit)
         self.poller.add_source(self.state)
 
     async def __aenter__(self) -> Self:
@@ -225,15 +236,13 @@ async def test_a_rejecting_source_is_not_asked_for_its_list(store: SqlStore) -> 
         assert world.asked() == (0, 1)
 
 
-async def test_polling_by_pages_goes_on_while_the_record_is_out_of_reach(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def broken(*_args: object) -> object:
+async def test_polling_by_pages_goes_on_while_the_record_is_out_of_reach(store: SqlStore) -> None:
+    async def broken() -> None:
         raise StoreUnavailableError("the disk is full")
 
     async with World(store, running(100), Strategy.AUTO) as world:
         world.asked()
-        monkeypatch.setattr(store, "claim_due", broken)
+        world.faults.before_claim = broken
         await world.turn(seconds=30)
         assert world.asked()[0] == 1
 
@@ -261,13 +270,13 @@ class Lives(ScriptedSource):
         self.begun = clock()
 
     def status(self, job_id: str) -> str:
-        age = (self._clock() - self.begun).total_seconds()
+        age = (self.clock() - self.begun).total_seconds()
         return [status for begin, status in self.lives[job_id] if begin <= age][-1]
 
     async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
         self.asked.append(job_id)
         status = self.status(job_id)
-        return None if status == known else observation(status, self._clock(), JobKey("openai", job_id))
+        return None if status == known else observation(status, self.clock(), JobKey("openai", job_id))
 
     async def page(self, cursor: str | None = None, /, *, metadata: Mapping[str, str] = NO_METADATA) -> Page:
         page = await super().page(cursor, metadata=metadata)

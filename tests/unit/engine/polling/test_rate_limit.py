@@ -12,7 +12,7 @@ from watcher.engine.polling.rate_limit import RateLimit
 
 
 class Time:
-    """A steady clock that moves when somebody sleeps, and a little late."""
+    """A steady clock that moves with each sleep, and a little late."""
 
     def __init__(self, late: float = 0.0) -> None:
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""How far a job has come is read from its newest metrics, in whichever order and company they stand."""
+"""The progress of a job is read from its newest metrics, in any order and among other events."""
 
 from __future__ import annotations
 

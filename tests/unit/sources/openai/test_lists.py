@@ -14,6 +14,8 @@ from watcher.domain.jobs import Page, Progress
 from watcher.errors import ConfigurationError, MalformedResponseError, MissingError, RejectedError, TransientError
 from watcher.simulator.script import Endpoint, Fault, FaultKind, JobScript, Script, Step
 from watcher.sources.client import ATTEMPTS
+from watcher.sources.http_source import ENTRIES_KEPT
+from watcher.sources.listing import MOST_ENTRIES
 
 JOBS = "/v1/fine_tuning/jobs"
 RUNNING = Step("running", timedelta(seconds=100))
@@ -129,6 +131,20 @@ async def test_pages_asked_for_long_ago_are_forgotten() -> None:
         assert again == first
         assert again is not first
         assert await w.source.page(second.after) is not third
+
+
+async def test_large_pages_are_forgotten_sooner() -> None:
+    """A service may give ten thousand jobs at once; of two hundred such pages the memory would be gone."""
+    entries = [{"id": f"ftjob-{number}", "status": "running"} for number in range(MOST_ENTRIES)]
+    async with world() as w:
+        w.api.add_fault(listed(*entries, has_more=False))
+        first = await w.source.page()
+        for number in range(ENTRIES_KEPT // MOST_ENTRIES - 1):
+            await w.source.page(f"ftjob-{number}")
+        assert await w.source.page() is first
+        for number in range(ENTRIES_KEPT // MOST_ENTRIES):
+            await w.source.page(f"ftjob-{number}")
+        assert await w.source.page() is not first
 
 
 async def test_a_service_that_gives_the_same_page_for_ever_ends_the_walk() -> None:

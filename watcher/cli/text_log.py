@@ -1,4 +1,4 @@
-"""The log of `watch` and `retrieve` for people: what went wrong, in words, instead of records."""
+"""The log of `watch` and `retrieve` for people: sentences instead of records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOLD_AT_THE_END = {"delivery rejected", "delivery gave up"}
 """Events that `watch` sums up when it ends."""
 
 
-class WordLog:
+class TextLog:
     """Writes `ftjob-abc: HTTP 401: …; is OPENAI_API_KEY the right one?`. Implements `Log`."""
 
     def __init__(self, level: Level, secrets: Collection[str], default_source: str) -> None:
@@ -27,6 +27,10 @@ class WordLog:
         self._shows_all = level in {"debug", "info"}
         self._secrets = secrets
         self._prefix = f"{default_source}/"
+
+    def hide(self, secret: str) -> None:
+        """Keep one more secret out of sight."""
+        self._secrets = {*self._secrets, secret}
 
     def debug(self, event: str, **facts: object) -> None:
         """See `Log`."""

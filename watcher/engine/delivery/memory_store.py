@@ -35,7 +35,7 @@ class MemoryDeliveries:
             )
 
     def all(self) -> Sequence[Delivery]:
-        """Return every delivery, whatever became of it."""
+        """Return every delivery, in any state."""
         return tuple(self._deliveries)
 
     def in_state(self, state: DeliveryState) -> list[Delivery]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from watcher.cli.word_log import WordLog
+from watcher.cli.text_log import TextLog
 from watcher.logs import Level
 
 SECRET = "sk-secret-of-the-test"
@@ -14,8 +14,8 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().err.splitlines()
 
 
-def log(level: Level = "warning") -> WordLog:
-    return WordLog(level, {SECRET}, "openai")
+def log(level: Level = "warning") -> TextLog:
+    return TextLog(level, {SECRET}, "openai")
 
 
 def test_an_error_is_told_with_its_job_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

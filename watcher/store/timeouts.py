@@ -15,7 +15,7 @@ class Waits:
     busy_seconds: float = BUSY_SECONDS
     """How long a writer waits for its turn in an SQLite file."""
     brief_seconds: float = 0.25
-    """The same when the last wait was in vain: whoever comes next should not wait as long."""
+    """The same when the last wait failed: the next one should be shorter."""
     longest_work: timedelta = timedelta(seconds=10)
     """How long a database may keep us waiting before the connection is cut."""
     look_seconds: float = 0.5
