@@ -394,19 +394,32 @@ async def test_odd_entries_of_a_list_are_left_out(trial: Trial, make: Make, worl
         assert statuses_on(await source.page()) == {"job-1": word}
 
 
+@pytest.mark.parametrize("trial", [trial for trial in TRIALS if trial.progress], ids=lambda trial: trial.kind)
+async def test_a_job_that_says_how_far_it_has_come_needs_no_further_request(
+    trial: Trial, make: Make, world: World
+) -> None:
+    world.answer({**trial.job(JOB, trial.word[JobState.RUNNING]), **trial.progress})
+    async with make(trial) as source:
+        observation = await source.retrieve(JOB)
+    assert observation is not None
+    assert observation.progress is not None
+    assert (observation.progress.done, observation.progress.total) == trial.done
+    assert len(world.server.requests) == 1
+
+
 @every_kind
 async def test_progress_is_told_where_the_service_tells_it(trial: Trial, make: Make, world: World) -> None:
     async with make(trial) as source:
-        assert source.capabilities.progress is (trial.events is not None)
+        assert source.capabilities.events is (trial.events is not None)
         if trial.events is None:
             return
         world.answer(trial.events)
-        progress = await source.progress(JOB)
-        assert progress is not None
-        assert progress.step / progress.total_steps == 24 / 72
+        page = await source.events(JOB)
+        assert page.progress is not None
+        assert (page.progress.done, page.progress.total) == (24, 72)
         world.answer({"data": []})
-        assert await source.progress(JOB) is None
-    assert world.paths() == [f"{trial.path}/job-1{trial.events_path}"] * 2
+        assert (await source.events(JOB)).progress is None
+    assert world.paths() == [f"{trial.path}/job-1/events"] * 2
 
 
 @every_kind

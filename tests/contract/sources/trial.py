@@ -32,9 +32,11 @@ class Trial:
     pages: bool = True
     """Whether the list comes in pages."""
     events: Json | None = None
-    """What tells that 24 of 72 steps, or a third of all, are done; None for a service that does not say."""
-    events_path: str = "/events"
-    """Where that is asked for, behind the path of the job."""
+    """What tells that 24 of 72 steps are done; None for a service without events."""
+    progress: Json = field(default_factory=dict)
+    """Fields of a job object that tell how far it has come; none for a service that does not say it there."""
+    done: tuple[int, int] = (24, 72)
+    """What they tell."""
     lead: Callable[[str], str] = str
     """From what leads to the next page to the cursor of that page."""
     end: str | None = None

@@ -45,8 +45,8 @@ class Facts:
     estimate: bool = False
     result: bool = True
     refusal: int = 401
-    steps: tuple[int, int] | None = None
-    """What its events say of how far a job has come that is half through."""
+    steps: tuple[int, int | None] | None = None
+    """What its events or its object say of how far a job has come that is half through."""
     own_word: str = "cancel_requested"
     """A word of the service, or of none, which means no state."""
 
@@ -55,9 +55,9 @@ AS_OPENAI = (JobState.VALIDATING, JobState.QUEUED)
 WAITING = (JobState.QUEUED, JobState.QUEUED)
 FACTS = {
     DialectName.OPENAI: Facts(AS_OPENAI, tokens=True, estimate=True, steps=(50, 100)),
-    DialectName.AZURE: Facts(AS_OPENAI, tokens=True),
+    DialectName.AZURE: Facts(AS_OPENAI, tokens=True, steps=(50, None)),
     DialectName.TOGETHER: Facts(WAITING, tokens=True, estimate=True, steps=(40, 100)),
-    DialectName.FIREWORKS: Facts(AS_OPENAI, steps=(100, 200), own_word="JOB_STATE_IDLE"),
+    DialectName.FIREWORKS: Facts(AS_OPENAI, steps=(50, 100), own_word="JOB_STATE_IDLE"),
     DialectName.VERTEX: Facts(WAITING, tokens=True, steps=(50, 100), own_word="JOB_STATE_CANCELLING"),
     DialectName.BEDROCK: Facts((JobState.RUNNING, JobState.RUNNING), refusal=403, own_word="Stopping"),
     DialectName.REPLICATE: Facts(WAITING),
@@ -153,11 +153,11 @@ async def test_pages_lead_to_all_jobs(dialect: DialectName) -> None:
 @every_dialect
 async def test_progress_is_told_as_far_as_the_service_tells_it(dialect: DialectName) -> None:
     async with world(dialect, LIFE) as w:
-        if not w.source.capabilities.progress:
-            return
         w.clock.move(minutes=7)
-        progress = await w.source.progress("ft-1")
-    assert (progress and (progress.step, progress.total_steps)) == FACTS[dialect].steps
+        observation = await w.source.retrieve("ft-1")
+        assert observation is not None
+        progress = (await w.source.events("ft-1")).progress if w.source.capabilities.events else observation.progress
+    assert (progress and (progress.done, progress.total)) == FACTS[dialect].steps
 
 
 @every_dialect

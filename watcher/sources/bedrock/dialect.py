@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from watcher.domain.jobs import JobKey, Observation, Page, Progress
+from watcher.domain.jobs import JobKey, Observation, Page
+from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, ListOrder, SourceContext
 from watcher.sources.bedrock.wire import parse, parse_page
@@ -42,7 +43,7 @@ class BedrockDialect:
         order = (("sortBy", "CreationTime"), ("sortOrder", "Descending"))
         return Question(_PATH, (("maxResults", str(PAGE_SIZE)), *order, *behind))
 
-    def events(self, job_id: str) -> Question:
+    def events(self, job_id: str, cursor: str | None) -> Question:
         """There are none."""
         raise NotImplementedError
 
@@ -54,6 +55,6 @@ class BedrockDialect:
         """Read a page of summaries."""
         return parse_page(answer.body, cursor)
 
-    def read_progress(self, answer: Answer) -> Progress | None:
-        """There are no events."""
+    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
+        """There are none."""
         raise NotImplementedError

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from watcher.domain.jobs import JobKey, Observation, Page, Progress
+from watcher.domain.jobs import JobKey, Observation, Page
+from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, SourceContext
 from watcher.sources.errors import ErrorRules
 from watcher.sources.fireworks.ids import KINDS, job_id, kind_and_own_id
-from watcher.sources.fireworks.wire import parse, parse_page, parse_progress
+from watcher.sources.fireworks.wire import parse, parse_page
 from watcher.sources.http_source import Question, quoted
 
 PAGE_SIZE = 200
@@ -21,7 +22,7 @@ class FireworksDialect:
     """Asks for jobs of an account; a job that names no kind is a supervised one."""
 
     rules = ErrorRules()
-    capabilities = Capabilities(page_size=PAGE_SIZE, progress=True)
+    capabilities = Capabilities(page_size=PAGE_SIZE)
     """Each list comes newest first, but all of them one after the other do not."""
 
     def job(self, job_id: str) -> Question:
@@ -37,9 +38,9 @@ class FireworksDialect:
         # Without an order the list is sorted by name.
         return Question(f"/{kind}", (("pageSize", str(PAGE_SIZE)), ("orderBy", "createTime desc"), *behind))
 
-    def events(self, job_id: str) -> Question:
-        """Ask for the job, whose object tells how far it has come: there are no events."""
-        return self.job(job_id)
+    def events(self, job_id: str, cursor: str | None) -> Question:
+        """There are none."""
+        raise NotImplementedError
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a job object."""
@@ -54,6 +55,6 @@ class FireworksDialect:
         following = KINDS[KINDS.index(kind) + 1 :]
         return replace(page, after=job_id(following[0], "")) if following else page
 
-    def read_progress(self, answer: Answer) -> Progress | None:
-        """Read how far a job has come from its object."""
-        return parse_progress(answer.body)
+    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
+        """There are none."""
+        raise NotImplementedError

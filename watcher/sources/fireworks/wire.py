@@ -9,7 +9,7 @@ from datetime import datetime
 
 from pydantic import AliasChoices, AliasPath, Field
 
-from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, Progress
+from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, Progress, ProgressUnit
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.fireworks import ids
@@ -37,6 +37,19 @@ class Reason(Part):
         return JobError(code or None, self.message or None) if code or self.message else None
 
 
+class Done(Part):
+    """How far a job has come: only supervised and reinforcement jobs say so."""
+
+    epoch: Count = None
+    """Counted from 0."""
+    percent: Count = None
+    """Of that epoch."""
+
+    def percent_of(self, epochs: int) -> int:
+        """Return how much of so many epochs is done, in per cent."""
+        return ((self.epoch or 0) * _WHOLE + (self.percent or 0)) // epochs
+
+
 class TuningJob(Part):
     """A job of any kind."""
 
@@ -52,6 +65,13 @@ class TuningJob(Part):
     completed_at: Timestamp = Field(None, alias="completedTime")
     updated_at: Timestamp = Field(None, alias="updateTime")
     status: Tolerant[Reason] = None
+    epochs: Count = None
+    done: Tolerant[Done] = Field(None, alias="jobProgress")
+
+    def progress(self, at: datetime) -> Progress | None:
+        """Return how far it has come, as observed at the time given; None when it does not say."""
+        done = self.done.percent_of(self.epochs) if self.done and self.epochs else 0
+        return Progress(done, _WHOLE, self.updated_at or at, ProgressUnit.PERCENT) if 0 < done <= _WHOLE else None
 
     def facts(self, state: JobState) -> JobFacts:
         """Return the parts that messages speak of."""
@@ -64,30 +84,6 @@ class TuningJob(Part):
             error=self.status.error() if is_unwanted and self.status else None,
             suffix=self.display_name or None,
         )
-
-
-class Done(Part):
-    """How far a job has come."""
-
-    epoch: Count = None
-    """Counted from 0."""
-    percent: Count = None
-    """Of that epoch."""
-
-
-class Progressing(Part):
-    """A job, as far as it tells how far it has come: only supervised and reinforcement jobs do."""
-
-    done: Tolerant[Done] = Field(None, alias="jobProgress")
-    epochs: Count = None
-    updated_at: Timestamp = Field(None, alias="updateTime")
-
-    def progress(self) -> Progress | None:
-        """Return how far it has come, in hundredths of an epoch."""
-        if self.done is None or not self.epochs or not self.updated_at:
-            return None
-        done, total = (self.done.epoch or 0) * _WHOLE + (self.done.percent or 0), self.epochs * _WHOLE
-        return Progress(done, total, self.updated_at) if 0 < done <= total else None
 
 
 class Entry(ListEntry):
@@ -121,7 +117,7 @@ def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
     if complaint := complaint_about(job.state):
         raise malformed(complaint, document)
     state = FIREWORKS_STATES(job.state)
-    return Observation(key, job.state, state, at, job.facts(state), document)
+    return Observation(key, job.state, state, at, job.facts(state), document, progress=job.progress(at))
 
 
 def parse_page(body: bytes, kind: str) -> tuple[Page, str | None]:
@@ -134,11 +130,6 @@ def parse_page(body: bytes, kind: str) -> tuple[Page, str | None]:
         entry.model_copy(update={"id": _id_of(entry.id, kind)}) for entry in listed.jobs or () if entry and entry.id
     ]
     return Page(listed_jobs(entries)[0], None), listed.next_page_token or None
-
-
-def parse_progress(body: bytes) -> Progress | None:
-    """Read from a job object how far the job has come; None when it does not say."""
-    return read(Progressing, text_of(body)).progress()
 
 
 def _id_of(name: str, kind: str) -> str | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from watcher.domain.jobs import JobKey, Observation, Page, Progress
+from watcher.domain.jobs import JobKey, Observation, Page
+from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, SourceContext
 from watcher.sources.errors import ErrorRules
@@ -32,7 +33,7 @@ class HuggingFaceDialect:
         """Ask for a page of the list: the first one, or the one with this query."""
         return Question("", tuple(parse_qsl(cursor or "", keep_blank_values=True)))
 
-    def events(self, job_id: str) -> Question:
+    def events(self, job_id: str, cursor: str | None) -> Question:
         """There are none."""
         raise NotImplementedError
 
@@ -44,6 +45,6 @@ class HuggingFaceDialect:
         """Read a page of job objects."""
         return parse_page(answer.body, answer.headers.get("link", ""), cursor)
 
-    def read_progress(self, answer: Answer) -> Progress | None:
-        """There are no events."""
+    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
+        """There are none."""
         raise NotImplementedError

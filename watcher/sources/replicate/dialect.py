@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from watcher.domain.jobs import JobKey, Observation, Page, Progress
+from watcher.domain.jobs import JobKey, Observation, Page
+from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, SourceContext
 from watcher.sources.errors import ErrorRules
@@ -29,7 +30,7 @@ class ReplicateDialect:
         """Ask for a page of the list: the first one, or the one that a cursor leads to."""
         return Question(_PATH, (("cursor", cursor),) if cursor else ())
 
-    def events(self, job_id: str) -> Question:
+    def events(self, job_id: str, cursor: str | None) -> Question:
         """There are none."""
         raise NotImplementedError
 
@@ -41,6 +42,6 @@ class ReplicateDialect:
         """Read a page of trainings."""
         return parse_page(answer.body, cursor)
 
-    def read_progress(self, answer: Answer) -> Progress | None:
-        """There are no events."""
+    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
+        """There are none."""
         raise NotImplementedError

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from watcher.domain.jobs import JobKey, Observation, Page, Progress
+from watcher.domain.jobs import JobKey, Observation, Page
+from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, SourceContext
 from watcher.sources.errors import ErrorRules
 from watcher.sources.http_source import Question, quoted
 from watcher.sources.vertex.ids import COLLECTION
-from watcher.sources.vertex.wire import parse, parse_page, parse_progress
+from watcher.sources.vertex.wire import parse, parse_page
 
 PAGE_SIZE = 50
 """A page holds whole objects, with examples of the data: of more jobs it might be too large an answer."""
@@ -21,7 +22,7 @@ class VertexDialect:
     """Asks what lies at `/tuningJobs`."""
 
     rules = ErrorRules()
-    capabilities = Capabilities(page_size=PAGE_SIZE, progress=True)
+    capabilities = Capabilities(page_size=PAGE_SIZE)
     """The order of the list is not documented."""
 
     def job(self, job_id: str) -> Question:
@@ -33,9 +34,9 @@ class VertexDialect:
         behind = (("pageToken", cursor),) if cursor else ()
         return Question(_PATH, (("pageSize", str(PAGE_SIZE)), *behind))
 
-    def events(self, job_id: str) -> Question:
-        """Ask for the job, whose object tells how far it has come: there are no events."""
-        return self.job(job_id)
+    def events(self, job_id: str, cursor: str | None) -> Question:
+        """There are none."""
+        raise NotImplementedError
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a job object."""
@@ -45,6 +46,6 @@ class VertexDialect:
         """Read a page of job objects."""
         return parse_page(answer.body, cursor)
 
-    def read_progress(self, answer: Answer) -> Progress | None:
-        """Read how far a job has come from its object."""
-        return parse_progress(answer.body)
+    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
+        """There are none."""
+        raise NotImplementedError

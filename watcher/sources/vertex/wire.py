@@ -17,7 +17,7 @@ from watcher.sources.listing import Fact, ListEntry, Metadata, Moment, listed_jo
 from watcher.sources.vertex.ids import own_id
 from watcher.sources.vertex.states import VERTEX_STATES
 
-_STATISTICS = AliasPath("tuningDataStats", "supervisedTuningDataStats", "totalBillableTokenCount")
+_STATISTICS = ("tuningDataStats", "supervisedTuningDataStats")
 
 
 class Status(Part):
@@ -40,8 +40,16 @@ class TuningJob(Part):
     created_at: Timestamp = Field(None, alias="createTime")
     ended_at: Timestamp = Field(None, alias="endTime")
     updated_at: Timestamp = Field(None, alias="updateTime")
-    tokens: Count = Field(None, validation_alias=_STATISTICS)
+    tokens: Count = Field(None, validation_alias=AliasPath(*_STATISTICS, "totalBillableTokenCount"))
     error: Tolerant[Status] = None
+    steps_done: Count = Field(None, validation_alias=AliasPath("tuningJobMetadata", "completedStepCount"))
+    steps: Count = Field(None, validation_alias=AliasPath(*_STATISTICS, "tuningStepCount"))
+
+    def progress(self, at: datetime) -> Progress | None:
+        """Return how far it has come, as observed at the time given; None when it does not say."""
+        if not self.steps_done or (self.steps and self.steps_done > self.steps):
+            return None
+        return Progress(self.steps_done, self.steps or None, self.updated_at or at)
 
     def facts(self, state: JobState) -> JobFacts:
         """Return the parts that messages speak of."""
@@ -60,22 +68,6 @@ class TuningJob(Part):
         if self.error is None or not (self.error.code or self.error.message):
             return None
         return JobError(str(self.error.code) if self.error.code else None, self.error.message or None)
-
-
-class Progressing(Part):
-    """A job, as far as it tells how far it has come."""
-
-    done: Count = Field(None, validation_alias=AliasPath("tuningJobMetadata", "completedStepCount"))
-    total: Count = Field(
-        None, validation_alias=AliasPath("tuningDataStats", "supervisedTuningDataStats", "tuningStepCount")
-    )
-    updated_at: Timestamp = Field(None, alias="updateTime")
-
-    def progress(self) -> Progress | None:
-        """Return how many steps it has done, of those it has to do."""
-        if not self.done or not self.total or not self.updated_at or self.done > self.total:
-            return None
-        return Progress(self.done, self.total, self.updated_at)
 
 
 class Entry(ListEntry):
@@ -109,7 +101,7 @@ def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
     if complaint := complaint_about(job.state):
         raise malformed(complaint, document)
     state = VERTEX_STATES(job.state)
-    return Observation(key, job.state, state, at, job.facts(state), document)
+    return Observation(key, job.state, state, at, job.facts(state), document, progress=job.progress(at))
 
 
 def parse_page(body: bytes, asked: str | None) -> Page:
@@ -121,8 +113,3 @@ def parse_page(body: bytes, asked: str | None) -> Page:
     entries = [entry.model_copy(update={"id": own_id(entry.id)}) for entry in listed.jobs or () if entry and entry.id]
     token = listed.next_page_token or None
     return Page(listed_jobs(entries)[0], token if token != asked else None)
-
-
-def parse_progress(body: bytes) -> Progress | None:
-    """Read from a job object how far the job has come; None when it does not say."""
-    return read(Progressing, text_of(body)).progress()

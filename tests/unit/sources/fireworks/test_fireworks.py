@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.doubles import ManualClock, RecordingLog
-from watcher.domain.jobs import JobError, JobFacts, JobKey
+from watcher.domain.jobs import JobError, JobFacts, JobKey, Progress, ProgressUnit
 from watcher.domain.states import JobState
 from watcher.errors import ConfigurationError, MalformedResponseError, MissingError
 from watcher.plugins.source import SourceContext
@@ -18,7 +18,7 @@ from watcher.simulator.script import DialectName, JobScript, Method, Script, Ste
 from watcher.sources.fireworks.config import Config
 from watcher.sources.fireworks.ids import read_id
 from watcher.sources.fireworks.plugin import build
-from watcher.sources.fireworks.wire import parse, parse_page, parse_progress
+from watcher.sources.fireworks.wire import parse, parse_page
 
 NOW = datetime(2026, 3, 2, 9, 20, tzinfo=UTC)
 NAME = "accounts/example/supervisedFineTuningJobs/krj8aa92"
@@ -106,21 +106,21 @@ def test_times_have_nanoseconds_and_an_end_without_one_is_the_last_change() -> N
 
 
 @pytest.mark.parametrize(
-    ("fields", "progress"),
+    ("fields", "percent"),
     [
-        ({"epochs": 2, "jobProgress": {"epoch": 0, "percent": 40}}, (40, 200)),
-        ({"epochs": 2, "jobProgress": {"epoch": 1, "percent": 100}}, (200, 200)),
-        ({"epochs": 2, "jobProgress": {"epoch": 1}}, (100, 200)),
-        ({"epochs": 2, "jobProgress": {"epoch": 2, "percent": 1}}, None),
+        ({"epochs": 2, "jobProgress": {"epoch": 0, "percent": 40}}, 20),
+        ({"epochs": 2, "jobProgress": {"epoch": 1, "percent": 100}}, 100),
+        ({"epochs": 2, "jobProgress": {"epoch": 1}}, 50),
+        ({"epochs": 2, "jobProgress": {"epoch": 2, "percent": 2}}, None),
         ({"epochs": 2, "jobProgress": {"epoch": 0, "percent": 0}}, None),
         ({"epochs": 2, "jobProgress": None}, None),
         ({"jobProgress": {"epoch": 0, "percent": 40}}, None),
     ],
 )
-def test_the_percent_are_those_of_the_epoch(fields: dict[str, Any], progress: tuple[int, int] | None) -> None:
-    told = parse_progress(json.dumps({"updateTime": "2026-03-02T09:20:00.1Z", **fields}).encode())
-    assert (told and (told.step, told.total_steps)) == progress
-    assert parse_progress(json.dumps(fields).encode()) is None
+def test_the_percent_are_those_of_the_epoch(fields: dict[str, Any], percent: int | None) -> None:
+    document = {"name": NAME, "state": "JOB_STATE_RUNNING", **fields}
+    told = parse(json.dumps(document).encode(), JobKey("fireworks", "krj8aa92"), NOW).progress
+    assert told == (Progress(percent, 100, NOW, ProgressUnit.PERCENT) if percent else None)
 
 
 @pytest.mark.parametrize("base_url", ["https://api.fireworks.ai", "https://api.fireworks.ai/v1/"])

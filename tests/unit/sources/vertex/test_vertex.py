@@ -10,14 +10,14 @@ import pytest
 from pydantic import ValidationError
 
 from tests.doubles import a_transition
-from watcher.domain.jobs import JobError, JobFacts, JobKey
+from watcher.domain.jobs import JobError, JobFacts, JobKey, Progress
 from watcher.domain.messages import message_of
 from watcher.domain.states import JobState
 from watcher.errors import ConfigurationError, MalformedResponseError
 from watcher.sources.endpoint import Endpoint
 from watcher.sources.vertex.config import Config
 from watcher.sources.vertex.ids import read_id
-from watcher.sources.vertex.wire import parse, parse_page, parse_progress
+from watcher.sources.vertex.wire import parse, parse_page
 
 NOW = datetime(2026, 3, 2, 9, 20, tzinfo=UTC)
 PARENT = "projects/123456789012/locations/us-central1"
@@ -118,14 +118,20 @@ def test_labels_are_metadata_and_an_empty_page_is_an_empty_object() -> None:
 
 @pytest.mark.parametrize(
     ("done", "total", "progress"),
-    [("40", "120", (40, 120)), ("0", "120", None), ("121", "120", None), (None, "120", None), ("40", None, None)],
+    [
+        ("40", "120", (40, 120)),
+        ("0", "120", None),
+        ("121", "120", None),
+        (None, "120", None),
+        ("40", None, (40, None)),
+    ],
 )
-def test_progress_is_that_of_the_steps(done: object, total: object, progress: tuple[int, int] | None) -> None:
+def test_progress_is_that_of_the_steps(done: object, total: object, progress: tuple[int, int | None] | None) -> None:
     document = {
-        "updateTime": "2026-03-02T09:20:00Z",
+        "name": f"{PARENT}/tuningJobs/1",
+        "state": "JOB_STATE_RUNNING",
         "tuningJobMetadata": {"completedStepCount": done},
         "tuningDataStats": {"supervisedTuningDataStats": {"tuningStepCount": total}},
     }
-    told = parse_progress(json.dumps(document).encode())
-    assert (told and (told.step, told.total_steps)) == progress
-    assert parse_progress(json.dumps(document | {"updateTime": None}).encode()) is None
+    told = parse(json.dumps(document).encode(), JobKey("vertex", "1"), NOW).progress
+    assert told == (Progress(*progress, NOW) if progress else None)
