@@ -155,7 +155,7 @@ class Observation:
     event_word: str | None = None
     """The word for the type of an event, where it is not the status: see `Transition.type`."""
     private_fields: Collection[str] = ()
-    """The names of the fields of the document that are not told to anybody else, and not recorded."""
+    """The names of the fields of the document that are neither sent to notifiers nor recorded."""
     progress: Progress | None = None
     """How far the job has come, where the job object says so; None where only events say it."""
 

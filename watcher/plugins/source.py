@@ -174,5 +174,5 @@ class SourcePlugin(Generic[C]):
     """Checks an id as people give it, and shortens one that says more than is needed, such as a resource name. Raises
     ValueError that says what is expected."""
     private_fields: Collection[str] = ()
-    """The names of fields of a job object, however deep, that hold what is nobody else's business: people's addresses,
+    """The names of fields of a job object, however deep, that are private: e-mail addresses,
     signed URLs, keys, training data. No notifier gets them, and the store does not keep them."""

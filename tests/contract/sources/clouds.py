@@ -148,7 +148,7 @@ REPLICATE = Trial(
     private={
         "input": "https://files.example/data.zip?Signature=0123456789",
         "webhook_completed": "https://hooks.example/T0ken?key=0123456789",
-        "weights": "https://weights.example/a-name-that-nobody-can-guess",
+        "weights": "https://weights.example/a-name-that-cannot-be-guessed",
     },
     samples={
         "replicate-processing": ("processing", JobState.RUNNING),

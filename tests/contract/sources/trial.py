@@ -51,7 +51,7 @@ class Trial:
     result_of_failure: bool = False
     """Whether a job that failed may have a result."""
     private: Mapping[str, str] = field(default_factory=dict)
-    """Fields of a job object that are nobody else's business, with a value of each."""
+    """Private fields of a job object, with a value of each."""
     samples: Mapping[str, tuple[str, JobState]] = field(default_factory=dict)
     """The status and the state of each recorded answer to a retrieve."""
 

@@ -10,7 +10,7 @@ from watcher.sources.bedrock.states import BEDROCK_STATES
 
 def build(config: Config, context: SourceContext) -> Source:
     """Make a source. Raises ConfigurationError."""
-    # Whoever only reads settings has no use for HTTP.
+    # Imported late: reading settings needs no HTTP.
     from watcher.sources.bedrock.dialect import BedrockDialect
     from watcher.sources.http_source import HttpSource
 

@@ -13,7 +13,7 @@ PRIVATE_FIELDS = frozenset({"createdBy", "metricsFileSignedUrl", "trainerLogsSig
 
 def build(config: Config, context: SourceContext) -> Source:
     """Make a source. Raises ConfigurationError."""
-    # Whoever only reads settings has no use for HTTP.
+    # Imported late: reading settings needs no HTTP.
     from watcher.sources.fireworks.dialect import FireworksDialect
     from watcher.sources.http_source import HttpSource
 

@@ -21,7 +21,7 @@ def read_id(text: str) -> str:
 
 def build(config: Config, context: SourceContext) -> Source:
     """Make a source. Raises ConfigurationError."""
-    # Whoever only reads settings has no use for HTTP.
+    # Imported late: reading settings needs no HTTP.
     from watcher.sources.http_source import HttpSource
     from watcher.sources.huggingface.dialect import HuggingFaceDialect
 

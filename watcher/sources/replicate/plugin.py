@@ -12,7 +12,7 @@ PRIVATE_FIELDS = frozenset({"input", "logs", "weights", "webhook", "webhook_comp
 
 def build(config: Config, context: SourceContext) -> Source:
     """Make a source. Raises ConfigurationError."""
-    # Whoever only reads settings has no use for HTTP.
+    # Imported late: reading settings needs no HTTP.
     from watcher.sources.http_source import HttpSource
     from watcher.sources.replicate.dialect import ReplicateDialect
 
