@@ -135,7 +135,7 @@ def wait_after_answer(job: Job, policy: PollingPolicy, now: datetime, jitter: fl
 
 
 def wants_look(job: Job, policy: PollingPolicy, now: datetime) -> bool:
-    """Return whether a look at the job's progress is worth its request now."""
+    """Tell whether a look at the job's progress is worth its request now."""
     return policy.looks_at_progress and wants_progress(job, policy, now)
 
 

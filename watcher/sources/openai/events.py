@@ -55,7 +55,7 @@ class _Checkpoints(BaseModel):
 
 
 def parse_events(body: bytes, cursor: str | None) -> EventPage:
-    """Read a page of events, in any order.
+    """Read a page of events, in whichever order they stand.
 
     Raises MalformedResponseError for anything but a list.
     """

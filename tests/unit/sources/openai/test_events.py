@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from watcher.domain.jobs import Progress
 from watcher.errors import MalformedResponseError
-from watcher.sources.openai.events import parse_checkpoints, parse_events
+from watcher.sources.openai.events import parse_events
 
 CREATED = 1_795_521_600
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
