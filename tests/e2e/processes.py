@@ -25,6 +25,7 @@ WITHOUT_PRIVILEGES = ("setpriv", "--bounding-set=-dac_override,-dac_read_search"
 _NOT_INHERITED = (
     "WATCHER_",
     "OPENAI_",
+    "SLACK_",
     "XDG_",
     "STATE_DIRECTORY",
     "NO_COLOR",

@@ -60,7 +60,7 @@ async def test_a_right_configuration_is_0(watcher: Command) -> None:
     )
     checked = await watcher.run("config", "check")
     assert (checked.code, checked.err) == (0, "")
-    assert checked.out == f"{path.relative_to(watcher.home)}: OK (2 jobs, 1 notifier, 1 source)\n"
+    assert checked.out == f"{path.relative_to(watcher.home)}: OK (2 jobs, 0 rules, 1 notifier, 1 source)\n"
 
 
 async def test_a_missing_key_is_a_mistake_before_anything_starts(watcher: Command) -> None:
@@ -76,14 +76,16 @@ async def test_what_would_be_watched_or_told_to_nobody_is_said(watcher: Command)
     checked = await watcher.run("config", "check")
     assert checked.code == 0
     assert checked.err.splitlines() == [
-        "watcher: no job is configured: nothing is watched but what `watcher jobs add` adds",
+        "watcher: no job and no rule is configured: nothing is watched but what `watcher jobs add` adds",
         "watcher: no notifier is configured: no alert would be sent",
     ]
     as_json = json.loads((await watcher.run("config", "check", "--json")).out)
     assert (as_json["ok"], as_json["jobs"], len(as_json["notes"])) == (True, 0, 2)
     async with watcher.start("run") as running:
         await running.until_logged("no notifier is configured: no alert would be sent")
-        await running.until_logged("no job is configured: nothing is watched but what `watcher jobs add` adds")
+        await running.until_logged(
+            "no job and no rule is configured: nothing is watched but what `watcher jobs add` adds"
+        )
         await running.until_logged("watching")
         assert (await running.stop()).code == 0
 

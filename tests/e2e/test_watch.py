@@ -164,7 +164,7 @@ async def test_a_closed_pipe_ends_it_quietly_with_141(watching: Watching, api: F
 
 
 MISTAKES = {
-    (): "Missing argument 'ID...'",
+    (): "give either the ids of jobs, or --all, --latest or --label",
     ("a b",): "'a b' is not a job: expected ID or SOURCE/ID",
     ("..",): "'..' is not a job: expected ID or SOURCE/ID",
     (JOB, "--interval", "soon"): "'soon' is not a duration",

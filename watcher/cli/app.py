@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from watcher.cli import backup, config, deliveries, demo, explain, jobs, notify, retrieve, run, simulate, watch
+from watcher.cli import (
+    backup,
+    config,
+    deliveries,
+    demo,
+    discover,
+    explain,
+    jobs,
+    notify,
+    retrieve,
+    run,
+    simulate,
+    sources,
+    watch,
+)
 from watcher.cli.options import Command
 
 app = typer.Typer(
@@ -20,7 +34,9 @@ app = typer.Typer(
 app.command(cls=Command)(run.run)
 app.command(cls=Command)(watch.watch)
 app.command(cls=Command)(retrieve.retrieve)
+jobs.app.command(cls=Command)(discover.discover)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(sources.app, name="sources")
 app.add_typer(deliveries.app, name="deliveries")
 app.command(cls=Command)(explain.explain)
 app.command(cls=Command)(backup.backup)

@@ -36,10 +36,15 @@ def _check(config: Path | None, *, as_json: bool) -> None:
 
     settings = read_settings(config)
     open_store(settings)  # refuses an address that cannot be one; nothing is opened before it is entered
-    asyncio.run(check_settings(settings, real_runtime(open_log(settings))))
+    without_list = asyncio.run(check_settings(settings, real_runtime(open_log(settings))))
     path = find_config(config, os.environ)
-    notes = notes_on(settings, path)
-    counts = {"jobs": len(settings.jobs), "notifiers": len(settings.notifiers), "sources": len(settings.sources)}
+    notes = notes_on(settings, path, without_list)
+    counts = {
+        "jobs": len(settings.jobs),
+        "rules": len(settings.watch),
+        "notifiers": len(settings.notifiers),
+        "sources": len(settings.sources),
+    }
     if as_json:
         write_json({"ok": True, "file": str(path) if path else None, **counts, "notes": notes})
         return

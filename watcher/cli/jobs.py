@@ -11,6 +11,7 @@ import typer
 
 from watcher.cli.completion import complete_sources, complete_statuses
 from watcher.cli.deliveries import MOST
+from watcher.cli.found_jobs import read_label
 from watcher.cli.job_reference import JobReference
 from watcher.cli.options import Command, ConfigOption, JobArgument, JobsArgument, JsonOption, read_settings_for_store
 from watcher.cli.output import write_json, write_line
@@ -18,7 +19,7 @@ from watcher.cli.paging import PAGE, Row, first_of, tell_of_more, write_json_lis
 from watcher.cli.selection import spec_of
 from watcher.cli.store import find_key, tell_if_unattended, with_store
 from watcher.cli.tables import Column, write_table
-from watcher.domain.jobs import TEXT_RULE, Job, JobKey, JobSpec, completed, is_plain
+from watcher.domain.jobs import COMMAND, TEXT_RULE, Job, JobKey, JobSpec, completed, is_plain
 from watcher.domain.overview import UNSEEN, history_rows, job_row, result_of
 from watcher.domain.states import JobState
 from watcher.domain.text import excerpt
@@ -104,7 +105,7 @@ def list_jobs(
     config: ConfigOption = None,
 ) -> None:
     """Show the watched jobs and how they stand."""
-    wanted = _Filter(state or (), status or (), dict(map(_label, label or [])), source, name)
+    wanted = _Filter(state or (), status or (), dict(map(read_label, label or [])), source, name)
     now = utc_now()
 
     async def show(store: SqlStore) -> None:
@@ -134,7 +135,7 @@ def add(
         raise typer.BadParameter(f"{excerpt(name, 60)!r} is not a name: expected {TEXT_RULE}", param_hint="--name")
     settings = read_settings_for_store(config)
     specs = [spec_of(reference, settings) for reference in ids]
-    labels = dict(map(_label, label or []))
+    labels = dict(map(read_label, label or []))
     added, is_unattended = with_store(config, lambda store: _add(store, specs, name, labels))
     if as_json:
         write_json([{"source": key.source, "id": key.id} for key in added])
@@ -204,17 +205,10 @@ async def _add(
 ) -> tuple[Sequence[JobKey], bool]:
     given = [JobSpec(spec.key, name or spec.name, {**spec.labels, **labels}) for spec in specs]
     wanted = [completed(spec, await store.job(spec.key)) for spec in given]
-    await store.upsert_jobs(wanted, utc_now(), ask_again=True)
+    await store.upsert_jobs(wanted, utc_now(), ask_again=True, origin=COMMAND)
     return [spec.key for spec in wanted], await tell_if_unattended(store, utc_now())
 
 
 async def _remove(store: SqlStore, references: Sequence[JobReference]) -> Mapping[JobKey, bool]:
     keys = [await find_key(store, reference) for reference in references]
     return {key: await store.remove_job(key, utc_now()) for key in keys}
-
-
-def _label(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not is_plain(name) or not is_plain(value):
-        raise typer.BadParameter(f"{excerpt(text, 60)!r} is not a label: expected KEY=VALUE, each of {TEXT_RULE}")
-    return name, value

@@ -87,6 +87,16 @@ JobsArgument = Annotated[
     list[JobReference],
     typer.Argument(metavar="ID...", parser=as_job, autocompletion=complete_jobs, help="Job ids, each ID or SOURCE/ID."),
 ]
+OptionalJobsArgument = Annotated[
+    list[JobReference] | None,
+    typer.Argument(
+        metavar="[ID...]",
+        parser=as_job,
+        autocompletion=complete_jobs,
+        help="Job ids, each ID or SOURCE/ID.",
+        show_default=False,
+    ),
+]
 JobArgument = Annotated[
     JobReference,
     typer.Argument(metavar="ID", parser=as_job, autocompletion=complete_jobs, help="A job: ID or SOURCE/ID."),

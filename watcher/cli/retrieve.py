@@ -15,11 +15,12 @@ from watcher.cli.options import ComplaintFormatOption, ComplaintLevelOption, Con
 from watcher.cli.output import tell, write_line
 from watcher.cli.selection import ApiKeyFileOption, BaseUrlOption, CommandOptions, SelectedJobs, select_jobs
 from watcher.cli.signals import run_until_signal
+from watcher.cli.source_errors import code_of
 from watcher.domain.jobs import Job, Observation
 from watcher.domain.messages import facts_of
 from watcher.domain.text import printable
 from watcher.domain.transitions import detect
-from watcher.errors import MissingError, RejectedError, SourceError
+from watcher.errors import SourceError
 from watcher.service.bootstrap import real_runtime
 
 
@@ -85,20 +86,10 @@ async def _retrieve(chosen: SelectedJobs, output: Format) -> int:
         except SourceError as error:
             facts = {"error": str(error), "request_id": error.request_id, "hint": chosen.hint(key.source, str(error))}
             chosen.log.error("not retrieved", job=str(key), **facts)
-            return _code(error)
+            return code_of(error)
     if observation:
         write_line(_RENDERINGS[output](observation))
     return Exit.OK
-
-
-def _code(error: SourceError) -> Exit:
-    match error:
-        case RejectedError():
-            return Exit.REJECTED
-        case MissingError():
-            return Exit.NOT_FOUND
-        case _:
-            return Exit.GAVE_UP
 
 
 def _pretty(observation: Observation) -> str:

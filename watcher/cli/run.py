@@ -15,7 +15,7 @@ from watcher.settings.locations import find_config
 
 
 def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_format: LogFormatOption = None) -> None:
-    """Watch the configured jobs, and those added with `jobs add`, until SIGTERM or SIGINT.
+    """Watch the configured jobs, those that rules find, and those added with `jobs add`, until SIGTERM or SIGINT.
 
     The first signal lets messages under way finish (10 s at most) and exits 0; a second one ends it at once. SIGHUP
     reads the configuration again: a good one takes effect, one with mistakes is logged and leaves things as they are.
@@ -26,10 +26,10 @@ def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_forma
     log = WatcherLog(log_options(settings))
     log.adopt_standard_logging()
     runtime = real_runtime(log, open_telemetry(settings))
-    for note in notes_on(settings, find_config(config, os.environ)):
-        log.warning(note)
     service = f"{gethostname()}-{os.getpid()}-{token_hex(4)}"
     plan = ServicePlan(settings, runtime, service=service)
+    for note in notes_on(settings, find_config(config, os.environ)):
+        log.warning(note)
 
     def reread() -> ServicePlan:
         settings = read_settings(config, log_level, log_format)

@@ -38,6 +38,8 @@ ApiKeyFileOption = Annotated[
     ),
 ]
 
+SLACK_URL_FILE = "slack-url-file"
+"""The notifier that a command line describes by a file with its address."""
 QUIET: Level = "warning"
 """The default log level of these commands: their results say what happened."""
 
@@ -52,6 +54,8 @@ class CommandOptions:
     base_url: str | None
     api_key_file: Path | None
     api_key: str | None = None
+    slack_url_file: Path | None = None
+    """A file with the address of an incoming webhook of Slack, for a notifier SLACK_URL_FILE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +80,18 @@ class SelectedJobs:
         return f"is {origin or f'the api_key of [sources.{source}]'} the right one?"
 
 
-def select_jobs(references: Sequence[JobReference], options: CommandOptions) -> SelectedJobs:
-    """Find out what is meant. Raises ConfigurationError."""
+def select_jobs(
+    references: Sequence[JobReference], options: CommandOptions, *, listed_by: str | None = None
+) -> SelectedJobs:
+    """Find out what is meant. Without references the selection has one source, whose list is to say which jobs are.
+
+    `listed_by` names that source; None: the usual one. Raises ConfigurationError.
+    """
     key, origin = _api_key(options)
-    named = {reference.source for reference in references} - {None, DEFAULT_SOURCE}
+    named = {listed_by, *(reference.source for reference in references)} - {None, DEFAULT_SOURCE}
     try:
-        if named or has_configuration(options.config):
-            return _from_settings(references, options, key, origin)
+        if named or options.slack_url_file or has_configuration(options.config):
+            return _from_settings(references, options, (key, origin), listed_by)
         return _from_environment(references, options, key, origin)
     except ConfigurationError as error:
         if origin is None and any("no API key" in mistake for mistake in error.mistakes):
@@ -117,24 +126,37 @@ def _api_key(options: CommandOptions) -> tuple[str | None, str | None]:
 
 
 def _from_settings(
-    references: Sequence[JobReference], options: CommandOptions, key: str | None, origin: str | None
+    references: Sequence[JobReference],
+    options: CommandOptions,
+    given_key: tuple[str | None, str | None],
+    listed_by: str | None,
 ) -> SelectedJobs:
     from watcher.plugins.registry import sources as kinds
+    from watcher.settings.conversion import usual_source
 
+    key, origin = given_key
     given = {
         "base_url": options.base_url,
         "api_key": key if key and not options.api_key_file else None,
         "api_key_file": str(options.api_key_file) if options.api_key_file else None,
     }
     # A source that is named by its kind needs no settings.
-    implied = {reference.source for reference in references}.intersection(kinds.kinds())
+    implied = {listed_by, *(reference.source for reference in references)}.intersection(kinds.kinds())
     overrides = {
         **{name: {} for name in implied if name},
         DEFAULT_SOURCE: {name: value for name, value in given.items() if value is not None},
     }
-    settings = read_settings(options.config, options.level, options.log_format, {"sources": overrides})
+    given_parts: dict[str, object] = {"sources": overrides}
+    if options.slack_url_file:
+        slack = {"kind": "slack", "webhook_url_file": str(options.slack_url_file)}
+        given_parts["notifiers"] = {SLACK_URL_FILE: slack}
+    settings = read_settings(options.config, options.level, options.log_format, given_parts)
     specs = _distinct([spec_of(reference, settings) for reference in references])
-    sources = {name: partial(open_source, name, settings.sources[name]) for name in {spec.key.source for spec in specs}}
+    needed = {spec.key.source for spec in specs} or {listed_by or usual_source(settings)}
+    if unknown := needed - settings.sources.keys():
+        known = ", ".join(sorted(settings.sources))
+        raise ConfigurationError(f"no source is named {min(unknown)!r}; the configuration has: {known}")
+    sources = {name: partial(open_source, name, settings.sources[name]) for name in needed}
     level = settings.log.level if "level" in settings.log.model_fields_set else QUIET
     log = _log(options, replace(log_options(settings), level=level))
     return SelectedJobs(specs, sources, log, settings, origin)

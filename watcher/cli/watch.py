@@ -8,23 +8,33 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from watcher.cli.completion import complete_notifiers, complete_statuses
+from watcher.cli.completion import complete_notifiers, complete_sources, complete_statuses
 from watcher.cli.exit_codes import Exit
 from watcher.cli.followed_jobs import FollowedJobs
+from watcher.cli.found_jobs import Search, find_jobs, read_label
+from watcher.cli.job_reference import JobReference
 from watcher.cli.options import (
     ComplaintFormatOption,
     ComplaintLevelOption,
     ConfigOption,
-    JobsArgument,
     JsonOption,
+    OptionalJobsArgument,
     as_duration,
 )
 from watcher.cli.output import tell
-from watcher.cli.selection import ApiKeyFileOption, BaseUrlOption, CommandOptions, SelectedJobs, select_jobs
+from watcher.cli.selection import (
+    SLACK_URL_FILE,
+    ApiKeyFileOption,
+    BaseUrlOption,
+    CommandOptions,
+    SelectedJobs,
+    select_jobs,
+)
 from watcher.cli.signals import run_until_signal
 from watcher.cli.text_log import TextLog
 from watcher.cli.watch_output import Screen, open_screen
@@ -56,7 +66,7 @@ CODES: Mapping[Ending, Exit] = {
 
 
 def watch(
-    ids: JobsArgument,
+    ids: OptionalJobsArgument = None,
     interval: Annotated[
         timedelta, typer.Option(parser=as_duration, metavar="DURATION", help="How often to ask.")
     ] = "10s",  # type: ignore[assignment]
@@ -88,9 +98,30 @@ def watch(
             help="A notifier of the configuration to tell, within a minute; repeatable. The exit code is the job's.",
         ),
     ] = None,
+    slack_url_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A file with the address of an incoming webhook of Slack, to be told too."),
+    ] = None,
     notify_required: Annotated[
         bool, typer.Option("--notify-required", help="Exit with 7, not 0, when a message could not be delivered.")
     ] = False,
+    is_all: Annotated[bool, typer.Option("--all", help="All jobs that run now, in place of ids.")] = False,
+    is_latest: Annotated[
+        bool, typer.Option("--latest", help="The job that was created last, in place of ids.")
+    ] = False,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="The jobs that run now and whose metadata says this; repeatable."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            autocompletion=complete_sources,
+            help="Whose list --all, --latest and --label look at.",
+            show_default="the only one of the configuration, or openai",
+        ),
+    ] = None,
     base_url: BaseUrlOption = None,
     api_key_file: ApiKeyFileOption = None,
     config: ConfigOption = None,
@@ -98,6 +129,8 @@ def watch(
     log_format: ComplaintFormatOption = None,
 ) -> None:
     """Follow jobs until they end, and say how they ended in the exit code.
+
+    The jobs are named by their ids, or found in the list of a source: with --all, --latest or --label.
 
     - 0: succeeded, or reached the status of --until
     - 1: failed
@@ -114,11 +147,27 @@ def watch(
     """
     if until:
         _note_unknown(until)
-    chosen = select_jobs(ids, CommandOptions(config, log_level, log_format, base_url, api_key_file))
+    search = Search(is_all, is_latest, dict(map(read_label, label or [])))
+    _check_choice(ids or [], search, source)
+    options = CommandOptions(config, log_level, log_format, base_url, api_key_file, slack_url_file=slack_url_file)
+    chosen = select_jobs(ids or [], options, listed_by=source)
     policy = PollingPolicy(interval, max(interval, LONGEST_INTERVAL), is_adaptive=False)
     bounds = Bounds(policy, until, timeout, give_up_after)
-    wishes = _Wishes(as_json, verbose, tuple(notify or ()), notify_required)
-    raise typer.Exit(run_until_signal(_watch(chosen, bounds, wishes)))
+    told = (*(notify or ()), *([SLACK_URL_FILE] if slack_url_file else ()))
+    wishes = _Wishes(as_json, verbose, told, notify_required)
+    raise typer.Exit(run_until_signal(_watch(chosen, bounds, wishes, search)))
+
+
+def _check_choice(ids: Sequence[JobReference], search: Search, source: str | None) -> None:
+    """Refuse a command that names no job, or does so in two ways. Raises UsageError."""
+    if bool(ids) == bool(search):
+        raise typer.BadParameter("give either the ids of jobs, or --all, --latest or --label", param_hint="ID...")
+    if search.is_all and search.is_latest:
+        raise typer.BadParameter("give either --all or --latest, not both", param_hint="--latest")
+    if source is not None and not search:
+        raise typer.BadParameter(
+            "is for --all, --latest and --label; an id names its source as SOURCE/ID", param_hint="--source"
+        )
 
 
 def _note_unknown(until: str) -> None:
@@ -142,7 +191,12 @@ class _Wishes:
     is_notice_required: bool
 
 
-async def _watch(chosen: SelectedJobs, bounds: Bounds, wishes: _Wishes) -> int:
+async def _watch(chosen: SelectedJobs, bounds: Bounds, wishes: _Wishes, search: Search) -> int:
+    if search:
+        found = await find_jobs(chosen, search)
+        if isinstance(found, Exit):
+            return found
+        chosen = found
     runtime = real_runtime(chosen.log)
     jobs = FollowedJobs(chosen.specs)
     shares_terminal = isinstance(chosen.log, WatcherLog) and sys.stderr.isatty()  # records go through no view

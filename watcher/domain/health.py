@@ -11,6 +11,18 @@ SILENT_WAITS = 3
 
 
 @dataclass(frozen=True, slots=True)
+class DiscoveryHealth:
+    """What a rule of discovery has found."""
+
+    rule: str
+    source: str
+    adopted: int
+    """How many jobs it has brought since the start, or the last reload."""
+    scanned_at: datetime | None
+    """When the list of its source was last read as far as it had to be; None: not yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class HealthSnapshot:
     """How the running pipeline stands, and what it is configured to reach."""
 
@@ -34,6 +46,8 @@ class HealthSnapshot:
     """Whether a source, a notifier or a job is in a condition that was reported."""
     stuck: str | None = None
     """What cannot be recorded although the store can be written; None if there is nothing."""
+    discovery: Sequence[DiscoveryHealth] = ()
+    """What each rule of discovery has found."""
 
     @property
     def is_well(self) -> bool:

@@ -77,6 +77,10 @@ class JobKey:
         return f"{self.source}/{self.id}"
 
 
+CONFIG, COMMAND, API = "config", "command", "api"
+"""Origins of jobs: who wants them watched. The others are rules of discovery, `rule:NAME`."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobSpec:
     """A job that is to be watched."""

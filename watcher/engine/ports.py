@@ -10,7 +10,8 @@ from typing import Protocol
 
 from watcher.domain.conditions import Condition
 from watcher.domain.deliveries import Delivery, Settlement
-from watcher.domain.jobs import Job, JobKey
+from watcher.domain.discovery_line import Line
+from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.notifications import Planned
 from watcher.domain.polling_policy import PollOutcome
 from watcher.domain.transitions import Transition
@@ -113,6 +114,54 @@ class JobStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedLine:
+    """The line of a rule of discovery, as the store holds it."""
+
+    line: Line
+    fingerprint: str
+    """What the rule was then."""
+    seq: int
+    """The version of the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What a scan of a list changes for a rule of discovery."""
+
+    rule: str
+    source: str
+    origin: str
+    """What the jobs that it brings say of their origin."""
+    limit: int
+    """How many jobs of this origin may run, or have ended within the last day."""
+    jobs: Sequence[JobSpec]
+    line: RecordedLine
+    """With the version that it is based on; the line is dropped where somebody else has drawn another one since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What became of an adoption."""
+
+    added: Sequence[JobKey]
+    """The jobs that were not watched before. Those that were are noted to be wanted by the rule as well."""
+    refused: int
+    """How many jobs are beyond the limit of the rule."""
+
+
+class DiscoveryStore(Protocol):
+    """The store of what rules of discovery have decided. Every method may raise StoreError."""
+
+    async def lines(self, source: str) -> Mapping[str, RecordedLine]:
+        """Return the lines of the rules for a source, by the names of the rules."""
+        ...
+
+    async def adopt(self, adoption: Adoption, now: datetime) -> Adopted:
+        """Watch jobs and draw the line, in one transaction. What a person has removed stays removed."""
+        ...
+
+
 class DeliveryStore(Protocol):
     """The store of deliveries, as `deliver` needs it. Every method may raise StoreError."""
 
@@ -143,6 +192,10 @@ class Telemetry(Protocol):
         """Note a reading of the list, and how many watched jobs it held."""
         ...
 
+    def discovered(self, rule: str, jobs: int) -> None:
+        """Note jobs that a rule of discovery has brought."""
+        ...
+
     def moved(self, transition: Transition) -> None:
         """Note a transition that was recorded."""
         ...
@@ -167,6 +220,9 @@ class NoTelemetry:
         """See `Telemetry`."""
 
     def listed(self, source: str, jobs: int) -> None:
+        """See `Telemetry`."""
+
+    def discovered(self, rule: str, jobs: int) -> None:
         """See `Telemetry`."""
 
     def moved(self, transition: Transition) -> None:

@@ -62,7 +62,7 @@ class Slack:
         return await self._receiver.post(body, {"content-type": "application/json"})
 
 
-plugin = Plugin(Config, Slack)
+plugin = Plugin(Config, Slack, {"SLACK_WEBHOOK_URL": "webhook_url"})
 
 
 def compose(message: Message) -> _Json:

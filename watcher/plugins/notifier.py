@@ -6,8 +6,8 @@ an instance of `Plugin`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from watcher.domain.deliveries import Outcome
@@ -63,3 +63,6 @@ class Plugin(Generic[C]):
     """The settings of this kind; a field of type SecretStr gets its `_file` twin from `Section`."""
     build: Callable[[C, Context], Notifier]
     """Makes a notifier from valid settings. It does no I/O."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the environment that people have already, and the settings that they give; they begin with the kind
+    in capitals. Where no notifier is configured and all of them are set, there is one, named by its kind."""

@@ -155,6 +155,10 @@ def any_id(job_id: str) -> str:
     return job_id
 
 
+def no_notice(config: object) -> None:
+    """Say nothing of a service."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourcePlugin(Generic[C]):
     """A kind of source."""
@@ -170,6 +174,8 @@ class SourcePlugin(Generic[C]):
     apply to the source that is named by its kind. Of two that give the same setting, the first prevails."""
     event_word: EventWord = documented_words
     """Which word a status in a state gives to the type of its event, `fine_tuning.job.<word>`."""
+    notice: Callable[[C], str | None] = no_notice
+    """What people who use the service should know, said at each start and by `config check`; None for nothing."""
     read_id: Callable[[str], str] = any_id
     """Checks an id as people give it, and shortens one that says more than is needed, such as a resource name. Raises
     ValueError that says what is expected."""

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from watcher.domain.deliveries import Delivery, DeliveryState
-from watcher.domain.jobs import Job, JobKey, completed
+from watcher.domain.jobs import API, Job, JobKey, completed
 from watcher.domain.overview import Row, delivery_row, history_rows, job_row
 from watcher.server.context import ServerContext
 from watcher.server.parsing import (
@@ -47,7 +47,7 @@ class Jobs:
         spec = read_spec(await read_json(request, self._context.body_timeout), self._context)
         now = self._context.clock()
         spec = completed(spec, await self._context.store.job(spec.key))
-        result = await self._context.store.upsert_jobs([spec], now, ask_again=True)
+        result = await self._context.store.upsert_jobs([spec], now, ask_again=True, origin=API)
         job = await self._context.store.job(spec.key) or Job(spec.key, spec.name, spec.labels)
         self._context.log.info("job added over HTTP", job=str(spec.key))
         status = HTTPStatus.CREATED if result.added else HTTPStatus.OK

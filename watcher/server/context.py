@@ -75,7 +75,9 @@ class Store(Protocol):
         """Sum up what is owed to each notifier that is owed anything."""
         ...
 
-    async def upsert_jobs(self, specs: Sequence[JobSpec], now: datetime, *, ask_again: bool = False) -> Upserted:
+    async def upsert_jobs(
+        self, specs: Sequence[JobSpec], now: datetime, *, ask_again: bool = False, origin: str | None = None
+    ) -> Upserted:
         """Watch these jobs; with `ask_again`, also poll those once more that have ended."""
         ...
 

@@ -71,6 +71,9 @@ class PrometheusTelemetry:
             buckets=_WITHIN_HOURS,
             registry=registry,
         )
+        self._discovered = Counter(
+            _PREFIX + "discovered_jobs", "Jobs that a rule of discovery has brought.", ["rule"], registry=registry
+        )
         self._deliveries = Counter(
             _PREFIX + "deliveries",
             "Attempts to deliver, by what they came to.",
@@ -103,6 +106,10 @@ class PrometheusTelemetry:
     def listed(self, source: str, jobs: int) -> None:
         """See `Telemetry`."""
         self._polls.labels(source, _LISTED).inc(jobs)
+
+    def discovered(self, rule: str, jobs: int) -> None:
+        """See `Telemetry`."""
+        self._discovered.labels(rule).inc(jobs)
 
     def moved(self, transition: Transition) -> None:
         """See `Telemetry`."""
@@ -183,7 +190,14 @@ def _of_pipeline(version: str, health: HealthSnapshot, now: datetime) -> Iterato
     for source, answer in health.last_answers.items():
         ages.add_metric([source], _age(answer or health.since, now))
         rejecting.add_metric([source], 1 if health.rejections.get(source) else 0)
-    yield from (ages, rejecting)
+    scans = GaugeMetricFamily(
+        _PREFIX + "last_discovery_age_seconds",
+        "Since a rule of discovery last saw the list of its source; if it never did, since the start.",
+        labels=["rule"],
+    )
+    for each in health.discovery:
+        scans.add_metric([each.rule], _age(each.scanned_at or health.since, now))
+    yield from (ages, rejecting, scans)
 
 
 async def _of_record(context: ServerContext, health: HealthSnapshot, now: datetime) -> list[Metric]:

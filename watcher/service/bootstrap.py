@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,8 @@ from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.domain.jobs import JobSpec
 from watcher.engine.ports import NoTelemetry, Runtime, SecretiveLog, Telemetry
 from watcher.errors import ConfigurationError
-from watcher.plugins.source import CONCURRENT_REQUESTS, DEFAULT_SOURCE, SourceContext
-from watcher.settings.conversion import job_spec, polling_policy, routes, sources_used
+from watcher.plugins.source import DEFAULT_SOURCE, SourceContext
+from watcher.settings.conversion import job_spec, routes, sources_used
 
 if TYPE_CHECKING:
     # Loaded where they are used: `watch` without a configuration needs none of them.
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from watcher.engine.delivery.direct import DirectDelivery
     from watcher.engine.delivery.dispatcher import Dispatcher
     from watcher.engine.polling.poller import Poller
-    from watcher.engine.polling.source_state import SourceState
     from watcher.engine.ports import Notifier
     from watcher.engine.self_monitoring import SelfMonitoring
     from watcher.plugins.source import Source
@@ -207,6 +206,7 @@ class ServicePlan:
         from watcher.engine.polling.poller import Poller
         from watcher.engine.self_monitoring import SelfMonitoring
         from watcher.service.heartbeat import Heartbeat
+        from watcher.service.source_states import open_source_state
         from watcher.settings.job_lookup import find_job
 
         settings, runtime = self.settings, self._runtime
@@ -223,8 +223,8 @@ class ServicePlan:
                 watcher=self._service,
             )
             poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake)
-            for name, source in self._sources.items():
-                poller.add_source(await self._open_source_state(name, source, stack))
+            for name in self._sources:
+                poller.add_source(await open_source_state(name, settings, store, runtime, stack))
             beat = settings.heartbeat.url
             yield Pipeline(
                 poller,
@@ -238,39 +238,12 @@ class ServicePlan:
                 retention=settings.store.retention,
             )
 
-    async def _open_source_state(self, name: str, chosen: SourceSettings, stack: AsyncExitStack) -> SourceState:
-        from watcher.engine.polling.list_scan import ListScan, Strategy
-        from watcher.engine.polling.rate_limit import RateLimit
-        from watcher.engine.polling.source_state import SourceState
-
-        rate_limit = RateLimit(chosen.max_requests_per_minute) if chosen.max_requests_per_minute else None
-        wait = rate_limit.wait if rate_limit else None
-        source = await stack.enter_async_context(open_source(name, chosen, self._runtime, wait))
-        can = source.capabilities
-        policy = polling_policy(self.settings, name)
-        policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.events)
-        scan = ListScan(source, strategy=chosen.strategy if can.lists else Strategy.RETRIEVE, interval=policy.interval)
-        return SourceState(name, source, policy, CONCURRENT_REQUESTS, scan, rate_limit=rate_limit)
-
     async def watch_jobs(self, store: SqlStore, before: ServicePlan | None = None) -> None:
-        """Watch the configured jobs; no longer those that only the configuration before named."""
-        now, log = self._runtime.clock(), self._runtime.log
-        specs = {spec.key: spec for spec in map(job_spec, self.settings.jobs)}
-        await store.upsert_jobs(list(specs.values()), now)
-        named_before = {job_spec(job).key for job in before.settings.jobs} if before else set()
-        if dropped := named_before - set(specs):
-            await store.remove_jobs(dropped, now)
-        jobs = await store.jobs()
-        log.info(
-            "watching",
-            jobs=len(jobs),
-            sources=sorted(self._sources),
-            notifiers=sorted(self.settings.notifiers),
-            interval_seconds=self.settings.polling.interval.total_seconds(),
-            store=store.name,
-        )
-        if lost := sorted({job.key.source for job in jobs} - set(self._sources)):
-            log.warning("jobs of sources that are not in the configuration are not polled", sources=lost)
+        """Watch the configured jobs; no longer what only the configuration before, or a rule that is gone, named."""
+        from watcher.service.watched_jobs import settle_watched
+
+        previous = before.settings if before else None
+        await settle_watched(store, self._runtime, self.settings, previous, sorted(self._sources))
 
     def fixed_changes(self, before: ServicePlan) -> list[str]:
         """Name what is set otherwise than before, but cannot change while the service runs."""
@@ -293,11 +266,17 @@ def listen_of(settings: Settings) -> Listen | None:
     return listen
 
 
-async def check_settings(settings: Settings, runtime: Runtime) -> None:
-    """Refuse what the service would refuse at start, without touching the store. Raises ConfigurationError."""
+async def check_settings(settings: Settings, runtime: Runtime) -> list[str]:
+    """Refuse what the service would refuse at start, without touching the store; return the sources without a list.
+
+    Raises ConfigurationError.
+    """
     listen_of(settings)
     open_store(settings)
     async with AsyncExitStack() as stack:
-        for name, source in sources_used(settings).items():
-            await stack.enter_async_context(open_source(name, source, runtime))
+        opened = {
+            name: await stack.enter_async_context(open_source(name, source, runtime))
+            for name, source in sources_used(settings).items()
+        }
         await open_notifiers(settings, settings.notifiers, runtime, stack)
+        return [name for name, source in opened.items() if not source.capabilities.lists]

@@ -33,6 +33,7 @@ class Health:
             notifiers=[notifier.name for notifier in deliver.health()],
             store_error=str(error) if error else None,
             stuck=str(stuck) if stuck else None,
+            discovery=poller.discovered(),
             has_condition=self._pipeline.self_monitoring.is_anything_failing(),
         )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from watcher import __version__
 from watcher.domain.conditions import ConditionChange, store_condition
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
+from watcher.domain.jobs import CONFIG
 from watcher.domain.overview import status_line
 from watcher.domain.transitions import next_seq
 from watcher.engine.delivery.dispatcher import CLAIM
@@ -105,7 +106,7 @@ class Maintenance:
         with suppress(StoreError):  # the next time will do
             watched = {job.key for job in await self._store.jobs()}
             specs = [spec for spec in self.pipeline.configured if spec.key in watched]
-            await self._store.upsert_jobs(specs, self._runtime.clock())
+            await self._store.upsert_jobs(specs, self._runtime.clock(), origin=CONFIG)
 
     async def refresh_durations(self) -> None:
         """Look up what earlier jobs say of how long a status lasts."""

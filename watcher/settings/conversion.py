@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from watcher.domain.discovery import Matcher, Rule, watch_all
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.domain.polling_policy import LONGEST_INTERVAL, PollingPolicy
 from watcher.domain.routing import Route
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 def sources_used(settings: Settings) -> Mapping[str, SourceSettings]:
     """Take from the settings every source; the default one only if it can be meant."""
-    used = {job.source for job in settings.jobs}
+    used = {job.source for job in settings.jobs} | {rule.source for rule in settings.watch}
     return {
         name: source
         for name, source in settings.sources.items()
@@ -27,6 +29,40 @@ def sources_used(settings: Settings) -> Mapping[str, SourceSettings]:
 
 def _has_key(source: SourceSettings) -> bool:
     return any(value for name, value in source if name in {"api_key", "token", "token_command"})
+
+
+def discovery_rules(settings: Settings) -> list[Rule]:
+    """Take from the settings which jobs are watched without being named.
+
+    Where nothing says what is to be watched, every job of the sources that have a key is.
+    """
+    if watches_all(settings):
+        return [watch_all(name) for name, source in sources_used(settings).items() if _has_key(source)]
+    return [
+        Rule(
+            chosen.rule_name,
+            chosen.source,
+            Matcher(
+                chosen.match.model,
+                chosen.match.suffix,
+                chosen.match.metadata,
+                chosen.match.created_after,
+                chosen.match.max_age,
+                frozenset(chosen.match.states),
+            ),
+            labels=chosen.labels,
+            labels_from=chosen.labels_from,
+            job_name=chosen.name,
+            limit=chosen.limit,
+            backfill=chosen.backfill or timedelta(),
+        )
+        for chosen in settings.watch
+    ]
+
+
+def watches_all(settings: Settings) -> bool:
+    """Tell whether nothing says what is to be watched. An empty list of rules says that nothing is."""
+    return not settings.jobs and "watch" not in settings.model_fields_set
 
 
 def polling_policy(settings: Settings, source: str) -> PollingPolicy:

@@ -25,6 +25,7 @@ from watcher.domain.text import printable
 from watcher.errors import ConfigurationError
 from watcher.plugins.section import FILE_SUFFIX
 from watcher.plugins.source import DEFAULT_SOURCE
+from watcher.settings import implied_notifiers
 from watcher.settings.error_text import Location, Origin, nearest, written
 from watcher.settings.locations import CONFIG_VARIABLE
 from watcher.settings.source_kinds import given_by_variables, variables_set
@@ -55,6 +56,7 @@ class _Layers(BaseSettings):
     polling: _Table = Field(default_factory=dict)
     store: _Table = Field(default_factory=dict)
     jobs: SkipValidation[list[Any]] = Field(default_factory=list)
+    watch: SkipValidation[list[Any]] = Field(default_factory=list)
     notifiers: _Table = Field(default_factory=dict)
     supervision: _Table = Field(default_factory=dict)
     http: _Table = Field(default_factory=dict)
@@ -70,7 +72,9 @@ def merged(path: Path | None, overrides: Mapping[str, Any]) -> tuple[dict[str, A
     flags, environment, file = _Flags(overrides), _Environment(), [_File(path)] if path else []
     try:
         variables = _SourceVariables([layer() for layer in (flags, environment, *file)])
-        layers: list[_Flags | _Environment | _SourceVariables | _File] = [flags, environment, variables, *file]
+        implied = _NotifierVariables([layer() for layer in (flags, environment, *file)])
+        layers: list[_Flags | _Environment | _SourceVariables | _NotifierVariables | _File]
+        layers = [flags, environment, variables, implied, *file]
 
         class Merging(_Layers):
             @classmethod
@@ -179,6 +183,17 @@ class _SourceVariables(InitSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         return _without_overruled(super().__call__(), self.current_state)
+
+
+class _NotifierVariables(InitSettingsSource):
+    """The variables that people have already for a receiver, where no notifier is configured."""
+
+    def __init__(self, layers: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(_Layers, implied_notifiers.given_by_variables(layers))
+
+    def place(self, at: Location) -> str:
+        variable = implied_notifiers.variable_of(str(at[1]), str(at[-1])) if len(at) > 1 else None
+        return f"environment: {variable or written(at)}"
 
 
 class _File(TomlConfigSettingsSource):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -21,14 +21,14 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from watcher.domain.conditions import STUCK_AFTER
-from watcher.domain.jobs import is_job_id
 from watcher.domain.routing import Events, FirstSeen
 from watcher.engine.polling.list_scan import Strategy
 from watcher.errors import ConfigurationError
 from watcher.logs import Format, Level
-from watcher.plugins.section import Duration, Mistake, Section
+from watcher.plugins.section import Duration, Section
 from watcher.plugins.source import DEFAULT_KIND, DEFAULT_SOURCE, DEFAULT_TIMEOUT
 from watcher.plugins.values import Key
+from watcher.settings.entries import marked_jobs, marked_rules
 from watcher.settings.values import (
     HeartbeatUrl,
     HostName,
@@ -41,6 +41,7 @@ from watcher.settings.values import (
     StoreUrl,
     Timeout,
 )
+from watcher.settings.watch_rules import WatchSettings
 from watcher.store.address import sqlite_url
 
 
@@ -212,7 +213,10 @@ class Settings(Section):
     polling: PollingSettings = Field(default_factory=PollingSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
     jobs: tuple[JobSettings, ...] = ()
-    """What to watch, besides what `watcher jobs add` adds."""
+    """What to watch, besides what rules find and `watcher jobs add` adds."""
+    watch: tuple[WatchSettings, ...] = ()
+    """Which jobs to watch without naming them. With neither jobs nor this, every job of the sources that have a key is
+    watched from now on; an empty list means none."""
     notifiers: dict[Name, SerializeAsAny[NotifierSettings]] = Field(default_factory=dict)
     """The notifiers, by name."""
     supervision: SupervisionSettings = Field(default_factory=SupervisionSettings)
@@ -223,25 +227,11 @@ class Settings(Section):
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Mark jobs that are listed twice or live nowhere."""
-        sources, jobs = given.get("sources", {}), given.get("jobs", ())
-        if isinstance(sources, Mapping) and isinstance(jobs, list | tuple):
-            return {**given, "jobs": _marked(jobs, list(sources))}
-        return given
-
-
-def _marked(jobs: Sequence[Any], sources: Sequence[str]) -> list[Any]:
-    """Put a mistake in the place of a source that is not there, and of an id that was there before."""
-    marked: list[Any] = []
-    seen: set[tuple[str, str]] = set()
-    for job in jobs:
-        wrong: dict[str, Mistake] = {}
-        if isinstance(job, Mapping):
-            source, job_id = str(job.get("source", DEFAULT_SOURCE)), str(job.get("id", ""))
-            if source not in sources:
-                wrong["source"] = Mistake(f"no source is named {source!r}; there are: {', '.join(sorted(sources))}")
-            if (source, job_id) in seen and is_job_id(job_id):
-                wrong["id"] = Mistake(f"{source}/{job_id} is listed twice")
-            seen.add((source, job_id))
-        marked.append({**job, **wrong} if wrong else job)
-    return marked
+        """Mark jobs and rules that are there twice or live nowhere."""
+        sources = given.get("sources", {})
+        marked = {
+            section: mark(entries, list(sources))
+            for section, mark in (("jobs", marked_jobs), ("watch", marked_rules))
+            if isinstance(sources, Mapping) and isinstance(entries := given.get(section), list | tuple)
+        }
+        return {**given, **marked}

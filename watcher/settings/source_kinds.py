@@ -80,12 +80,18 @@ def _settings(name: str, layers: Sequence[Layer]) -> Iterator[Mapping[str, Any]]
 def _names(layer: Layer) -> Iterator[str]:
     """Name the sources that a layer speaks of."""
     yield from _table(layer, "sources")
-    jobs, installed = layer.get("jobs"), _installed()
-    for job in jobs if isinstance(jobs, list | tuple) else ():
-        source = job.get("source") if isinstance(job, Mapping) else None
-        # One that is not installed is not implied: the unknown source is reported at the job.
+    entries = [entry for section in ("jobs", "watch") for entry in _list(layer, section)]
+    installed = _installed()
+    for entry in entries:
+        source = entry.get("source") if isinstance(entry, Mapping) else None
+        # One that is not installed is not implied: the unknown source is reported where it is named.
         if isinstance(source, str) and source in installed:
             yield source
+
+
+def _list(layer: Layer, section: str) -> Sequence[Any]:
+    entries = layer.get(section)
+    return entries if isinstance(entries, list | tuple) else ()
 
 
 def _table(layer: Layer, section: str) -> Mapping[str, Any]:

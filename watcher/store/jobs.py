@@ -25,6 +25,7 @@ from watcher.domain.overview import UNSEEN
 from watcher.domain.transitions import Transition
 from watcher.store.database import serialise
 from watcher.store.job_state import HAS_ENDED, is_in
+from watcher.store.origins import with_origin, without_origin
 from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of
 from watcher.store.schema import job, transition
 
@@ -125,19 +126,42 @@ def count_transitions(connection: Connection, key: JobKey) -> int:
 
 def remove_job(connection: Connection, key: JobKey, now: datetime) -> bool:
     """Watch the job no more; tell whether it was watched."""
-    return remove_jobs(connection, [key], now) == 1
+    removal = update(job).where(_has_key(key), job.c.removed_at.is_(None))
+    return connection.execute(removal.values(removed_at=now, due_at=None, origin=None)).rowcount == 1
 
 
-def remove_jobs(connection: Connection, keys: Collection[JobKey], now: datetime) -> int:
-    """Watch these jobs no more, in one transaction; return how many of them were watched."""
-    removal = update(job).where(job.c.removed_at.is_(None)).values(removed_at=now, due_at=None)
-    return sum(connection.execute(removal.where(are_meant)).rowcount for are_meant in _have_keys(keys))
+def drop_origin(connection: Connection, keys: Collection[JobKey], origin: str, now: datetime) -> int:
+    """Note that an origin does not want these jobs any more; return how many are watched no more for it.
+
+    A job of which no origin was noted is let go too.
+    """
+    serialise(connection)
+    rows = rows_by_key(connection, keys, job.c.origin, job.c.removed_at)
+    return let_go(connection, {row.id: row.origin for row in rows.values() if row.removed_at is None}, origin, now)
+
+
+def let_go(connection: Connection, origins: Mapping[int, str | None], origin: str, now: datetime) -> int:
+    """Take an origin from rows, whose origins are given; return how many of these jobs are watched no more for it."""
+    by_rest: dict[str, list[int]] = {}
+    for number, text in sorted(origins.items()):
+        by_rest.setdefault(without_origin(text, origin), []).append(number)
+    for rest, numbers in by_rest.items():
+        values = {"origin": rest} if rest else {"origin": "", "removed_at": now, "due_at": None}
+        for start in range(0, len(numbers), KEYS_PER_STATEMENT):
+            chosen = job.c.id.in_(numbers[start : start + KEYS_PER_STATEMENT])
+            connection.execute(update(job).where(chosen).values(values))
+    return len(by_rest.get("", ()))
 
 
 def upsert_jobs(
-    connection: Connection, specs: Sequence[JobSpec], now: datetime, *, ask_again: bool = False
+    connection: Connection,
+    specs: Sequence[JobSpec],
+    now: datetime,
+    *,
+    ask_again: bool = False,
+    origin: str | None = None,
 ) -> UpsertResult:
-    """Watch these jobs; the last one counts where a key comes twice."""
+    """Watch these jobs, which the origin wants; the last one counts where a key comes twice."""
     serialise(connection)  # two processes may bring the same new job
     wanted = {spec.key: spec for spec in specs}
     known = rows_by_key(
@@ -147,16 +171,19 @@ def upsert_jobs(
         job.c.labels,
         HAS_ENDED.label("has_ended"),
         job.c.removed_at,
+        job.c.origin,
     )
-    if added := [_new_row(spec, now) for spec in wanted.values() if spec.key not in known]:
+    if added := [new_row(spec, now, origin) for spec in wanted.values() if spec.key not in known]:
         connection.execute(insert(job), added)
-    _assert(connection, [row.id for row in known.values()], now)
+    note_wanted(connection, [row.id for row in known.values()], now)
     updated = revived = 0
     # In the order in which `record` locks rows too, so that neither waits for the other for ever.
     for key, row in sorted(known.items(), key=lambda item: int(item[1].id)):
         changes = _news(wanted[key], row)
         updated += bool(changes)
         is_revived, is_over = row.removed_at is not None, bool(row.has_ended)
+        if (wanted_by := with_origin(row.origin, origin, is_removed=is_revived)) != row.origin:
+            connection.execute(update(job).where(job.c.id == row.id).values(origin=wanted_by))
         if is_revived:
             revived += 1
             changes |= {"removed_at": None, "failures": 0, "missing": 0, "last_error": None}
@@ -188,7 +215,7 @@ def _have_keys(keys: Collection[JobKey]) -> Iterator[ColumnElement[bool]]:
             yield and_(job.c.source == source, job.c.job_id.in_(ids[start : start + KEYS_PER_STATEMENT]))
 
 
-def _assert(connection: Connection, numbers: Collection[int], now: datetime) -> None:
+def note_wanted(connection: Connection, numbers: Collection[int], now: datetime) -> None:
     """Note that these are wanted, so that they are not pruned."""
     ordered = sorted(numbers)
     for start in range(0, len(ordered), KEYS_PER_STATEMENT):
@@ -200,7 +227,8 @@ def _has_key(key: JobKey) -> ColumnElement[bool]:
     return and_(job.c.source == key.source, job.c.job_id == key.id)
 
 
-def _new_row(spec: JobSpec, now: datetime) -> dict[str, Any]:
+def new_row(spec: JobSpec, now: datetime, origin: str | None) -> dict[str, Any]:
+    """Return the row of a job that is to be watched from now on."""
     return {
         "source": spec.key.source,
         "job_id": spec.key.id,
@@ -212,6 +240,7 @@ def _new_row(spec: JobSpec, now: datetime) -> dict[str, Any]:
         "due_at": now,
         "failures": 0,
         "missing": 0,
+        "origin": origin,
     }
 
 

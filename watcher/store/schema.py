@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from watcher.store.columns import AnyText, Number, UtcTime
 
-REVISIONS = ("0001", "0002", "0003", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
@@ -59,7 +59,7 @@ job = Table(
     Column("described_seq", Number),
     Column("state", Text),
     Column("is_since_exact", Boolean),
-    Column("origin", Text),  # what added it: config, command, api, rule:NAME; null: not known
+    Column("origin", Text),  # what wants it watched: config, command, api, rule:NAME, by spaces; null: not known
     Column("facts", Text),  # JSON: what the last observation said
     UniqueConstraint("source", "job_id", name="job_key"),
     sqlite_autoincrement=True,
@@ -195,6 +195,20 @@ receipt = Table(
     Column("subject", AnyText, primary_key=True),
     Column("receipt", AnyText, nullable=False),  # what the notifier needs to update its message about the subject
     Column("updated_at", UtcTime, nullable=False),
+)
+
+discovery_rule = Table(
+    "discovery_rule",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("seq", Number, nullable=False),  # the version of what follows
+    Column("fingerprint", Text, nullable=False),  # what the rule was when it last looked
+    Column("before", UtcTime, nullable=False),  # jobs created before then are decided
+    Column("recent", Text, nullable=False),  # JSON: further jobs that are decided, with the times of their creation
+    Column("undecided", Text, nullable=False),  # JSON: jobs that are not, whenever they were created
+    Column("is_drawn", Boolean, nullable=False),  # whether the whole list was read once
+    Column("scanned_at", UtcTime, nullable=False),
 )
 
 service = Table(

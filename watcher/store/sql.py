@@ -15,9 +15,19 @@ from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.transitions import Transition
-from watcher.engine.ports import Change, ClaimRequest, Finding, LongestWaits, NoTelemetry, Telemetry
+from watcher.engine.ports import (
+    Adopted,
+    Adoption,
+    Change,
+    ClaimRequest,
+    Finding,
+    LongestWaits,
+    NoTelemetry,
+    RecordedLine,
+    Telemetry,
+)
 from watcher.errors import StoreError
-from watcher.store import deliveries, jobs, services
+from watcher.store import deliveries, discovery, jobs, services
 from watcher.store.clock_steps import cap_waits
 from watcher.store.conditions import (
     absorb_conditions_of_older_versions,
@@ -46,7 +56,7 @@ T = TypeVar("T")
 
 
 class SqlStore:
-    """The store: implements JobStore and DeliveryStore. Enter it to open it.
+    """The store: implements JobStore, DiscoveryStore and DeliveryStore. Enter it to open it.
 
     Every method may raise StoreError, after ten seconds or so at the latest. They run one after the other on threads
     of the store's own, which is faster than a driver that speaks asyncio: on one what polling and delivering need, on
@@ -118,21 +128,35 @@ class SqlStore:
         """
         return await self._write(cap_waits, now, longest)
 
-    async def upsert_jobs(self, specs: Sequence[JobSpec], now: datetime, *, ask_again: bool = False) -> UpsertResult:
-        """Watch these jobs, from now on if they are new; names and labels become those given.
+    async def upsert_jobs(
+        self, specs: Sequence[JobSpec], now: datetime, *, ask_again: bool = False, origin: str | None = None
+    ) -> UpsertResult:
+        """Watch these jobs for an origin, from now on if they are new; names and labels become those given.
 
         A job that had been removed goes on where it stood. With `ask_again` a job that has ended becomes due once.
         A job that has ended is pruned unless it is upserted again now and then: see `prune`.
         """
-        return await self._write(jobs.upsert_jobs, specs, now, ask_again=ask_again)
+        return await self._write(jobs.upsert_jobs, specs, now, ask_again=ask_again, origin=origin)
 
     async def remove_job(self, key: JobKey, now: datetime) -> bool:
         """Stop watching the job; return whether it was watched. Its history and its pending deliveries stay."""
         return await self._write(jobs.remove_job, key, now)
 
-    async def remove_jobs(self, keys: Collection[JobKey], now: datetime) -> int:
-        """Do the same with many jobs at once; return how many of them were watched."""
-        return await self._write(jobs.remove_jobs, keys, now)
+    async def drop_origin(self, keys: Collection[JobKey], origin: str, now: datetime) -> int:
+        """Note that an origin does not want these jobs any more; return how many are watched no more for it."""
+        return await self._write(jobs.drop_origin, keys, origin, now)
+
+    async def lines(self, source: str) -> Mapping[str, RecordedLine]:
+        """See `DiscoveryStore`."""
+        return await self._read(discovery.recorded_lines, source)
+
+    async def adopt(self, adoption: Adoption, now: datetime) -> Adopted:
+        """See `DiscoveryStore`."""
+        return await self._write(discovery.adopt, adoption, now)
+
+    async def end_rules(self, kept: Collection[str], sources: Collection[str], now: datetime) -> Mapping[str, int]:
+        """End the other rules for these sources; return how many jobs each was the last to want, and were let go."""
+        return await self._write(discovery.end_rules, kept, sources, now)
 
     async def jobs(self, *, include_removed: bool = False) -> list[Job]:
         """Return the watched jobs by source and id, on request also those that are no longer watched."""

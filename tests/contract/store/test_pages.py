@@ -87,6 +87,6 @@ async def test_the_latest_transitions_come_newest_first_and_in_pages(store: SqlS
 
 async def test_many_jobs_are_removed_at_once(store: SqlStore) -> None:
     await watch(store, key(1), key(2), key(3), key(1, "azure"))
-    assert await store.remove_jobs({key(1), key(2), key(9)}, NOON) == 2
+    assert await store.drop_origin({key(1), key(2), key(9)}, "config", NOON) == 2
     assert keys(await store.jobs()) == [key(1, "azure"), key(3)]
-    assert await store.remove_jobs([key(1)], NOON) == 0
+    assert await store.drop_origin([key(1)], "config", NOON) == 0

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import httpx
 
 from tests.doubles import START, observation, planned
-from watcher.domain.health import HealthSnapshot
+from watcher.domain.health import DiscoveryHealth, HealthSnapshot
 from watcher.domain.jobs import JobFacts, JobKey, JobSpec
 from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition, detect, moved
@@ -35,6 +35,7 @@ def a_health_snapshot(**changes: object) -> HealthSnapshot:
         "notifiers": ("pager",),
         "store_error": None,
         "has_condition": False,
+        "discovery": [DiscoveryHealth("nlp", "openai", 0, None)],
     }
     return HealthSnapshot(**(usual | changes))  # type: ignore[arg-type]
 

@@ -16,6 +16,7 @@ from tests.deploy.programs import needed
 from tests.doubles import START, ManualClock, a_transition
 from tests.unit.server.running_server import Site, a_health_snapshot, see, watch
 from watcher.domain.deliveries import Delivered, Delivery, DeliveryState, Failed, Outcome, Rejected, after_attempt
+from watcher.domain.health import DiscoveryHealth
 from watcher.domain.jobs import JobFacts
 from watcher.domain.polling_policy import PollOutcome
 from watcher.domain.transitions import Reason
@@ -44,6 +45,8 @@ LABELS = {
     "last_successful_poll_age_seconds": {"source"},
     "source_rejecting": {"source"},
     "build_info": {"version"},
+    "discovered_jobs": {"rule"},
+    "last_discovery_age_seconds": {"rule"},
 }
 """Every family of ours, with all its labels."""
 
@@ -82,6 +85,7 @@ def use_everything(telemetry: PrometheusTelemetry) -> None:
     attempt(telemetry, Delivered())
     telemetry.stored("record", 0.002)
     telemetry.store_failed("record")
+    telemetry.discovered("nlp", 2)
 
 
 async def test_polls_are_counted_by_outcome_and_timed(site: Site, telemetry: PrometheusTelemetry) -> None:
@@ -188,6 +192,19 @@ async def test_the_age_of_the_last_answer_counts_from_the_start_where_there_was_
     assert samples["last_successful_poll_age_seconds", "openai"] == 40
     assert samples["last_successful_poll_age_seconds", "azure"] == 100
     assert (samples["source_rejecting", "openai"], samples["source_rejecting", "azure"]) == (0, 1)
+
+
+async def test_rules_tell_what_they_brought_and_when_they_looked(
+    site: Site, telemetry: PrometheusTelemetry, clock: ManualClock
+) -> None:
+    clock.move(seconds=100)
+    telemetry.discovered("nlp", 2)
+    telemetry.discovered("nlp", 3)
+    rules = [DiscoveryHealth("nlp", "openai", 5, START + MINUTE), DiscoveryHealth("new", "openai", 0, None)]
+    samples = await scrape(site, health=a_health_snapshot(discovery=rules))
+    assert samples["discovered_jobs_total", "nlp"] == 5
+    assert samples["last_discovery_age_seconds", "nlp"] == 40
+    assert samples["last_discovery_age_seconds", "new"] == 100
 
 
 async def test_the_version_and_the_process_are_shown(site: Site) -> None:

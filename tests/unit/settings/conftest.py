@@ -26,7 +26,7 @@ def openai(settings: Settings, name: str = "openai") -> openai_config.Config:
 
 
 _SERVICES = ("OPENAI_", "AZURE_", "TOGETHER_", "FIREWORKS_", "GOOGLE_CLOUD_", "AWS_", "REPLICATE_", "HF_")
-_VARIABLES = ("WATCHER_", "STATE_DIRECTORY", "XDG_", *_SERVICES)
+_VARIABLES = ("WATCHER_", "SLACK_", "STATE_DIRECTORY", "XDG_", *_SERVICES)
 
 
 @pytest.fixture

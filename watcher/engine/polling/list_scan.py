@@ -17,6 +17,7 @@ from time import monotonic
 from watcher.domain.jobs import Job, Page
 from watcher.domain.states import is_terminal
 from watcher.engine.ports import JobSource
+from watcher.plugins.source import ListOrder
 
 CONCURRENT_PAGES = 8
 """Pages asked for side by side, once it is known where they begin."""
@@ -64,8 +65,9 @@ class _Segment:
 class ListScan:
     """Knows whether the list of a source is worth reading, and which parts of it.
 
-    The list is ordered by age, so a page begins after the same job as long as that job exists; new jobs come on top.
-    Pages that were found to hold jobs of ours are read side by side the next time, the others not at all.
+    Where the list is ordered by age, a page begins after the same job as long as that job exists; new jobs come on top.
+    Pages that were found to hold jobs of ours are read side by side the next time, the others not at all. A list in any
+    other order is read from its top each time, one page after the other, until all that was looked for is found.
     """
 
     def __init__(
@@ -82,7 +84,10 @@ class ListScan:
         """Whether a scan is under way."""
         self.pages = 0
         """How many the last scan took."""
+        self.top: list[Page] = []
+        """The pages that the last scan read one after the other from the top of the list."""
         self._source = source
+        self._is_by_age = source.capabilities.order is ListOrder.NEWEST_FIRST
         self._verify_every = max(VERIFY_INTERVAL // interval, 1)
         self._steady = steady
         self._scans = 0
@@ -112,7 +117,7 @@ class ListScan:
         self._scans += 1
         if self._scans % self._verify_every == 0:
             self._start_anew()
-        self.pages, found = 0, dict[str, str]()
+        self.pages, self.top, found = 0, [], dict[str, str]()
         deadline = self._steady() + LONGEST_SCAN.total_seconds()
         readings = [asyncio.create_task(self._read(segment, wanted, found, deadline)) for segment in self._segments]
         self._start_anew()  # unless all goes well
@@ -124,7 +129,8 @@ class ListScan:
         finally:
             for reading in readings:
                 reading.cancel()
-        self._segments = [segment for part in parts for segment in part]
+        if self._is_by_age:
+            self._segments = [segment for part in parts for segment in part]
         self._judge(len(wanted), len(found))
         return found
 
@@ -159,13 +165,18 @@ class ListScan:
     ) -> list[_Segment]:
         """Read a segment page by page; return the parts of it that are worth reading again."""
         worth: list[_Segment] = []
-        begin, barren = segment.begin, 0
+        begin, barren, seen = segment.begin, 0, set[str]()
         while True:
             page = await self._page(begin)
+            if segment.begin is None:
+                self.top.append(page)
             hits = {job_id: job.status for job_id, job in page.jobs.items() if job_id in wanted}
-            # A service that does not know `after` shows the same jobs again and again.
-            barren = 0 if hits.keys() - found.keys() else barren + 1
+            # A service that does not know `after` shows the same jobs again and again. By age, jobs of ours stand close
+            # together; in any other order they may stand anywhere.
+            is_fertile = hits.keys() - found.keys() if self._is_by_age else page.jobs.keys() - seen
+            barren = 0 if is_fertile else barren + 1
             found |= hits
+            seen |= page.jobs.keys()
             is_last = page.after is None or page.after == segment.end or segment.end in page.jobs
             # What is new comes on top: that is always read, as far as to where the next part begins.
             if begin is None or len(hits) >= WORTH_A_PAGE:

@@ -9,21 +9,23 @@ from datetime import datetime, timedelta
 
 from watcher.domain.conditions import Condition, ConditionChange, Health
 from watcher.domain.decision import Decision, PollContext, PollResult, decide
+from watcher.domain.health import DiscoveryHealth
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.notifications import plan
-from watcher.domain.polling_policy import MISSING_TOLERATED, PollFailure, PollOutcome, wants_look
+from watcher.domain.polling_policy import PollFailure, PollOutcome, wants_look
 from watcher.domain.routing import Route
 from watcher.engine.liveness import Liveness
+from watcher.engine.polling.discovery import Discovery
 from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
+from watcher.engine.polling.failure_log import log_poll_failure, log_scan_failure
 from watcher.engine.polling.job_cache import JobCache
-from watcher.engine.polling.source_calls import poll, read_events, read_list
+from watcher.engine.polling.source_calls import discover, poll, read_events, read_list
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, Runtime
 from watcher.errors import StoreError
 
 STALE_WAITS = 4
 """A job that was not due for this many of the longest waits is polled by another watcher, or was removed."""
-
 IDLE_INTERVAL = timedelta(seconds=30)
 """Stands for the polling interval where there is no source."""
 
@@ -103,6 +105,10 @@ class Poller:
         """Return which changes cannot be recorded although the store can be written; None if there are none."""
         return self._cache.stuck
 
+    def discovered(self) -> list[DiscoveryHealth]:
+        """Say what each rule of discovery has found."""
+        return [each for state in self._sources.values() for each in state.discovered()]
+
     def health(self) -> list[Health]:
         """Return how each source has been answering."""
         return [state.health() for state in self._sources.values()]
@@ -147,6 +153,7 @@ class Poller:
         """Start what may be started, claim what is due, and ask for it."""
         for state in self._sources.values():
             self._start_polls(state, tasks)
+        looking = [state for state in self._sources.values() if state.is_discovery_due]
         requests = {name: request for name, state in self._sources.items() if (request := state.claim_request(now))}
         claimed = await self._claim(requests, now)
         scans = [
@@ -164,6 +171,9 @@ class Poller:
             state.note_claimed(len(jobs), requests[name].limit)
             state.enqueue(jobs, now)
             self._start_polls(state, tasks)
+        for state in looking:
+            if discovery := state.start_discovery():
+                tasks.create_task(self._discover(state, discovery))
 
     async def _claim(self, requests: Mapping[str, ClaimRequest], now: datetime) -> dict[str, list[Job]]:
         """Claim due jobs of each source, those whose polls are still under way aside."""
@@ -224,6 +234,18 @@ class Poller:
             state.scan.is_running = False
             self._wake.set()
 
+    async def _discover(self, state: SourceState, discovery: Discovery) -> None:
+        """Have new jobs watched that rules adopt."""
+        try:
+            result = await discover(discovery, self._log)
+            failure = result if isinstance(result, PollFailure) else None
+            if failure:
+                log_scan_failure(self._log, state.breaker, state.name, failure, is_first=state.error is None)
+            self._note_result(state, failure)
+        finally:
+            discovery.is_running = False
+            self._wake.set()
+
     def _apply(
         self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: _Look | None = None
     ) -> None:
@@ -237,17 +259,11 @@ class Poller:
         self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: _Look | None
     ) -> Decision:
         jitter, now = self._runtime.jitter(), self._runtime.clock()
-        context = PollContext(
-            state.policy,
-            jitter,
-            claimed_at,
-            self._routes,
-            state.durations,
-            has_looked=look is not None,
-            progress=look.progress if look else None,
-        )
+        has_looked, progress = look is not None, look.progress if look else None
+        measured = state.policy, jitter, claimed_at, self._routes, state.durations
+        context = PollContext(*measured, has_looked=has_looked, progress=progress)
         if isinstance(result, PollFailure):
-            self._log_failure(state, job, result)
+            log_poll_failure(self._log, state.breaker, job, result)
         try:
             return decide(job, result, context, now)
         except Exception as error:  # noqa: BLE001 - what a service says must never end more than its own poll
@@ -268,25 +284,14 @@ class Poller:
         if not isinstance(result, PollFailure):
             self._runtime.telemetry.listed(state.name, len(result))
             self._note_result(state, None)
+            if state.discovery:
+                state.discovery.offer(state.scan.top)
             return result
         self._log.info("the list cannot be read, retrieving each job", source=state.name, error=result.error)
         self._note_result(state, result)
         if result.outcome is not PollOutcome.FAILED:  # a service without a list says so each time: requests wasted
             state.scan.give_up()
         return {}
-
-    def _log_failure(self, state: SourceState, job: Job, failure: PollFailure) -> None:
-        """Log each kind of failure once when it begins, and at debug while it lasts."""
-        log, event = self._log.debug, "poll failed"
-        if failure.outcome is PollOutcome.REJECTED:
-            event = "the source rejects our requests, trying once a minute"
-            if state.breaker.trip(failure.error):
-                log = self._log.error
-        elif failure.outcome is PollOutcome.MISSING and job.missing == MISSING_TOLERATED:
-            log, event = self._log.error, "the source does not know the job"
-        elif not job.failures:
-            log = self._log.warning
-        log(event, job=str(job.key), error=failure.error, failures=job.failures + 1, request_id=failure.request_id)
 
     def _forget_at_source(self, key: JobKey) -> None:
         self._sources[key.source].source.forget(key.id)

@@ -8,6 +8,7 @@ from typing import TypeVar
 from watcher.domain.jobs import Job, Observation
 from watcher.domain.polling_policy import PollFailure, PollOutcome
 from watcher.domain.telemetry import EventPage
+from watcher.engine.polling.discovery import Discovery
 from watcher.engine.polling.list_scan import ListScan
 from watcher.engine.ports import JobSource, Log
 from watcher.errors import MissingError, RejectedError, SourceError, TransientError
@@ -23,6 +24,11 @@ async def poll(source: JobSource, job: Job, log: Log) -> Observation | PollFailu
 async def read_list(scan: ListScan, wanted: frozenset[str], log: Log) -> dict[str, str] | PollFailure:
     """Read the list: the statuses of the wanted jobs that it holds, or the failure."""
     return await _answer_to(scan.read(wanted), log)
+
+
+async def discover(discovery: Discovery, log: Log) -> int | PollFailure:
+    """Look for new jobs: how many are watched that were not, or the failure."""
+    return await _answer_to(discovery.scan(), log, source=discovery.rules[0].source)
 
 
 async def read_events(source: JobSource, job: Job, cursor: str | None, log: Log) -> EventPage | PollFailure:

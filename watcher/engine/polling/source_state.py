@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from watcher.domain.conditions import Health
+from watcher.domain.health import DiscoveryHealth
 from watcher.domain.jobs import Job, JobKey, Observation
 from watcher.domain.polling_policy import (
     LONGEST_RETRY_AFTER,
@@ -19,6 +20,7 @@ from watcher.domain.polling_policy import (
     urgency,
 )
 from watcher.engine.polling.circuit_breaker import CircuitBreaker
+from watcher.engine.polling.discovery import Discovery
 from watcher.engine.polling.list_scan import PAYS_FROM, ListScan, Strategy
 from watcher.engine.polling.rate_limit import RateLimit
 from watcher.engine.ports import ClaimRequest, JobSource
@@ -41,6 +43,8 @@ class SourceState:
     scan: ListScan
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     rate_limit: RateLimit | None = None
+    discovery: Discovery | None = None
+    """Finds the jobs that rules adopt; None where there is no rule."""
     durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
     """How long earlier jobs were in each status."""
 
@@ -64,7 +68,8 @@ class SourceState:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is claimed, and no scan is under way."""
-        return not self._claimed and not self.scan.is_running
+        is_discovering = self.discovery is not None and self.discovery.is_running
+        return not self._claimed and not self.scan.is_running and not is_discovering
 
     def health(self) -> Health:
         """Return how the source has been answering."""
@@ -115,6 +120,27 @@ class SourceState:
         if count:
             self.breaker.note_started()
         return started
+
+    @property
+    def is_discovery_due(self) -> bool:
+        """Whether new jobs have to be looked for."""
+        return self.discovery is not None and self.discovery.is_due()
+
+    def discovered(self) -> list[DiscoveryHealth]:
+        """Say what each rule has found."""
+        return self.discovery.health() if self.discovery else []
+
+    def start_discovery(self) -> Discovery | None:
+        """Return what is to look for new jobs now, if it is time to; it must be let know when it has ended."""
+        discovery = self.discovery
+        if discovery is None or not discovery.is_due():
+            return None
+        if not discovery.has_offer:
+            if self.scan.is_running or not self.breaker.allowed(1):
+                return None
+            self.breaker.note_started()
+        discovery.is_running = True
+        return discovery
 
     def finish(self, job: Job) -> bool:
         """Note that a retrieve has ended; return whether more jobs could be started at once."""

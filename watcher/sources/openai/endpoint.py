@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from watcher.domain.addresses import host_of, is_base_url, is_header_text
+from watcher.domain.addresses import is_base_url, is_header_text
 from watcher.errors import ConfigurationError
 from watcher.sources.credentials import Credential, FileCredential, FixedCredential
 from watcher.sources.endpoint import Endpoint
+from watcher.sources.openai.sunset import is_of_openai
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 VARIABLES: Mapping[str, str] = {
@@ -21,7 +22,6 @@ VARIABLES: Mapping[str, str] = {
     "OPENAI_MTLS_CLIENT_KEY_FILE": "client_key_file",
 }
 """The variables of OpenAI's own tools, and the settings that they give."""
-_HOST_OF_OPENAI = ".api.openai.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Access:
 
         Raises ConfigurationError where the service wants a key and there is none.
         """
-        if self.credential is None and _is_of_openai(self.base_url):
+        if self.credential is None and is_of_openai(self.base_url):
             raise ConfigurationError(
                 f"source {name}: no API key: set OPENAI_API_KEY, or api_key_file under [sources.{name}]"
             )
@@ -74,9 +74,3 @@ def access_from_environment(environment: Mapping[str, str], *, base_url: str | N
         raise ConfigurationError(*(f"source openai: {mistake}" for mistake in mistakes))
     credential = FileCredential(key_file, key) if key_file else FixedCredential(key) if key else None
     return Access(credential=credential, **given)  # type: ignore[arg-type] # none gives the query
-
-
-def _is_of_openai(url: str) -> bool:
-    """Return whether this is OpenAI's own service, in any of its regions."""
-    host = host_of(url)
-    return host is not None and f".{host}".endswith(_HOST_OF_OPENAI)

@@ -6,6 +6,7 @@ from watcher.domain.states import OPENAI_STATES
 from watcher.plugins.source import Source, SourceContext, SourcePlugin, own_words
 from watcher.sources.openai.config import Config
 from watcher.sources.openai.endpoint import VARIABLES
+from watcher.sources.openai.sunset import sunset_notice
 
 
 def build(config: Config, context: SourceContext) -> Source:
@@ -17,4 +18,9 @@ def build(config: Config, context: SourceContext) -> Source:
     return HttpSource(config.access().endpoint(context.name), OpenAIDialect(), context)
 
 
-plugin = SourcePlugin(Config, build, OPENAI_STATES, VARIABLES, event_word=own_words)
+def notice(config: Config) -> str | None:
+    """Say what to know of the service."""
+    return sunset_notice(config.base_url)
+
+
+plugin = SourcePlugin(Config, build, OPENAI_STATES, VARIABLES, event_word=own_words, notice=notice)

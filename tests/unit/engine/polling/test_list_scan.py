@@ -11,6 +11,7 @@ from tests.doubles import ManualClock, ScriptedSource, job_in
 from watcher.domain.jobs import NO_METADATA, Job, JobKey, ListedJob, Page
 from watcher.engine.polling.list_scan import BARREN_PAGES, VERIFY_INTERVAL, ListScan
 from watcher.errors import TransientError
+from watcher.plugins.source import Capabilities
 
 ROUNDS = 50
 
@@ -49,6 +50,44 @@ async def test_known_pages_are_read_side_by_side_and_none_twice() -> None:
     assert len(await scan.read(wanted)) == 950
     assert set(source.pages_asked) == set(before)
     assert len(source.pages_asked) == 10
+
+
+async def test_a_list_in_another_order_is_read_from_its_top_each_time() -> None:
+    """A job of ours may stand anywhere, and a page may begin anywhere else the next time."""
+    source, wanted = source_of(names(950)), frozenset({"job-3", "job-949"})
+    source.capabilities = Capabilities()
+    scan = scan_of(source)
+    for _ in range(2):
+        source.pages_asked = []
+        assert await scan.read(wanted) == {"job-3": "running", "job-949": "running"}
+        assert source.pages_asked == [None, *(f"job-{number}" for number in range(99, 900, 100))]
+        source.listed.reverse()
+        source.pages_asked = []
+        assert await scan.read(wanted) == {"job-3": "running", "job-949": "running"}
+        assert len(source.pages_asked) == 10
+        source.listed.reverse()
+
+
+async def test_a_list_in_another_order_that_shows_the_same_page_for_ever_is_left() -> None:
+    source = source_of(names(300))
+    source.capabilities = Capabilities()
+
+    async def page(after: str | None = None, /, *, metadata: Mapping[str, str] = NO_METADATA) -> Page:
+        source.pages_asked.append(after)
+        return Page(dict.fromkeys(names(100), ListedJob("running")), f"job-{len(source.pages_asked) % 100}")
+
+    source.page = page  # type: ignore[method-assign]
+    assert len(await scan_of(source).read(frozenset(names(300)))) == 100
+    assert len(source.pages_asked) == 1 + BARREN_PAGES
+
+
+async def test_the_pages_from_the_top_on_are_kept_for_others() -> None:
+    source = source_of(names(950))
+    scan = scan_of(source)
+    await scan.read(frozenset(names(250)))
+    assert [len(page.jobs) for page in scan.top] == [100, 100, 100]
+    await scan.read(frozenset(names(250)))
+    assert [next(iter(page.jobs)) for page in scan.top] == ["job-0"]
 
 
 async def test_new_jobs_on_top_are_found_and_cost_a_page() -> None:

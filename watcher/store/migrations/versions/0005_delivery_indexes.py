@@ -8,7 +8,7 @@ from alembic import op
 from watcher.store.schema import OLDEST_READER, VERSION_TABLE
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 oldest_reader = "0001"
 
 

@@ -1,0 +1,255 @@
+"""The jobs of a source that rules adopt: found in the pages of its list, those that are read anyway among them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from watcher.domain.discovery import Rule, Verdict
+from watcher.domain.health import DiscoveryHealth
+from watcher.domain.jobs import NO_METADATA, Page
+from watcher.domain.states import JobState
+from watcher.engine.polling.list_scan import MOST_PAGES
+from watcher.engine.polling.rule_scan import RuleScan
+from watcher.engine.ports import DiscoveryStore, JobSource, Runtime
+from watcher.errors import SourceError, StoreError
+from watcher.plugins.source import ListOrder
+
+MOST_FILTERS = 3
+"""Looks of one scan that ask for certain metadata each; more rules than these are served by one look at all jobs."""
+NO_FILTER = frozenset({400, 404, 422})
+"""Status codes of a service that does not take the filter that it was asked with."""
+JITTER = timedelta(minutes=1)
+"""How much younger than the one before it a job of a list that is ordered by age may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRules:
+    """The rules for one source, at least one."""
+
+    rules: tuple[Rule, ...]
+    states: Callable[[str], JobState]
+    """What the statuses of the source mean."""
+    interval: timedelta
+    """How often its list is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One reading of the list, for some rules: of all jobs, or of those with certain metadata."""
+
+    rules: tuple[Rule, ...]
+    metadata: Mapping[str, str]
+
+    @property
+    def key(self) -> frozenset[tuple[str, str]]:
+        """What tells it from others."""
+        return frozenset(self.metadata.items())
+
+
+@dataclass(slots=True)
+class _Reading:
+    """How far a look has come."""
+
+    pages: list[Page] = field(default_factory=list)
+    scans: list[RuleScan] = field(default_factory=list)
+    """Of the rules that it serves, once a page differs from what it was."""
+    is_whole: bool = False
+    is_at_end: bool = False
+
+
+def looks(rules: Sequence[Rule], *, filters: bool) -> list[Look]:
+    """Return the fewest readings of a list that serve these rules."""
+    by_filter: dict[frozenset[tuple[str, str]], list[Rule]] = {}
+    for rule in rules if filters else ():
+        by_filter.setdefault(frozenset(rule.matcher.filter.items()), []).append(rule)
+    if not by_filter or frozenset() in by_filter or len(by_filter) > MOST_FILTERS:
+        return [Look(tuple(rules), NO_METADATA)]
+    return [Look(tuple(served), dict(pairs)) for pairs, served in by_filter.items()]
+
+
+class Discovery:
+    """Finds new jobs of one source once per interval, and has them watched.
+
+    What a page says is judged once: a page that says what it said before costs nothing. What cannot be recorded is
+    found again at the next scan, for the line moves on only with what was recorded.
+    """
+
+    def __init__(self, source: JobSource, rules: SourceRules, *, store: DiscoveryStore, runtime: Runtime) -> None:
+        self.is_running = False
+        self.rules = rules.rules
+        self._source = source
+        self._states = rules.states
+        self._store = store
+        self._runtime = runtime
+        self._log = runtime.log
+        self._interval = rules.interval.total_seconds()
+        self._filters = source.capabilities.filters
+        self._is_by_age = source.capabilities.order is ListOrder.NEWEST_FIRST
+        self._next = float("-inf")
+        self._offered: Sequence[Page] = ()
+        self._known: dict[frozenset[tuple[str, str]], Sequence[Page]] = {}
+        """The pages of the last whole reading for each filter, whose jobs were judged and recorded."""
+        self._full: set[str] = set()
+        """Rules whose limit is reached."""
+        self._has_told_cost = False
+        self._counts = dict.fromkeys((rule.name for rule in self.rules), 0)
+        self._scanned_at: datetime | None = None
+
+    @property
+    def has_offer(self) -> bool:
+        """Whether there are pages to learn from that were read anyway."""
+        return bool(self._offered)
+
+    def is_due(self) -> bool:
+        """Tell whether the list has to be looked at, or was."""
+        return not self.is_running and (self.has_offer or self._runtime.steady() >= self._next)
+
+    def offer(self, pages: Sequence[Page]) -> None:
+        """Let it learn from pages that were read from the top of the list on."""
+        self._offered = tuple(pages)
+
+    def health(self) -> list[DiscoveryHealth]:
+        """Say what each rule has found since the start."""
+        return [
+            DiscoveryHealth(rule.name, rule.source, self._counts[rule.name], self._scanned_at) for rule in self.rules
+        ]
+
+    async def scan(self) -> int:
+        """Read as much of the list as the rules have to see; return how many jobs are watched that were not.
+
+        Raises SourceError. What was found until then is watched all the same.
+        """
+        self._next = self._runtime.steady() + self._interval
+        offered, self._offered = self._offered, ()
+        wanted = [Look(self.rules, NO_METADATA)] if offered else looks(self.rules, filters=self._filters)
+        try:
+            added = sum([await self._scan(look, offered) for look in wanted])
+        except StoreError as error:
+            self._log.warning("jobs cannot be discovered: the store cannot be used", error=str(error))
+            return 0
+        self._scanned_at = self._runtime.clock()
+        return added
+
+    async def _scan(self, look: Look, offered: Sequence[Page]) -> int:
+        reading = _Reading()
+        known = self._known.pop(look.key, ())
+        try:
+            await self._read(look, offered, known, reading)
+        except SourceError as error:
+            added = await self._record(reading)
+            if not look.metadata or error.status_code not in NO_FILTER:
+                raise
+            self._log.info("the service does not filter its list, reading all of it", error=str(error))
+            self._filters, self._next = False, float("-inf")
+            return added
+        reading.is_whole = True
+        added = await self._record(reading)
+        self._known[look.key] = reading.pages
+        self._tell_cost(look, len(reading.pages))
+        return added
+
+    async def _read(self, look: Look, offered: Sequence[Page], known: Sequence[Page], reading: _Reading) -> None:
+        """Read as much of the list as has to be seen, and judge what differs from the pages that are known."""
+        async with aclosing(self._pages(look, offered, reading)) as pages:
+            async for page in pages:
+                index = len(reading.pages)
+                reading.pages.append(page)
+                is_known = index < len(known) and known[index] is page
+                if not is_known and not reading.scans:
+                    reading.scans = await self._begin(look, reading.pages[:-1])
+                self._take(reading.scans, page, is_known=is_known)
+                if reading.scans:
+                    if not any(scan.wants_more(is_by_age=self._is_by_age) for scan in reading.scans):
+                        return
+                elif index + 1 == len(known):
+                    return
+
+    async def _begin(self, look: Look, unchanged: Sequence[Page]) -> list[RuleScan]:
+        recorded = await self._store.lines(look.rules[0].source)
+        now = self._runtime.clock()
+        scans = [RuleScan(rule, recorded.get(rule.name), now) for rule in look.rules]
+        for page in unchanged:
+            self._take(scans, page, is_known=True)
+        return scans
+
+    def _take(self, scans: Sequence[RuleScan], page: Page, *, is_known: bool) -> None:
+        if self._is_by_age and not _is_by_age(page):
+            self._is_by_age = False
+            self._log.warning("the list is not ordered by age, so every scan reads all of it")
+        for scan in scans:
+            if is_known and not scan.is_first:
+                scan.skip(page.jobs)
+            else:
+                scan.take(page, self._states)
+
+    async def _pages(self, look: Look, offered: Sequence[Page], reading: _Reading) -> AsyncGenerator[Page, None]:
+        """Give the pages of the list: first those that were read anyway."""
+        seen: set[str] = set()
+        cursor: str | None = None
+        for number in range(MOST_PAGES):
+            if number < len(offered):
+                page = offered[number]
+            elif look.metadata:
+                page = await self._source.page(cursor, metadata=look.metadata)
+            else:
+                page = await self._source.page(cursor)
+            yield page
+            cursor = page.after
+            # A service that does not know its cursors shows the same jobs again and again.
+            if cursor is None or (page.jobs and page.jobs.keys() <= seen):
+                reading.is_at_end = True
+                return
+            seen |= page.jobs.keys()
+        self._log.warning("the list has no end, what lies deeper is not looked at", pages=MOST_PAGES)
+
+    async def _record(self, reading: _Reading) -> int:
+        added = 0
+        for scan in reading.scans:
+            adoption = scan.adoption(is_whole=reading.is_whole, is_at_end=reading.is_at_end)
+            if adoption is None:
+                continue
+            result = await self._store.adopt(adoption, self._runtime.clock())
+            self._tell(scan, len(result.added), result.refused, is_whole=reading.is_whole)
+            added += len(result.added)
+        return added
+
+    def _tell(self, scan: RuleScan, added: int, refused: int, *, is_whole: bool) -> None:
+        rule = scan.rule
+        if scan.is_first and is_whole:
+            self._log.info(
+                "the line of a rule is drawn: from now on every new job that it matches is watched",
+                rule=rule.name,
+                source=rule.source,
+                listed=scan.verdicts.total(),
+                adopted=added,
+                ended_before=scan.verdicts[Verdict.ENDED_BEFORE] + scan.verdicts[Verdict.UNDATED],
+            )
+        elif added:
+            self._log.info("jobs discovered", rule=rule.name, source=rule.source, jobs=added)
+        if refused and rule.name not in self._full:
+            self._log.warning("the limit of a rule is reached", rule=rule.name, limit=rule.limit, not_watched=refused)
+        (self._full.add if refused else self._full.discard)(rule.name)
+        self._counts[rule.name] += added
+        self._runtime.telemetry.discovered(rule.name, added)
+
+    def _tell_cost(self, look: Look, pages: int) -> None:
+        """Say once what it costs that the order of the list is not known."""
+        if self._is_by_age or pages == 1 or self._has_told_cost:
+            return
+        self._has_told_cost = True
+        self._log.warning(
+            "the order of the list is not known, so every scan reads all of it",
+            source=look.rules[0].source,
+            requests=pages,
+            every_seconds=self._interval,
+        )
+
+
+def _is_by_age(page: Page) -> bool:
+    """Tell whether no job of a page is younger than the one before it."""
+    times = [job.created_at for job in page.jobs.values() if job.created_at]
+    return all(later <= earlier + JITTER for earlier, later in pairwise(times))

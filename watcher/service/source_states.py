@@ -1,0 +1,47 @@
+"""A source with all that polling keeps of it, as the settings describe it."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from watcher.engine.polling.discovery import Discovery, SourceRules
+from watcher.engine.polling.list_scan import ListScan, Strategy
+from watcher.engine.polling.rate_limit import RateLimit
+from watcher.engine.polling.source_state import SourceState
+from watcher.engine.ports import DiscoveryStore, JobSource, Runtime
+from watcher.plugins.registry import sources
+from watcher.plugins.source import CONCURRENT_REQUESTS
+from watcher.service.bootstrap import open_source
+from watcher.settings.conversion import discovery_rules, polling_policy
+from watcher.settings.model import Settings
+
+
+async def open_source_state(
+    name: str, settings: Settings, store: DiscoveryStore, runtime: Runtime, stack: AsyncExitStack
+) -> SourceState:
+    """Open a source of the settings. Raises ConfigurationError."""
+    chosen = settings.sources[name]
+    rate_limit = RateLimit(chosen.max_requests_per_minute) if chosen.max_requests_per_minute else None
+    wait = rate_limit.wait if rate_limit else None
+    source = await stack.enter_async_context(open_source(name, chosen, runtime, wait))
+    can, policy = source.capabilities, polling_policy(settings, name)
+    policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.events)
+    scan = ListScan(source, strategy=chosen.strategy if can.lists else Strategy.RETRIEVE, interval=policy.interval)
+    discovery = _discovery(name, settings, source, store, runtime)
+    return SourceState(name, source, policy, CONCURRENT_REQUESTS, scan, rate_limit=rate_limit, discovery=discovery)
+
+
+def _discovery(
+    name: str, settings: Settings, source: JobSource, store: DiscoveryStore, runtime: Runtime
+) -> Discovery | None:
+    """Put together what finds the jobs that rules adopt; None where there is no rule, or no list."""
+    rules = tuple(rule for rule in discovery_rules(settings) if rule.source == name)
+    if not rules:
+        return None
+    if not source.capabilities.lists:
+        runtime.log.warning("the source has no list, so its rules find no jobs", source=name)
+        return None
+    states = sources.plugin(settings.sources[name].kind).states
+    interval = polling_policy(settings, name).interval
+    return Discovery(source, SourceRules(rules, states, interval), store=store, runtime=runtime)
