@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import freezegun
 import hypothesis
 import pytest
 
@@ -22,6 +23,8 @@ SERVER_FIXTURES = {"server", "own_server", "postgresql_url", "ready_database", "
 def pytest_configure(config: pytest.Config) -> None:
     """Select all tests of the files and directories that the command line names; choose the profile of hypothesis."""
     skip_for_missing_groups()
+    # It asks every module for all of its names, and this one would load those of the sources while time stands still.
+    freezegun.configure(extend_ignore_list=["watcher.plugins"])
     assert all((ROOT / name).exists() for name in MARKERS), "a name in MARKERS has moved"
     if config.args_source is pytest.Config.ArgsSource.ARGS and _is_default(config):
         config.option.markexpr = ""

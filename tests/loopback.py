@@ -56,6 +56,10 @@ class LoopbackReceiver:
         await asyncio.gather(*self._open, return_exceptions=True)
         await self._server.wait_closed()
 
+    def reply_to(self, received: Received) -> Reply:  # noqa: ARG002 - for receivers that read what they answer
+        """Return the reply to a request."""
+        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+
     def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._answer(reader, writer))
         self._open.add(task)
@@ -65,7 +69,7 @@ class LoopbackReceiver:
         try:
             connection, received = await _read(reader)
             self.requests.append(received)
-            reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+            reply = self.reply_to(received)
             await _carry_out(reply, received, connection, writer)
         finally:
             writer.close()

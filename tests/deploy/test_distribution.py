@@ -122,7 +122,7 @@ def test_the_wheel_names_its_command_its_notifiers_and_its_licence(built: dict[s
         [entry_points] = [name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt")]
         text = archive.read(entry_points).decode()
     assert "watcher = watcher.__main__:main" in text
-    assert "slack = watcher.notifiers.slack:plugin" in text
+    assert "slack = watcher.notifiers.slack.plugin:plugin" in text
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names_in_wheel(built["wheel"]))
 
 

@@ -50,6 +50,17 @@ async def test_slack_and_stdout_are_tried_in_the_same_way(command: Command, rece
     assert [each["data"] for each in screen.documents] == [{"test": True, "notifier": "screen"}]
 
 
+async def test_a_sample_of_any_kind_of_event_says_that_it_is_one(command: Command, receiver: Receiver) -> None:
+    tried = await command.run("notify", "test", "pager", "--sample", "failed")
+    assert (tried.code, tried.err) == (0, "")
+    envelope = json.loads(receiver.received[0].body)
+    assert (envelope["type"], envelope["data"]["sample"]) == ("fine_tuning.job.failed", True)
+    wrong = await command.run("notify", "test", "pager", "--sample", "fialed")
+    assert wrong.code == 2
+    assert "is none of" in wrong.err
+    assert "source-unreachable" in " ".join(wrong.err.split())
+
+
 @pytest.mark.parametrize(
     ("reply", "words"),
     [

@@ -84,7 +84,7 @@ def short_timeouts() -> Iterator[None]:
     """Limit an attempt to two seconds, and send to Slack without a pause between messages."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("watcher.service.bootstrap.NOTIFIER_TIMEOUT", timedelta(seconds=2))
-        patch.setattr("watcher.notifiers.slack.SPACING", ZERO)
+        patch.setattr("watcher.notifiers.slack.webhook.SPACING", ZERO)
         yield
 
 

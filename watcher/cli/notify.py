@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +24,7 @@ from watcher.cli.output import tell, write_json, write_line
 from watcher.cli.signals import run_until_signal
 from watcher.domain.deliveries import Delivered, Failed, Outcome
 from watcher.domain.durations import format_duration
-from watcher.domain.messages import message_of_test
+from watcher.domain.messages import Message, message_of_test
 from watcher.domain.text import printable
 from watcher.errors import WatcherError
 from watcher.service.bootstrap import open_notifiers, real_runtime
@@ -33,6 +34,26 @@ if TYPE_CHECKING:
     from watcher.settings.model import Settings
 
 app = typer.Typer(help="Try a notifier.", no_args_is_help=True)
+_SAMPLE_HELP = (
+    "Send a sample of an event instead, which says that it is one: a state of a job such as failed, or stuck, missing, "
+    "source-unreachable, notifier-failing, several and the like."
+)
+
+
+def _complete_kinds(incomplete: str) -> list[str]:
+    from watcher.domain.samples import kinds
+
+    return [kind for kind in kinds() if kind.startswith(incomplete)]
+
+
+def _message(name: str, kind: str | None, now: datetime) -> Message:
+    if kind is None:
+        return message_of_test(name, now)
+    from watcher.domain.samples import kinds, sample
+
+    if kind not in kinds():
+        raise typer.BadParameter(f"{kind!r} is none of {', '.join(kinds())}", param_hint="--sample")
+    return sample(kind, now)
 
 
 @app.callback()
@@ -45,21 +66,27 @@ def test(
     name: Annotated[
         str, typer.Argument(metavar="NAME", autocompletion=complete_notifiers, help="A notifier of the configuration.")
     ],
+    sample_kind: Annotated[
+        str | None,
+        typer.Option("--sample", metavar="KIND", autocompletion=_complete_kinds, help=_SAMPLE_HELP),
+    ] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
 ) -> None:
     """Send a message that is plainly a test, and print the receiver's own answer. Exit 0 only if it was accepted."""
+    message = _message(name, sample_kind, datetime.now(UTC))
     settings = read_settings(config, log_level, log_format)
-    raise typer.Exit(run_until_signal(_test(settings, name, real_runtime(open_log(settings)), as_json=as_json)))
+    runtime = real_runtime(open_log(settings))
+    raise typer.Exit(run_until_signal(_test(settings, name, message, runtime, as_json=as_json)))
 
 
-async def _test(settings: Settings, name: str, runtime: Runtime, *, as_json: bool) -> int:
+async def _test(settings: Settings, name: str, message: Message, runtime: Runtime, *, as_json: bool) -> int:
     try:
         async with AsyncExitStack() as stack:
             notifiers = await open_notifiers(settings, [name], runtime, stack)
-            outcome = await notifiers[name].send(message_of_test(name, runtime.clock()))
+            outcome = await notifiers[name].send(message)
     except WatcherError:
         raise
     except Exception as error:

@@ -62,6 +62,11 @@ class Condition:
         """Whether it is about a job, rather than a source, a notifier or the store."""
         return self.subject.startswith("job/")
 
+    @property
+    def thread(self) -> str:
+        """What a receiver shows together: a job with all of its conditions; else the subject."""
+        return self.subject.removeprefix("job/").rpartition("/")[0] if self.is_about_job else self.subject
+
 
 @dataclass(frozen=True, slots=True)
 class ConditionChange:
@@ -85,6 +90,11 @@ class ConditionChange:
     def subject(self) -> str:
         """What the event is about; events of one subject reach a notifier in order."""
         return self.condition.subject
+
+    @property
+    def thread(self) -> str:
+        """What a receiver shows together: see `Condition`."""
+        return self.condition.thread
 
     @property
     def labels(self) -> Mapping[str, str]:

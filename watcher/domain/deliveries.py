@@ -84,7 +84,9 @@ class Delivery:
     reason: str | None = None
     """Why it was held back or muted."""
     previous_receipt: str | None = None
-    """What the notifier needs to update its last message about the same subject."""
+    """What the notifier needs to update its last message of the same thread."""
+    is_overtaken: bool = False
+    """Whether a newer event of the same subject is due to the same notifier."""
 
 
 class SettlementReason(StrEnum):
@@ -96,6 +98,7 @@ class SettlementReason(StrEnum):
     RECEIVER_ASKED_TO_WAIT = "receiver_asked_to_wait"
     REJECTED = "rejected"
     GAVE_UP = "gave_up"
+    SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,11 @@ WATCH_RETRY_POLICY = RetryPolicy(
     longest_retry_after=timedelta(seconds=30),
 )
 """The policy of `watch --notify`, which has to end soon after the job."""
+
+
+def superseded(delivery: Delivery, now: datetime) -> Settlement:
+    """Settle a delivery that is not sent, because a newer event of the same subject is sent in its place."""
+    return Settlement(delivery, DeliveryState.SUPERSEDED, SettlementReason.SUPERSEDED, now, None)
 
 
 def after_attempt(

@@ -6,4 +6,4 @@ from watcher.domain.conditions import ConditionChange
 from watcher.domain.transitions import Transition
 
 Event = Transition | ConditionChange
-"""Both have `id`, `type`, `subject`, `seq`, `at`, `labels` and `title`. Events of one subject are sent in order."""
+"""Both have `id`, `type`, `subject`, `thread`, `seq`, `at`, `labels` and `title`. One subject's are sent in order."""

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from watcher.domain.conditions import Health
+
 SILENT_WAITS = 3
 """A service that polls and had no answer for this many of its longest waits sees nothing."""
 
@@ -44,6 +46,10 @@ class HealthSnapshot:
     """Why the store could not be read or written the last time; None while it can."""
     has_condition: bool
     """Whether a source, a notifier or a job is in a condition that was reported."""
+    sources: Sequence[Health] = ()
+    """How each source has been answering."""
+    receivers: Sequence[Health] = ()
+    """How each notifier's receiver has been answering."""
     stuck: str | None = None
     """What cannot be recorded although the store can be written; None if there is nothing."""
     discovery: Sequence[DiscoveryHealth] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -65,6 +65,10 @@ class Message:
     """The `data` of the envelope."""
     url: str | None = None
     """The job's page at its service, for people."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Those of the job."""
+    thread: str | None = None
+    """What a receiver shows together: a job with its conditions, a source, a notifier. None: it stands by itself."""
 
 
 def message_of(event: Event) -> Message:
@@ -80,6 +84,8 @@ def message_of(event: Event) -> Message:
         facts=tuple(facts_of(event)),
         data=_data(event),
         url=event.facts.page_url,
+        labels=event.labels,
+        thread=event.thread,
     )
 
 
@@ -232,6 +238,8 @@ def _message_of_condition(event: ConditionChange) -> Message:
         severity=Severity.GOOD if condition.is_good else Severity.BAD,
         facts=tuple(Detail(label, value) for label, value in condition.facts),
         data=condition.data,
+        labels=event.labels,
+        thread=event.thread,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 UNSAFE = (
     "\\u0000-\\u001f\\u007f-\\u009f"  # controls: they drive terminals and end lines
@@ -36,6 +37,28 @@ def excerpt(text: str, limit: int) -> str:
     # Escaping only ever lengthens, so what lies beyond the limit need not be escaped to be cut.
     safe = printable(text[: limit + 1])
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def spelled(text: str, spelling: Mapping[str, str], limit: int) -> str:
+    """Return the text on one line, safe to show, with what has another spelling in some markup written that way.
+
+    It is at most `limit` characters long, `…` where it was cut, and no spelling is cut in two. Characters count as
+    UTF-16 counts them, the largest count that a receiver uses.
+    """
+    pieces: list[str] = []
+    left = limit - 1  # for the …
+    for character in printable(text[: limit + 1]):
+        piece = spelling.get(character, character)
+        left -= utf16_length(piece)
+        if left < 0:
+            return "".join(pieces) + "…"
+        pieces.append(piece)
+    return "".join(pieces)
+
+
+def utf16_length(text: str) -> int:
+    """Count the characters as UTF-16 does."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _escape(found: re.Match[str]) -> str:

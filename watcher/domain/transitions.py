@@ -68,6 +68,11 @@ class Transition:
         return str(self.key)
 
     @property
+    def thread(self) -> str:
+        """What a receiver shows together: the job, whose conditions have the same thread."""
+        return str(self.key)
+
+    @property
     def at(self) -> datetime:
         """When it was observed."""
         return self.observed_at

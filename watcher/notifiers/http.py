@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import string
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -39,8 +41,21 @@ Address = Annotated[SecretStr, AfterValidator(_check_address)]
 """The URL of a receiver. It is a secret: the address of an incoming webhook is all that is needed to write to it."""
 
 
+def json_of(answer: Answer) -> Mapping[str, object]:
+    """Return the JSON object that the body holds; an empty one when it holds no other."""
+    try:
+        body: object = json.loads(answer.body)
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, or nested without end
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
 def _never(_answer: Answer) -> bool:
     return False
+
+
+def _says_no_wait(_answer: Answer) -> timedelta | None:
+    return None
 
 
 class Receiver:
@@ -53,11 +68,13 @@ class Receiver:
         *,
         secrets: Iterable[str] = (),
         is_final: Callable[[Answer], bool] = _never,
+        wait_in: Callable[[Answer], timedelta | None] = _says_no_wait,
     ) -> None:
         """Make a receiver that takes a message with any 2xx, and refuses it for good with 410.
 
         Any other status may come from something in front of the receiver, a proxy in the seconds of a redeployment:
-        it is tried again. `is_final` knows the receiver's own words for a refusal that is for good.
+        it is tried again. `is_final` knows the receiver's own words for a refusal that is for good, `wait_in` finds
+        in a body how long to wait, where headers say it less well.
 
         Raises ConfigurationError if no request can be made for the address.
         """
@@ -65,6 +82,7 @@ class Receiver:
         self._address = address
         self._mask = Redactor((address.get_secret_value(), *secrets))
         self._is_final = is_final
+        self._wait_in = wait_in
         try:
             context.http.request("POST", address.get_secret_value())
         except ValueError:
@@ -72,18 +90,23 @@ class Receiver:
 
     async def post(self, body: str, headers: Mapping[str, str]) -> Outcome:
         """Make one attempt."""
+        answer = await self.exchange(body, headers)
+        return answer if isinstance(answer, Failed) else self.sort(answer)
+
+    async def exchange(self, body: str, headers: Mapping[str, str]) -> Answer | Failed:
+        """Post once, and return the answer for those who read more of it than its status."""
         http = self._context.http
         request = http.request("POST", self._address.get_secret_value(), content=body.encode(), headers=headers)
         try:
-            answer = await http.exchange(request)
+            return await http.exchange(request)
         except AnswerTooLargeError as error:
-            answer = error.head  # its status has the outcome of the message
+            return error.head  # its status has the outcome of the message
         except HttpError as error:
             return Failed(self._mask.hide(str(error)))
-        return self._sort(answer)
 
-    def _sort(self, answer: Answer) -> Outcome:
-        told = self._tell(answer)
+    def sort(self, answer: Answer) -> Outcome:
+        """Say what an answer means, by its status and by what is known to be final."""
+        told = self.tell(answer)
         status = answer.status_code
         if answer.is_success:
             return Delivered(told)
@@ -91,12 +114,17 @@ class Receiver:
             return Rejected(told)
         if 300 <= status < 400:  # noqa: PLR2004 - the class 3xx
             told += " (redirects are not followed)"
-        return Failed(told, retry_after(answer.headers, self._context.clock()))
+        return Failed(told, self._wait_in(answer) or retry_after(answer.headers, self._context.clock()))
 
-    def _tell(self, answer: Answer) -> str:
+    def tell(self, answer: Answer) -> str:
+        """Return the answer in words, short, and without a secret."""
+        body = self.tell_text(answer.body.decode("utf-8", "replace"))
+        return f"{_name(answer.status_code)}: {body}" if body else _name(answer.status_code)
+
+    def tell_text(self, text: str) -> str:
+        """Return a text of the receiver's on one line, short, and without a secret."""
         # Masked before it is cut, so that no half of a secret stays at the cut.
-        body = " ".join(self._mask.hide(answer.body.decode("utf-8", "replace")).split())
-        return f"{_name(answer.status_code)}: {excerpt(body, _ANSWER_EXCERPT)}" if body else _name(answer.status_code)
+        return excerpt(" ".join(self._mask.hide(text).split()), _ANSWER_EXCERPT)
 
 
 def _name(status: int) -> str:

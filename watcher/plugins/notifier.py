@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from watcher.domain.deliveries import Outcome
 from watcher.domain.messages import Message
@@ -39,6 +39,15 @@ class Notifier(Protocol):
 
         The one exception: OutputClosedError, when the notifier writes to our standard output and its reader is gone.
         """
+        ...
+
+
+@runtime_checkable
+class UpdatesInPlace(Protocol):
+    """What a notifier may have besides: it updates what it sent, so that a newer message makes some needless."""
+
+    def is_update(self, message: Message) -> bool:
+        """Tell whether the message need not be sent once a newer one about the same subject is due."""
         ...
 
 

@@ -24,6 +24,7 @@ from watcher.server.context import ServerContext
 from watcher.server.hosts import HostGuard
 from watcher.server.metrics import CONTENT_TYPE, PrometheusTelemetry
 from watcher.server.openapi import document
+from watcher.server.page.routes import page_routes, problem_page
 from watcher.server.probes import Probes
 from watcher.server.problems import Problem, of_routing, problem_response
 
@@ -33,6 +34,8 @@ CONCURRENT_ANSWERS = 4
 """Requests that are worked on at once, besides the probes: the store has one thread, and polling needs it too."""
 
 Answer = Callable[[Request], Awaitable[Response]]
+Tell = Callable[[Problem], Response]
+"""Makes of a problem the answer that tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Acc
     """Make the application."""
     probes, jobs, deliveries = Probes(context), Jobs(context), Deliveries(context)
     has_token, turns = access.token is not None, asyncio.Semaphore(CONCURRENT_ANSWERS)
+    pages = page_routes(context, may_change=has_token)
 
     async def metrics(_request: Request) -> Response:
         return Response(await telemetry.exposition(context), headers={"content-type": CONTENT_TYPE})
@@ -56,9 +60,10 @@ def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Acc
     async def description(_request: Request) -> Response:
         return JSONResponse(document(context.version, context.health().last_answers, has_token=has_token))
 
-    def at(path: str, **answers: Answer) -> Route:
+    def at(path: str, tell: Tell = problem_response, **answers: Answer) -> Route:
         turn = nullcontext() if path in PROBES else turns
-        return Route(path, _Resource(context.log, answers, turn, may_change=has_token).answer, methods=list(answers))
+        resource = _Resource(context.log, answers, turn, tell, may_change=has_token)
+        return Route(path, resource.answer, methods=list(answers))
 
     app = Starlette(
         routes=[
@@ -69,6 +74,7 @@ def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Acc
             at("/api/v1/jobs", GET=jobs.page, POST=jobs.add),
             at("/api/v1/jobs/{source}/{id:path}", GET=jobs.one, DELETE=jobs.remove),
             at("/api/v1/deliveries", GET=deliveries.page),
+            *(at(path, problem_page, **answers) for path, answers in pages.items()),
         ],
         middleware=_guards(access),
         exception_handlers={HTTPException: of_routing},
@@ -86,11 +92,18 @@ class _Resource:
     """What answers at one path, by method."""
 
     def __init__(
-        self, log: Log, answers: dict[str, Answer], turn: AbstractAsyncContextManager[Any], *, may_change: bool
+        self,
+        log: Log,
+        answers: dict[str, Answer],
+        turn: AbstractAsyncContextManager[Any],
+        tell: Tell,
+        *,
+        may_change: bool,
     ) -> None:
         self._log = log
         self._answers = answers
         self._turn = turn
+        self._tell = tell
         self._may_change = may_change
 
     async def answer(self, request: Request) -> Response:
@@ -99,12 +112,12 @@ class _Resource:
             async with self._turn:
                 return await self._answer(request)(request)
         except Problem as problem:
-            return problem_response(problem)
+            return self._tell(problem)
         except StoreError as error:
-            return problem_response(Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
+            return self._tell(Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
         except Exception:  # noqa: BLE001 - an internal error must not show its details to the client; the log has them
             self._log.exception("request failed with an internal error", path=request.url.path)
-            return problem_response(
+            return self._tell(
                 Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The watcher failed with an internal error; see its log.")
             )
 

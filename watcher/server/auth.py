@@ -2,37 +2,73 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from watcher.server.problems import problem_response, unauthorized
+from watcher.server.problems import foreign_page, problem_response, unauthorized
 
 PROBES = frozenset({"/livez", "/readyz"})
-"""What is served without a token."""
+"""What may be asked for without a token."""
+_READING = frozenset({"GET", "HEAD"})
 
 
 class TokenGuard:
-    """Admits requests with the token, and all requests to the probes."""
+    """Lets in requests that have the token, and any request to the probes.
+
+    Programs send it as a Bearer token. A browser asks for it once and sends it as the password of HTTP Basic, with any
+    user name, also where a page of another site makes it send a request: a change from a browser must come from a page
+    of this server, as the browser says itself.
+    """
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
-        """Without a token every request is admitted."""
+        """Without a token every request is let in."""
         self._app = app
         self._expected = token.encode() if token is not None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        if scope["type"] != "http" or scope["path"] in PROBES or self._is_admitted(scope):
+        if scope["type"] != "http" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
-        await problem_response(unauthorized())(scope, receive, send)
+        scheme, is_admitted = self._admission(scope)
+        if not is_admitted:
+            answer: ASGIApp = problem_response(unauthorized(is_browser=_is_browser(scope)))
+        elif scheme != b"bearer" and scope["method"] not in _READING and not _is_from_own_page(scope):
+            answer = problem_response(foreign_page())
+        else:
+            answer = self._app
+        await answer(scope, receive, send)
 
-    def _is_admitted(self, scope: Scope) -> bool:
+    def _admission(self, scope: Scope) -> tuple[bytes, bool]:
+        """Return by which scheme the request shows a token, and whether it is let in."""
+        given = _headers(scope, b"authorization")
+        scheme, _, value = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
+        scheme = scheme.lower()
         if self._expected is None:
-            return True
-        given = [value for name, value in scope["headers"] if name == b"authorization"]
-        if len(given) != 1:
-            return False
-        scheme, _, token = given[0].partition(b" ")
+            return scheme, True
+        token = _password(value) if scheme == b"basic" else value.strip(b" ")
         # In constant time: how long a comparison takes must not tell how much of a guess was right.
-        return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(b" "), self._expected)
+        return scheme, scheme in {b"bearer", b"basic"} and hmac.compare_digest(token, self._expected)
+
+
+def _is_from_own_page(scope: Scope) -> bool:
+    return _headers(scope, b"sec-fetch-site") == [b"same-origin"]
+
+
+def _is_browser(scope: Scope) -> bool:
+    """Tell whether the request wants a page; a script of such a page has been let in before."""
+    return any(b"text/html" in value for value in _headers(scope, b"accept"))
+
+
+def _headers(scope: Scope, wanted: bytes) -> list[bytes]:
+    return [value for name, value in scope["headers"] if name == wanted]
+
+
+def _password(value: bytes) -> bytes:
+    try:
+        return base64.b64decode(value.strip(b" "), validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from watcher.domain.deliveries import Delivery, DeliveryState
+from watcher.domain.deliveries import Delivery, DeliveryState, Outcome
 from watcher.domain.health import HealthSnapshot
+from watcher.domain.job_filter import JobFilter
 from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.polling_policy import PollingPolicy
+from watcher.domain.states import JobState
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Clock, Log
 
@@ -37,8 +40,45 @@ class Owed(Protocol):
         ...
 
 
+class Views(Protocol):
+    """Watched jobs as the page shows them. Every method may raise StoreError."""
+
+    async def in_trouble(self, failed_since: datetime, limit: int) -> Sequence[Job]:
+        """Return up to `limit` jobs that failed since then or are unknown to their source, the latest first."""
+        ...
+
+    async def under_way(self, after: JobKey | None, limit: int) -> Sequence[Job]:
+        """Return up to `limit` jobs that have not ended and are known to their source, by key, after one."""
+        ...
+
+    async def ended(self, except_failed_since: datetime, limit: int) -> Sequence[Job]:
+        """Return up to `limit` jobs that have ended, the latest first, without those that failed since then."""
+        ...
+
+    async def search(self, wanted: JobFilter, after: JobKey | None, limit: int) -> Sequence[Job]:
+        """Return up to `limit` jobs that pass the filter, by key, after one."""
+        ...
+
+    async def count_states(self) -> Mapping[JobState | None, int]:
+        """Count the watched jobs by state; None stands for those that were not seen yet."""
+        ...
+
+    async def newest_transitions(self, limit: int) -> Sequence[Transition]:
+        """Return the newest transitions of watched jobs, the newest first."""
+        ...
+
+    async def deliveries_of(self, key: JobKey, limit: int) -> Sequence[Delivery]:
+        """Return the newest deliveries of a job's transitions, the newest first."""
+        ...
+
+
 class Store(Protocol):
     """The store, as the server needs it. Every method may raise StoreError."""
+
+    @property
+    def views(self) -> Views:
+        """Watched jobs as the page shows them."""
+        ...
 
     async def page_of_jobs(
         self, *, after: JobKey | None = None, limit: int = 100, source: str | None = None, status: str | None = None
@@ -81,6 +121,18 @@ class Store(Protocol):
         """Watch these jobs; with `ask_again`, also poll those once more that have ended."""
         ...
 
+    async def requeue_deliveries(self, ids: Collection[int], now: datetime) -> int:
+        """Make these pending and dead deliveries due now; return how many."""
+        ...
+
+    async def discard_deliveries(self, ids: Collection[int], now: datetime) -> int:
+        """Give up these pending and dead deliveries for good; return how many."""
+        ...
+
+    async def count_transitions(self, key: JobKey) -> int:
+        """Count the recorded transitions of a job."""
+        ...
+
     async def remove_job(self, key: JobKey, now: datetime) -> bool:
         """Stop watching the job; return whether it was watched."""
         ...
@@ -98,6 +150,10 @@ class ServerContext:
     """Asked at each request: a reload exchanges the pipeline."""
     find_job: Callable[[str | None, str], JobSpec]
     """Finds the job that is meant by an id, with or without its source. Raises ConfigurationError."""
+    polling_policy: Callable[[str], PollingPolicy | None] = lambda _source: None
+    """Returns how a source is polled; None for one that is not in the configuration."""
+    send_test: Callable[[str], Awaitable[Outcome]] | None = None
+    """Sends a message that is plainly a test to a notifier. None: there is no pipeline."""
     store_patience: timedelta = timedelta(seconds=3)
     """How long the store may take to answer a probe; what asks for probes often waits no longer than some seconds."""
     body_timeout: timedelta = timedelta(seconds=10)

@@ -52,7 +52,8 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def _name(text: str) -> str:
+def source_name(text: str) -> str:
+    """Read the name of a source or a notifier. Raises ValueError."""
     return _matching(NAME_PATTERN, text, "expected a name of 1 to 64 of the characters a-z 0-9 _ -")
 
 
@@ -69,7 +70,8 @@ def _state(text: str) -> DeliveryState:
         raise ValueError(f"expected one of: {', '.join(DeliveryState)}") from None
 
 
-def _after_job(text: str) -> JobKey:
+def after_job(text: str) -> JobKey:
+    """Read the cursor of a page of jobs. Raises ValueError."""
     source, _, job_id = _matching(JOB_CURSOR_PATTERN, text, "expected the `next` of the page before").partition("/")
     return JobKey(source, job_id)
 
@@ -81,21 +83,26 @@ def _number(text: str) -> int:
 HISTORY_QUERY: Mapping[str, Callable[[str], Any]] = {"limit": _limit, "after": _number}
 JOBS_QUERY: Mapping[str, Callable[[str], Any]] = {
     "limit": _limit,
-    "after": _after_job,
-    "source": _name,
+    "after": after_job,
+    "source": source_name,
     "status": _status,
 }
 DELIVERIES_QUERY: Mapping[str, Callable[[str], Any]] = {
     "limit": _limit,
     "after": _number,
     "state": _state,
-    "notifier": _name,
+    "notifier": source_name,
 }
 
 
-def read_query(request: Request, known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
-    """Read the parameters of a query; `limit` always has a value. Raises Problem."""
-    given = _parameters(request)
+def read_query(
+    request: Request, known: Mapping[str, Callable[[str], Any]], *, ignore_empty: bool = False
+) -> dict[str, Any]:
+    """Read the parameters of a query; `limit` always has a value.
+
+    With `ignore_empty`, a parameter without a value counts as not given: forms send their empty fields. Raises Problem.
+    """
+    given = [(name, text) for name, text in _parameters(request) if text or not ignore_empty]
     how_often = Counter(name for name, _ in given)
     values: dict[str, Any] = {"limit": USUAL_PAGE}
     mistakes: list[Mistake] = []
@@ -128,16 +135,21 @@ def not_watched(key: JobKey) -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, f"{excerpt(str(key), LONGEST_ECHO)} is not watched.")
 
 
+async def read_body(request: Request, timeout: timedelta) -> bytes:  # noqa: ASYNC109 - it becomes an answer
+    """Read a body that is not too large and arrives in time. Raises Problem."""
+    try:
+        async with asyncio.timeout(timeout.total_seconds()):
+            return await _read_body(request)
+    except (TimeoutError, ClientDisconnect):
+        raise Problem(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.") from None
+
+
 async def read_json(request: Request, timeout: timedelta) -> object:  # noqa: ASYNC109 - it becomes an answer
     """Read a body that is JSON and arrives in time. Raises Problem."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json.")
-    try:
-        async with asyncio.timeout(timeout.total_seconds()):
-            body = await _read_body(request)
-    except (TimeoutError, ClientDisconnect):
-        raise Problem(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.") from None
+    body = await read_body(request, timeout)
     try:
         return json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):

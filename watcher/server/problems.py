@@ -14,6 +14,8 @@ MEDIA_TYPE = "application/problem+json"
 MOST_MISTAKES = 32
 """Mistakes that one answer names: a body may hold thousands."""
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="finetune-watcher"'}
+BROWSER_CHALLENGE = {"WWW-Authenticate": 'Basic realm="finetune-watcher", charset="UTF-8"'}
+"""Makes a browser ask for the token, as a password. It would not know the other one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,18 @@ def refuse(mistakes: Sequence[Mistake]) -> None:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request has mistakes.", mistakes)
 
 
-def unauthorized() -> Problem:
+def unauthorized(*, is_browser: bool = False) -> Problem:
     """Return the problem of a request without the right token."""
+    if is_browser:
+        text = "The password is the token of the settings, http.token; any user name will do."
+        return Problem(HTTPStatus.UNAUTHORIZED, text, headers=BROWSER_CHALLENGE)
     return Problem(HTTPStatus.UNAUTHORIZED, "Send the token: Authorization: Bearer …", headers=CHALLENGE)
+
+
+def foreign_page() -> Problem:
+    """Return the problem of a change that a browser was not told to make by a page of this server."""
+    text = "A change with HTTP Basic must come from a page of this server (Sec-Fetch-Site: same-origin)."
+    return Problem(HTTPStatus.FORBIDDEN, text)
 
 
 def misdirected() -> Problem:

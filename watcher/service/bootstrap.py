@@ -177,9 +177,12 @@ class ServicePlan:
 
     @asynccontextmanager
     async def open_server(
-        self, store: SqlStore, health: Callable[[], HealthSnapshot], find_job: FindJob
+        self, store: SqlStore, health: Callable[[], HealthSnapshot], pipeline: Callable[[], Pipeline]
     ) -> AsyncIterator[None]:
-        """Serve probes, metrics and the API, if that is wanted. Raises ConfigurationError when it cannot be done."""
+        """Serve probes, metrics, the API and the page, if that is wanted.
+
+        `pipeline` returns the one that runs. Raises ConfigurationError when it cannot be done.
+        """
         if self._listen is None:
             yield
             return
@@ -191,7 +194,17 @@ class ServicePlan:
 
         runtime, http = self._runtime, self.settings.http
         telemetry = runtime.telemetry if isinstance(runtime.telemetry, PrometheusTelemetry) else PrometheusTelemetry()
-        context = ServerContext(store, runtime.clock, runtime.log, __version__, health, find_job)
+        context = ServerContext(
+            store,
+            runtime.clock,
+            runtime.log,
+            __version__,
+            health,
+            # Looked up at each request: a reload exchanges the pipeline.
+            find_job=lambda source, job_id: pipeline().find_job(source, job_id),
+            polling_policy=lambda source: pipeline().poller.policy_of(source),  # noqa: PLW0108 - see above
+            send_test=lambda notifier: pipeline().deliver.send_test(notifier),  # noqa: PLW0108 - see above
+        )
         token = http.token.get_secret_value() if http.token else None
         hosts = None if self._listen.path else (self._listen.host, *http.allowed_hosts)
         app = make_app(context, telemetry, Access(token, hosts))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from watcher.domain.jobs import JobSpec
 from watcher.engine.ports import Runtime
 from watcher.errors import ConfigurationError, StoreError
 from watcher.service.bootstrap import Pipeline, ServicePlan
@@ -77,7 +76,7 @@ class Daemon:
         generation: _Generation | None = first
         try:
             await plan.watch_jobs(self._store)
-            async with plan.open_server(self._store, self._health, self._find_job):
+            async with plan.open_server(self._store, self._health, lambda: self._maintenance.pipeline):
                 while generation:
                     generation = await self._run(generation)
         finally:
@@ -93,9 +92,6 @@ class Daemon:
 
     def _health(self) -> HealthSnapshot:
         return self._maintenance.health.snapshot()
-
-    def _find_job(self, source: str | None, job_id: str) -> JobSpec:
-        return self._maintenance.pipeline.find_job(source, job_id)
 
     async def _run(self, generation: _Generation) -> _Generation | None:
         """Let the pipeline run until a stop or a reload; return what shall run next."""

@@ -32,6 +32,8 @@ class Health:
             rejections={source.name: source.rejection for source in poller.health() if source.rejection},
             notifiers=[notifier.name for notifier in deliver.health()],
             store_error=str(error) if error else None,
+            sources=poller.health(),
+            receivers=deliver.health(),
             stuck=str(stuck) if stuck else None,
             discovery=poller.discovered(),
             has_condition=self._pipeline.self_monitoring.is_anything_failing(),

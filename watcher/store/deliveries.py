@@ -56,6 +56,28 @@ def _is_waited_for(subject: str) -> ColumnElement[bool]:
     )
 
 
+_later = delivery.alias("later")
+
+
+def _is_overtaken(subject: str) -> ColumnElement[bool]:
+    """Tell whether a later one of the same job, or of the same condition, is due. One question for each, as above."""
+    return (
+        select(_later.c.id)
+        .where(
+            _later.c[subject] == delivery.c[subject],
+            _later.c.notifier == delivery.c.notifier,
+            _later.c.seq > delivery.c.seq,
+            _later.c.state == _PENDING_AS_SQL,
+            _later.c.next_at <= bindparam("now"),
+        )
+        .exists()
+    )
+
+
+_OVERTAKEN = select(delivery.c.id).where(
+    delivery.c.id.in_(bindparam("claimed", expanding=True)),
+    or_(_is_overtaken("job"), _is_overtaken("condition")),
+)
 _DUE = (
     select(delivery.c.id)
     .where(
@@ -133,11 +155,15 @@ def claim(connection: Connection, due: Mapping[str, int], now: datetime, until: 
     if not claimed:
         return []
     statement = select_deliveries().where(delivery.c.id.in_(claimed)).order_by(delivery.c.next_at, delivery.c.id)
-    return _with_receipts(connection, list(map(delivery_of, connection.execute(statement))))
+    overtaken = set(connection.scalars(_OVERTAKEN, {"claimed": claimed, "now": now}))
+    deliveries = [
+        replace(each, is_overtaken=each.id in overtaken) for each in map(delivery_of, connection.execute(statement))
+    ]
+    return _with_receipts(connection, deliveries)
 
 
 def _with_receipts(connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:
-    subjects = {each.event.subject for each in deliveries}
+    subjects = {each.event.thread for each in deliveries}
     known = {
         (notifier, subject): value
         for notifier, subject, value in connection.execute(
@@ -148,7 +174,7 @@ def _with_receipts(connection: Connection, deliveries: Sequence[Delivery]) -> li
     }
     if not known:
         return list(deliveries)
-    return [replace(each, previous_receipt=known.get((each.notifier, each.event.subject))) for each in deliveries]
+    return [replace(each, previous_receipt=known.get((each.notifier, each.event.thread))) for each in deliveries]
 
 
 def settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
@@ -161,7 +187,7 @@ def settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
 
 
 def _keep_receipt(connection: Connection, settlement: Settlement, value: str) -> None:
-    notifier, subject = settlement.delivery.notifier, settlement.delivery.event.subject
+    notifier, subject = settlement.delivery.notifier, settlement.delivery.event.thread
     is_its = and_(receipt.c.notifier == notifier, receipt.c.subject == subject)
     values = {"receipt": value, "updated_at": settlement.next_at}
     if not connection.execute(update(receipt).where(is_its).values(values)).rowcount:
@@ -237,7 +263,7 @@ def _settled(settlement: Settlement) -> dict[str, Any]:
         "number": settlement.delivery.id,
         "token": settlement.delivery.claimed_until,
         "state": settlement.state.value,
-        "attempts": settlement.delivery.attempts + 1,
+        "attempts": settlement.delivery.attempts + (settlement.state is not DeliveryState.SUPERSEDED),
         "next_at": settlement.next_at,
         "last_error": settlement.error and printable(settlement.error),
         "claimed_until": None,

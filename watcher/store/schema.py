@@ -192,7 +192,7 @@ receipt = Table(
     "receipt",
     metadata,
     Column("notifier", Text, primary_key=True),
-    Column("subject", AnyText, primary_key=True),
+    Column("subject", AnyText, primary_key=True),  # the thread of the events: a job with its conditions
     Column("receipt", AnyText, nullable=False),  # what the notifier needs to update its message about the subject
     Column("updated_at", UtcTime, nullable=False),
 )

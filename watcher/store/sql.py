@@ -38,6 +38,7 @@ from watcher.store.conditions import (
 from watcher.store.database import connect
 from watcher.store.deliveries import Pending, Selection
 from watcher.store.due import claim_due, find_due
+from watcher.store.job_views import JobViews
 from watcher.store.jobs import UpsertResult
 from watcher.store.migrate import make_ready
 from watcher.store.prune import Pruning
@@ -71,6 +72,8 @@ class SqlStore:
         self._thread = StoreThread(self._database.place.cut, waits)
         self._view = connect(url, waits)
         self._view_thread = StoreThread(self._view.place.cut, waits, "store-view")
+        self.views = JobViews(self._look_up)
+        """What the page shows of jobs."""
 
     @property
     def name(self) -> str:
@@ -248,6 +251,14 @@ class SqlStore:
     async def discard(self, selection: Selection, now: datetime) -> int:
         """Give up pending and dead deliveries for good; return how many."""
         return await self._write(deliveries.discard, selection, now)
+
+    async def requeue_deliveries(self, ids: Collection[int], now: datetime) -> int:
+        """Make these pending and dead deliveries due now: see `requeue`."""
+        return await self.requeue(Selection(tuple(ids)), now) if ids else 0
+
+    async def discard_deliveries(self, ids: Collection[int], now: datetime) -> int:
+        """Give up these pending and dead deliveries for good; return how many."""
+        return await self.discard(Selection(tuple(ids)), now) if ids else 0
 
     async def prune(self, before: datetime) -> int:
         """Delete what is over since before then; return how many rows that was. What is pending always stays.

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.doubles import ManualClock
-from tests.loopback import LoopbackReceiver
+from tests.loopback import LoopbackReceiver, Reply
+from tests.mailbox import Letter, Mailbox, certificates
 from tests.third_party import install
 from watcher.engine.ports import Notifier
 from watcher.http import Bounds, HttpClient, Pacer, tls_context
@@ -25,6 +27,7 @@ THIRD_PARTY = Path(__file__).parent / "third_party"
 TOKEN = "Zr8mQ2xW5tKq"
 PASSWORD = "pA55-of-the-hook"
 KEY = "whsec_" + "c2VjcmV0LWtleS1vZi10aGUtaG9vay1mb3ItdGVzdHM="
+ROUTING_KEY = "r0uting4key5of6thirty2characters"
 BEARER = "Bearer tok-9f8e7d6c5b"
 
 
@@ -36,6 +39,8 @@ class Trial:
     settings: Callable[[str], dict[str, Any]]
     """Makes the settings from the URL of a receiver."""
     secrets: tuple[str, ...] = ()
+    accepts: bytes = b"ok"
+    """The body with which its receiver takes a message."""
 
 
 STDOUT = Trial("stdout", lambda _url: {"format": "json"})
@@ -50,8 +55,33 @@ WEBHOOK = Trial(
 )
 SLACK = Trial("slack", lambda url: {"webhook_url": f"{url}/services/T00000000/B00000000/{TOKEN}"}, (TOKEN,))
 BULLETIN = Trial("bulletin", lambda url: {"board": f"{url}/boards/{TOKEN}", "token": PASSWORD}, (TOKEN, PASSWORD))
-TRIALS = [STDOUT, WEBHOOK, SLACK, BULLETIN]
-OVER_HTTP = [WEBHOOK, SLACK, BULLETIN]
+DISCORD = Trial("discord", lambda url: {"webhook_url": f"{url}/api/webhooks/1234567890/{TOKEN}"}, (TOKEN,))
+NTFY = Trial("ntfy", lambda url: {"url": f"{url}/{TOKEN}", "token": PASSWORD}, (TOKEN, PASSWORD))
+PAGERDUTY = Trial("pagerduty", lambda url: {"routing_key": ROUTING_KEY, "url": url}, (ROUTING_KEY,))
+TEAMS = Trial("teams", lambda url: {"webhook_url": f"{url}/workflows/0123/triggers/manual?sig={TOKEN}"}, (TOKEN,))
+OVER_HTTP = [WEBHOOK, SLACK, BULLETIN, DISCORD, NTFY, PAGERDUTY, TEAMS]
+EMAIL = Trial(
+    "email",
+    lambda url: {
+        "host": "127.0.0.1",
+        "port": urlsplit(url).port or 25,
+        "sender": "watcher@example.com",
+        "to": ["ann@example.com"],
+        "user": "watcher",
+        "password": PASSWORD,
+    },
+    (PASSWORD,),
+)
+APPRISE = Trial(
+    "apprise", lambda url: {"url": url.replace("http://", f"json://hook:{PASSWORD}@") + f"/{TOKEN}"}, (TOKEN, PASSWORD)
+)
+SLACK_BOT = Trial(
+    "slack",
+    lambda url: {"token": TOKEN, "channel": "#ml", "api_url": url},
+    (TOKEN,),
+    b'{"ok": true, "channel": "C0", "ts": "1.0"}',
+)
+TRIALS = [STDOUT, EMAIL, APPRISE, SLACK_BOT, *OVER_HTTP]
 
 
 class NoPacer(Pacer):
@@ -90,29 +120,56 @@ async def context(clock: ManualClock, tls: ssl.SSLContext) -> AsyncIterator[Cont
         yield Context("chat", http, NoPacer(), clock)
 
 
+@pytest.fixture(scope="session")
+def mail_tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    return certificates(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+async def mailbox(mail_tls: tuple[ssl.SSLContext, Path]) -> AsyncIterator[Mailbox]:
+    async with Mailbox(mail_tls[0], login=("watcher", PASSWORD)) as opened:
+        yield opened
+
+
 @pytest.fixture
 def make(
-    site: Path, receiver: LoopbackReceiver, context: Context, monkeypatch: pytest.MonkeyPatch
+    site: Path,
+    receiver: LoopbackReceiver,
+    mailbox: Mailbox,
+    mail_tls: tuple[ssl.SSLContext, Path],
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Notifier]:
-    """Build notifiers that write to the receiver, through the registry."""
+    """Build notifiers that write to the receiver or to the mailbox, through the registry."""
     monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("SSL_CERT_FILE", str(mail_tls[1]))
 
     def build(trial: Trial, given: Context = context) -> Notifier:
         plugin = registry.notifiers.plugin(trial.kind)
-        return plugin.build(plugin.config.model_validate(trial.settings(receiver.url)), given)
+        url = mailbox.url if trial is EMAIL else receiver.url
+        if receiver.replies == [Reply()]:
+            receiver.replies = [Reply(body=trial.accepts)]
+        return plugin.build(plugin.config.model_validate(trial.settings(url)), given)
 
     return build
 
 
 @pytest.fixture
-def arrived(receiver: LoopbackReceiver, capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
-    """Return what has arrived at the receiver and on standard output, decoded."""
+def arrived(
+    receiver: LoopbackReceiver, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> Callable[[], list[str]]:
+    """Return what has arrived at the receiver, in the mailbox and on standard output, decoded."""
 
     def texts() -> list[str]:
         posted = [json.dumps(dict(r.headers)) + r.body.decode() for r in receiver.requests]
-        return posted + capsys.readouterr().out.splitlines()
+        letters = [json.dumps([*letter.content.items(), _text_of(letter)]) for letter in mailbox.letters]
+        return posted + letters + capsys.readouterr().out.splitlines()
 
     return texts
+
+
+def _text_of(letter: Letter) -> str:
+    return "".join(part.get_content() for part in letter.content.walk() if not part.is_multipart())
 
 
 @pytest.fixture

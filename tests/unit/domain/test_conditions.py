@@ -150,6 +150,7 @@ def test_missing_jobs_and_a_failing_record_are_told() -> None:
     assert (store.type, store.is_good) == ("watcher.store.failing", False)
     assert (missing.subject, store.subject) == ("job/openai/ftjob-1/missing", "store")
     assert (missing.is_about_job, store.is_about_job) == (True, False)
+    assert (missing.thread, store.thread) == (missing.subject.removeprefix("job/").removesuffix("/missing"), "store")
 
 
 def test_a_failing_notifier_is_told_to_the_others() -> None:

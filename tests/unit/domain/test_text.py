@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from watcher.domain.text import excerpt, is_printable, printable
+from watcher.domain.text import excerpt, is_printable, printable, spelled
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,10 @@ def test_an_excerpt_keeps_to_its_limit(text: str, limit: int) -> None:
     shown = excerpt(text, limit)
     assert len(shown) <= limit
     assert (shown == printable(text)) == (len(printable(text)) <= limit)
+
+
+def test_a_spelling_is_never_cut_in_two_and_a_cut_is_shown() -> None:
+    assert spelled("a&b", {"&": "&amp;"}, 20) == "a&amp;b"
+    assert spelled("&&&", {"&": "&amp;"}, 12) == "&amp;&amp;…"
+    assert spelled("a\n\ud800", {}, 20) == r"a\n\ud800"
+    assert spelled("😀😀", {}, 4) == "😀…"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from tests.doubles import START, a_transition
 from tests.loopback import LoopbackReceiver, Reply
@@ -19,14 +20,15 @@ from tests.unit.notifiers.conftest import RecordingPacer
 from watcher.domain.deliveries import Delivered, Failed, Rejected
 from watcher.domain.jobs import JobError, JobFacts
 from watcher.domain.messages import Detail, Message, message_of, message_of_test
-from watcher.notifiers.slack import Config, Slack, compose
+from watcher.notifiers.slack.blocks import compose
+from watcher.notifiers.slack.webhook import IncomingWebhook
 from watcher.plugins.notifier import Context
 
 MESSAGE = message_of(a_transition())
 
 
-def slack(receiver: LoopbackReceiver, context: Context) -> Slack:
-    return Slack(Config(webhook_url=f"{receiver.url}/services/T0/B0/X0"), context)
+def slack(receiver: LoopbackReceiver, context: Context) -> IncomingWebhook:
+    return IncomingWebhook(SecretStr(f"{receiver.url}/services/T0/B0/X0"), context)
 
 
 def mrkdwn(text: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import shutil
 import ssl
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -102,10 +102,10 @@ def site(
         instead: Store | None = None,
         hosts: Collection[str] | None = (),
         find_job: Callable[[str | None, str], JobSpec] = find_job,
-        **patience: timedelta,
+        **more: Any,
     ) -> AsyncIterator[httpx.AsyncClient]:
         stands = health or a_health_snapshot()
-        context = ServerContext(instead or store, clock, log, "1.2.3", lambda: stands, find_job, **patience)
+        context = ServerContext(instead or store, clock, log, "1.2.3", lambda: stands, find_job, **more)
         served.app = make_app(context, telemetry, Access(token, hosts))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         transport = httpx.AsyncHTTPTransport(verify=_NO_TLS)

@@ -35,7 +35,8 @@ def mistakes(answer: httpx.Response) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/api/v1", f"{JOBS}/", f"{JOBS}/openai", f"{JOBS}/openai/x", f"{JOBS}/OpenAI/x", f"{JOBS}/a/%00"]
+    "path",
+    ["/nothing", "/api/v1", f"{JOBS}/", f"{JOBS}/openai", f"{JOBS}/openai/x", f"{JOBS}/OpenAI/x", f"{JOBS}/a/%00"],
 )
 async def test_what_is_not_there_is_not_found(site: Site, path: str) -> None:
     async with site() as client:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.unit.settings.conftest import Configure
+from watcher.plugins import registry
 from watcher.settings.json_schema import schema
 from watcher.settings.validation import load
 
@@ -53,9 +54,10 @@ def test_unknown_keys_are_refused_everywhere(described: dict[str, Any]) -> None:
 def test_a_notifier_is_one_of_the_installed_kinds(described: dict[str, Any]) -> None:
     one_of = described["properties"]["notifiers"]["additionalProperties"]["oneOf"]
     kinds = [described["$defs"][choice["$ref"].rsplit("/", 1)[1]] for choice in one_of]
-    assert [kind["properties"]["kind"]["const"] for kind in kinds] == ["slack", "stdout", "webhook"]
+    assert [kind["properties"]["kind"]["const"] for kind in kinds] == registry.notifiers.kinds()
     assert all("kind" in kind["required"] for kind in kinds)
-    assert {"webhook_url", "webhook_url_file", "statuses", "labels", "first_seen"} <= set(kinds[0]["properties"])
+    (slack,) = (kind for kind in kinds if kind["properties"]["kind"]["const"] == "slack")
+    assert {"webhook_url", "webhook_url_file", "statuses", "labels", "first_seen"} <= set(slack["properties"])
 
 
 def test_a_source_is_one_of_the_installed_kinds(described: dict[str, Any]) -> None:
@@ -95,6 +97,14 @@ def test_the_example_is_right_with_every_comment_taken_away(configure: Configure
         "huggingface-token": "k",
         "pager": "whsec_c2VjcmV0LWtleS1vZi10aGUtaG9vay1mb3ItdGVzdHM=",
         "slack": "https://hooks.slack.com/services/T0/B0/x",
+        "slack-bot": "xoxb-1",
+        "discord": "https://discord.com/api/webhooks/1/x",
+        "teams": "https://example.com/workflows/1/triggers/manual?sig=x",
+        "ntfy": "https://ntfy.sh/my-topic",
+        "mail": "a-password",
+        "apprise": "json://example.com/x",
+        "ntfy-token": "tk_1",
+        "pagerduty": "0123456789abcdef0123456789abcdef",
     }
     for name, secret in secrets.items():
         (tmp_path / name).write_text(secret)
@@ -102,7 +112,18 @@ def test_the_example_is_right_with_every_comment_taken_away(configure: Configure
     assert sorted(settings.sources) == [
         *("azure", "bedrock", "fireworks", "huggingface", "openai", "proxy", "replicate", "together", "vertex")
     ]
-    assert sorted(settings.notifiers) == ["chat", "console", "pager"]
+    assert sorted(settings.notifiers) == [
+        "bridge",
+        "chat",
+        "console",
+        "discord",
+        "jobs",
+        "mail",
+        "oncall",
+        "pager",
+        "phone",
+        "teams",
+    ]
     assert [job.name for job in settings.jobs] == ["support-bot v3"]
 
 

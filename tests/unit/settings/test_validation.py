@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from tests.unit.settings.conftest import Complain, Configure, openai
 from watcher.domain.routing import FirstSeen
 from watcher.errors import ConfigurationError
-from watcher.notifiers import slack, stdout, webhook
+from watcher.notifiers import stdout, webhook
+from watcher.notifiers.slack import plugin as slack
 from watcher.settings.validation import load
 from watcher.store.sql import SqlStore
 
@@ -253,12 +254,18 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
         ("[[watch]]\nlabels_from = 'team'", "watch[0].labels_from: got text, expected a list"),
         ("watch = 'all'", "watch: got text, expected a list"),
         # Notifiers.
-        ("[notifiers.a]", "notifiers.a.kind: missing; expected one of: slack, stdout, webhook"),
-        ("[notifiers.a]\nkind = 5", "notifiers.a.kind: expected one of: slack, stdout, webhook"),
+        (
+            "[notifiers.a]",
+            "notifiers.a.kind: missing; expected one of: apprise, discord, email, ntfy, pagerduty, slack, stdout",
+        ),
+        (
+            "[notifiers.a]\nkind = 5",
+            "notifiers.a.kind: expected one of: apprise, discord, email, ntfy, pagerduty, slack, std",
+        ),
         ("[notifiers.a]\nkind = 'slak'", "notifiers.a.kind: no notifier of kind 'slak' is installed"),
         (
             "[notifiers.a]\nkind = 'slack'",
-            "notifiers.a.webhook_url: missing; give it as webhook_url or webhook_url_file",
+            "notifiers.a: give either webhook_url (or webhook_url_file), or token (or token_file) and channel",
         ),
         (
             "[notifiers.a]\nkind = 'stdout'\nformat = 'yaml'",
@@ -349,8 +356,7 @@ def test_every_mistake_is_told_at_once(complain: Complain) -> None:
         "jobs[2].id",
         "notifiers.a.kind",
         "notifiers.a.statuses[0]",
-        "notifiers.'B b'",
-        "notifiers.'B b'.webhook_url",
+        "notifiers.'B b'",  # its name, and how it reaches Slack
         "notifiers.'B b'.knob",
         "notifiers.c.kind",
         "notifiers.c.first_seen",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from watcher.domain.conditions import Health
 from watcher.domain.deliveries import (
@@ -17,12 +18,14 @@ from watcher.domain.deliveries import (
     RetryPolicy,
     Settlement,
     after_attempt,
+    superseded,
 )
-from watcher.domain.messages import message_of_several
+from watcher.domain.messages import Message, message_of, message_of_several, message_of_test
 from watcher.engine.group_commit import GroupCommit
 from watcher.engine.liveness import Liveness
 from watcher.engine.ports import DeliveryStore, Notifier, Runtime
 from watcher.errors import OutputClosedError, StoreError
+from watcher.plugins.notifier import UpdatesInPlace
 
 ATTEMPT_LIMIT = timedelta(seconds=20)
 """When an attempt is given up, should a notifier not keep to its own 15 s."""
@@ -114,6 +117,11 @@ class Dispatcher:
             for name, state in self._states.items()
         ]
 
+    async def send_test(self, notifier: str) -> Outcome:
+        """Send a message that is plainly a test, past what is owed; it is recorded nowhere."""
+        message = message_of_test(notifier, self._runtime.clock())
+        return await self._send(notifier, lambda: message)
+
     def pause_left(self, notifier: str) -> timedelta:
         """Say for how long a notifier's receiver has still asked to be left alone."""
         return timedelta(seconds=max(self._states[notifier].paused_until - self._runtime.steady(), 0.0))
@@ -175,9 +183,15 @@ class Dispatcher:
         """Send deliveries as one message, and settle each of them with its outcome."""
         first = notification[0]
         state = self._states[first.notifier]
+        if _is_needless(state.notifier, notification):
+            settlement = superseded(first, self._runtime.clock())
+            self._log_settlement(settlement)
+            self._settlements.put(settlement)
+            return
         self.liveness.begun(first.id)
         try:
-            outcome = await self._send(state.notifier, notification)
+            events = [delivery.event for delivery in notification]
+            outcome = await self._send(first.notifier, partial(message_of_several, events), first.previous_receipt)
         except OutputClosedError as error:
             self._output_closed = error
             self.stop()
@@ -194,18 +208,19 @@ class Dispatcher:
             self._log_settlement(settlement)
             self._settlements.put(settlement)
 
-    async def _send(self, notifier: Notifier, notification: Sequence[Delivery]) -> Outcome:
+    async def _send(
+        self, notifier: str, compose: Callable[[], Message], previous_receipt: str | None = None
+    ) -> Outcome:
         try:
             async with asyncio.timeout(self._attempt_limit.total_seconds()):
-                message = message_of_several([delivery.event for delivery in notification])
-                return await notifier.send(message, notification[0].previous_receipt)
+                return await self._states[notifier].notifier.send(compose(), previous_receipt)
         except OutputClosedError:
             raise
         except TimeoutError:
             return Failed(f"no outcome within {self._attempt_limit.total_seconds():g} s")
         except Exception as error:  # noqa: BLE001 - a notifier's fault must not end the delivering of all others
             # Not its text outside the log, which hides secrets: an exception of a foreign notifier may hold one.
-            self._log.exception(f"notifier broke: {type(error).__name__}", notifier=notification[0].notifier)
+            self._log.exception(f"notifier broke: {type(error).__name__}", notifier=notifier)
             return Broken(f"internal error: {type(error).__name__}")
 
     def _log_settlement(self, settlement: Settlement) -> None:
@@ -213,6 +228,7 @@ class Dispatcher:
         log = {
             DeliveryState.DELIVERED: self._log.info,
             DeliveryState.PENDING: self._log.warning,
+            DeliveryState.SUPERSEDED: self._log.info,
         }.get(settlement.state, self._log.error)
         log(
             f"delivery {settlement.why.replace('_', ' ')}",
@@ -235,6 +251,13 @@ class Dispatcher:
     def key_of(self, item: Settlement) -> int:
         """Name the delivery for the queue."""
         return item.delivery.id
+
+
+def _is_needless(notifier: Notifier, notification: Sequence[Delivery]) -> bool:
+    """Tell whether the notifier would only edit away what it is given, for a newer event is due."""
+    if len(notification) > 1 or not notification[0].is_overtaken or not isinstance(notifier, UpdatesInPlace):
+        return False
+    return notifier.is_update(message_of(notification[0].event))
 
 
 def _notifications(deliveries: Iterable[Delivery]) -> list[list[Delivery]]:

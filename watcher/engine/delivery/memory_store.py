@@ -52,7 +52,8 @@ class MemoryDeliveries:
             is_free = delivery.claimed_until is None or delivery.claimed_until <= now
             if thread not in held and is_free and delivery.next_at <= now and free.get(delivery.notifier, 0):
                 free[delivery.notifier] -= 1
-                claimed.append(self._keep(replace(delivery, claimed_until=until)))
+                is_overtaken = any(_overtakes(other, delivery, now) for other in self._deliveries)
+                claimed.append(self._keep(replace(delivery, claimed_until=until, is_overtaken=is_overtaken)))
             held.add(thread)
         return claimed
 
@@ -64,7 +65,7 @@ class MemoryDeliveries:
                 replace(
                     delivery,
                     state=settlement.state,
-                    attempts=delivery.attempts + 1,
+                    attempts=delivery.attempts + (settlement.state is not DeliveryState.SUPERSEDED),
                     next_at=settlement.next_at,
                     last_error=settlement.error,
                     claimed_until=None,
@@ -74,3 +75,12 @@ class MemoryDeliveries:
     def _keep(self, delivery: Delivery) -> Delivery:
         self._deliveries[delivery.id] = delivery
         return delivery
+
+
+def _overtakes(other: Delivery, delivery: Delivery, now: datetime) -> bool:
+    return (
+        other.id > delivery.id
+        and (other.notifier, other.event.subject) == (delivery.notifier, delivery.event.subject)
+        and other.state is DeliveryState.PENDING
+        and other.next_at <= now
+    )

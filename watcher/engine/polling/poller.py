@@ -12,7 +12,7 @@ from watcher.domain.decision import Decision, PollContext, PollResult, decide
 from watcher.domain.health import DiscoveryHealth
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.notifications import plan
-from watcher.domain.polling_policy import PollFailure, PollOutcome, wants_look
+from watcher.domain.polling_policy import PollFailure, PollingPolicy, PollOutcome, wants_look
 from watcher.domain.routing import Route
 from watcher.engine.liveness import Liveness
 from watcher.engine.polling.discovery import Discovery
@@ -112,6 +112,11 @@ class Poller:
     def health(self) -> list[Health]:
         """Return how each source has been answering."""
         return [state.health() for state in self._sources.values()]
+
+    def policy_of(self, source: str) -> PollingPolicy | None:
+        """Return how a source is polled; None for one that is not in the configuration."""
+        state = self._sources.get(source)
+        return state.policy if state else None
 
     def last_answers(self) -> Mapping[str, datetime | None]:
         """Return when each source last answered a poll."""

@@ -35,6 +35,7 @@ from watcher.domain.deliveries import (
     Settlement,
 )
 from watcher.domain.jobs import JobKey
+from watcher.domain.messages import Message
 from watcher.domain.notifications import Planned
 from watcher.domain.transitions import Transition, detect, event_id
 from watcher.engine.delivery.dispatcher import CLAIM, Dispatcher
@@ -438,3 +439,48 @@ async def test_what_is_owed_under_one_key_is_one_message_settled_together() -> N
         await until(lambda: world.states() == ["delivered"] * 3)
 
     assert [message.type for message in chat.received] == ["watcher.batch"] * 2
+
+
+class UpdatingNotifier(ScriptedNotifier):
+    """Edits a message: what is not the end of a job is needless once there is more."""
+
+    def is_update(self, message: Message) -> bool:
+        return not message.type.endswith(".failed")
+
+
+async def test_an_update_that_was_overtaken_is_superseded_and_an_outcome_never_is() -> None:
+    chat = UpdatingNotifier()
+    world = World({"chat": chat})
+    told = ["validating_files", "running", "failed", "running", "cancelled"]
+    world.owe(*(transition(status, seq=number) for number, status in enumerate(told)))
+    async with world.running():
+        await until(lambda: "pending" not in world.states())
+
+    assert world.states() == ["superseded", "superseded", "delivered", "superseded", "delivered"]
+    assert [message.type.rpartition(".")[2] for message in chat.received] == ["failed", "cancelled"]
+    assert world.log.events("info").count("delivery superseded") == 3
+    assert world.deliver.health()[0].last_success == START
+
+
+async def test_a_notifier_that_edits_nothing_is_told_everything() -> None:
+    chat = ScriptedNotifier()
+    world = World({"chat": chat})
+    world.owe(*(transition(status, seq=number) for number, status in enumerate(["running", "failed"])))
+    async with world.running():
+        await until(lambda: "pending" not in world.states())
+
+    assert world.states() == ["delivered", "delivered"]
+
+
+async def test_what_is_told_together_is_never_superseded() -> None:
+    chat = UpdatingNotifier()
+    world = World({"chat": chat})
+    for job_id in ("ftjob-1", "ftjob-2"):
+        for seq in (1, 2):
+            event = transition("running", job_id, seq)
+            world.record.owe(event, [Planned("chat", group_key="batch" if seq == 1 else None)], world.clock())
+    async with world.running():
+        world.deliver.wake()
+        await until(lambda: "pending" not in world.states())
+
+    assert world.states() == ["delivered"] * 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.doubles import START, a_transition, planned, transition_of
-from watcher.domain.deliveries import DeliveryState, Failed, after_attempt
+from watcher.domain.deliveries import DeliveryState, Failed, after_attempt, superseded
 from watcher.domain.jobs import JobKey
 from watcher.engine.delivery.memory_store import MemoryDeliveries
 
@@ -38,3 +38,25 @@ async def test_a_failed_one_is_due_again_when_its_time_has_come() -> None:
     assert (again.attempts, again.last_error) == (1, "HTTP 503")
     assert record.in_state(DeliveryState.PENDING) == [again]
     assert record.all() == (again,)
+
+
+async def test_it_says_what_a_newer_event_of_the_subject_that_is_due_has_overtaken() -> None:
+    record = MemoryDeliveries(timedelta(minutes=1))
+    for seq in (1, 2):
+        record.owe(a_transition(seq=seq), planned("chat", "pager"), START)
+    record.owe(a_transition(key=OTHER, seq=3), planned("chat"), START)
+    claimed = await record.claim({"chat": 5}, START, START + CLAIM)
+    assert [each.is_overtaken for each in claimed] == [True, False]
+
+    await record.settle([superseded(claimed[0], START)])
+    (newer,) = await record.claim({"chat": 5}, START, START + CLAIM)
+    assert not newer.is_overtaken
+    assert [(each.state, each.attempts) for each in record.in_state(DeliveryState.SUPERSEDED)] == [("superseded", 0)]
+
+
+async def test_what_waits_for_its_next_attempt_overtakes_nothing() -> None:
+    record = MemoryDeliveries(timedelta(minutes=1))
+    record.owe(a_transition(seq=1), planned("chat"), START)
+    record.owe(a_transition(seq=2), planned("chat"), START + timedelta(seconds=9))
+    (claimed,) = await record.claim({"chat": 1}, START, START + CLAIM)
+    assert not claimed.is_overtaken

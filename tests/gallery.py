@@ -1,0 +1,179 @@
+"""Pictures of what notifiers send, for people to look at: `uv run python -m tests.gallery DIRECTORY`.
+
+Each kind shows a success, a failure, a hostile and a very long message, much as its receiver would.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.doubles import START, a_transition, job_in
+from tests.every_event import FULL, events
+from watcher.domain.conditions import STUCK_AFTER, ConditionChange, stuck_condition
+from watcher.domain.jobs import JobError, JobFacts
+from watcher.domain.messages import Message, message_of, message_of_several
+from watcher.notifiers import discord, ntfy, pagerduty, teams
+from watcher.notifiers.mail.letter import html_of, letter_of, text_of
+from watcher.notifiers.slack import blocks
+
+_HOSTILE = (
+    "<b>bold</b> <!channel> @everyone **bold** [link](http://x.example) `code` \x1b[31m\n\u202e"
+    "<script>alert(1)</script>"
+)
+_STYLE = """
+body { font: 14px/1.45 system-ui, sans-serif; background: #eee; margin: 2rem; overflow-wrap: anywhere }
+h2 { margin: 2rem 0 .5rem } .row { display: flex; flex-wrap: wrap; gap: 1rem }
+.card { background: #fff; border-left: 4px solid #888; border-radius: 4px; padding: .6rem .9rem; width: 30rem }
+.good { border-color: #2e7d32 } .attention { border-color: #c62828 } .warning { border-color: #757575 }
+.fields { display: grid; grid-template-columns: 1fr 1fr; gap: .3rem 1rem } .wide { grid-column: 1 / 3 }
+.small { color: #666; font-size: 12px } code { background: #f1f1f1 } pre { white-space: pre-wrap; margin: 0 }
+"""
+
+
+def samples() -> Mapping[str, Message]:
+    """Return the messages that are shown, by what they are."""
+    hostile = JobFacts(
+        model=_HOSTILE, error=JobError(_HOSTILE, _HOSTILE, _HOSTILE), page_url="https://x.example/<script>"
+    )
+    long = JobFacts(error=JobError("c", "word " * 4000))
+    stuck = stuck_condition(job_in("running", status_since=START - timedelta(days=3)), START, STUCK_AFTER)
+    assert stuck
+    return {
+        "success": message_of(a_transition(facts=FULL)),
+        "failure": message_of(a_transition(status="failed", facts=FULL)),
+        "stuck": message_of(ConditionChange(stuck, 7, START)),
+        "hostile": message_of(a_transition(status="failed", name=_HOSTILE, facts=hostile)),
+        "long": message_of(a_transition(status="failed", name="n" * 400, facts=long)),
+        "several": message_of_several(list(events().values())[:60]),
+    }
+
+
+def page() -> str:
+    """Return all samples of all kinds as one page of HTML."""
+    kinds: Mapping[str, Callable[[Message], str]] = {
+        "Slack": _slack,
+        "Discord": _discord,
+        "Microsoft Teams": _teams,
+        "ntfy": _ntfy,
+        "PagerDuty": _pagerduty,
+        "E-mail": _email,
+    }
+    parts = [f"<!doctype html><meta charset=utf-8><title>Messages</title><style>{_STYLE}</style>"]
+    for kind, show in kinds.items():
+        parts += [f"<h2>{kind}</h2><div class=row>", *map(show, samples().values()), "</div>"]
+    return "\n".join(parts)
+
+
+def _slack(message: Message) -> str:
+    parts: list[str] = []
+    for block in _plain(blocks.compose(message))["blocks"]:
+        if block["type"] == "header":
+            parts.append(f"<b>{_mrkdwn(block['text']['text'])}</b>")
+        elif block["type"] == "context":
+            parts.append(f"<div class=small>{_mrkdwn(block['elements'][0]['text'])}</div>")
+        elif "fields" in block:
+            parts.append(_grid(_mrkdwn(field["text"]) for field in block["fields"]))
+        else:
+            parts.append(f"<div>{_mrkdwn(block['text']['text'])}</div>")
+    return _card("", parts)
+
+
+def _discord(message: Message) -> str:
+    [embed] = _plain(discord.compose(message))["embeds"]
+    fields = [
+        f"<div class={'narrow' if field['inline'] else 'wide'}><b>{_markdown(field['name'])}</b><br>"
+        f"{_markdown(field['value'])}</div>"
+        for field in embed["fields"]
+    ]
+    title = f"<b>{_markdown(embed['title'])}</b>{' 🔗' if 'url' in embed else ''}"
+    footer = f"<div class=small>{_text(embed['footer']['text'])} • {embed['timestamp']}</div>"
+    described = f"<div>{_markdown(embed.get('description', ''))}</div>"
+    card = _card("", [title, described, f"<div class=fields>{''.join(fields)}</div>", footer])
+    return card.replace("<div class='card '", f"<div class=card style='border-color: #{embed['color']:06x}'")
+
+
+def _teams(message: Message) -> str:
+    card = json.loads(teams.encode(message))["attachments"][0]["content"]
+    first, *rest = card["body"]
+    lines = [f"<div>{''.join(map(_run, block['inlines']))}</div>" for block in [*first["items"], *rest]]
+    lines += [f"<button>{_text(action['title'])}</button>" for action in card.get("actions", [])]
+    return _card(first["style"], lines)
+
+
+def _ntfy(message: Message) -> str:
+    content = _plain(ntfy.compose(message))
+    tags = f"<span class=small>{', '.join(content['tags'])}, priority {content['priority']}</span>"
+    return _card("", [f"<b>{_text(content['title'])}</b> {tags}", f"<pre>{_text(content['message'])}</pre>"])
+
+
+def _pagerduty(message: Message) -> str:
+    event = _plain(pagerduty.compose(message))
+    action = f"{event.get('event_action', 'change')} {event.get('dedup_key', '')}"
+    details = event["payload"].pop("custom_details")
+    lines = [f"{_text(name)}: {_text(str(value))}<br>" for name, value in [*event["payload"].items(), *details.items()]]
+    return _card("", [f"<b>{_text(action)}</b><br>", *lines])
+
+
+def _email(message: Message) -> str:
+    letter = letter_of(message, "watcher@example.com", ["team@example.com"], START)
+    headers = "<br>".join(_text(f"{name}: {value}") for name, value in letter.items())
+    plain = f"<details><summary>plain text</summary><pre>{_text(text_of(message))}</pre></details>"
+    frame = (
+        f'<iframe sandbox srcdoc="{_text(html_of(message))}" style="width: 100%; height: 26rem; border: 0"></iframe>'
+    )
+    return _card("", [f"<div class=small>{headers}</div>", frame, plain])
+
+
+def _card(style: str, parts: Iterable[str]) -> str:
+    return f"<div class='card {style}'>{''.join(parts)}</div>"
+
+
+def _grid(cells: Iterable[str]) -> str:
+    return f"<div class=fields>{''.join(f'<div>{cell}</div>' for cell in cells)}</div>"
+
+
+def _plain(content: object) -> Any:
+    return json.loads(json.dumps(content))
+
+
+def _text(text: str) -> str:
+    return html.escape(text)
+
+
+def _run(run: Mapping[str, Any]) -> str:
+    text = _text(run["text"])
+    text = f"<code>{text}</code>" if run.get("fontType") else text
+    text = f"<span class=small>{text}</span>" if run.get("isSubtle") else text
+    return f"<b>{text}</b>" if run.get("weight") else text
+
+
+def _mrkdwn(text: str) -> str:
+    """Show Slack's markup: what it has escaped is HTML already; its own links and dates stand in brackets."""
+    text = re.sub(r"<!date\^[^|]*\|([^>]*)>", r"\1", text)
+    text = re.sub(r"<([^|>]*)\|([^>]*)>", r"<u>\2</u>", text)
+    text = re.sub(r"`([^`]*)`", r"<code>\1</code>", text)
+    return re.sub(r"^\*([^*]*)\*\n", r"<b>\1</b><br>", text)
+
+
+def _markdown(text: str) -> str:
+    """Show Discord's Markdown: code, styles and links where nothing shields them."""
+    if text.startswith("`"):
+        return f"<code>{_text(text[1:-1])}</code>"
+    shown = re.sub(r"\\(.)", lambda found: f"\0{ord(found[1])}\0", text)
+    shown = re.sub(r"\*\*(.+?)\*\*", r"<strong class=styled>\1</strong>", _text(shown))
+    shown = re.sub(r"\[([^\]]*)\]\(([^)]*)\)", r"<a class=styled>\1</a>", shown)
+    return re.sub(r"\0(\d+)\0", lambda found: _text(chr(int(found[1]))), shown)
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "messages.html").write_text(page(), encoding="utf-8")
+    print(target / "messages.html")  # noqa: T201 - it is what the command is for

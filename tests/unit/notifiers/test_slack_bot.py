@@ -1,0 +1,278 @@
+"""Slack in place: one message for each job that is edited, its history in the thread, outcomes that are seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tests.doubles import START, a_transition, job_in
+from tests.loopback import Reply
+from tests.slack_api import TOKEN, Workspace
+from tests.unit.notifiers.conftest import RecordingPacer
+from watcher.domain.conditions import ConditionChange, Health, missing_condition, source_conditions
+from watcher.domain.deliveries import Delivered, Failed, Outcome, Rejected
+from watcher.domain.jobs import JobKey
+from watcher.domain.messages import Message, message_of, message_of_several, message_of_test
+from watcher.domain.states import JobState
+from watcher.engine.ports import Notifier
+from watcher.errors import ConfigurationError
+from watcher.notifiers.slack.plugin import Config, plugin
+from watcher.plugins.notifier import Context, UpdatesInPlace
+
+KEY = JobKey("openai", "ftjob-abc123")
+
+
+@pytest.fixture
+async def workspace() -> AsyncIterator[Workspace]:
+    async with Workspace() as opened:
+        yield opened
+
+
+def bot(workspace: Workspace, context: Context, **more: Any) -> Notifier:
+    given = {"token": TOKEN, "channel": "#ml-jobs", "api_url": f"{workspace.url}/api", **more}
+    return plugin.build(Config.model_validate(given), context)
+
+
+def step(status: str, **more: Any) -> Message:
+    return message_of(a_transition(status=status, **more))
+
+
+def missing(**more: Any) -> Message:
+    job = replace(job_in("running", name="support-bot v3"), key=KEY, **more)
+    return message_of(ConditionChange(missing_condition(job, START), 7, START))
+
+
+async def tell(notifier: Notifier, *messages: Message) -> str | None:
+    """Deliver messages of one thread in turn, keeping the receipt as the store does."""
+    receipt = None
+    for message in messages:
+        outcome = await notifier.send(message, receipt)
+        assert isinstance(outcome, Delivered), outcome
+        receipt = outcome.receipt or receipt
+    return receipt
+
+
+async def test_a_job_is_one_message_that_is_edited_with_its_history_in_the_thread(
+    workspace: Workspace, context: Context
+) -> None:
+    await tell(bot(workspace, context), step("queued"), step("running"), step("succeeded"))
+    [root] = workspace.roots()
+    assert (root.channel, root.edits) == ("C0ML-JOBS", 2)
+    assert root.headline == "✅ support-bot v3: succeeded"
+    assert "ft:gpt-4o-mini-2024-07-18:my-org::AbC" in json.dumps(root.blocks)
+    running, succeeded = workspace.thread_of(root)
+    assert running.headline == "\u2139\ufe0f support-bot v3: running"
+    assert succeeded.headline == "✅ support-bot v3: succeeded"
+    assert len(succeeded.blocks) > len(running.blocks)
+    assert not running.is_broadcast
+
+
+async def test_a_receipt_is_all_that_another_process_needs(workspace: Workspace, context: Context) -> None:
+    receipt = await tell(bot(workspace, context), step("running"))
+    outcome = await bot(workspace, context).send(step("failed"), receipt)
+    assert outcome == Delivered("answered in the thread")
+    [root] = workspace.roots()
+    assert root.headline == "❌ support-bot v3: failed"
+
+
+async def test_only_a_failure_or_trouble_calls_people_and_only_in_a_new_message(
+    workspace: Workspace, context: Context
+) -> None:
+    notifier = bot(workspace, context, mention=["@U02ABC", "!subteam^S01"])
+    await tell(notifier, step("running"), missing(), step("failed"), step("running"), step("succeeded"))
+    [root] = workspace.roots()
+    calls = ["<@U02ABC> <!subteam^S01>" in json.dumps(message.blocks) for message in workspace.thread_of(root)]
+    assert calls == [True, True, False, False]
+    assert all(message.text.startswith("<@U02ABC> ") for message in workspace.thread_of(root)[:2])
+    assert "U02ABC" not in json.dumps(root.blocks)
+
+
+async def test_a_first_message_that_is_bad_news_calls_people(workspace: Workspace, context: Context) -> None:
+    await tell(bot(workspace, context, mention=["!here"]), step("failed"))
+    [root] = workspace.roots()
+    assert root.text.startswith("<!here> ❌")
+
+
+async def test_an_answer_is_shown_in_the_channel_where_the_settings_say_so(
+    workspace: Workspace, context: Context
+) -> None:
+    notifier = bot(workspace, context, broadcast=["failed", "missing", "COMPRESSING"])
+    compressing = step("COMPRESSING", state=JobState.RUNNING)
+    await tell(notifier, step("queued"), compressing, step("succeeded"), step("failed"), missing())
+    [root] = workspace.roots()
+    assert [answer.is_broadcast for answer in workspace.thread_of(root)] == [True, False, True, True]
+
+
+async def test_trouble_leaves_the_message_of_the_job_as_it_is(workspace: Workspace, context: Context) -> None:
+    await tell(bot(workspace, context), step("running"), missing())
+    [root] = workspace.roots()
+    assert (root.edits, root.headline) == (0, "\u2139\ufe0f support-bot v3: running")
+    assert workspace.thread_of(root)[0].headline == "❌ support-bot v3 is unknown to its source"
+
+
+@pytest.mark.parametrize("word", ["message_not_found", "edit_window_closed", "cant_update_message"])
+async def test_a_message_that_cannot_be_edited_is_posted_anew_and_edited_from_then_on(
+    word: str, workspace: Workspace, context: Context
+) -> None:
+    notifier = bot(workspace, context)
+    receipt = await tell(notifier, step("queued"))
+    workspace.answers["chat.update"] = [word]
+    outcome = await notifier.send(step("running"), receipt)
+    assert isinstance(outcome, Delivered)
+    await notifier.send(step("succeeded"), outcome.receipt)
+    old, new = workspace.roots()
+    assert (old.edits, new.edits) == (0, 1)
+    assert outcome.receipt == json.dumps({"channel": new.channel, "ts": new.ts})
+    assert [answer.headline for answer in workspace.thread_of(new)] == ["✅ support-bot v3: succeeded"]
+
+
+async def test_trouble_is_posted_anew_where_the_thread_is_gone(workspace: Workspace, context: Context) -> None:
+    notifier = bot(workspace, context)
+    receipt = await tell(notifier, step("running"))
+    workspace.delete(workspace.roots()[0])
+    assert await notifier.send(missing(), receipt) == Delivered("posted")
+    assert [root.headline for root in workspace.roots()] == ["❌ support-bot v3 is unknown to its source"]
+
+
+async def test_a_retry_edits_the_same_message_again(workspace: Workspace, context: Context) -> None:
+    notifier = bot(workspace, context)
+    receipt = await tell(notifier, step("running"))
+    workspace.answers["chat.postMessage"] = [Reply(503)]
+    assert isinstance(await notifier.send(step("succeeded"), receipt), Failed)
+    assert isinstance(await notifier.send(step("succeeded"), receipt), Delivered)
+    [root] = workspace.roots()
+    assert (root.edits, len(workspace.thread_of(root))) == (2, 1)
+
+
+async def test_the_channel_is_chosen_by_a_label(workspace: Workspace, context: Context) -> None:
+    notifier = bot(workspace, context, channel_by={"label": "team", "map": {"nlp": "#nlp"}})
+    await notifier.send(step("running", labels={"team": "nlp"}))
+    await notifier.send(step("running", labels={"team": "speech"}))
+    await notifier.send(step("running", labels={}))
+    await notifier.send(missing(labels={"team": "nlp"}))
+    assert [root.channel for root in workspace.roots()] == ["C0NLP", "C0ML-JOBS", "C0ML-JOBS", "C0NLP"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        message_of_test("chat", START),
+        message_of_several([a_transition(), a_transition(seq=2)]),
+        message_of(ConditionChange(source_conditions(Health("openai", rejection="HTTP 401"), START)[0], 7, START)),
+    ],
+)
+async def test_what_is_about_no_single_job_is_a_message_of_its_own(
+    message: Message, workspace: Workspace, context: Context
+) -> None:
+    receipt = json.dumps({"channel": "C0", "ts": "1.0"})
+    assert await bot(workspace, context).send(message, receipt) == Delivered("posted")
+    assert len(workspace.roots()) == 1
+
+
+@pytest.mark.parametrize("receipt", ["", "1795521600.000100", "[]", "null", '{"channel": "C0"}'])
+async def test_what_is_no_receipt_of_ours_is_none(receipt: str, workspace: Workspace, context: Context) -> None:
+    assert isinstance(await bot(workspace, context).send(step("running"), receipt), Delivered)
+    assert len(workspace.roots()) == 1
+
+
+def test_a_step_on_the_way_may_be_superseded_an_outcome_or_trouble_never(
+    workspace: Workspace, context: Context
+) -> None:
+    notifier = bot(workspace, context)
+    assert isinstance(notifier, UpdatesInPlace)
+    told = [*map(step, ("queued", "running", "paused", "succeeded", "failed", "cancelled")), missing()]
+    assert [notifier.is_update(message) for message in told] == [True] * 3 + [False] * 4
+    assert not notifier.is_update(message_of_test("chat", START))
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("is_archived", Rejected("Slack says is_archived")),
+        ("account_inactive", Rejected("Slack says account_inactive")),
+        ("not_in_channel", Failed("Slack says not_in_channel")),
+        ("invalid_auth", Failed("Slack says invalid_auth")),
+        ("internal_error", Failed("Slack says internal_error")),
+        (Reply(429, b'{"ok":false,"error":"ratelimited"}', {"retry-after": "30"}),
+         Failed('429 Too Many Requests: {"ok":false,"error":"ratelimited"}', timedelta(seconds=30))),
+        (Reply(200, b'{"ok":false,"error":"ratelimited"}', {"retry-after": "3"}),
+         Failed("Slack says ratelimited", timedelta(seconds=3))),
+        (Reply(200, b"<html>log in</html>"), Failed("not an answer of Slack's Web API: 200 OK: <html>log in</html>")),
+        (Reply(200, b'{"ok":"true"}'), Failed('not an answer of Slack\'s Web API: 200 OK: {"ok":"true"}')),
+        (Reply(410), Rejected("410 Gone: ok")),
+        (Reply(302), Failed("302 Found: ok (redirects are not followed)")),
+        (f"echoed {TOKEN}", Failed("Slack says echoed ***")),
+    ],
+)  # fmt: skip
+async def test_slacks_words_are_sorted(
+    answer: Reply | str, expected: Outcome, workspace: Workspace, context: Context
+) -> None:
+    workspace.answers["chat.postMessage"] = [answer]
+    assert await bot(workspace, context).send(step("running")) == expected
+
+
+@pytest.mark.parametrize("status", [int(status) for status in HTTPStatus if status >= 200])
+async def test_no_status_is_taken_for_a_message_that_was_posted(
+    status: int, workspace: Workspace, context: Context
+) -> None:
+    workspace.answers["chat.postMessage"] = [Reply(status)]
+    outcome = await bot(workspace, context).send(step("running"))
+    assert isinstance(outcome, Rejected if status == 410 else Failed)
+    assert str(status) in outcome.error
+
+
+@pytest.mark.parametrize("word", ["invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"])
+async def test_blocks_that_slack_does_not_take_are_sent_once_more_as_text(
+    word: str, workspace: Workspace, context: Context
+) -> None:
+    workspace.answers["chat.postMessage"] = [word]
+    assert isinstance(await bot(workspace, context).send(step("failed")), Delivered)
+    [root] = workspace.roots()
+    assert root.blocks == []
+    assert "support-bot v3: failed" in root.text
+    workspace.answers["chat.postMessage"] = [word, word]
+    assert await bot(workspace, context).send(step("failed")) == Rejected(f"Slack says {word}")
+
+
+async def test_posts_and_edits_keep_slacks_pace(workspace: Workspace, context: Context, pacer: RecordingPacer) -> None:
+    await tell(bot(workspace, context), step("queued"), step("succeeded"))
+    assert [(address.split()[2:], spacing.total_seconds()) for address, spacing in pacer.turns] == [
+        (["chat.postMessage", "#ml-jobs"], 1.0),
+        (["chat.update"], 1.2),
+        (["chat.postMessage", "C0ML-JOBS"], 1.0),
+    ]
+
+
+WAYS = "give either webhook_url"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, WAYS),
+        ({"token": TOKEN}, WAYS),
+        ({"channel": "#x"}, WAYS),
+        ({"token": TOKEN, "channel": "#x", "webhook_url": "https://hooks.example/x"}, WAYS),
+        ({"token": TOKEN, "channel": "#x y"}, "the name or the id of a channel"),
+        ({"token": TOKEN, "channel": "#x", "mention": ["@ann"]}, "whom to call, by id"),
+        ({"token": TOKEN, "channel": "#x", "mention": ["<@U1> <!channel>"]}, "whom to call, by id"),
+        ({"token": TOKEN, "channel": "#x", "channel_by": {"label": "team", "map": {"a": "<x>"}}}, "of a channel"),
+    ],
+)
+def test_settings_that_cannot_work_are_mistakes(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told) as caught:
+        Config.model_validate(given)
+    assert TOKEN not in str(caught.value)
+
+
+def test_an_address_that_cannot_be_used_is_a_mistake(context: Context) -> None:
+    config = Config(token=TOKEN, channel="#x", api_url="http://127.0.0.999")
+    with pytest.raises(ConfigurationError, match="notifier chat"):
+        plugin.build(config, context)

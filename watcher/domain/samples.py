@@ -1,0 +1,126 @@
+"""Samples of every kind of event, for `watcher notify test NAME --sample KIND`: what they tell of exists nowhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from watcher.domain.conditions import (
+    Condition,
+    ConditionChange,
+    Health,
+    missing_condition,
+    notifier_condition,
+    source_conditions,
+    store_condition,
+    stuck_condition,
+)
+from watcher.domain.events import Event
+from watcher.domain.jobs import Job, JobError, JobFacts, JobKey
+from watcher.domain.messages import Message, message_of, message_of_several
+from watcher.domain.states import PATH, JobState, documented_word
+from watcher.domain.transitions import Reason, Transition, next_seq
+
+SAMPLE = "sample"
+"""The name of the source, and the label `team`, of all samples."""
+_KEY = JobKey(SAMPLE, "ftjob-sample")
+_NAME = "support-bot v3"
+_STAY = timedelta(minutes=41)
+_OUTAGE = timedelta(hours=1)
+_ERROR = JobError("invalid_training_file", "Line 1207 of the training file has no assistant message.", "training_file")
+
+
+def kinds() -> list[str]:
+    """Name the kinds of samples: the states of a job, the watcher's conditions, and several events together."""
+    return [*map(str, JobState), *_CONDITIONS, "several"]
+
+
+def sample(kind: str, now: datetime) -> Message:
+    """Return a sample that says that it is one. Raises KeyError for a kind that there is not."""
+    if kind == "several":
+        return _marked(message_of_several([_event(each, now) for each in ("succeeded", "failed", "cancelled")]))
+    return _marked(message_of(_event(kind, now)))
+
+
+def _event(kind: str, now: datetime) -> Event:
+    if kind in set(JobState):
+        return _transition(JobState(kind), now)
+    return ConditionChange(_CONDITIONS[kind](now), next_seq(0, now), now)
+
+
+def _marked(message: Message) -> Message:
+    data = {**message.data, "sample": True}
+    return replace(message, title=f"Sample: {message.title}", data=data)
+
+
+def _transition(state: JobState, now: datetime) -> Transition:
+    before = PATH[max(PATH.index(state) - 1, 0)] if state in PATH else JobState.RUNNING
+    facts = JobFacts(
+        model="gpt-4o-mini-2024-07-18",
+        fine_tuned_model="ft:gpt-4o-mini-2024-07-18:my-org::AbCdEf" if state is JobState.SUCCEEDED else None,
+        created_at=now - 2 * _STAY,
+        trained_tokens=1_234_567 if state is JobState.SUCCEEDED else None,
+        error=_ERROR if state is JobState.FAILED else None,
+    )
+    status = documented_word(state)
+    return Transition(
+        key=_KEY,
+        name=_NAME,
+        labels={"team": SAMPLE},
+        seq=next_seq(0, now),
+        previous_status=documented_word(before),
+        previous_state=before,
+        status=status,
+        state=state,
+        reason=Reason.ADVANCED,
+        skipped=(),
+        observed_at=now,
+        previous_since=now - _STAY,
+        facts=facts,
+        document=json.dumps({"id": _KEY.id, "object": "fine_tuning.job", "status": status, "model": facts.model}),
+    )
+
+
+def _job(now: datetime) -> Job:
+    return Job(
+        _KEY,
+        name=_NAME,
+        labels={"team": SAMPLE},
+        status="running",
+        state=JobState.RUNNING,
+        status_since=now - timedelta(days=2),
+        last_error="HTTP 404: no such job",
+    )
+
+
+def _source(health: Health, aspect: str, now: datetime) -> Condition:
+    return next(each for each in source_conditions(health, now) if each.subject.endswith(f"/{aspect}"))
+
+
+def _present(condition: Condition | None) -> Condition:
+    assert condition is not None  # noqa: S101 - the samples are made so that each of them holds
+    return condition
+
+
+def _silent(now: datetime) -> Health:
+    return Health(SAMPLE, failing_since=now - _OUTAGE, error="HTTP 503: upstream connect error")
+
+
+def _well(now: datetime) -> Health:
+    return Health(SAMPLE, last_success=now)
+
+
+_REJECTED = Health(SAMPLE, rejection="HTTP 401: Incorrect API key provided")
+_CONDITIONS: Mapping[str, Callable[[datetime], Condition]] = {
+    "missing": lambda now: missing_condition(_job(now), now),
+    "stuck": lambda now: _present(stuck_condition(_job(now), now, {"running": timedelta(days=1)})),
+    "source-unreachable": lambda now: _source(_silent(now), "reach", now),
+    "source-recovered": lambda now: _source(_well(now), "reach", now),
+    "source-rejected": lambda now: _source(_REJECTED, "acceptance", now),
+    "source-accepted": lambda now: _source(_well(now), "acceptance", now),
+    "notifier-failing": lambda now: _present(notifier_condition(_silent(now), now)),
+    "notifier-recovered": lambda now: _present(notifier_condition(_well(now), now)),
+    "store-failing": lambda _now: store_condition("/var/lib/watcher/watcher.db", "the disk is full"),
+}

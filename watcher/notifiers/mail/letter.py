@@ -1,0 +1,112 @@
+"""A message as a letter: plain text and HTML, in the thread of its job."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from email import policy
+from email.message import EmailMessage
+from email.utils import format_datetime
+from hashlib import sha256
+
+from watcher.domain.messages import Detail, Message, Severity
+from watcher.domain.text import excerpt
+from watcher.notifiers.wording import LINK_TEXT, headline_of, link_of, small_print_of
+
+SUBJECT_LIMIT = 200
+VALUE_LIMIT = 4000
+FACTS_LIMIT = 200
+URL_LIMIT = 2000
+_AUTHOR = "finetune-watcher"
+_COLOURS: Mapping[Severity, str] = {
+    Severity.GOOD: "#2e7d32",
+    Severity.BAD: "#c62828",
+    Severity.CANCELLED: "#757575",
+    Severity.NEUTRAL: "#1565c0",
+}
+
+
+def letter_of(message: Message, sender: str, recipients: Sequence[str], now: datetime) -> EmailMessage:
+    """Return the letter. The same message has the same Message-ID at each attempt."""
+    domain = sender.rpartition("@")[2]
+    letter = EmailMessage(policy=policy.SMTP)
+    letter["From"] = f"{_AUTHOR} <{sender}>"
+    letter["To"] = ", ".join(recipients)
+    letter["Subject"] = excerpt(headline_of(message), SUBJECT_LIMIT)
+    letter["Date"] = format_datetime(now)
+    letter["Message-ID"] = f"<{message.id}@{domain}>"
+    if message.thread:
+        # The thread's first letter exists in no mailbox: its id holds together whatever names it.
+        root = f"<thread.{sha256(message.thread.encode('utf-8', 'replace')).hexdigest()[:32]}@{domain}>"
+        letter["In-Reply-To"] = root
+        letter["References"] = root
+    letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply is wanted
+    letter["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
+    letter.set_content(text_of(message))
+    letter.add_alternative(html_of(message), subtype="html")
+    return letter
+
+
+def text_of(message: Message) -> str:
+    """Return the letter for those who read plain text."""
+    link = link_of(message, URL_LIMIT)
+    facts, left_out = _facts(message)
+    return "\n".join(
+        [
+            excerpt(headline_of(message), VALUE_LIMIT),
+            "",
+            *(f"{label}: {value}" for label, value, _ in facts),
+            *([f"{left_out} more facts are left out"] if left_out else []),
+            *(["", f"{LINK_TEXT}: {link}"] if link else []),
+            "",
+            "-- ",
+            *(f"{label}: {value}" for label, value, _ in _told(small_print_of(message))),
+            "",
+        ]
+    )
+
+
+def html_of(message: Message) -> str:
+    """Return the letter for all others: no script, no picture, nothing that is fetched."""
+    link = link_of(message, URL_LIMIT)
+    facts, left_out = _facts(message)
+    small = " · ".join(
+        f"{html.escape(label.lower())} {html.escape(value)}" for label, value, _ in _told(small_print_of(message))
+    )
+    return "\n".join(
+        [
+            '<!doctype html><html><head><meta charset="utf-8"><meta name="color-scheme" content="light dark"></head>',
+            '<body style="font: 15px/1.5 system-ui, sans-serif; overflow-wrap: anywhere">',
+            f'<p style="border-left: 5px solid {_COLOURS[message.severity]}; padding-left: 10px; font-size: 18px">',
+            f"<b>{html.escape(excerpt(headline_of(message), VALUE_LIMIT))}</b></p>",
+            '<table cellpadding="3" style="border-collapse: collapse">',
+            *map(_row, facts),
+            "</table>",
+            *([f"<p>{left_out} more facts are left out</p>"] if left_out else []),
+            *([f'<p><a href="{html.escape(link)}">{LINK_TEXT}</a></p>'] if link else []),
+            f'<p style="font-size: 12px; color: #767676">{small}</p>',
+            "</body></html>",
+            "",
+        ]
+    )
+
+
+_Told = tuple[str, str, bool]
+
+
+def _facts(message: Message) -> tuple[list[_Told], int]:
+    return list(_told(message.facts[:FACTS_LIMIT])), max(len(message.facts) - FACTS_LIMIT, 0)
+
+
+def _told(facts: Iterable[Detail]) -> Iterable[_Told]:
+    return ((excerpt(fact.label, SUBJECT_LIMIT), excerpt(fact.value, VALUE_LIMIT), fact.is_code) for fact in facts)
+
+
+def _row(told: _Told) -> str:
+    label, value, is_code = told
+    shown = f"<code>{html.escape(value)}</code>" if is_code else html.escape(value)
+    return (
+        f'<tr><th align="left" valign="top" style="font-weight: 600; white-space: nowrap">{html.escape(label)}</th>'
+        f'<td valign="top">{shown}</td></tr>'
+    )

@@ -1,0 +1,106 @@
+"""A message in Block Kit, within its limits, with every text escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from watcher.domain.messages import Detail, Message
+from watcher.domain.text import spelled
+from watcher.notifiers.wording import LINK_TEXT, headline_of, link_of, moment_of, team_of
+
+HEADER_LIMIT = 150
+SECTION_LIMIT = 3000
+FIELD_LIMIT = 2000
+FIELDS_LIMIT = 10
+URL_LIMIT = 2000
+LINE_LIMIT = 300
+"""The limits of Block Kit, in characters and in fields of a section."""
+_BLOCKS_OF_FACTS = 40
+"""The most facts of a message: with header and context they stay below Slack's 50 blocks even if each has its own."""
+_SHORT = 80
+"""A longer value gets a section of its own, since the fields of a section stand in two narrow columns."""
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+Json = Mapping[str, object]
+
+
+def compose(message: Message, mention: str = "") -> Json:
+    """Return the message in Block Kit, with `text` for notifications and for clients that show no blocks.
+
+    `mention` is markup that calls people; it comes from the settings and is not escaped.
+    """
+    headline = headline_of(message)
+    facts = message.facts[:_BLOCKS_OF_FACTS]
+    told = " · ".join([headline, *(f"{fact.label}: {fact.value}" for fact in facts)])
+    return {
+        "text": f"{mention} {_escape(told, SECTION_LIMIT - len(mention) - 1)}" if mention else plain_text(told),
+        "blocks": [
+            {"type": "header", "text": _plain(headline, HEADER_LIMIT)},
+            *([{"type": "section", "text": _mrkdwn(mention)}] if mention else []),
+            *_sections(facts),
+            *_link(message),
+            {"type": "context", "elements": [_context(message)]},
+        ],
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def line_of(message: Message) -> Json:
+    """Return the message as one line: for the history of a job, below the message that tells how it stands."""
+    text = _escape(headline_of(message), LINE_LIMIT)
+    blocks = [{"type": "context", "elements": [_mrkdwn(text)]}, {"type": "context", "elements": [_context(message)]}]
+    return {"text": text, "blocks": blocks}
+
+
+def plain_text(text: str) -> str:
+    """Return the text as the `text` of a message."""
+    return _escape(text, SECTION_LIMIT)
+
+
+def _context(message: Message) -> Json:
+    """Return the small print: where it happened, its team, when, and the id of the event."""
+    moment, team = int(message.created_at.timestamp()), team_of(message)
+    parts = [
+        *([_escape(f"source {message.data['source']}", _SHORT)] if "source" in message.data else []),
+        *([_escape(f"team {team}", _SHORT)] if team else []),
+        f"<!date^{moment}^{{date_short_pretty}} {{time_secs}}|{moment_of(message)}>",
+        message.id,
+    ]
+    return _mrkdwn(" · ".join(parts))
+
+
+def _link(message: Message) -> list[Json]:
+    """Return a link to the job's page at its service, where it has one."""
+    target = link_of(message, URL_LIMIT)
+    return [{"type": "section", "text": _mrkdwn(f"<{_escape(target, SECTION_LIMIT)}|{LINK_TEXT}>")}] if target else []
+
+
+def _sections(facts: Sequence[Detail]) -> list[Json]:
+    short = [_field(fact, FIELD_LIMIT) for fact in facts if len(fact.value) <= _SHORT]
+    sections: list[Json] = [
+        {"type": "section", "fields": short[start : start + FIELDS_LIMIT]}
+        for start in range(0, len(short), FIELDS_LIMIT)
+    ]
+    long = [_field(fact, SECTION_LIMIT) for fact in facts if len(fact.value) > _SHORT]
+    return sections + [{"type": "section", "text": field} for field in long]
+
+
+def _field(fact: Detail, limit: int) -> Json:
+    label = f"*{_escape(fact.label, _SHORT)}*\n"
+    if not fact.is_code:
+        return _mrkdwn(label + _escape(fact.value, limit - len(label)))
+    code = _escape(fact.value.replace("`", "'"), limit - len(label) - 2)
+    return _mrkdwn(f"{label}`{code}`")
+
+
+def _mrkdwn(text: str) -> Json:
+    # Verbatim: else Slack looks for @channel, #names and addresses in the text itself.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _plain(text: str, limit: int) -> Json:
+    return {"type": "plain_text", "text": _escape(text, limit), "emoji": False}
+
+
+def _escape(text: str, limit: int) -> str:
+    return spelled(text, _ENTITIES, limit)

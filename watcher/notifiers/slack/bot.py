@@ -1,0 +1,124 @@
+"""Slack by a bot: one message for each job, edited as the job moves on, with its history in the thread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from watcher.domain.deliveries import Delivered, Failed, Outcome, Rejected
+from watcher.domain.messages import Message
+from watcher.domain.states import JobState, is_meant
+from watcher.notifiers.slack.blocks import Json, compose, line_of
+from watcher.notifiers.slack.web_api import GONE, Posted, Refused, WebApi
+from watcher.plugins.notifier import Context
+
+_OUTCOMES = frozenset({"succeeded", "failed", "cancelled"})
+_TROUBLES: Mapping[str, str] = {"watcher.job.stuck": "stuck", "watcher.job.missing": "missing"}
+_CALLING = frozenset({"failed", *_TROUBLES.values()})
+"""What calls those who are to be mentioned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """Where messages go, and who is called."""
+
+    channel: str
+    label: str | None = None
+    """The label by whose value another channel may be chosen."""
+    channels: Mapping[str, str] = field(default_factory=dict)
+    """The channel for each value of the label."""
+    mention: Sequence[str] = ()
+    """In Slack's markup."""
+    broadcast: Collection[str] = ()
+    """The words of news whose answer in the thread is shown in the channel too."""
+
+    def channel_of(self, message: Message) -> str:
+        """Return the channel for a message that stands in no thread yet."""
+        value = message.labels.get(self.label) if self.label else None
+        return self.channels.get(value, self.channel) if value else self.channel
+
+
+class Bot:
+    """Keeps one message for each job. What it needs to find it again is the receipt of a delivery."""
+
+    concurrency = 1
+
+    def __init__(self, address: str, token: str, manners: Manners, context: Context) -> None:
+        """Make the notifier. Raises ConfigurationError for an address that no request can be made for."""
+        self._api = WebApi(address, token, context)
+        self._manners = manners
+
+    def is_update(self, message: Message) -> bool:
+        """Tell whether a newer message about the same job makes this one needless: it would only be edited away."""
+        return _is_of_job(message) and _news_of(message) is None
+
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:
+        """Make one attempt: edit the job's message and answer in its thread, or post it where there is none.
+
+        What is not about a job, and what cannot be edited any more, is posted anew.
+        """
+        root = _read(previous_receipt) if _is_of_job(message) else None
+        if root is None:
+            return await self._post_anew(message)
+        if message.type not in _TROUBLES:  # a condition leaves the job's status as it is
+            edited = await self._api.call("chat.update", {"channel": root.channel, "ts": root.ts, **compose(message)})
+            if isinstance(edited, Refused) and edited.word in GONE:
+                return await self._post_anew(message)
+            if not isinstance(edited, Posted):
+                return _failure(edited)
+        return await self._answer(message, root)
+
+    async def _answer(self, message: Message, root: Posted) -> Outcome:
+        news = _news_of(message)
+        content = compose(message, self._mention(message)) if news else line_of(message)
+        thread = {"channel": root.channel, "thread_ts": root.ts, "reply_broadcast": self._is_broadcast(message)}
+        answered = await self._api.call("chat.postMessage", {**thread, **content})
+        if isinstance(answered, Refused) and answered.word in GONE:
+            return await self._post_anew(message)
+        return Delivered("answered in the thread") if isinstance(answered, Posted) else _failure(answered)
+
+    async def _post_anew(self, message: Message) -> Outcome:
+        content: Json = {"channel": self._manners.channel_of(message), **compose(message, self._mention(message))}
+        posted = await self._api.call("chat.postMessage", content)
+        if not isinstance(posted, Posted):
+            return _failure(posted)
+        is_kept = _is_of_job(message) and message.type not in _TROUBLES
+        return Delivered("posted", _write(posted) if is_kept else None)
+
+    def _mention(self, message: Message) -> str:
+        return " ".join(self._manners.mention) if _news_of(message) in _CALLING else ""
+
+    def _is_broadcast(self, message: Message) -> bool:
+        trouble = _TROUBLES.get(message.type)
+        if trouble:
+            return trouble in self._manners.broadcast
+        status, state = str(message.data["native_status"]), JobState(str(message.data["state"]))
+        return any(is_meant(word, status, state) for word in self._manners.broadcast)
+
+
+def _is_of_job(message: Message) -> bool:
+    return message.type in _TROUBLES or "previous_status" in message.data
+
+
+def _news_of(message: Message) -> str | None:
+    """Return what a new message is worth: the outcome of a job, or its trouble; None for a step on its way."""
+    state = str(message.data.get("state"))
+    return _TROUBLES.get(message.type) or (state if state in _OUTCOMES else None)
+
+
+def _failure(answered: Refused | Failed | Rejected) -> Outcome:
+    return answered.outcome() if isinstance(answered, Refused) else answered
+
+
+def _write(posted: Posted) -> str:
+    return json.dumps({"channel": posted.channel, "ts": posted.ts})
+
+
+def _read(receipt: str | None) -> Posted | None:
+    """Read a receipt; one of another kind of notifier, or of none, is no receipt."""
+    try:
+        kept = json.loads(receipt or "")
+        return Posted(kept["channel"], kept["ts"])
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,121 @@
+"""The Microsoft Teams notifier: an Adaptive Card, posted to a webhook of Workflows.
+
+The format is that of Microsoft's documentation of webhooks with Workflows and of Adaptive Cards. A workflow accepts a
+card with 202 before it posts it: what fails behind that is seen in the workflow's own history only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+
+from watcher.domain.deliveries import Outcome
+from watcher.domain.messages import Detail, Message, Severity
+from watcher.domain.text import excerpt
+from watcher.http import Answer
+from watcher.notifiers.http import Address, Receiver, json_of
+from watcher.notifiers.wording import LINK_TEXT, headline_of, link_of, small_print_of
+from watcher.plugins.notifier import Context, Plugin
+from watcher.plugins.section import Section
+
+SPACING = timedelta(seconds=0.25)
+"""A webhook takes four messages a second."""
+PAYLOAD_LIMIT = 20_000
+"""Bytes. Teams takes 28 kB, counted after the workflow has wrapped the card: messages of 24 kB were refused."""
+TITLE_LIMIT = 500
+VALUE_LIMIT = 2000
+URL_LIMIT = 2000
+_STYLES: Mapping[Severity, str] = {
+    Severity.GOOD: "good",
+    Severity.BAD: "attention",
+    Severity.CANCELLED: "warning",
+    Severity.NEUTRAL: "emphasis",
+}
+_FINAL_CODES = frozenset({"WorkflowNotFound", "TriggerInputSchemaMismatch"})
+"""A workflow that was deleted, and a card that it cannot take. One that is switched off may be switched on again."""
+_Json = Mapping[str, object]
+
+
+class Config(Section):
+    """Where to post."""
+
+    webhook_url: Address
+    """The address of the workflow's trigger "When a Teams webhook request is received". It is a secret."""
+
+
+class Teams:
+    """Posts one card after the other."""
+
+    concurrency = 1
+
+    def __init__(self, config: Config, context: Context) -> None:
+        """Make the notifier. Raises ConfigurationError for an address that no request can be made for."""
+        self._address = config.webhook_url
+        self._pacer = context.pacer
+        self._receiver = Receiver(context, config.webhook_url, is_final=_is_final)
+
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - sends anew
+        """Make one attempt."""
+        await self._pacer.turn(self._address.get_secret_value(), SPACING)
+        return await self._receiver.post(encode(message), {"content-type": "application/json"})
+
+
+plugin = Plugin(Config, Teams)
+
+
+def encode(message: Message) -> str:
+    """Return the message with as many facts as there is room for."""
+    for count in range(len(message.facts), 0, -1):
+        text = json.dumps(compose(message, count), separators=(",", ":"))
+        if len(text) <= PAYLOAD_LIMIT:
+            return text
+    return json.dumps(compose(message, 0), separators=(",", ":"))
+
+
+def compose(message: Message, count: int) -> _Json:
+    """Return the message as a card with its first `count` facts.
+
+    Texts stand in text runs, which know no Markdown, no HTML and no mentions, so nothing in them needs escaping.
+    """
+    link = link_of(message, URL_LIMIT)
+    left_out = len(message.facts) - count
+    title = _run(excerpt(headline_of(message), TITLE_LIMIT), size="Large", weight="Bolder")
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "msteams": {"width": "Full"},
+        "body": [
+            {"type": "Container", "style": _STYLES[message.severity], "bleed": True, "items": [_block(title)]},
+            *map(_line, message.facts[:count]),
+            *([_block(_run(f"{left_out} more facts are left out", isSubtle=True))] if left_out else []),
+            _block(_run(_small_print(message), size="Small", isSubtle=True)),
+        ],
+        **({"actions": [{"type": "Action.OpenUrl", "title": LINK_TEXT, "url": link}]} if link else {}),
+    }
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    return {"type": "message", "attachments": [attachment]}
+
+
+def _line(fact: Detail) -> _Json:
+    value = excerpt(fact.value, VALUE_LIMIT) or "none"
+    code = {"fontType": "Monospace"} if fact.is_code else {}
+    return _block(_run(f"{excerpt(fact.label, TITLE_LIMIT)}: ", weight="Bolder"), _run(value, **code))
+
+
+def _small_print(message: Message) -> str:
+    return " · ".join(f"{fact.label.lower()} {excerpt(fact.value, TITLE_LIMIT)}" for fact in small_print_of(message))
+
+
+def _block(*runs: _Json) -> _Json:
+    return {"type": "RichTextBlock", "inlines": runs}
+
+
+def _run(text: str, **style: object) -> _Json:
+    return {"type": "TextRun", "text": text, **style}
+
+
+def _is_final(answer: Answer) -> bool:
+    error = json_of(answer).get("error")
+    return isinstance(error, Mapping) and error.get("code") in _FINAL_CODES

@@ -1,0 +1,53 @@
+"""What notifiers for people have in common: marks, the small print, the link to a job's page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from urllib.parse import quote
+
+from watcher.domain.messages import Detail, Message, Severity
+
+MARKS: Mapping[Severity, str] = {
+    Severity.GOOD: "\u2705",
+    Severity.BAD: "\u274c",
+    Severity.CANCELLED: "\U0001f6ab",
+    Severity.NEUTRAL: "\u2139\ufe0f",
+}
+LINK_TEXT = "Open the job at its service"
+_URL_CHARACTERS = ":/?#[]@!$&'()*+,;=%"
+
+
+def headline_of(message: Message) -> str:
+    """Return the title with the mark that says how to take it."""
+    return f"{MARKS[message.severity]} {message.title}"
+
+
+def small_print_of(message: Message) -> list[Detail]:
+    """Return the source, the team, the time and the id of the event. Values may come from an API: escape them."""
+    team = team_of(message)
+    is_said = any(fact.label == "Source" for fact in message.facts)  # as conditions do
+    return [
+        *([Detail("Source", str(message.data["source"]))] if "source" in message.data and not is_said else []),
+        *([Detail("Team", team)] if team else []),
+        Detail("Time", moment_of(message)),
+        Detail("Event", message.id, is_code=True),
+    ]
+
+
+def team_of(message: Message) -> str | None:
+    """Return the label `team` of the job."""
+    return message.labels.get("team")
+
+
+def moment_of(message: Message) -> str:
+    """Return when it happened, with the time zone."""
+    return f"{message.created_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def link_of(message: Message, limit: int) -> str | None:
+    """Return the address of the job's page, quoted; None where it has none that fits: half an address leads nowhere."""
+    if not message.url or not message.url.startswith(("http://", "https://")):
+        return None
+    target = quote(message.url.encode("utf-8", "replace"), safe=_URL_CHARACTERS)
+    return target if len(target) <= limit else None

@@ -1,0 +1,156 @@
+"""Which page answers at which path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from watcher.domain.deliveries import DeliveryState
+from watcher.domain.job_filter import JobFilter
+from watcher.domain.jobs import is_plain
+from watcher.domain.states import JobState
+from watcher.server.context import ServerContext
+from watcher.server.page.actions import NOTICES, Actions
+from watcher.server.page.answers import HEADERS, fresh
+from watcher.server.page.badge import badge
+from watcher.server.page.job import job_page
+from watcher.server.page.overview import overview, path_of, without
+from watcher.server.page.templates import render
+from watcher.server.parsing import DELIVERIES_QUERY, after_job, no_query, not_watched, read_key, read_query, source_name
+
+DELIVERIES_SHOWN = 50
+FEED_LENGTH = 50
+"""Transitions in the feed."""
+
+
+def _state(text: str) -> JobState:
+    try:
+        return JobState(text)
+    except ValueError:
+        raise ValueError(f"expected one of: {', '.join(JobState)}") from None
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not is_plain(name) or not is_plain(value):
+        raise ValueError("expected NAME=VALUE")
+    return name, value
+
+
+def _text(text: str) -> str:
+    if not is_plain(text):
+        raise ValueError("expected a part of an id or of a name")
+    return text
+
+
+OVERVIEW_QUERY: Mapping[str, Callable[[str], Any]] = {
+    "source": source_name,
+    "state": _state,
+    "label": _label,
+    "q": _text,
+    "after": after_job,
+}
+_NOTICE: Mapping[str, Callable[[str], Any]] = {"done": str}
+
+
+class Pages:
+    """Reads what a page shows, and renders it."""
+
+    def __init__(self, context: ServerContext, actions: Actions, *, may_change: bool) -> None:
+        self._context = context
+        self._actions = actions
+        self._may_change = may_change
+
+    async def overview(self, request: Request) -> Response:
+        """Show all jobs, or those that pass a filter."""
+        # A form sends its empty fields as well.
+        query = read_query(request, OVERVIEW_QUERY, ignore_empty=True)
+        wanted = JobFilter(query.get("source"), query.get("state"), query.get("label"), query.get("q"))
+        shown = await overview(self._context, wanted, query.get("after"))
+        return self._answer(request, "overview.html", shown | {"path_of": path_of, "without": without})
+
+    async def job(self, request: Request) -> Response:
+        """Show one job."""
+        no_query(request)
+        return self._answer(request, "job.html", await job_page(self._context, read_key(request)))
+
+    async def deliveries(self, request: Request) -> Response:
+        """Show what is owed, and what is dead; or the deliveries in a state."""
+        query = read_query(request, {**DELIVERIES_QUERY, **_NOTICE}, ignore_empty=True)
+        states = [query["state"]] if "state" in query else [DeliveryState.PENDING, DeliveryState.DEAD]
+        found = await self._context.store.deliveries(
+            states=states, notifier=query.get("notifier"), limit=DELIVERIES_SHOWN + 1, before=query.get("after")
+        )
+        shown = found[:DELIVERIES_SHOWN]
+        following = shown[-1].id if len(found) > len(shown) else None
+        owed = await self._context.store.pending_deliveries()
+        return self._answer(
+            request,
+            "deliveries.html",
+            {
+                "now": self._context.clock(),
+                "deliveries": shown,
+                "states": tuple(DeliveryState),
+                "state": query.get("state"),
+                "notifier": query.get("notifier"),
+                "following": following,
+                "owed": sum(each.count for each in owed.values()),
+                "notice": NOTICES.get(query.get("done", "")),
+                "headline": "Deliveries",
+            },
+        )
+
+    async def notifiers(self, request: Request) -> Response:
+        """Show how each notifier's receiver has been answering."""
+        no_query(request)
+        shown = {
+            "now": self._context.clock(),
+            "receivers": self._context.health().receivers,
+            "owed": await self._context.store.pending_deliveries(),
+            "tests": self._actions.tests,
+            "headline": "Notifiers",
+        }
+        return self._answer(request, "notifiers.html", shown)
+
+    async def sources(self, request: Request) -> Response:
+        """Show how each source has been answering."""
+        no_query(request)
+        health, counts = self._context.health(), await self._context.store.job_counts()
+        jobs: dict[str, int] = {}
+        for (source, _), count in counts.items():
+            jobs[source] = jobs.get(source, 0) + count
+        policies = {each.name: self._context.polling_policy(each.name) for each in health.sources}
+        shown = {
+            "now": self._context.clock(),
+            "health": health,
+            "jobs": jobs,
+            "policies": policies,
+            "headline": "Sources",
+        }
+        return self._answer(request, "sources.html", shown)
+
+    async def badge(self, request: Request) -> Response:
+        """Draw how a job stands."""
+        no_query(request)
+        key = read_key(request)
+        job = await self._context.store.job(key, include_removed=False)
+        if job is None:
+            raise not_watched(key)
+        return Response(badge(job), headers=HEADERS, media_type="image/svg+xml")
+
+    async def feed(self, request: Request) -> Response:
+        """List the newest transitions for a feed reader."""
+        no_query(request)
+        transitions = await self._context.store.views.newest_transitions(FEED_LENGTH)
+        updated = transitions[0].observed_at if transitions else self._context.clock()
+        base = str(request.base_url).rstrip("/")
+        text = render("feed.atom", transitions=transitions, updated=updated.isoformat(), base=base)
+        return Response(text, headers=HEADERS, media_type="application/atom+xml")
+
+    def _answer(self, request: Request, template: str, shown: Mapping[str, Any]) -> Response:
+        html = render(template, **shown, may_change=self._may_change)
+        return fresh(request, html, f"{self._context.clock().astimezone(UTC):%H:%M:%S}Z")
