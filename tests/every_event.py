@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from datetime import timedelta
+from typing import Any
 
 from tests.doubles import START, a_transition, job_in
 from watcher.domain.conditions import (
@@ -35,6 +36,7 @@ FULL = JobFacts(
     error=JobError("invalid_file", "The file is empty.", "training_file"),
     suffix="my-suffix",
     page_url="https://service.example/jobs/1?a=b&c=d",
+    more=(("Requests", "97 of 100 completed, 3 failed"), ("Error file", "file-1")),
 )
 
 
@@ -72,7 +74,8 @@ def _transitions() -> Iterator[tuple[str, Event]]:
         )
         yield f"{state} without any fact", a_transition(status=documented_word(state), state=state, facts=JobFacts())
         for fact in fields(JobFacts):
-            facts = replace(FULL, **{fact.name: None})
+            without: dict[str, Any] = {fact.name: fact.default}
+            facts = replace(FULL, **without)
             yield f"{state} without {fact.name}", a_transition(status=documented_word(state), state=state, facts=facts)
     for error in (JobError(), JobError(code="c"), JobError(message="m"), JobError(param="p")):
         yield f"failed with {error}", a_transition(status="failed", facts=JobFacts(error=error))

@@ -123,7 +123,7 @@ async def _look(
     source = await stack.enter_async_context(open_source(name, chosen, runtime))
     if not source.capabilities.lists:
         raise ConfigurationError(f"source {name} has no list of jobs: name them in [[jobs]] or with `watcher jobs add`")
-    states = sources.plugin(chosen.kind).states
+    states = sources.plugin(chosen.kind).states_at(chosen)
     pages = await whole_list(source)
     judged = list(judge_all(pages, rules, await store.lines(name), states, runtime.clock()))
     if is_dry:

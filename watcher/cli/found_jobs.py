@@ -83,7 +83,9 @@ async def _find(chosen: SelectedJobs, name: str, source: Source, search: Search)
     from watcher.plugins.source import DEFAULT_KIND
 
     rule = Rule(name, name, search.matcher(), job_name="{suffix}")
-    states = sources.plugin(chosen.settings.sources[name].kind if chosen.settings else DEFAULT_KIND).states
+    settings = chosen.settings.sources[name] if chosen.settings else None
+    plugin = sources.plugin(settings.kind if settings else DEFAULT_KIND)
+    states = plugin.states_at(settings) if settings else plugin.states
     now = datetime.now(UTC)
     found: dict[str, ListedJob] = {}
     for page in await whole_list(source, rule.matcher.filter):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watcher.domain.states import OPENAI_STATES, Status, named_state
+from watcher.domain.states import Status, is_known
 from watcher.settings.conversion import discovery_rules, sources_used, watches_all
 from watcher.settings.locations import places
 
@@ -66,7 +66,7 @@ def _unknown_statuses(settings: Settings) -> Iterator[str]:
     for name, notifier in settings.notifiers.items():
         given += [(f"notifiers.{name}.statuses", status) for status in notifier.statuses or ()]
     for where, status in given:
-        if named_state(status) or status in OPENAI_STATES.statuses():
+        if is_known(status):
             continue
         near = nearest(status.lower(), Status)
         yield f"{where}: no status {status!r} is known, though a service may have one" + (

@@ -40,7 +40,7 @@ COLUMNS: Sequence[Column | str] = [
     Column("trouble", is_text=True),
 ]
 IMPORTANT = ["source", "kind", "trouble", "can", "rules", "jobs", "is_used"]
-_ABILITIES = ("lists", "filters", "progress", "events", "metrics", "checkpoints", "webhooks")
+_ABILITIES = ("lists", "filters", "events", "metrics", "checkpoints", "webhooks")
 
 
 @app.command("list", cls=Command)

@@ -40,7 +40,7 @@ from watcher.cli.text_log import TextLog
 from watcher.cli.watch_output import Screen, open_screen
 from watcher.domain.jobs import Job, JobKey
 from watcher.domain.polling_policy import LONGEST_INTERVAL, PollFailure, PollingPolicy, PollOutcome
-from watcher.domain.states import OPENAI_STATES, Status, named_state
+from watcher.domain.states import Status, is_known
 from watcher.domain.transitions import Transition
 from watcher.engine.polling.follow import Bounds, Ending, Follow, FollowListener
 from watcher.errors import ConfigurationError
@@ -172,7 +172,7 @@ def _check_choice(ids: Sequence[JobReference], search: Search, source: str | Non
 
 def _note_unknown(until: str) -> None:
     """Warn about an unknown status. It may be right: services have statuses of their own."""
-    if named_state(until) or until in OPENAI_STATES.statuses():
+    if is_known(until):
         return
     from difflib import get_close_matches
 

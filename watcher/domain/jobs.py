@@ -10,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from watcher.domain.states import JobState
+from watcher.domain.states import PATH, JobState
 from watcher.domain.text import UNSAFE, is_printable
 
 LONGEST_ID = 1024
@@ -121,6 +121,8 @@ class JobFacts:
     """What the user wanted the result's name to end with: a name for the job where people gave none."""
     page_url: str | None = None
     """The job's page at its service, for people."""
+    more: tuple[tuple[str, str], ...] = ()
+    """What people also want to know, each with what it is called."""
 
 
 class ProgressUnit(StrEnum):
@@ -157,11 +159,13 @@ class Observation:
     document: str
     """The job object exactly as the API gave it: JSON text."""
     event_word: str | None = None
-    """The word for the type of an event, where it is not the status: see `Transition.type`."""
-    private_fields: Collection[str] = ()
-    """The names of the fields of the document that are neither sent to notifiers nor recorded."""
+    """The word for the type of an event, or the whole type, where it is not the status: see `Transition`."""
+    path: tuple[JobState, ...] = PATH
+    """The states that such a job passes in order before it ends: others are neither skipped nor steps back."""
     progress: Progress | None = None
     """How far the job has come, where the job object says so; None where only events say it."""
+    private_fields: Collection[str] = ()
+    """The names of the fields of the document that are neither sent to notifiers nor recorded."""
 
 
 NO_METADATA: Mapping[str, str] = MappingProxyType({})

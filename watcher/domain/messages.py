@@ -135,7 +135,7 @@ def facts_of(transition: Transition) -> list[Detail]:
         facts += _facts_of_success(transition)
     if transition.state is JobState.FAILED:
         facts += _facts_of_failure(transition)
-    return facts
+    return facts + [Detail(label, value) for label, value in job.more]
 
 
 def line_of(message: Message) -> str:
@@ -272,7 +272,7 @@ def _data(transition: Transition) -> Mapping[str, object]:
         "name": transition.name,
         "labels": dict(transition.labels),
         "previous_status": transition.previous_status,
-        "status": transition.event_word or transition.status,
+        "status": transition.word,
         "state": transition.state.value,
         "native_status": transition.status,
         "reason": str(transition.reason),

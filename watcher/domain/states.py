@@ -55,32 +55,67 @@ _DOCUMENTED: Mapping[JobState, str] = {
 class StateMap:
     """The statuses of a service, and the state that each of them means."""
 
-    def __init__(self, states: Mapping[str, JobState]) -> None:
+    def __init__(self, states: Mapping[str, JobState], *, any_case: bool = False) -> None:
+        """`any_case` tells whether a word counts however it is capitalised."""
         self._states = dict(states)
+        self._in_lower_case = {word.lower(): state for word, state in states.items()} if any_case else {}
 
     def __call__(self, status: str) -> JobState:
         """Return the state that the status means; UNKNOWN for a word that the map does not hold."""
-        return self._states.get(status, JobState.UNKNOWN)
+        return self._states.get(status) or self._in_lower_case.get(status.lower(), JobState.UNKNOWN)
 
     def statuses(self) -> frozenset[str]:
         """Return the statuses that the map holds."""
         return frozenset(self._states)
 
 
-OPENAI_STATES = StateMap(
-    {
-        Status.VALIDATING_FILES: JobState.VALIDATING,
-        Status.QUEUED: JobState.QUEUED,
-        Status.RUNNING: JobState.RUNNING,
-        "pausing": JobState.PAUSED,
-        "paused": JobState.PAUSED,
-        "resuming": JobState.PAUSED,
-        Status.SUCCEEDED: JobState.SUCCEEDED,
-        Status.FAILED: JobState.FAILED,
-        Status.CANCELLED: JobState.CANCELLED,
-    }
-)
-"""OpenAI's statuses: the six documented ones, and those of a job that is paused."""
+_OPENAI: Mapping[str, JobState] = {
+    Status.VALIDATING_FILES: JobState.VALIDATING,
+    Status.QUEUED: JobState.QUEUED,
+    Status.RUNNING: JobState.RUNNING,
+    "pausing": JobState.PAUSED,
+    "paused": JobState.PAUSED,
+    "resuming": JobState.PAUSED,
+    Status.SUCCEEDED: JobState.SUCCEEDED,
+    Status.FAILED: JobState.FAILED,
+    Status.CANCELLED: JobState.CANCELLED,
+}
+_BATCHES: Mapping[str, JobState] = {
+    "validating": JobState.VALIDATING,
+    "in_progress": JobState.RUNNING,
+    "finalizing": JobState.RUNNING,
+    "completed": JobState.SUCCEEDED,
+    "failed": JobState.FAILED,
+    "expired": JobState.FAILED,
+    "cancelled": JobState.CANCELLED,
+}
+"""`cancelling` is none of them: it is not the end, and may come before any end."""
+_AT_OPENAIS_PATHS: Mapping[str, JobState] = {
+    "created": JobState.PENDING,
+    "pending": JobState.PENDING,
+    "notRunning": JobState.QUEUED,
+    "validated": JobState.QUEUED,
+    "started": JobState.RUNNING,
+    "success": JobState.SUCCEEDED,
+    "error": JobState.FAILED,
+    "failed_validation": JobState.FAILED,
+    "canceled": JobState.CANCELLED,
+}
+"""Words of other services that answer at OpenAI's paths: Azure behind a proxy, Mistral, gateways."""
+
+OPENAI_STATES = StateMap({**_OPENAI, **_BATCHES, **_AT_OPENAIS_PATHS}, any_case=True)
+"""OpenAI's statuses (the six documented ones, those of a job that is paused, those of batches), and those of services
+that answer at OpenAI's paths, in any case."""
+
+
+def is_openais_word(status: str) -> bool:
+    """Return whether OpenAI itself uses this word for the status of a fine-tuning job."""
+    return status in _OPENAI
+
+
+def is_known(word: str) -> bool:
+    """Return whether a word of a setting or an option is a state, or a status that OpenAI itself uses."""
+    return named_state(word) is not None or word in _OPENAI or word in _BATCHES
 
 
 def is_terminal(state: JobState | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -50,7 +50,7 @@ class Transition:
     is_previous_exact: bool = True
     """Whether the previous status was seen to begin, so that `previous_since` says when."""
     event_word: str | None = None
-    """The word for the type of the event, where it is not the status."""
+    """The word for the type of the event, where it is not the status. One with a dot is the whole type."""
 
     @property
     def id(self) -> str:
@@ -60,7 +60,14 @@ class Transition:
     @property
     def type(self) -> str:
         """The event's type. Services that do not speak OpenAI's API get OpenAI's words for the state."""
-        return f"fine_tuning.job.{self.event_word or self.status}"
+        if self.event_word and "." in self.event_word:
+            return self.event_word
+        return f"fine_tuning.job.{self.word}"
+
+    @property
+    def word(self) -> str:
+        """The status as receivers know it: what the type ends with."""
+        return self.status if self.event_word is None or "." in self.event_word else self.event_word
 
     @property
     def subject(self) -> str:
@@ -96,7 +103,7 @@ def detect(previous: Job, observation: Observation) -> Transition | None:
     """
     if observation.status == previous.status:
         return None
-    reason, skipped = _compare(previous.state, observation.state)
+    reason, skipped = _compare(previous.state, observation.state, observation.path)
     return Transition(
         key=previous.key,
         name=previous.name,
@@ -151,7 +158,7 @@ def next_seq(last: int, at: datetime) -> int:
     return max(last + 1, int(at.timestamp()))
 
 
-def _compare(before: JobState | None, after: JobState) -> tuple[Reason, tuple[str, ...]]:
+def _compare(before: JobState | None, after: JobState, path: Sequence[JobState]) -> tuple[Reason, tuple[str, ...]]:
     if before is None:
         return Reason.FIRST_SEEN, ()
     if is_terminal(before):
@@ -161,8 +168,10 @@ def _compare(before: JobState | None, after: JobState) -> tuple[Reason, tuple[st
     if before not in RANK:
         # From a state without a rank there is no telling which way this was.
         return Reason.ADVANCED, ()
+    if after in PATH and after not in path:
+        return Reason.ADVANCED, ()
     if RANK[after] < RANK[before]:
         return Reason.REGRESSED, ()
     passed = PATH[max(RANK[before] + 1, 0) : RANK[after]] if before is not JobState.PENDING else ()
-    skipped = () if after in DEAD_ENDS else tuple(map(documented_word, passed))
+    skipped = () if after in DEAD_ENDS else tuple(documented_word(state) for state in passed if state in path)
     return (Reason.SKIPPED, skipped) if skipped else (Reason.ADVANCED, ())

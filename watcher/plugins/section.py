@@ -79,7 +79,8 @@ class Section(BaseModel):
     """A section of the settings: frozen, closed to unknown keys, its secrets readable from files.
 
     A field `x` of type SecretStr may be given as `x_file`, the path of a file that holds it: what container
-    secrets and systemd credentials are. White space around the secret is dropped.
+    secrets and systemd credentials are. White space around the secret is dropped. In a table of them, such as headers,
+    each may be given so.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
@@ -98,6 +99,9 @@ class Section(BaseModel):
                 values[name] = _read_secret(path)
             else:
                 values[name] = Mistake(f"give either {name} or {name}{FILE_SUFFIX}, not both", is_in_file=True)
+        for name in cls._secret_tables():
+            if isinstance(table := values.get(name), Mapping):
+                values[name] = _read_secret_table(table)
         return values
 
     @field_validator("*", mode="before")
@@ -112,6 +116,11 @@ class Section(BaseModel):
     def secret_names(cls) -> list[str]:
         """Name the fields that hold a secret."""
         return [name for name, field in cls.model_fields.items() if _is_secret(field.annotation)]
+
+    @classmethod
+    def _secret_tables(cls) -> list[str]:
+        """Name the fields that hold a table of secrets."""
+        return [name for name, field in cls.model_fields.items() if _is_secret_table(field.annotation)]
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -145,6 +154,25 @@ def _is_secret(annotation: object) -> bool:
     if get_origin(annotation) in {dict, list, tuple}:
         return False
     return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
+
+
+def _is_secret_table(annotation: object) -> bool:
+    if get_origin(annotation) is dict:
+        return SecretStr in get_args(annotation)
+    return get_origin(annotation) is Annotated and _is_secret_table(get_args(annotation)[0])
+
+
+def _read_secret_table(given: Mapping[str, object]) -> dict[str, object] | Mistake:
+    """Put the content of files in the place of their paths."""
+    table: dict[str, object] = {}
+    for name, value in given.items():
+        key = name.removesuffix(FILE_SUFFIX)
+        if key in table:
+            return Mistake(f"give either {key} or {key}{FILE_SUFFIX}, not both")
+        table[key] = value if key == name else _read_secret(value)
+        if isinstance(wrong := table[key], Mistake):
+            return Mistake(f"{name}: {wrong.why}")
+    return table
 
 
 def _read_secret(path: object) -> SecretStr | Mistake:

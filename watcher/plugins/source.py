@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from watcher.domain.jobs import ID_RULE, NO_METADATA, Observation, Page, is_job_id
-from watcher.domain.states import JobState, StateMap, documented_word
+from watcher.domain.states import JobState, StateMap, documented_word, is_openais_word
 from watcher.domain.telemetry import EventPage
 from watcher.plugins.context import Clock, Log
 
@@ -113,9 +113,12 @@ class Source(Protocol):
         ...
 
 
-def own_words(status: str, state: JobState) -> str:  # noqa: ARG001 - a rule for the type of an event
-    """Name an event by the status as it stands: for services that speak OpenAI's words."""
-    return status
+def own_words(status: str, state: JobState) -> str:
+    """Name an event by the status where that is a word of OpenAI's or not known, else by the state.
+
+    For services that answer at OpenAI's paths, some of them in words of their own.
+    """
+    return status if state is JobState.UNKNOWN or is_openais_word(status) else documented_word(state)
 
 
 def documented_words(status: str, state: JobState) -> str:  # noqa: ARG001 - a rule for the type of an event
@@ -168,7 +171,8 @@ class SourcePlugin(Generic[C]):
     build: Callable[[C, SourceContext], Source]
     """Makes a source from valid settings. It does no I/O. Raises ConfigurationError."""
     states: StateMap
-    """What the statuses of the service mean."""
+    """What the statuses of the service mean; none are listed where the settings of a source say so: see `read_states`.
+    """
     variables: Mapping[str, str] = field(default_factory=dict)
     """The variables of the environment that users of the service have already, and the settings that they give. They
     apply to the source that is named by its kind. Of two that give the same setting, the first prevails."""
@@ -182,3 +186,9 @@ class SourcePlugin(Generic[C]):
     private_fields: Collection[str] = ()
     """The names of fields of a job object, however deep, that are private: e-mail addresses,
     signed URLs, keys, training data. No notifier gets them, and the store does not keep them."""
+    read_states: Callable[[C], StateMap] | None = None
+    """What the statuses mean at a source with these settings, where the kind does not know."""
+
+    def states_at(self, config: C) -> StateMap:
+        """Return what the statuses mean at a source with these settings."""
+        return self.read_states(config) if self.read_states else self.states

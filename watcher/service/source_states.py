@@ -42,6 +42,7 @@ def _discovery(
     if not source.capabilities.lists:
         runtime.log.warning("the source has no list, so its rules find no jobs", source=name)
         return None
-    states = sources.plugin(settings.sources[name].kind).states
+    chosen = settings.sources[name]
+    states = sources.plugin(chosen.kind).states_at(chosen)
     interval = polling_policy(settings, name).interval
     return Discovery(source, SourceRules(rules, states, interval), store=store, runtime=runtime)

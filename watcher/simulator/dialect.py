@@ -74,6 +74,8 @@ _CLASSES: Mapping[DialectName, str] = {
     DialectName.BEDROCK: "Bedrock",
     DialectName.REPLICATE: "Replicate",
     DialectName.HUGGINGFACE: "HuggingFace",
+    DialectName.MISTRAL: "Mistral",
+    DialectName.LOCALAI: "LocalAI",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -72,8 +72,8 @@ class Jobs:
         """Return all jobs, the oldest first."""
         return tuple(self._by_id.values())
 
-    def page(self, cut: Cut, now: datetime) -> tuple[Reply, Sequence[Course]]:
-        """Return a page of the list, and the jobs whose status it says."""
+    def page(self, cut: Cut, now: datetime, is_listed: Callable[[str], bool]) -> tuple[Reply, Sequence[Course]]:
+        """Return a page of the list of those jobs whose id is to be listed, and the jobs whose status it says."""
         if not self._newest_first:
             self._newest_first = list(reversed(self._by_id.values()))
             self._positions = {course.job.id: position for position, course in enumerate(self._newest_first)}
@@ -82,7 +82,7 @@ class Jobs:
         start = 0 if cut.after is None else self._positions[cut.after] + 1
         # By position: what lies before the page costs nothing, of however many jobs.
         rest = (self._newest_first[position] for position in range(start, len(self._newest_first)))
-        found = list(islice((course for course in rest if _matches(course, cut)), cut.limit + 1))
+        found = list(islice((job for job in rest if is_listed(job.job.id) and _matches(job, cut)), cut.limit + 1))
         listed = found[: cut.limit]
         return _page((course.body(now) for course in listed), has_more=len(found) > cut.limit), listed
 

@@ -58,6 +58,8 @@ class DialectName(StrEnum):
     BEDROCK = "bedrock"
     REPLICATE = "replicate"
     HUGGINGFACE = "huggingface"
+    MISTRAL = "mistral"
+    LOCALAI = "localai"
 
 
 class FaultKind(StrEnum):

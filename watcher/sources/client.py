@@ -165,7 +165,7 @@ class SourceClient:
         return replace(answer, body=text.encode("utf-8", "surrogateescape"))
 
     def _telling_secrets(self) -> list[str]:
-        return [secret for secret in self._secrets if len(secret) >= SHORTEST_SECRET]
+        return [secret for secret in (*self._secrets, *self._endpoint.secrets) if len(secret) >= SHORTEST_SECRET]
 
     def _masked(self, text: str) -> str:
         """Take the keys out of a text, also where the text was cut in the middle of one."""

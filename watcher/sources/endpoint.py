@@ -21,6 +21,8 @@ class Endpoint:
     """What stands before the key there."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Further headers of every request."""
+    secrets: tuple[str, ...] = ()
+    """Those of them that are not to be told."""
     query: Mapping[str, str] = field(default_factory=dict)
     """Parameters of every request."""
     client_cert_file: str | None = None

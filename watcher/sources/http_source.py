@@ -60,8 +60,8 @@ class Dialect(Protocol):
         """
         ...
 
-    def events(self, job_id: str, cursor: str | None) -> Question:
-        """Ask for what is new of a job since the page that gave this cursor."""
+    def events(self, job_id: str, cursor: str | None) -> Question | None:
+        """Ask for what is new of a job since the page that gave this cursor; None for a job that has no events."""
         ...
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
@@ -147,8 +147,11 @@ class HttpSource:
 
     async def events(self, job_id: str, cursor: str | None = None, /) -> EventPage:
         """Ask for what is new of the job: see `Source`."""
-        request = self._request(self._dialect.events(job_id, cursor))
-        return await self._client.ask(request, partial(self._read_events, job_id, cursor), job=job_id)
+        question = self._dialect.events(job_id, cursor)
+        if question is None:
+            return EventPage()
+        read = partial(self._read_events, job_id, cursor)
+        return await self._client.ask(self._request(question), read, job=job_id)
 
     def forget(self, job_id: str) -> None:
         """Drop what is remembered of a job that is no longer polled."""
@@ -172,9 +175,10 @@ class HttpSource:
             return None
         observation = self._dialect.read_job(answer, JobKey(self.name, job_id), self._context)
         word = self._context.event_word(observation.status, observation.state)
-        if word != observation.status or self._context.private_fields:
-            own_word = None if word == observation.status else word
-            observation = replace(observation, event_word=own_word, private_fields=self._context.private_fields)
+        if observation.event_word is None and word != observation.status:
+            observation = replace(observation, event_word=word)
+        if self._context.private_fields:
+            observation = replace(observation, private_fields=self._context.private_fields)
         self._note("poll answered", answer, job=job_id, status=observation.status)
         self._last[job_id] = mark, sys.intern(observation.status)
         return observation

@@ -92,7 +92,7 @@ DELIVERY_COLUMNS = (
 )
 """What `delivery_of` reads, in its order."""
 _STATES = {state.value: state for state in JobState}
-_NEW_FACTS = ("suffix", "page_url")
+_NEW_FACTS = ("suffix", "page_url", "more")
 """Facts that programs of the first two revisions do not know."""
 _FACTS = {each.name for each in fields(JobFacts)}
 """What a newer watcher on the same database says besides is left out."""
@@ -211,7 +211,7 @@ def row_of_transition(number: int, change: Transition) -> dict[str, Any]:
         "previous_since": change.previous_since,
         "name": change.name,
         "labels": text_of_labels(change.labels),
-        "facts": text_of_facts(replace(change.facts, **dict.fromkeys(_NEW_FACTS))),
+        "facts": text_of_facts(replace(change.facts, suffix=None, page_url=None, more=())),
         "more_facts": json.dumps({name: value for name in _NEW_FACTS if (value := getattr(change.facts, name))}),
         "document": change.document,
         "state": change.state.value,
@@ -267,6 +267,7 @@ def text_of_facts(facts: JobFacts) -> str:
         "trained_tokens": facts.trained_tokens,
         "suffix": facts.suffix,
         "page_url": facts.page_url,
+        "more": facts.more or None,
         "error": error and {"code": error.code, "message": error.message, "param": error.param},
     }
     for name in _MOMENTS:
@@ -281,6 +282,8 @@ def _facts_of(values: dict[str, Any]) -> JobFacts:
             values[name] = datetime.fromisoformat(values[name])
     if "error" in values:
         values["error"] = JobError(**values["error"])
+    if "more" in values:
+        values["more"] = tuple((label, value) for label, value in values["more"])
     return JobFacts(**{name: value for name, value in values.items() if name in _FACTS})
 
 

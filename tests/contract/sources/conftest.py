@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -38,25 +38,57 @@ def openai_page(jobs: Sequence[Json], after: str | None) -> Json:
 OPENAI_EVENTS = {
     "data": [{"id": "e", "created_at": 1772442300, "type": "metrics", "data": {"step": 24, "total_steps": 72}}]
 }
+OPENAIS_WORDS = {
+    "validating_files": JobState.VALIDATING,
+    "queued": JobState.QUEUED,
+    "running": JobState.RUNNING,
+    "pausing": JobState.PAUSED,
+    "paused": JobState.PAUSED,
+    "resuming": JobState.PAUSED,
+    "succeeded": JobState.SUCCEEDED,
+    "failed": JobState.FAILED,
+    "cancelled": JobState.CANCELLED,
+}
+WORDS_OF_BATCHES = {
+    "validating": JobState.VALIDATING,
+    "in_progress": JobState.RUNNING,
+    "finalizing": JobState.RUNNING,
+    "completed": JobState.SUCCEEDED,
+    "expired": JobState.FAILED,
+}
+OTHER_WORDS = {
+    **WORDS_OF_BATCHES,
+    "created": JobState.PENDING,
+    "pending": JobState.PENDING,
+    "notRunning": JobState.QUEUED,
+    "validated": JobState.QUEUED,
+    "started": JobState.RUNNING,
+    "success": JobState.SUCCEEDED,
+    "error": JobState.FAILED,
+    "failed_validation": JobState.FAILED,
+    "canceled": JobState.CANCELLED,
+}
+"""Of services at OpenAI's paths."""
 OPENAI = Trial(
     "openai",
     lambda url: {"base_url": f"{url}/v1", "api_key": KEY},
     openai_job,
     openai_page,
     "/v1/fine_tuning/jobs",
-    {
-        "validating_files": JobState.VALIDATING,
-        "queued": JobState.QUEUED,
-        "running": JobState.RUNNING,
-        "pausing": JobState.PAUSED,
-        "paused": JobState.PAUSED,
-        "resuming": JobState.PAUSED,
-        "succeeded": JobState.SUCCEEDED,
-        "failed": JobState.FAILED,
-        "cancelled": JobState.CANCELLED,
-    },
+    {**OPENAIS_WORDS, **OTHER_WORDS},
     events=OPENAI_EVENTS,
+    has_openais_words=True,
     samples={"nebius-running": ("running", JobState.RUNNING)},
+)
+NEBIUS = replace(OPENAI, kind="nebius")
+BEDROCK_MANTLE = replace(OPENAI, kind="bedrock-mantle", samples={})
+LITELLM = replace(
+    OPENAI,
+    kind="litellm",
+    settings=lambda url: {"base_url": f"{url}/v1?custom_llm_provider=azure", "api_key": KEY},
+    query="custom_llm_provider=azure",
+    events=None,
+    samples={},
 )
 AZURE = Trial(
     "azure",
@@ -65,7 +97,8 @@ AZURE = Trial(
     openai_page,
     "/openai/v1/fine_tuning/jobs",
     {
-        **OPENAI.states,
+        **OPENAIS_WORDS,
+        **WORDS_OF_BATCHES,
         "created": JobState.PENDING,
         "pending": JobState.PENDING,
         "notRunning": JobState.QUEUED,
@@ -73,12 +106,14 @@ AZURE = Trial(
         "canceled": JobState.CANCELLED,
     },
     events=OPENAI_EVENTS,
+    has_openais_words=True,
     samples={
         "azure-pending": ("pending", JobState.PENDING),
         "azure-pending-method": ("pending", JobState.PENDING),
         "azure-validating_files": ("validating_files", JobState.VALIDATING),
         "azure-succeeded": ("succeeded", JobState.SUCCEEDED),
         "azure-succeeded-nulls": ("succeeded", JobState.SUCCEEDED),
+        "azure-batch-validating": ("validating", JobState.VALIDATING),
     },
 )
 TOGETHER = Trial(
@@ -109,6 +144,78 @@ TOGETHER = Trial(
         "together-user_error": ("user_error", JobState.FAILED),
     },
 )
+MISTRAL = Trial(
+    "mistral",
+    lambda url: {"base_url": f"{url}/v1", "api_key": KEY},
+    lambda job_id, status: {"id": job_id, "status": status, "object": "job"},
+    lambda jobs, _after: {"data": list(jobs), "total": len(jobs), "object": "list"},
+    "/v1/fine_tuning/jobs",
+    {
+        "QUEUED": JobState.QUEUED,
+        "VALIDATING": JobState.VALIDATING,
+        "VALIDATED": JobState.QUEUED,
+        "STARTED": JobState.RUNNING,
+        "RUNNING": JobState.RUNNING,
+        "CANCELLATION_REQUESTED": JobState.UNKNOWN,
+        "SUCCESS": JobState.SUCCEEDED,
+        "FAILED": JobState.FAILED,
+        "FAILED_VALIDATION": JobState.FAILED,
+        "CANCELLED": JobState.CANCELLED,
+    },
+    pages=False,
+    samples={
+        "mistral-QUEUED": ("QUEUED", JobState.QUEUED),
+        "mistral-VALIDATED": ("VALIDATED", JobState.QUEUED),
+        "mistral-RUNNING": ("RUNNING", JobState.RUNNING),
+        "mistral-SUCCESS": ("SUCCESS", JobState.SUCCEEDED),
+        "mistral-FAILED": ("FAILED", JobState.FAILED),
+    },
+    tells_why=False,
+)
+LOCALAI = Trial(
+    "localai",
+    lambda url: {"base_url": url, "api_key": KEY},
+    lambda job_id, status: {"id": job_id, "status": status, "message": ""},
+    lambda jobs, _after: list(jobs),
+    "/api/fine-tuning/jobs",
+    {
+        "queued": JobState.QUEUED,
+        "loading_model": JobState.RUNNING,
+        "loading_dataset": JobState.RUNNING,
+        "training": JobState.RUNNING,
+        "saving": JobState.RUNNING,
+        "completed": JobState.SUCCEEDED,
+        "failed": JobState.FAILED,
+        "stopped": JobState.CANCELLED,
+    },
+    pages=False,
+    samples={"localai-training": ("training", JobState.RUNNING)},
+)
+HTTP = Trial(
+    "http",
+    lambda url: {
+        "url": f"{url}/api/runs/{{id}}",
+        "api_key": KEY,
+        "status_path": "run.phase",
+        "id_path": "run.name",
+        "states": {"WAITING": "queued", "BUSY": "running", "DONE": "succeeded", "BROKEN": "failed"},
+        "list": {
+            "url": f"{url}/api/runs",
+            "jobs_path": "runs",
+            "next_path": "next",
+            "next_parameter": "token",
+        },
+    },
+    lambda job_id, status: {"run": {"name": job_id, "phase": status}},
+    lambda jobs, after: {"runs": list(jobs), "next": after},
+    "/api/runs",
+    {
+        "WAITING": JobState.QUEUED,
+        "BUSY": JobState.RUNNING,
+        "DONE": JobState.SUCCEEDED,
+        "BROKEN": JobState.FAILED,
+    },
+)
 FORGE = Trial(
     "forge",
     lambda url: {"url": f"{url}/v3", "api_key": KEY},
@@ -118,7 +225,7 @@ FORGE = Trial(
     {"WAITING": JobState.QUEUED, "FORGING": JobState.RUNNING, "FORGED": JobState.SUCCEEDED},
     has_short_ids=True,
 )
-TRIALS = [OPENAI, AZURE, TOGETHER, FORGE, *CLOUDS]
+TRIALS = [OPENAI, NEBIUS, BEDROCK_MANTLE, LITELLM, AZURE, TOGETHER, MISTRAL, LOCALAI, HTTP, FORGE, *CLOUDS]
 
 every_kind = pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.kind)
 
@@ -133,7 +240,7 @@ class World:
     slept: list[float]
     hidden: list[str] = field(default_factory=list)
 
-    def answer(self, *documents: Json | Reply) -> None:
+    def answer(self, *documents: Json | Sequence[Json] | Reply) -> None:
         """Let the server answer with these, one after the other, the last one for ever."""
         self.server.replies = [
             given if isinstance(given, Reply) else Reply(body=json.dumps(given).encode()) for given in documents

@@ -23,7 +23,7 @@ class Trial:
     """From the URL of a server."""
     job: Callable[[str, str], Json]
     """The object of a job, from its id and status."""
-    page: Callable[[Sequence[Json], str | None], Json | Reply]
+    page: Callable[[Sequence[Json], str | None], Json | Sequence[Json] | Reply]
     """A page of these objects, from what leads to the next one; None for the last one."""
     path: str
     """Where a job lies, without its id."""
@@ -37,6 +37,12 @@ class Trial:
     """Fields of a job object that tell how far it has come; none for a service that does not say it there."""
     done: tuple[int, int] = (24, 72)
     """What they tell."""
+    query: str = ""
+    """What stands behind the `?` of every request."""
+    has_openais_words: bool = False
+    """Whether words of OpenAI's name its events as they stand."""
+    tells_why: bool = True
+    """Whether it says why a job failed."""
     lead: Callable[[str], str] = str
     """From what leads to the next page to the cursor of that page."""
     end: str | None = None
@@ -46,7 +52,7 @@ class Trial:
     is_empty: bool = False
     """Whether an empty object is an empty list."""
     id_of: Callable[[Json], str] = lambda document: document["id"]
-    model_of: Callable[[Json], str | None] = lambda document: document["model"]
+    model_of: Callable[[Json], str | None] = lambda document: document.get("model")
     """Where a recorded answer has the id and the model that is tuned."""
     result_of_failure: bool = False
     """Whether a job that failed may have a result."""

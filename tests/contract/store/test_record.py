@@ -35,6 +35,9 @@ FACTS = JobFacts(
     estimated_finish=NOON + timedelta(minutes=3),
     trained_tokens=2**40,
     error=JobError("code", "nul \0, half \ud83d, größer", None),
+    suffix="my-suffix",
+    page_url="https://service.example/jobs/1",
+    more=(("Requests", "97 of 100"), ("Error file", "file-1")),
 )
 DOCUMENT = '{"id": "ftjob-1", "seed":7,\n "text": "\\u0000 \\ud83d größer \U0001f600", "big": 1e999}'
 

@@ -1,19 +1,70 @@
-"""A status means a state, and a state has a word that receivers know."""
+"""What the words of services mean."""
 
 from __future__ import annotations
 
 import pytest
 
-from watcher.domain.states import OPENAI_STATES, JobState, Status, documented_word, is_meant, named_state
+from watcher.domain.states import (
+    OPENAI_STATES,
+    JobState,
+    StateMap,
+    Status,
+    documented_word,
+    is_known,
+    is_meant,
+    is_openais_word,
+    named_state,
+)
 
 
-def test_a_map_gives_each_of_its_statuses_a_state_and_knows_no_others() -> None:
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("SUCCESS", JobState.SUCCEEDED),
+        ("Succeeded", JobState.SUCCEEDED),
+        ("completed", JobState.SUCCEEDED),
+        ("FAILED", JobState.FAILED),
+        ("FAILED_VALIDATION", JobState.FAILED),
+        ("canceled", JobState.CANCELLED),
+        ("CANCELLED", JobState.CANCELLED),
+        ("notRunning", JobState.QUEUED),
+        ("CANCELLATION_REQUESTED", JobState.UNKNOWN),
+        ("canceling", JobState.UNKNOWN),
+        ("on_holiday", JobState.UNKNOWN),
+    ],
+)
+def test_words_of_other_services_at_openais_paths_are_known(status: str, state: JobState) -> None:
+    """Else a job that has ended would be watched for ever."""
+    assert OPENAI_STATES(status) is state
+
+
+def test_a_word_is_taken_as_it_stands_unless_any_case_will_do() -> None:
+    states = {"Done": JobState.SUCCEEDED, "done": JobState.FAILED}
+    assert StateMap(states)("DONE") is JobState.UNKNOWN
+    assert StateMap(states, any_case=True)("Done") is JobState.SUCCEEDED
+    assert StateMap(states, any_case=True)("DONE") is JobState.FAILED
+
+
+def test_openais_own_words_are_told_from_those_of_others() -> None:
+    assert [word for word in ("running", "paused", "canceled", "SUCCESS", "") if is_openais_word(word)] == [
+        "running",
+        "paused",
+    ]
+
+
+def test_a_word_of_a_setting_is_known_if_it_is_a_state_or_openais() -> None:
+    """The word of another service says nothing of a job at OpenAI, so it may be a typing error."""
+    words = ("running", "pending", "validating_files", "resuming", "completed", "expired", "canceled", "SUCCESS", "")
+    assert [word for word in words if is_known(word)] == list(words[:6])
+
+
+def test_a_map_names_its_words() -> None:
+    assert StateMap({"Done": JobState.SUCCEEDED}, any_case=True).statuses() == {"Done"}
+
+
+def test_a_map_gives_each_of_its_statuses_a_state() -> None:
     assert set(Status) < OPENAI_STATES.statuses()
-    assert {OPENAI_STATES(status) for status in OPENAI_STATES.statuses()} == set(JobState) - {
-        JobState.PENDING,
-        JobState.UNKNOWN,
-    }
-    assert OPENAI_STATES("SUCCEEDED") is JobState.UNKNOWN
+    assert {OPENAI_STATES(status) for status in OPENAI_STATES.statuses()} == set(JobState) - {JobState.UNKNOWN}
 
 
 @pytest.mark.parametrize(

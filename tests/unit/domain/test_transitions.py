@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.doubles import START, job_in, observation
+from tests.doubles import START, a_transition, job_in, observation
 from watcher.domain.jobs import JobFacts
-from watcher.domain.states import TERMINAL, Status
+from watcher.domain.states import TERMINAL, JobState, Status
 from watcher.domain.transitions import Reason, detect, has_reached, moved
 
 STATUSES = st.sampled_from([*Status, "paused", "pending", "compressing"])
@@ -136,3 +136,35 @@ def test_only_being_there_reaches_a_terminal_goal(status: str, goal: str) -> Non
 
 def test_a_job_that_was_never_seen_has_reached_nothing() -> None:
     assert not has_reached(job_in(None), "queued")
+
+
+def test_a_state_that_such_a_job_never_has_was_not_skipped() -> None:
+    """A batch is validated and then runs: it waits in no queue."""
+    before = job_in("validating_files")
+    seen = observation("running")
+    assert detect(before, seen).skipped == ("queued",)  # type: ignore[union-attr]
+    batch = detect(before, replace(seen, path=(JobState.VALIDATING, JobState.RUNNING)))
+    assert batch is not None
+    assert (batch.reason, batch.skipped) == (Reason.ADVANCED, ())
+
+
+@pytest.mark.parametrize(
+    ("event_word", "type_", "word"),
+    [
+        (None, "fine_tuning.job.COMPLETED", "COMPLETED"),
+        ("succeeded", "fine_tuning.job.succeeded", "succeeded"),
+        ("batch.completed", "batch.completed", "COMPLETED"),
+    ],
+)
+def test_the_type_of_an_event_is_a_word_or_given_whole(event_word: str | None, type_: str, word: str) -> None:
+    transition = a_transition(status="COMPLETED", event_word=event_word)
+    assert (transition.type, transition.word) == (type_, word)
+
+
+def test_a_state_that_is_not_on_the_way_of_such_a_job_is_no_step_back() -> None:
+    """Some services validate the files of a job that is queued already."""
+    seen = observation("validating_files")
+    assert detect(job_in("queued"), seen).reason is Reason.REGRESSED  # type: ignore[union-attr]
+    aside = detect(job_in("queued"), replace(seen, path=(JobState.QUEUED, JobState.RUNNING)))
+    assert aside is not None
+    assert aside.reason is Reason.ADVANCED

@@ -25,7 +25,20 @@ def openai(settings: Settings, name: str = "openai") -> openai_config.Config:
     return source
 
 
-_SERVICES = ("OPENAI_", "AZURE_", "TOGETHER_", "FIREWORKS_", "GOOGLE_CLOUD_", "AWS_", "REPLICATE_", "HF_")
+_SERVICES = (
+    "OPENAI_",
+    "AZURE_",
+    "TOGETHER_",
+    "FIREWORKS_",
+    "GOOGLE_CLOUD_",
+    "AWS_",
+    "REPLICATE_",
+    "HF_",
+    "NEBIUS_",
+    "LITELLM_",
+    "MISTRAL_",
+    "LOCALAI_",
+)
 _VARIABLES = ("WATCHER_", "SLACK_", "STATE_DIRECTORY", "XDG_", *_SERVICES)
 
 

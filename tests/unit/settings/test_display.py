@@ -63,6 +63,7 @@ def test_what_is_in_force_is_shown_without_secrets(configure: Configure) -> None
             "progress": False,
             "private_fields": False,
             "client_cert_file": "/etc/c.pem",
+            "lists": "jobs",
         }
     }
     assert shown["polling"] == {"interval": "1m30s", "cadence": "adaptive"}

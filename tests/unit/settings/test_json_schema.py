@@ -12,12 +12,13 @@ import pytest
 
 from tests.unit.settings.conftest import Configure
 from watcher.plugins import registry
+from watcher.plugins.registry import sources
 from watcher.settings.json_schema import schema
 from watcher.settings.validation import load
 
 CONFIG = Path(__file__).parents[3] / "config"
 EXAMPLE = CONFIG / "watcher.toml"
-_A_KEY = re.compile(r"^# ((?:\[+[a-z.]+\]+$)|(?:[a-z_]+ = \S))", re.MULTILINE)
+_A_KEY = re.compile(r"^# ((?:\[+[a-z.-]+\]+$)|(?:[a-z_]+ = \S))", re.MULTILINE)
 """A commented setting, as opposed to a sentence."""
 
 
@@ -64,8 +65,8 @@ def test_a_source_is_one_of_the_installed_kinds(described: dict[str, Any]) -> No
     """Of the default one where it does not say."""
     one_of = described["properties"]["sources"]["additionalProperties"]["oneOf"]
     kinds = {kind["properties"]["kind"]["const"]: kind for kind in (described["$defs"][c["$ref"][8:]] for c in one_of)}
-    assert kinds.keys() >= {"azure", "bedrock", "fireworks", "huggingface", "openai", "replicate", "together", "vertex"}
-    assert {kind for kind in kinds if "kind" not in kinds[kind].get("required", ())} == {"openai"}
+    assert set(kinds) == set(sources.kinds())
+    assert [kind for kind in kinds if "kind" not in kinds[kind].get("required", ())] == ["openai"]
     assert {"endpoint", "api_key", "api_key_file", "token_command", "timeout"} <= set(kinds["azure"]["properties"])
 
 
@@ -95,6 +96,10 @@ def test_the_example_is_right_with_every_comment_taken_away(configure: Configure
         "bedrock-api-key": "k",
         "replicate-api-token": "k",
         "huggingface-token": "k",
+        "nebius-api-key": "k",
+        "mistral-api-key": "k",
+        "inhouse-key": "k",
+        "inhouse-gate": "g",
         "pager": "whsec_c2VjcmV0LWtleS1vZi10aGUtaG9vay1mb3ItdGVzdHM=",
         "slack": "https://hooks.slack.com/services/T0/B0/x",
         "slack-bot": "xoxb-1",
@@ -109,9 +114,6 @@ def test_the_example_is_right_with_every_comment_taken_away(configure: Configure
     for name, secret in secrets.items():
         (tmp_path / name).write_text(secret)
     settings = configure(text.replace("/run/secrets", str(tmp_path)))
-    assert sorted(settings.sources) == [
-        *("azure", "bedrock", "fireworks", "huggingface", "openai", "proxy", "replicate", "together", "vertex")
-    ]
     assert sorted(settings.notifiers) == [
         "bridge",
         "chat",
@@ -124,6 +126,10 @@ def test_the_example_is_right_with_every_comment_taken_away(configure: Configure
         "phone",
         "teams",
     ]
+    assert sorted(settings.sources) == [
+        *("azure", "bedrock", "bedrock-mantle", "fireworks", "huggingface", "inhouse", "litellm", "localai", "mistral"),
+        *("nebius", "openai", "proxy", "replicate", "together", "vertex"),
+    ]
     assert [job.name for job in settings.jobs] == ["support-bot v3"]
 
 
@@ -131,7 +137,7 @@ def test_the_example_mentions_every_key(described: dict[str, Any]) -> None:
     """A secret at least by its file."""
     text = EXAMPLE.read_text(encoding="utf-8")
     keys = {key for section in sections(described).values() for key in section["properties"]}
-    forgotten = [key for key in keys if not re.search(rf"\b{key}(_file)? = ", text)]
+    forgotten = [key for key in keys if not re.search(rf"\b{key}((_file)? = |\]$)", text, re.MULTILINE)]
     assert sorted(forgotten) == []
 
 

@@ -213,7 +213,7 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
         # Where jobs live.
         ("[sources.a]\nbase_url = 'ftp://h'", "sources.a.base_url: got 'ftp://h', expected an http:// or https:// URL"),
         ("[sources.a]\nbase_url = 'https://'", "sources.a.base_url: got 'https://', expected an http:// or https://"),
-        ("[sources.a]\nbase_url = 'http://h/?a=1'", "sources.a.base_url: got 'http://h/?a=1', expected an http://"),
+        ("[sources.a]\nbase_url = 'http://h/?a 1'", "sources.a.base_url: got 'http://h/?a 1', expected an http://"),
         ("[sources.a]\nbase_url = 'http://h/#a'", "sources.a.base_url: got 'http://h/#a', expected an http://"),
         (
             "[sources.a]\nbase_url = 'http://ann:pw@h'",

@@ -11,15 +11,17 @@ from urllib.parse import parse_qs
 
 from watcher.domain.states import Status
 from watcher.simulator import refusals
+from watcher.simulator.batches import BATCHES_PATH, batch_document, is_batch
 from watcher.simulator.course import Course
 from watcher.simulator.dialect import Asked
-from watcher.simulator.dialects.openai import JOBS_PATH, OpenAI, asked_by
+from watcher.simulator.dialects.openai import JOBS_PATH, OpenAI
 from watcher.simulator.documents import Moment, job_document, made_up
 from watcher.simulator.listing import page_of_events, read_cut
 from watcher.simulator.refusals import JSON
 from watcher.simulator.script import JobScript
 from watcher.simulator.server import Received, Reply
 
+_BASE = r"(?:/api/projects/[^/]+)?/openai(?P<v1>/v1)?"
 _UNSET = ("estimated_finish", "integrations", "metadata", "organization_id", "result_files")
 _UNKNOWN_TO_AZURE = ("total_steps", "train_mean_token_accuracy")
 
@@ -28,13 +30,14 @@ class Azure(OpenAI):
     """Jobs lie at `/openai/v1/fine_tuning/jobs`, or with a dated version at `/openai/fine_tuning/jobs`."""
 
     base_path = ""
-    _path = re.compile(rf"(?:/api/projects/[^/]+)?/openai(?P<v1>/v1)?{JOBS_PATH}")
+    _path = re.compile(rf"{_BASE}{JOBS_PATH}")
+    _batches = re.compile(rf"{_BASE}{BATCHES_PATH}")
 
     def find(self, received: Received) -> Asked | None:
         """See `Dialect`. Without `/v1` there has to be a version."""
-        found = self._path.fullmatch(received.path)
+        found = self._path.fullmatch(received.path) or self._batches.fullmatch(received.path)
         has_version = "api-version" in parse_qs(received.query)
-        return asked_by(self._path, received) if found and (found["v1"] or has_version) else None
+        return super().find(received) if found and (found["v1"] or has_version) else None
 
     def refusal(self, received: Received, api_key: str) -> Reply | None:
         """See `Dialect`: a key stands in `api-key`, a token in `Authorization`."""
@@ -48,7 +51,11 @@ class Azure(OpenAI):
         return _error(HTTPStatus.UNAUTHORIZED, "401", message)
 
     def document(self, job: JobScript, moment: Moment) -> dict[str, Any]:
-        """See `Dialect`: what is not set is null, and the name of a model has no colons."""
+        """See `Dialect`: what is not set is null (`""` in a batch), and the name of a model has no colons."""
+        if is_batch(job.id):
+            batch = {**batch_document(job, moment)}
+            del batch["model"]
+            return batch | {name: batch[name] or "" for name in ("output_file_id", "error_file_id")}
         document = job_document(job, moment)
         given = {**job.fields, **moment.fields}
         document |= {name: None for name in _UNSET if name not in given}
@@ -71,7 +78,11 @@ class Azure(OpenAI):
 
     def unknown_job(self, job_id: str) -> Reply:
         """See `Dialect`."""
-        return _error(HTTPStatus.NOT_FOUND, "notFound", f"The specified fine-tune job {job_id} does not exist.")
+        return _error(
+            HTTPStatus.NOT_FOUND,
+            "notFound",
+            f"The specified fine-tune job {job_id} does not exist.",
+        )
 
     def unknown_url(self, received: Received) -> Reply:  # noqa: ARG002 - the same for every request
         """See `Dialect`: the same for a wrong path and for a wrong version."""

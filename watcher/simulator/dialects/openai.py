@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from watcher.simulator import refusals
+from watcher.simulator.batches import BATCHES_PATH, batch_document, is_batch
 from watcher.simulator.course import Course
 from watcher.simulator.dialect import Asked
 from watcher.simulator.documents import Moment, job_document
@@ -34,10 +35,15 @@ class OpenAI:
     base_path = "/v1"
     tells_progress = False
     _path = re.compile(f"/v1{JOBS_PATH}")
+    _batches = re.compile(f"/v1{BATCHES_PATH}")
 
     def find(self, received: Received) -> Asked | None:
-        """See `Dialect`."""
-        return asked_by(self._path, received)
+        """See `Dialect`. A job is not found where batches are, nor a batch where jobs are."""
+        for path, has_batches in ((self._path, False), (self._batches, True)):
+            if asked := asked_by(path, received):
+                is_here = asked.endpoint is Endpoint.LIST or is_batch(asked.job_id) is has_batches
+                return asked if is_here else None
+        return None
 
     def refusal(self, received: Received, api_key: str) -> Reply | None:
         """See `Dialect`."""
@@ -45,12 +51,15 @@ class OpenAI:
 
     def document(self, job: JobScript, moment: Moment) -> dict[str, Any]:
         """See `Dialect`."""
-        return job_document(job, moment)
+        return batch_document(job, moment) if is_batch(job.id) else job_document(job, moment)
 
     def page(self, jobs: Jobs, received: Received) -> tuple[Reply, Sequence[Course]]:
         """See `Dialect`."""
         cut = read_cut(received.query)
-        return (cut, ()) if isinstance(cut, Reply) else jobs.page(cut, received.at)
+        if isinstance(cut, Reply):
+            return cut, ()
+        lists_batches = self._batches.fullmatch(received.path) is not None
+        return jobs.page(cut, received.at, lambda job_id: is_batch(job_id) is lists_batches)
 
     def events(self, course: Course, received: Received) -> Reply:
         """See `Dialect`."""

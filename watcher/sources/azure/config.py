@@ -13,6 +13,7 @@ from watcher.plugins.section import expected
 from watcher.plugins.values import HeaderText, Key
 from watcher.sources.access import CertificateSettings, Command, credential_of
 from watcher.sources.endpoint import Endpoint
+from watcher.sources.openai.config import Lists
 
 VARIABLES = {
     "AZURE_OPENAI_ENDPOINT": "endpoint",
@@ -46,6 +47,9 @@ class Config(CertificateSettings):
     token_command: Command | None = None
     """What prints an Entra token, such as `az account get-access-token --resource https://cognitiveservices.azure.com
     --query accessToken -o tsv`. It is run again when the token has expired, and prevails over the other two."""
+    lists: Lists = "jobs"
+    """Which list is read to find jobs and what has changed: that of fine-tuning `jobs`, or of `batches`. Both are asked
+    for by their ids at any source."""
 
     def connection(self, name: str) -> Endpoint:
         """Return the endpoint of the source of this name. Raises ConfigurationError without a key or token."""

@@ -12,8 +12,10 @@ def build(config: Config, context: SourceContext) -> Source:
     # Imported late: reading settings needs no HTTP.
     from watcher.sources.azure.dialect import AZURE_DIALECT
     from watcher.sources.http_source import HttpSource
+    from watcher.sources.openai.dialect import listing
 
-    return HttpSource(config.connection(context.name), AZURE_DIALECT, context)
+    dialect = listing(AZURE_DIALECT, batches=config.lists == "batches")
+    return HttpSource(config.connection(context.name), dialect, context)
 
 
 plugin = SourcePlugin(Config, build, AZURE_STATES, VARIABLES, event_word=own_words)

@@ -18,8 +18,14 @@ AZURE_STATES = StateMap(
         "canceling": JobState.UNKNOWN,  # it may never have run, and may yet succeed
         "succeeded": JobState.SUCCEEDED,
         "failed": JobState.FAILED,
+        "validating": JobState.VALIDATING,
+        "in_progress": JobState.RUNNING,
+        "finalizing": JobState.RUNNING,
+        "completed": JobState.SUCCEEDED,
+        "expired": JobState.FAILED,
         "cancelled": JobState.CANCELLED,
         "canceled": JobState.CANCELLED,
     }
 )
-"""`created` is documented as never returned, `notRunning` and `canceling` are known from other clients only."""
+"""`created` is documented as never returned, `notRunning` and `canceling` are known from other clients only.
+`validating` and what follows it to `expired` are those of batches."""

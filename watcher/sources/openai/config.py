@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Literal
 
-from watcher.plugins.values import BaseUrl, HeaderText
+from pydantic import AfterValidator, Field
+
+from watcher.plugins.section import expected
+from watcher.plugins.values import HeaderText
 from watcher.sources.access import CertificateSettings, KeySettings
-from watcher.sources.openai.endpoint import DEFAULT_BASE_URL, Access
+from watcher.sources.openai.endpoint import DEFAULT_BASE_URL, Access, is_service_url
 
 
-class Config(CertificateSettings, KeySettings):
+def _check_url(url: str) -> str:
+    if not is_service_url(url):
+        raise expected("an http:// or https:// URL such as https://api.example.com/v1, without user or fragment")
+    return url.rstrip("/")
+
+
+ServiceUrl = Annotated[str, AfterValidator(_check_url)]
+"""Where a service is: requests go to a path behind it, with the parameters of its query."""
+
+
+Lists = Literal["jobs", "batches"]
+"""Which list is read."""
+
+
+class ServiceSettings(CertificateSettings, KeySettings):
+    """What speaks OpenAI's API, wherever it is."""
+
+    base_url: ServiceUrl = DEFAULT_BASE_URL
+    """Where the API is. Requests go to `{base_url}/fine_tuning/jobs/{id}`."""
+    query: dict[str, str] = Field(default_factory=dict)
+    """Further parameters of every request, such as the `custom_llm_provider` of a LiteLLM proxy. They may also stand
+    behind the base URL."""
+
+
+class Config(ServiceSettings):
     """OpenAI's API, or a service that speaks it."""
 
-    base_url: BaseUrl = DEFAULT_BASE_URL
-    """Where the API is. Requests go to `{base_url}/fine_tuning/jobs/{id}`."""
     organization: HeaderText | None = None
     """Sent as `OpenAI-Organization`."""
     project: HeaderText | None = None
     """Sent as `OpenAI-Project`."""
-    query: dict[str, str] = Field(default_factory=dict)
-    """Further parameters of every request, such as the `custom_llm_provider` of a LiteLLM proxy."""
+
+    lists: Lists = "jobs"
+    """Which list is read to find jobs and what has changed: that of fine-tuning `jobs`, or of `batches`. Both are asked
+    for by their ids at any source."""
 
     def access(self) -> Access:
         """Return where the API is, and the credential."""

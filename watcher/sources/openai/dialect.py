@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from watcher.domain.jobs import JobKey, Observation, Page
 from watcher.domain.states import OPENAI_STATES, StateMap
@@ -18,6 +18,10 @@ PAGE_SIZE = 100
 """Jobs asked for at once. No maximum is documented; the API's usual page has 20."""
 EVENTS_READ = 100
 """Events asked for at once; the API's usual page has 20."""
+JOBS_PATH = "/fine_tuning/jobs"
+BATCHES_PATH = "/batches"
+_BATCH = "batch_"
+"""What the ids of batches begin with, at OpenAI and at Azure; those of fine-tuning jobs begin with `ft`."""
 _TOO_MANY = 429
 _NO_QUOTA = {"insufficient_quota", "credit_balance_exhausted", "organization_usage_limit_exceeded"}
 _NO_QUOTA_SUFFIX = "_spend_limit_exceeded"
@@ -45,9 +49,33 @@ OPENAI_CAPABILITIES = Capabilities(
 )
 
 
+def is_batch(job_id: str) -> bool:
+    """Tell the id of a batch from that of a fine-tuning job."""
+    return job_id.startswith(_BATCH)
+
+
+def listing(dialect: OpenAIDialect, *, batches: bool) -> OpenAIDialect:
+    """Return the dialect that lists jobs, or batches."""
+    if not batches:
+        return dialect
+    # No filter by metadata is documented for them.
+    return replace(dialect, listed_path=BATCHES_PATH, capabilities=replace(dialect.capabilities, filters=False))
+
+
+def dialect_without(lacks: Collection[str], *, newest_first: bool, expired: Collection[int]) -> OpenAIDialect:
+    """Return the dialect of a service that lacks some capabilities: see `presets.toml`."""
+    capabilities = replace(
+        OPENAI_CAPABILITIES,
+        order=ListOrder.NEWEST_FIRST if newest_first else ListOrder.UNKNOWN,
+        **dict.fromkeys(lacks, False),
+    )
+    rules = replace(OPENAI_RULES, is_expired=lambda complaint: complaint.status_code in expired)
+    return OpenAIDialect(rules=rules, capabilities=capabilities)
+
+
 @dataclass(frozen=True, slots=True)
 class OpenAIDialect:
-    """Asks what lies at `/fine_tuning/jobs`.
+    """Asks what lies at `/fine_tuning/jobs`, and for the ids of batches at `/batches`.
 
     Its readers are imported while the first request is under way: they need pydantic, and `watch` reaches the API that
     much sooner.
@@ -56,28 +84,35 @@ class OpenAIDialect:
     states: StateMap = OPENAI_STATES
     rules: ErrorRules = OPENAI_RULES
     capabilities: Capabilities = OPENAI_CAPABILITIES
-    path: str = "/fine_tuning/jobs"
+    listed_path: str = JOBS_PATH
+    """What lies there is listed."""
 
     def job(self, job_id: str) -> Question:
-        """Ask for a job."""
-        return Question(f"{self.path}/{quoted(job_id)}")
+        """Ask for a job, or for a batch."""
+        return Question(f"{BATCHES_PATH if is_batch(job_id) else JOBS_PATH}/{quoted(job_id)}")
 
     def page(self, cursor: str | None, metadata: Mapping[str, str]) -> Question:
         """Ask for a page of the list: the newest jobs, or those behind an id, all or those with this metadata."""
         behind = () if cursor is None else (("after", cursor),)
         chosen = ((f"metadata[{name}]", value) for name, value in metadata.items())
-        return Question(self.path, (("limit", str(PAGE_SIZE)), *behind, *chosen))
+        return Question(self.listed_path, (("limit", str(PAGE_SIZE)), *behind, *chosen))
 
-    def events(self, job_id: str, cursor: str | None) -> Question:
-        """Ask for the newest events of a job, for those behind the last page, or for its checkpoints."""
+    def events(self, job_id: str, cursor: str | None) -> Question | None:
+        """Ask for the newest events of a job, for those behind the last page, or its checkpoints; a batch has none."""
+        if is_batch(job_id):
+            return None
         at = EventCursor.read(cursor)
         if at.wants_checkpoints:
-            return Question(f"{self.path}/{quoted(job_id)}/checkpoints", (("limit", str(EVENTS_READ)),))
+            return Question(f"{JOBS_PATH}/{quoted(job_id)}/checkpoints", (("limit", str(EVENTS_READ)),))
         behind = () if at.behind is None else (("after", at.behind),)
-        return Question(f"{self.path}/{quoted(job_id)}/events", (("limit", str(EVENTS_READ)), *behind))
+        return Question(f"{JOBS_PATH}/{quoted(job_id)}/events", (("limit", str(EVENTS_READ)), *behind))
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
-        """Read a job object."""
+        """Read the object of a job, or of a batch."""
+        if is_batch(key.id):
+            from watcher.sources.openai.batches import parse as parse_batch
+
+            return parse_batch(answer.body, key, context.clock(), self.states)
         from watcher.sources.openai.wire import parse
 
         return parse(answer.body, key, context.clock(), self.states)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 from watcher.domain.addresses import is_base_url, is_header_text
 from watcher.errors import ConfigurationError
@@ -36,25 +37,33 @@ class Access:
     query: Mapping[str, str] = field(default_factory=dict)
     client_cert_file: str | None = None
     client_key_file: str | None = None
+    key_variable: str | None = None
+    """The variable that a key is expected in, where another service refuses requests without a key."""
 
     def endpoint(self, name: str) -> Endpoint:
         """Return what the requests of the source of this name have in common.
 
         Raises ConfigurationError where the service wants a key and there is none.
         """
-        if self.credential is None and is_of_openai(self.base_url):
+        url = self.base_url.partition("?")[0]
+        variable = "OPENAI_API_KEY" if is_of_openai(url) else self.key_variable
+        if self.credential is None and variable:
             raise ConfigurationError(
-                f"source {name}: no API key: set OPENAI_API_KEY, or api_key_file under [sources.{name}]"
+                f"source {name}: no API key: set {variable}, or api_key_file under [sources.{name}]"
             )
         given = {"OpenAI-Organization": self.organization, "OpenAI-Project": self.project}
         return Endpoint(
-            self.base_url.rstrip("/"),
+            url.rstrip("/"),
             self.credential or FixedCredential(),
             headers={header: value for header, value in given.items() if value},
-            query=self.query,
+            query=self.parameters(),
             client_cert_file=self.client_cert_file,
             client_key_file=self.client_key_file,
         )
+
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters of every request."""
+        return {**dict(parse_qsl(self.base_url.partition("?")[2])), **self.query}
 
 
 def access_from_environment(environment: Mapping[str, str], *, base_url: str | None, key_file: Path | None) -> Access:
@@ -66,7 +75,7 @@ def access_from_environment(environment: Mapping[str, str], *, base_url: str | N
     given = {name: value for name, value in given.items() if value} | ({"base_url": base_url} if base_url else {})
     key = given.pop("api_key", None)
     mistakes = []
-    if not is_base_url(given.get("base_url", DEFAULT_BASE_URL)):
+    if not is_service_url(given.get("base_url", DEFAULT_BASE_URL)):
         mistakes.append(f"base_url must be an http:// or https:// URL such as {DEFAULT_BASE_URL}")
     if not all(map(is_header_text, (key or "", given.get("organization", ""), given.get("project", "")))):
         mistakes.append("the API key, organization and project must be printable ASCII without spaces")
@@ -74,3 +83,9 @@ def access_from_environment(environment: Mapping[str, str], *, base_url: str | N
         raise ConfigurationError(*(f"source openai: {mistake}" for mistake in mistakes))
     credential = FileCredential(key_file, key) if key_file else FixedCredential(key) if key else None
     return Access(credential=credential, **given)  # type: ignore[arg-type] # none gives the query
+
+
+def is_service_url(url: str) -> bool:
+    """Return whether requests can be sent there, with a path put before its query."""
+    address, _, query = url.partition("?")
+    return is_base_url(address) and query.isprintable() and not {" ", "#", "\\"} & set(query)

@@ -13,9 +13,10 @@ def build(config: Config, context: SourceContext) -> Source:
     """Make a source. Raises ConfigurationError."""
     # Imported late: reading settings needs no HTTP.
     from watcher.sources.http_source import HttpSource
-    from watcher.sources.openai.dialect import OpenAIDialect
+    from watcher.sources.openai.dialect import OpenAIDialect, listing
 
-    return HttpSource(config.access().endpoint(context.name), OpenAIDialect(), context)
+    dialect = listing(OpenAIDialect(), batches=config.lists == "batches")
+    return HttpSource(config.access().endpoint(context.name), dialect, context)
 
 
 def notice(config: Config) -> str | None:

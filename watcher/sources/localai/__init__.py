@@ -1,0 +1,1 @@
+"""LocalAI's experimental fine-tuning API."""

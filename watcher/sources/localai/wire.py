@@ -1,0 +1,67 @@
+"""What LocalAI says of a job and of all jobs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import RootModel
+
+from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page
+from watcher.domain.states import JobState
+from watcher.sources.decoding import complaint_about, malformed, read, text_of
+from watcher.sources.lenient import Part, Text, Timestamp, Tolerant
+from watcher.sources.listing import ListEntry, listed_jobs
+from watcher.sources.localai.states import LOCALAI_STATES
+
+_PATH = (JobState.QUEUED, JobState.RUNNING)
+
+
+class Job(Part):
+    """A job."""
+
+    id: str
+    status: str
+    model: Text = None
+    message: Text = None
+    """Why it failed, when it failed."""
+    created_at: Timestamp = None
+    output_dir: Text = None
+    """On the server's disk."""
+    export_model_name: Text = None
+    """What its owner had the result named, which is done after the end."""
+
+    def facts(self, state: JobState) -> JobFacts:
+        """Return the parts that messages speak of."""
+        has_failed = state in {JobState.FAILED, JobState.CANCELLED}
+        return JobFacts(
+            model=self.model or None,
+            fine_tuned_model=self.export_model_name or None,
+            created_at=self.created_at,
+            error=JobError(message=self.message) if has_failed and self.message else None,
+            more=(("Output folder", self.output_dir),) if state is JobState.SUCCEEDED and self.output_dir else (),
+        )
+
+
+class _Listed(RootModel[list[Tolerant[ListEntry]]]):
+    """All jobs: the list is the whole answer."""
+
+
+def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
+    """Read the answer to a retrieve, received at the time given.
+
+    Raises MalformedResponseError, which says what is wrong, for anything but the object of the job asked for.
+    """
+    document = text_of(body)
+    job = read(Job, document)
+    if job.id != key.id:
+        raise malformed("it is about another job", job.id)
+    if complaint := complaint_about(job.status):
+        raise malformed(complaint, document)
+    state = LOCALAI_STATES(job.status)
+    return Observation(key, job.status, state, at, job.facts(state), document, path=_PATH)
+
+
+def parse_page(body: bytes) -> Page:
+    """Read the list, which is one page. Raises MalformedResponseError for anything but a list."""
+    jobs, _ = listed_jobs(read(_Listed, text_of(body)).root)
+    return Page(jobs, None)

@@ -1,0 +1,1 @@
+"""Mistral's fine-tuning API, which its vendor no longer supports."""
