@@ -16,10 +16,18 @@ MASK = "***"
 _SHORTEST_PART = 8
 """Parts of a secret that are shorter are ordinary words far more often than secrets."""
 
+_MAIL_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w.-]+")
+_QUERY = re.compile(r"(https?:(?:\\?/){2}[^\s\"'<>?]{1,2000}\?)[^\s\"'<>]+")
+"""What a signed URL is signed with stands behind its question mark."""
 _ESCAPE = re.compile(r"[\\%&]")
 """Without any of these, a text holds nothing that is escaped."""
 _URL_SAFE = str.maketrans("+/", "-_")
 _NEEDLESS_ESCAPES = str.maketrans({"/": "\\/", "&": "\\u0026", "<": "\\u003c", ">": "\\u003e"})
+
+
+def without_addresses(text: str) -> str:
+    """Return the text without e-mail addresses and without the queries of URLs, one of which may be a signature."""
+    return _MAIL_ADDRESS.sub(MASK, _QUERY.sub(rf"\1{MASK}", text))
 
 
 class Redactor:

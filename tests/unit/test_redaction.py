@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.redaction import Redactor
+from watcher.redaction import Redactor, without_addresses
 
 URL = "https://user:p%40ss@hooks.example/team/Tok3n%2Fabc?key=A%26Bcdefgh&x=1"
 
@@ -125,3 +125,24 @@ def test_long_texts_are_searched_quickly() -> None:
     begun = process_time()
     redactor.hide("\\u0073k/" * 20_000)
     assert process_time() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"createdBy": "some.user+x@mail.example.com"}', '{"createdBy": "***"}'),
+        ("user@exam", "***"),
+        ('"https://h.example/a/b?X-Signature=abc&x=1", 5', '"https://h.example/a/b?***", 5'),
+        (r'"https:\/\/h.example\/a?sig=abc"', r'"https:\/\/h.example\/a?***"'),
+        ("what? a @ sign, https://h.example/a", "what? a @ sign, https://h.example/a"),
+    ],
+)
+def test_addresses_and_signatures_are_left_out(text: str, shown: str) -> None:
+    assert without_addresses(text) == shown
+
+
+def test_leaving_addresses_out_takes_no_time_however_hostile_the_text() -> None:
+    began = process_time()
+    for text in ("a" * 100_000, "https://" * 10_000, "a@" * 50_000):
+        without_addresses(text)
+    assert process_time() - began < 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -164,6 +164,8 @@ class Observation:
     """The states that such a job passes in order before it ends: others are neither skipped nor steps back."""
     progress: Progress | None = None
     """How far the job has come, where the job object says so; None where only events say it."""
+    private_fields: Collection[str] = ()
+    """The names of the fields of the document that are neither sent to notifiers nor recorded."""
 
 
 NO_METADATA: Mapping[str, str] = MappingProxyType({})

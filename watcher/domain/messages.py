@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +10,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from watcher.domain.conditions import ConditionChange
+from watcher.domain.documents import read_document
 from watcher.domain.durations import format_duration
 from watcher.domain.events import Event
+from watcher.domain.jobs import JobError
 from watcher.domain.states import JobState
 from watcher.domain.text import excerpt
 from watcher.domain.time_in_status import previous_status
@@ -244,9 +245,7 @@ def _message_of_condition(event: ConditionChange) -> Message:
 
 def _facts_of_success(transition: Transition) -> list[Detail]:
     job = transition.facts
-    facts = []
-    if job.fine_tuned_model:
-        facts.append(Detail("Fine-tuned model", job.fine_tuned_model, is_code=True))
+    facts = _model_of(transition)
     if job.trained_tokens is not None:
         facts.append(Detail("Trained tokens", f"{job.trained_tokens:,}"))
     if job.created_at:
@@ -255,11 +254,15 @@ def _facts_of_success(transition: Transition) -> list[Detail]:
 
 
 def _facts_of_failure(transition: Transition) -> list[Detail]:
-    error = transition.facts.error
-    if error is None:
-        return []
+    error = transition.facts.error or JobError()
     told = {"Error code": error.code, "Error": error.message, "Parameter": error.param}
-    return [Detail(label, value) for label, value in told.items() if value]
+    return [Detail(label, value) for label, value in told.items() if value] + _model_of(transition)
+
+
+def _model_of(transition: Transition) -> list[Detail]:
+    """Return the name of the result, which a failed job may have as well."""
+    model = transition.facts.fine_tuned_model
+    return [Detail("Fine-tuned model", model, is_code=True)] if model else []
 
 
 def _data(transition: Transition) -> Mapping[str, object]:
@@ -275,23 +278,5 @@ def _data(transition: Transition) -> Mapping[str, object]:
         "reason": str(transition.reason),
         "skipped": list(transition.skipped),
         "observed_at": int(transition.observed_at.astimezone(UTC).timestamp()),
-        "job": _job_object(transition.document),
+        "job": read_document(transition.document),
     }
-
-
-def _job_object(document: str) -> object:
-    # NaN and Infinity, which some services write, are not JSON, and 1e999 is Infinity in other words: the envelope
-    # says null instead, as it does for a number with more digits than Python reads.
-    return json.loads(document, parse_constant=lambda _constant: None, parse_float=_finite, parse_int=_whole_number)
-
-
-def _finite(digits: str) -> float | None:
-    number = float(digits)
-    return number if math.isfinite(number) else None
-
-
-def _whole_number(digits: str) -> int | None:
-    try:
-        return int(digits)
-    except ValueError:
-        return None

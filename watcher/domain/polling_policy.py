@@ -140,7 +140,7 @@ def wants_look(job: Job, policy: PollingPolicy, now: datetime) -> bool:
 
 
 def wants_progress(job: Job, policy: PollingPolicy, now: datetime) -> bool:
-    """Tell whether the job's progress would give a better forecast than it has; each forecast is recorded."""
+    """Return whether the job's progress would give a better forecast than it has; each forecast is recorded."""
     if not policy.is_adaptive or job.state is not JobState.RUNNING or not job.status_since:
         return False
     held, expected = job.forecast, window(job)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from watcher.domain.documents import without_fields
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation
 from watcher.domain.states import DEAD_ENDS, PATH, RANK, JobState, documented_word, is_terminal, named_state
 
@@ -45,7 +46,7 @@ class Transition:
     """When the previous status was first observed."""
     facts: JobFacts
     document: str
-    """The job object as retrieved: JSON text."""
+    """The job object as retrieved, without its private fields: JSON text."""
     is_previous_exact: bool = True
     """Whether the previous status was seen to begin, so that `previous_since` says when."""
     event_word: str | None = None
@@ -117,7 +118,7 @@ def detect(previous: Job, observation: Observation) -> Transition | None:
         observed_at=observation.at,
         previous_since=previous.status_since,
         facts=observation.facts,
-        document=observation.document,
+        document=without_fields(observation.document, observation.private_fields),
         is_previous_exact=previous.is_since_exact,
         event_word=observation.event_word,
     )

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         documented_words,
         own_words,
     )
-    from watcher.plugins.values import BaseUrl, HeaderName, Headers, HeaderText, Key
+    from watcher.plugins.values import BaseUrl, HeaderName, Headers, HeaderText, Key, PathPart, Region
     from watcher.sources.access import CertificateSettings, Command, KeySettings, credential_of
     from watcher.sources.credentials import Credential, FixedCredential
     from watcher.sources.decoding import complaint_about, malformed, read, text_of
@@ -68,7 +68,7 @@ _HOMES = {
     "watcher.plugins.source": (
         "Capabilities ListOrder Source SourceContext SourcePlugin any_id documented_words own_words"
     ),
-    "watcher.plugins.values": "BaseUrl HeaderName Headers HeaderText Key",
+    "watcher.plugins.values": "BaseUrl HeaderName Headers HeaderText Key PathPart Region",
     "watcher.sources.access": "CertificateSettings Command KeySettings credential_of",
     "watcher.sources.credentials": "Credential FixedCredential",
     "watcher.sources.decoding": "complaint_about malformed read text_of",
@@ -137,10 +137,12 @@ __all__ = [
     "Outcome",
     "Page",
     "Part",
+    "PathPart",
     "Progress",
     "ProgressUnit",
     "Question",
     "Receiver",
+    "Region",
     "Rejected",
     "RejectedError",
     "Section",

@@ -9,7 +9,7 @@ instance of `SourcePlugin`:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -146,6 +146,9 @@ class SourceContext:
     """To be told each key or token that the source begins to use, so that no log shows it."""
     event_word: EventWord = own_words
     """The rule of its kind: see `SourcePlugin.event_word`. Observations say the word where it is not the status."""
+    private_fields: Collection[str] = ()
+    """Those of its kind, unless the settings let them be told: see `SourcePlugin.private_fields`. Observations name
+    them."""
 
 
 def any_id(job_id: str) -> str:
@@ -180,6 +183,9 @@ class SourcePlugin(Generic[C]):
     read_id: Callable[[str], str] = any_id
     """Checks an id as people give it, and shortens one that says more than is needed, such as a resource name. Raises
     ValueError that says what is expected."""
+    private_fields: Collection[str] = ()
+    """The names of fields of a job object, however deep, that are private: e-mail addresses,
+    signed URLs, keys, training data. No notifier gets them, and the store does not keep them."""
     read_states: Callable[[C], StateMap] | None = None
     """What the statuses mean at a source with these settings, where the kind does not know."""
 

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, SecretStr
 from watcher.domain.addresses import is_base_url, is_header_text
 from watcher.plugins.section import expected
 
+_PATH_PART = re.compile("[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_REGION = re.compile("[a-z0-9]{1,30}(-[a-z0-9]{1,30}){0,5}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")
 _OF_THE_CONNECTION = frozenset({"content-type", "content-length", "transfer-encoding", "connection", "host"})
@@ -31,6 +33,18 @@ def _check_header(text: str) -> str:
 def _check_key(key: SecretStr) -> SecretStr:
     _check_header(key.get_secret_value())
     return key
+
+
+def _check_path_part(text: str) -> str:
+    if not _PATH_PART.fullmatch(text):
+        raise expected("1 to 128 of the characters A-Z a-z 0-9 . _ : -, the first of them a letter or a digit")
+    return text
+
+
+def _check_region(text: str) -> str:
+    if not _REGION.fullmatch(text):
+        raise expected("the name of a region such as us-east-1")
+    return text
 
 
 def _check_header_name(name: str) -> str:
@@ -57,6 +71,10 @@ HeaderText = Annotated[str, AfterValidator(_check_header)]
 """What stands in a header as it is."""
 Key = Annotated[SecretStr, AfterValidator(_check_key)]
 """A key or a token: a secret that is sent in a header."""
+PathPart = Annotated[str, AfterValidator(_check_path_part)]
+"""An account, a project or the like, which is one part of the path of a request."""
+Region = Annotated[str, AfterValidator(_check_region)]
+"""The region of a service, which is a part of the name of its host."""
 HeaderName = Annotated[str, AfterValidator(_check_header_name)]
 """The name of a header that the connection does not decide on."""
 Headers = Annotated[dict[str, SecretStr], AfterValidator(_check_headers)]

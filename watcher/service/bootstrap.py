@@ -70,9 +70,12 @@ def open_source(
     from watcher.plugins.registry import sources
 
     plugin = sources.plugin(settings.kind)
-    hide, word = runtime.hide_secret, plugin.event_word
     context = SourceContext(
-        name, runtime.clock, runtime.log, settings.timeout, turn=turn, hide_secret=hide, event_word=word
+        *(name, runtime.clock, runtime.log, settings.timeout),
+        turn=turn,
+        hide_secret=runtime.hide_secret,
+        event_word=plugin.event_word,
+        private_fields=() if settings.private_fields else plugin.private_fields,
     )
     return plugin.build(settings, context)
 

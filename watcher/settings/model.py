@@ -56,8 +56,8 @@ class SourceSettings(Section):
     """The settings of every kind of source; the kind adds its own."""
 
     kind: str = DEFAULT_KIND
-    """What the service speaks: `openai`, `azure`, `together`, or an installed one. A source that is named like a kind
-    has to say so, unless it has no settings at all."""
+    """What the service speaks: `openai`, `azure`, `together` or another kind that is installed. A source that is named
+    like a kind has to say so, unless it has no settings at all."""
     timeout: Timeout = DEFAULT_TIMEOUT
     """How long an answer may take, at most a minute."""
     strategy: Strategy = Strategy.AUTO
@@ -69,6 +69,9 @@ class SourceSettings(Section):
     progress: bool = False
     """Whether to look at the events of running jobs now and then, to know better when they end, and to keep their
     metrics. Each look is a request, or up to ten where there is much new."""
+    private_fields: bool = False
+    """Whether events hold all of the job object, also what its kind takes for private: people's addresses, signed URLs,
+    keys, training data."""
     interval: Duration | None = None
     """How often each of its jobs is polled. Default: `polling.interval`."""
     max_interval: Duration | None = None

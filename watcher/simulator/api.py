@@ -74,7 +74,7 @@ class FineTuningApi:
 
     def add_job(self, job: JobScript) -> None:
         """Start a job. One with the same id is replaced."""
-        self._jobs.add(Course(job, self._clock(), self._dialect.document))
+        self._jobs.add(Course(job, self._clock(), self._dialect.document, tells_progress=self._dialect.tells_progress))
 
     def add_fault(self, fault: Fault, job_id: str | None = None) -> None:
         """Let something go wrong with requests: those for a job, or all. Raises KeyError for an unknown job."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from watcher.domain.states import Status
 from watcher.simulator.documents import Moment, Passage, job_document
-from watcher.simulator.events import Event, events_of
+from watcher.simulator.events import Event, events_of, last_step
 from watcher.simulator.faults import PendingFaults
 from watcher.simulator.script import JobScript, Step
 
@@ -23,13 +23,18 @@ _SAYS_NOTHING_OF_THE_FILES = {Status.VALIDATING_FILES, Status.FAILED, Status.CAN
 class Course:
     """A job on its way through its steps; the first one begins when this is made."""
 
-    def __init__(self, job: JobScript, now: datetime, document: Document = job_document) -> None:
-        """`document` writes the job object."""
+    def __init__(
+        self, job: JobScript, now: datetime, document: Document = job_document, *, tells_progress: bool = False
+    ) -> None:
+        """`document` writes the job object, which may tell how many training steps are done."""
         self.job = job
         """What its script says."""
         self.faults = PendingFaults(job.faults)
         """What is still to go wrong with requests for the job."""
         self._document = document
+        self._tells_progress = tells_progress
+        self._steps = 0
+        self._updated_at = now
         self._created_at = now
         self._validated = False
         self._body: bytes | None = None
@@ -43,9 +48,11 @@ class Course:
         return self._step.status
 
     def body(self, now: datetime) -> bytes:
-        """Return the job object as it stands now: JSON, the same bytes for as long as the step lasts."""
+        """Return the job object as it stands now: JSON, the same bytes until it says something else."""
         self._catch_up(now)
-        if self._body is None:
+        steps, at = last_step(self.job, self._passages, now) if self._tells_progress else (0, self._since)
+        if self._body is None or steps != self._steps:
+            self._steps, self._updated_at = steps, max(at, self._since)
             self._body = json.dumps(self._document(self.job, self._moment())).encode()
         return self._body
 
@@ -93,4 +100,6 @@ class Course:
             estimated_finish=None if running_for is None else self._since + running_for,
             fields=self._step.fields,
             passages=tuple(self._passages),
+            steps=self._steps,
+            updated_at=self._updated_at,
         )

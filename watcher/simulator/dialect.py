@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Protocol
 
 from watcher.simulator.course import Course
@@ -28,6 +29,11 @@ class Dialect(Protocol):
     @property
     def base_path(self) -> str:
         """What stands behind the address in the URL that clients are given."""
+        ...
+
+    @property
+    def tells_progress(self) -> bool:
+        """Whether the object of a job says how far it has come."""
         ...
 
     def find(self, received: Received) -> Asked | None:
@@ -59,26 +65,21 @@ class Dialect(Protocol):
         ...
 
 
+_CLASSES: Mapping[DialectName, str] = {
+    DialectName.OPENAI: "OpenAI",
+    DialectName.AZURE: "Azure",
+    DialectName.TOGETHER: "Together",
+    DialectName.FIREWORKS: "Fireworks",
+    DialectName.VERTEX: "Vertex",
+    DialectName.BEDROCK: "Bedrock",
+    DialectName.REPLICATE: "Replicate",
+    DialectName.HUGGINGFACE: "HuggingFace",
+    DialectName.MISTRAL: "Mistral",
+    DialectName.LOCALAI: "LocalAI",
+}
+
+
 def dialect_of(name: DialectName) -> Dialect:
     """Return a dialect, importing no other one."""
-    match name:
-        case DialectName.OPENAI:
-            from watcher.simulator.dialects.openai import OpenAI
-
-            return OpenAI()
-        case DialectName.AZURE:
-            from watcher.simulator.dialects.azure import Azure
-
-            return Azure()
-        case DialectName.TOGETHER:
-            from watcher.simulator.dialects.together import Together
-
-            return Together()
-        case DialectName.MISTRAL:
-            from watcher.simulator.dialects.mistral import Mistral
-
-            return Mistral()
-        case DialectName.LOCALAI:
-            from watcher.simulator.dialects.localai import LocalAI
-
-            return LocalAI()
+    dialect: Dialect = getattr(import_module(f"watcher.simulator.dialects.{name}"), _CLASSES[name])()
+    return dialect

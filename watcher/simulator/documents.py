@@ -39,6 +39,10 @@ class Moment:
     """Fields that have another value than usual."""
     passages: Sequence[Passage] = ()
     """The steps it came to so far."""
+    steps: int = 0
+    """The training steps it has done so far, for services whose job objects say that."""
+    updated_at: datetime | None = None
+    """When it last did something, for the same services."""
 
 
 def job_document(job: JobScript, moment: Moment) -> dict[str, Any]:

@@ -40,6 +40,12 @@ def events_of(job: JobScript, passages: Sequence[Passage], now: datetime) -> lis
     return events
 
 
+def last_step(job: JobScript, passages: Sequence[Passage], now: datetime) -> tuple[int, datetime]:
+    """Return how many training steps the job has done so far, of TOTAL_STEPS, and when it last moved."""
+    steps = [(event.data["step"], event.at) for event in events_of(job, passages, now) if event.data]
+    return max(steps, default=(0, passages[-1].since))
+
+
 def event_id(job: JobScript, number: int) -> str:
     """Return the id of the event with this number of the job, counted from 0."""
     return made_up("ftevent", job.id, str(number))

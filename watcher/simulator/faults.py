@@ -79,6 +79,11 @@ class PendingFaults:
                 self._pending.remove(pending)
 
 
+_IDS = {"id", "name", "jobName", "jobArn"}
+_STATUSES = {"status", "state"}
+"""What the services call what tells one job from another, and how it stands."""
+
+
 def spoil(reply: Reply, fault: Fault) -> Reply:
     """Return the answer as the fault changes it."""
     if manner := _MANNERS.get(fault.kind):
@@ -138,10 +143,18 @@ def _other_object(reply: Reply, kind: FaultKind) -> Reply:
     """Return the answer with another id, or without a status: of a page, its first entry. A refusal has neither."""
     if reply.status_code != HTTPStatus.OK:
         return reply
-    document: dict[str, Any] = json.loads(reply.body)
-    for spoiled in document.get("data", [document])[:1]:
-        if kind is FaultKind.WRONG_ID:
-            spoiled["id"] = OTHER_ID
-        else:
-            spoiled.pop("status", None)
+    document = json.loads(reply.body)
+    for spoiled in _jobs_of(document)[:1]:
+        for field in (_IDS if kind is FaultKind.WRONG_ID else _STATUSES) & spoiled.keys():
+            if kind is FaultKind.WRONG_ID:
+                spoiled[field] = OTHER_ID
+            else:
+                del spoiled[field]
     return replace(reply, body=json.dumps(document).encode())
+
+
+def _jobs_of(document: Any) -> list[dict[str, Any]]:
+    """Return the objects that an answer is, whichever service's: a list, an object with a list of them, or one job."""
+    if isinstance(document, dict) and not _STATUSES & document.keys():
+        document = next((value for value in document.values() if isinstance(value, list)), [document])
+    return document if isinstance(document, list) else [document]

@@ -87,6 +87,17 @@ class Jobs:
         return _page((course.body(now) for course in listed), has_more=len(found) > cut.limit), listed
 
 
+def newest_first(jobs: Sequence[Course], token: str | None, size: int) -> tuple[Sequence[Course], str | None]:
+    """Cut a page out of these jobs, which begin with the oldest; return it and the token of the next one.
+
+    For services with opaque tokens: one says which job was the last of the page before.
+    """
+    ids = [course.job.id for course in reversed(jobs)]
+    start = ids.index(token) + 1 if token in ids else 0
+    page = tuple(reversed(jobs))[start : start + size]
+    return page, page[-1].job.id if start + size < len(ids) else None
+
+
 def page_of_events(course: Course, cut: Cut, now: datetime) -> Reply:
     """Return a page of the events of a job."""
     events = course.events(now)

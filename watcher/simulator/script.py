@@ -53,6 +53,11 @@ class DialectName(StrEnum):
     OPENAI = "openai"
     AZURE = "azure"
     TOGETHER = "together"
+    FIREWORKS = "fireworks"
+    VERTEX = "vertex"
+    BEDROCK = "bedrock"
+    REPLICATE = "replicate"
+    HUGGINGFACE = "huggingface"
     MISTRAL = "mistral"
     LOCALAI = "localai"
 

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from watcher.domain.text import excerpt, printable
 from watcher.errors import MalformedResponseError
+from watcher.redaction import without_addresses
 from watcher.sources.errors import BODY_EXCERPT
 
 M = TypeVar("M", bound=BaseModel)
@@ -40,8 +41,8 @@ def read(model: type[M], document: str) -> M:
 
 
 def malformed(complaint: str, quoted: str) -> MalformedResponseError:
-    """Return the error that says what is wrong with an answer, and how it begins."""
-    beginning = excerpt(quoted, BODY_EXCERPT)
+    """Return the error that says what is wrong with an answer, and how it begins, but for what may be private."""
+    beginning = excerpt(without_addresses(quoted[: BODY_EXCERPT * 4]), BODY_EXCERPT)
     return MalformedResponseError(f"malformed answer: {complaint}" + (f": {beginning}" if beginning else ""))
 
 
@@ -89,7 +90,7 @@ def _what_is_wrong(error: ValidationError, document: str) -> str:
             return "it is nested too deeply"
         return _what_it_is_instead(document)
     if not first["loc"]:
-        return "it is JSON, but no object"
+        return f"it is JSON, but no {'list' if first['type'] == 'list_type' else 'object'}"
     field = first["loc"][0]
     if first["type"] == "too_long":
         return f"its {field} has more than {first['ctx']['max_length']:,} entries"

@@ -177,6 +177,8 @@ class HttpSource:
         word = self._context.event_word(observation.status, observation.state)
         if observation.event_word is None and word != observation.status:
             observation = replace(observation, event_word=word)
+        if self._context.private_fields:
+            observation = replace(observation, private_fields=self._context.private_fields)
         self._note("poll answered", answer, job=job_id, status=observation.status)
         self._last[job_id] = mark, sys.intern(observation.status)
         return observation

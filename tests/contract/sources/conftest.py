@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.contract.sources.clouds import CLOUDS
+from tests.contract.sources.trial import KEY, Json, Trial
 from tests.doubles import ManualClock, RecordingLog
 from tests.loopback import LoopbackReceiver, Reply
 from tests.third_party import install
@@ -21,45 +23,8 @@ from watcher.plugins.source import Source, SourceContext
 
 THIRD_PARTY = Path(__file__).parent / "third_party"
 SAMPLES = Path(__file__).parent / "samples"
-KEY = "sk-Zr8mQ2xW5tKq-very-secret"
 JOB = "job-1"
 TIMEOUT = timedelta(seconds=10)
-
-Json = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A kind of source and how it is tried."""
-
-    kind: str
-    settings: Callable[[str], dict[str, Any]]
-    """From the URL of a server."""
-    job: Callable[[str, str], Json]
-    """The object of a job, from its id and status."""
-    page: Callable[[Sequence[Json], str | None], Json | Sequence[Json]]
-    """A page of these objects, from what leads to the next one; None for the last one."""
-    path: str
-    """Where a job lies, without its id."""
-    states: Mapping[str, JobState]
-    """What its statuses mean, as the facts about the service have it."""
-    pages: bool = True
-    """Whether the list comes in pages."""
-    events: Json | None = None
-    """What tells that 24 of 72 steps are done; None for a service that does not say."""
-    query: str = ""
-    """What stands behind the `?` of every request."""
-    has_openais_words: bool = False
-    """Whether words of OpenAI's name its events as they stand."""
-    tells_why: bool = True
-    """Whether it says why a job failed."""
-    samples: Mapping[str, tuple[str, JobState]] = field(default_factory=dict)
-    """The status and the state of each recorded answer to a retrieve."""
-
-    @property
-    def word(self) -> dict[JobState, str]:
-        """A status for each state."""
-        return {state: word for word, state in reversed(list(self.states.items()))}
 
 
 def openai_job(job_id: str, status: str) -> Json:
@@ -258,8 +223,9 @@ FORGE = Trial(
     lambda jobs, after: {"runs": list(jobs), "next": after},
     "/v3/runs",
     {"WAITING": JobState.QUEUED, "FORGING": JobState.RUNNING, "FORGED": JobState.SUCCEEDED},
+    has_short_ids=True,
 )
-TRIALS = [OPENAI, NEBIUS, BEDROCK_MANTLE, LITELLM, AZURE, TOGETHER, MISTRAL, LOCALAI, HTTP, FORGE]
+TRIALS = [OPENAI, NEBIUS, BEDROCK_MANTLE, LITELLM, AZURE, TOGETHER, MISTRAL, LOCALAI, HTTP, FORGE, *CLOUDS]
 
 every_kind = pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.kind)
 
@@ -312,14 +278,12 @@ def make(site: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Make:
         plugin = registry.sources.plugin(trial.kind)
         config = plugin.config.model_validate({**trial.settings(world.server.url), **settings})
         context = SourceContext(
-            "lab",
-            world.clock,
-            world.log,
-            timeout,
+            *("lab", world.clock, world.log, timeout),
             concurrency=8,
             sleep=sleep,
             hide_secret=world.hidden.append,
             event_word=plugin.event_word,
+            private_fields=plugin.private_fields,
         )
         return plugin.build(config, context)
 

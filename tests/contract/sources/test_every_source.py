@@ -13,11 +13,13 @@ from urllib.parse import unquote
 import pytest
 from pydantic import ValidationError
 
-from tests.contract.sources.conftest import JOB, KEY, OPENAIS_WORDS, SAMPLES, TRIALS, Make, Trial, World, every_kind
+from tests.contract.sources.conftest import JOB, OPENAIS_WORDS, SAMPLES, TRIALS, Make, World, every_kind
+from tests.contract.sources.trial import KEY, Trial
 from tests.doubles import statuses_on
 from tests.loopback import Reply
 from watcher.domain.jobs import Job
-from watcher.domain.states import JobState, documented_word
+from watcher.domain.messages import encode, message_of
+from watcher.domain.states import JobState, documented_word, is_terminal
 from watcher.domain.transitions import detect
 from watcher.errors import (
     ConfigurationError,
@@ -118,15 +120,42 @@ async def test_recorded_answers_are_read(trial: Trial, sample: str, make: Make, 
     document = json.loads(body)
     world.answer(Reply(body=body))
     async with make(trial) as source:
-        observation = await source.retrieve(document["id"])
+        observation = await source.retrieve(trial.id_of(document))
     assert observation is not None
     assert (observation.status, observation.state) == trial.samples[sample]
     facts = observation.facts
-    assert facts.model == document.get("model")
+    assert facts.model == trial.model_of(document)
     assert facts.created_at is not None
-    assert bool(facts.fine_tuned_model) is (observation.state is JobState.SUCCEEDED)
+    has_result = {JobState.SUCCEEDED} | ({JobState.FAILED} if trial.result_of_failure else set())
+    assert bool(facts.fine_tuned_model) is (observation.state in has_result)
     assert bool(facts.error) is (observation.state is JobState.FAILED and trial.tells_why)
-    assert bool(facts.finished_at) is (observation.state in {JobState.SUCCEEDED, JobState.FAILED})
+    assert bool(facts.finished_at) is is_terminal(observation.state)
+
+
+@pytest.mark.parametrize("trial", [trial for trial in TRIALS if trial.private], ids=lambda trial: trial.kind)
+async def test_private_fields_are_observed_and_not_told(trial: Trial, make: Make, world: World) -> None:
+    private = {**trial.private, "deeper": [dict(trial.private)]}
+    world.answer({**trial.job(JOB, trial.word[JobState.RUNNING]), **private})
+    async with make(trial) as source:
+        observation = await source.retrieve(JOB)
+    assert observation is not None
+    transition = detect(Job(observation.key), observation)
+    assert transition is not None
+    told = encode(message_of(transition)) + transition.document
+    for name, value in trial.private.items():
+        assert json.dumps(value) in observation.document
+        assert name not in told
+        assert value not in told
+
+
+@pytest.mark.parametrize("trial", [trial for trial in TRIALS if trial.private], ids=lambda trial: trial.kind)
+async def test_no_error_quotes_an_address_or_a_signature(trial: Trial, make: Make, world: World) -> None:
+    world.answer({name: value for name, value in trial.private.items() if "@" in value or "?" in value} or {"a": 1})
+    async with make(trial) as source:
+        error = await failure(source)
+    assert isinstance(error, MalformedResponseError)
+    assert "@" not in str(error)
+    assert "Signature" not in str(error)
 
 
 @every_kind
@@ -288,7 +317,7 @@ async def test_an_id_is_one_segment_of_the_path(job_id: str, trial: Trial, make:
         try:
             await source.retrieve(job_id)
         except MalformedResponseError:
-            assert trial.kind == "forge"  # whose ids are short: this would be the object of another job
+            assert trial.has_short_ids  # this would be the object of another job
     request = world.server.requests[0]
     target, _, query = request.target.partition("?")
     before, _, segment = target.rpartition("/")
@@ -318,7 +347,7 @@ async def test_a_list_tells_the_status_of_each_job(trial: Trial, make: Make, wor
         page = await source.page()
         assert await source.page() is page
     assert statuses_on(page) == {f"job-{number}": word for number, word in enumerate(trial.states)}
-    assert page.after is None
+    assert page.after == trial.end
     assert world.paths() == [trial.path] * 2
 
 
@@ -328,12 +357,12 @@ async def test_pages_lead_to_each_other_by_opaque_cursors(trial: Trial, make: Ma
     if not trial.pages:
         pytest.skip("one page holds all jobs")
     cursor = "bW9y&=ZQ/+=="
-    world.answer(trial.page([trial.job(cursor, trial.word[JobState.QUEUED])], cursor))
+    world.answer(trial.page([trial.job(cursor, trial.word[JobState.RUNNING])], cursor))
     async with make(trial) as source:
         page = await source.page()
-        assert page.after in {cursor, "=="}  # a short id is an id as well
-        again = await source.page(cursor)
-    assert again.after is None or again.after != cursor
+        assert page.after in {trial.lead(cursor), "=="}  # a short id is an id as well
+        again = await source.page(trial.lead(cursor))
+    assert again.after is None or again.after != trial.lead(cursor)
     query = world.server.requests[1].target.partition("?")[2]
     assert "bW9y%26%3DZQ%2F%2B%3D%3D" in query
 
@@ -343,6 +372,9 @@ async def test_pages_lead_to_each_other_by_opaque_cursors(trial: Trial, make: Ma
 async def test_what_is_no_list_is_refused(body: bytes, trial: Trial, make: Make, world: World) -> None:
     world.answer(Reply(body=body))
     async with make(trial) as source:
+        if body == b"{}" and trial.is_empty:
+            assert not (await source.page()).jobs
+            return
         with pytest.raises(MalformedResponseError):
             await source.page()
 
@@ -366,6 +398,19 @@ async def test_odd_entries_of_a_list_are_left_out(trial: Trial, make: Make, worl
     world.answer(trial.page([*odd, good], None))  # type: ignore[list-item]
     async with make(trial) as source:
         assert statuses_on(await source.page()) == {"job-1": word}
+
+
+@pytest.mark.parametrize("trial", [trial for trial in TRIALS if trial.progress], ids=lambda trial: trial.kind)
+async def test_a_job_that_says_how_far_it_has_come_needs_no_further_request(
+    trial: Trial, make: Make, world: World
+) -> None:
+    world.answer({**trial.job(JOB, trial.word[JobState.RUNNING]), **trial.progress})
+    async with make(trial) as source:
+        observation = await source.retrieve(JOB)
+    assert observation is not None
+    assert observation.progress is not None
+    assert (observation.progress.done, observation.progress.total) == trial.done
+    assert len(world.server.requests) == 1
 
 
 @every_kind

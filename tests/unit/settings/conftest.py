@@ -25,6 +25,23 @@ def openai(settings: Settings, name: str = "openai") -> openai_config.Config:
     return source
 
 
+_SERVICES = (
+    "OPENAI_",
+    "AZURE_",
+    "TOGETHER_",
+    "FIREWORKS_",
+    "GOOGLE_CLOUD_",
+    "AWS_",
+    "REPLICATE_",
+    "HF_",
+    "NEBIUS_",
+    "LITELLM_",
+    "MISTRAL_",
+    "LOCALAI_",
+)
+_VARIABLES = ("WATCHER_", "SLACK_", "STATE_DIRECTORY", "XDG_", *_SERVICES)
+
+
 @pytest.fixture
 def set_env(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Set variables of the environment."""
@@ -39,22 +56,7 @@ def set_env(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.upper().startswith(
-            (
-                "WATCHER_",
-                "OPENAI_",
-                "AZURE_",
-                "TOGETHER_",
-                "NEBIUS_",
-                "AWS_",
-                "LITELLM_",
-                "MISTRAL_",
-                "LOCALAI_",
-                "SLACK_",
-                "STATE_DIRECTORY",
-                "XDG_",
-            )
-        ):
+        if name.upper().startswith(_VARIABLES):
             monkeypatch.delenv(name)
 
 

@@ -92,6 +92,10 @@ def test_the_example_is_right_with_every_comment_taken_away(configure: Configure
         "openai-api-key": "sk-1",
         "azure-api-key": "k",
         "together-api-key": "k",
+        "fireworks-api-key": "k",
+        "bedrock-api-key": "k",
+        "replicate-api-token": "k",
+        "huggingface-token": "k",
         "nebius-api-key": "k",
         "mistral-api-key": "k",
         "inhouse-key": "k",
@@ -123,16 +127,8 @@ def test_the_example_is_right_with_every_comment_taken_away(configure: Configure
         "teams",
     ]
     assert sorted(settings.sources) == [
-        "azure",
-        "bedrock-mantle",
-        "inhouse",
-        "litellm",
-        "localai",
-        "mistral",
-        "nebius",
-        "openai",
-        "proxy",
-        "together",
+        *("azure", "bedrock", "bedrock-mantle", "fireworks", "huggingface", "inhouse", "litellm", "localai", "mistral"),
+        *("nebius", "openai", "proxy", "replicate", "together", "vertex"),
     ]
     assert [job.name for job in settings.jobs] == ["support-bot v3"]
 

@@ -42,8 +42,8 @@ def test_a_source_is_validated_by_the_settings_of_its_kind(complain: Complain) -
         (
             "sources.europe.base_url: unknown key; expected one of: api_key, api_key_file, api_version, "
             "client_cert_file, "
-            "client_key_file, endpoint, interval, kind, lists, max_interval, max_requests_per_minute, progress, "
-            "strategy, timeout, token, token_command, token_file"
+            "client_key_file, endpoint, interval, kind, lists, max_interval, max_requests_per_minute, private_fields, "
+            "progress, strategy, timeout, token, token_command, token_file"
         ),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ import pytest
 
 from tests.doubles import ManualClock, RecordingLog
 from watcher.domain.states import JobState
-from watcher.errors import MissingError, RejectedError
+from watcher.errors import MalformedResponseError, MissingError, RejectedError
 from watcher.plugins.registry import sources
 from watcher.plugins.source import Source, SourceContext
 from watcher.simulator.api import FineTuningApi
-from watcher.simulator.script import DialectName, JobScript, Script, Step
+from watcher.simulator.script import DialectName, Endpoint, Fault, FaultKind, JobScript, Script, Step
 from watcher.simulator.script_file import load_script
 
 KEY = "sk-right-0123"
@@ -26,8 +27,47 @@ SETTINGS: dict[DialectName, Callable[[str], dict[str, Any]]] = {
     DialectName.OPENAI: lambda url: {"base_url": url},
     DialectName.AZURE: lambda url: {"endpoint": url},
     DialectName.TOGETHER: lambda url: {"base_url": url},
+    DialectName.FIREWORKS: lambda url: {"base_url": url, "account": "example"},
+    DialectName.VERTEX: lambda url: {"base_url": url, "project": "my-project"},
+    DialectName.BEDROCK: lambda url: {"base_url": url, "region": "us-east-1"},
+    DialectName.REPLICATE: lambda url: {"base_url": url},
+    DialectName.HUGGINGFACE: lambda url: {"endpoint": url, "namespace": "example"},
     DialectName.MISTRAL: lambda url: {"base_url": url},
     DialectName.LOCALAI: lambda url: {"base_url": url},
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a service says, and does not say, of a job."""
+
+    first: tuple[JobState, JobState]
+    """The states of what a script calls `validating_files` and `queued`."""
+    tokens: bool = False
+    estimate: bool = False
+    result: bool = True
+    end: bool = True
+    """Whether it says when a job ended."""
+    refusal: int = 401
+    steps: tuple[int, int | None] | None = None
+    """What its events or its object say of how far a job has come that is half through."""
+    own_word: str = "cancel_requested"
+    """A word of the service, or of none, which means no state."""
+
+
+AS_OPENAI = (JobState.VALIDATING, JobState.QUEUED)
+WAITING = (JobState.QUEUED, JobState.QUEUED)
+FACTS = {
+    DialectName.OPENAI: Facts(AS_OPENAI, tokens=True, estimate=True, steps=(50, 100)),
+    DialectName.AZURE: Facts(AS_OPENAI, tokens=True, steps=(50, None)),
+    DialectName.TOGETHER: Facts(WAITING, tokens=True, estimate=True, steps=(40, 100)),
+    DialectName.FIREWORKS: Facts(AS_OPENAI, steps=(50, 100), own_word="JOB_STATE_IDLE"),
+    DialectName.VERTEX: Facts(WAITING, tokens=True, steps=(50, 100), own_word="JOB_STATE_CANCELLING"),
+    DialectName.BEDROCK: Facts((JobState.RUNNING, JobState.RUNNING), refusal=403, own_word="Stopping"),
+    DialectName.REPLICATE: Facts(WAITING),
+    DialectName.HUGGINGFACE: Facts(WAITING, result=False),
+    DialectName.MISTRAL: Facts(AS_OPENAI, tokens=True),
+    DialectName.LOCALAI: Facts(WAITING, end=False),
 }
 LIFE = JobScript(
     "ft-1",
@@ -37,8 +77,6 @@ LIFE = JobScript(
     ),
     suffix="mine",
 )
-VALIDATING = {DialectName.OPENAI, DialectName.AZURE, DialectName.MISTRAL}
-ESTIMATING = {DialectName.OPENAI, DialectName.TOGETHER}
 every_dialect = pytest.mark.parametrize("dialect", DialectName)
 
 
@@ -51,13 +89,17 @@ class World:
         self.clock = clock
 
 
+async def no_pause(_seconds: float) -> None:
+    """Let attempts follow each other at once."""
+
+
 @asynccontextmanager
 async def world(dialect: DialectName, *jobs: JobScript, key: str = KEY) -> AsyncIterator[World]:
     clock = ManualClock()
     async with FineTuningApi(Script(jobs, api_key=KEY, dialect=dialect), clock=clock) as api:
         plugin = sources.plugin(dialect)
         config = plugin.config.model_validate({"api_key": key, **SETTINGS[dialect](api.base_url)})
-        async with plugin.build(config, SourceContext("lab", clock, RecordingLog())) as source:
+        async with plugin.build(config, SourceContext("lab", clock, RecordingLog(), sleep=no_pause)) as source:
             yield World(api, source, clock)
 
 
@@ -70,15 +112,14 @@ async def test_a_job_lives_as_its_script_says(dialect: DialectName) -> None:
             observation = await w.source.retrieve("ft-1")
             assert observation is not None
             lived.append(observation)
-    first = JobState.VALIDATING if dialect in VALIDATING else JobState.QUEUED
-    assert [seen.state for seen in lived] == [first, JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED]
+    says = FACTS[dialect]
+    assert [seen.state for seen in lived] == [*says.first, JobState.RUNNING, JobState.SUCCEEDED]
     running, end = lived[2].facts, lived[3].facts
-    assert end.fine_tuned_model
+    assert bool(end.fine_tuned_model) is says.result
     assert [seen.facts.fine_tuned_model for seen in lived[:3]] == [None] * 3
-    assert end.error is None
-    told = (end.finished_at, end.trained_tokens)
-    assert told == ((None, None) if dialect is DialectName.LOCALAI else (lived[3].at, 1_234_567))
-    assert running.estimated_finish == (end.finished_at if dialect in ESTIMATING else None)
+    assert (end.finished_at, end.error) == (lived[3].at if says.end else None, None)
+    assert end.trained_tokens == (1_234_567 if says.tokens else None)
+    assert running.estimated_finish == (end.finished_at if says.estimate else None)
 
 
 @every_dialect
@@ -108,16 +149,38 @@ async def test_the_list_says_what_a_retrieve_says(dialect: DialectName) -> None:
 
 
 @every_dialect
+async def test_pages_lead_to_all_jobs(dialect: DialectName) -> None:
+    jobs = [JobScript(f"ft-{number}", (Step("running"),)) for number in range(450)]
+    async with world(dialect, *jobs) as w:
+        pages = [await w.source.page()]
+        while pages[-1].after is not None:
+            pages.append(await w.source.page(pages[-1].after))
+    listed = [job_id for page in pages for job_id in page.jobs]
+    assert sorted(listed) == sorted(job.id for job in jobs)
+
+
+@every_dialect
 async def test_progress_is_told_as_far_as_the_service_tells_it(dialect: DialectName) -> None:
     async with world(dialect, LIFE) as w:
         w.clock.move(minutes=7)
-        if not w.source.capabilities.events:
-            return
-        progress = (await w.source.events("ft-1")).progress
-    assert progress is not None
-    steps = 40 if dialect is DialectName.TOGETHER else 50
-    total = None if dialect is DialectName.AZURE else 100
-    assert (progress.done, progress.total) == (steps, total)
+        observation = await w.source.retrieve("ft-1")
+        assert observation is not None
+        progress = (await w.source.events("ft-1")).progress if w.source.capabilities.events else observation.progress
+    assert (progress and (progress.done, progress.total)) == FACTS[dialect].steps
+
+
+@every_dialect
+@pytest.mark.parametrize("kind", [FaultKind.WRONG_ID, FaultKind.NO_STATUS])
+async def test_an_object_is_spoilt_in_any_dialect(dialect: DialectName, kind: FaultKind) -> None:
+    async with world(dialect, LIFE, JobScript("ft-2", (Step("running"),))) as w:
+        w.api.add_fault(Fault(kind, times=None), "ft-1")
+        page = await w.source.page()
+        assert page.jobs.keys() == {"ft-1", "ft-2"}
+        w.api.add_fault(Fault(kind, endpoint=Endpoint.LIST))
+        page = await w.source.page()
+        assert len(page.jobs.keys() & {"ft-1", "ft-2"}) == 1
+        with pytest.raises(MalformedResponseError):
+            await w.source.retrieve("ft-1")
 
 
 @every_dialect
@@ -147,16 +210,17 @@ async def test_a_job_that_is_not_there_is_missing(dialect: DialectName) -> None:
 @every_dialect
 async def test_a_wrong_key_is_refused(dialect: DialectName) -> None:
     async with world(dialect, LIFE, key="sk-wrong-99") as w:
-        with pytest.raises(RejectedError, match="HTTP 401"):
+        with pytest.raises(RejectedError, match=f"HTTP {FACTS[dialect].refusal}"):
             await w.source.retrieve("ft-1")
 
 
 @every_dialect
 async def test_words_of_the_service_stay_as_they_are(dialect: DialectName) -> None:
-    async with world(dialect, JobScript("ft-1", (Step("cancel_requested"),))) as w:
+    word = FACTS[dialect].own_word
+    async with world(dialect, JobScript("ft-1", (Step(word),))) as w:
         observation = await w.source.retrieve("ft-1")
     assert observation is not None
-    assert (observation.status, observation.state) == ("cancel_requested", JobState.UNKNOWN)
+    assert (observation.status, observation.state) == (word, JobState.UNKNOWN)
 
 
 @pytest.mark.parametrize(

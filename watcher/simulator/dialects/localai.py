@@ -33,6 +33,7 @@ class LocalAI:
     """Jobs lie at `/api/fine-tuning/jobs`."""
 
     base_path = ""
+    tells_progress = False
     _path = re.compile(r"/api/fine-tuning/jobs(?:/(?P<id>[^/]+)(?P<events>(?!))?)?")
 
     def find(self, received: Received) -> Asked | None:

@@ -37,6 +37,7 @@ class Mistral:
     """Jobs lie at `/v1/fine_tuning/jobs`."""
 
     base_path = "/v1"
+    tells_progress = False
     _path = re.compile(r"/v1/fine_tuning/jobs(?:/(?P<id>[^/]+)(?P<events>(?!))?)?")
 
     def find(self, received: Received) -> Asked | None:

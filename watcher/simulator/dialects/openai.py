@@ -33,6 +33,7 @@ class OpenAI:
     """Jobs lie at `/v1/fine_tuning/jobs`."""
 
     base_path = "/v1"
+    tells_progress = False
     _path = re.compile(f"/v1{JOBS_PATH}")
     _batches = re.compile(f"/v1{BATCHES_PATH}")
 

@@ -37,6 +37,7 @@ class Together:
     """Jobs lie at `/v1/fine-tunes`."""
 
     base_path = "/v1"
+    tells_progress = False
     _path = re.compile(r"/v1/fine-tunes(?:/(?P<id>[^/]+)(?P<events>/events|/metrics)?)?")
 
     def find(self, received: Received) -> Asked | None:

@@ -1,0 +1,84 @@
+"""What Bedrock says of a job of model customization and of a list of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page
+from watcher.domain.states import JobState, is_terminal
+from watcher.sources.bedrock.states import BEDROCK_STATES
+from watcher.sources.decoding import complaint_about, malformed, read, text_of
+from watcher.sources.lenient import Part, Text, Timestamp, Tolerant
+from watcher.sources.listing import Fact, ListEntry, Moment, listed_jobs
+
+
+class CustomizationJob(Part):
+    """A job."""
+
+    arn: Text = Field(None, alias="jobArn")
+    name: Text = Field(None, alias="jobName")
+    status: str
+    """The service's description does not promise it, but without it nothing is known."""
+    base_model: Text = Field(None, alias="baseModelArn")
+    output_model: Text = Field(None, alias="outputModelArn")
+    """Given at the end; `outputModelName` is from creation on."""
+    output_name: Text = Field(None, alias="outputModelName")
+    created_at: Timestamp = Field(None, alias="creationTime")
+    ended_at: Timestamp = Field(None, alias="endTime")
+    updated_at: Timestamp = Field(None, alias="lastModifiedTime")
+    failure: Text = Field(None, alias="failureMessage")
+
+    def facts(self, state: JobState) -> JobFacts:
+        """Return the parts that messages speak of."""
+        is_unwanted = state in {JobState.FAILED, JobState.CANCELLED}
+        return JobFacts(
+            model=self.base_model or None,
+            fine_tuned_model=self.output_model or self.output_name or None if state is JobState.SUCCEEDED else None,
+            created_at=self.created_at,
+            finished_at=self.ended_at or self.updated_at if is_terminal(state) else None,
+            error=JobError(message=self.failure) if is_unwanted and self.failure else None,
+            suffix=self.name or None,
+        )
+
+
+class Entry(ListEntry):
+    """A job in the list, shortened."""
+
+    id: Text = Field(None, alias="jobName")
+    created_at: Moment = Field(None, alias="creationTime")
+    model: Fact = Field(None, alias="baseModelArn")
+    name: Fact = Field(None, alias="customModelName")
+
+
+class Listed(Part):
+    """A page of the list."""
+
+    jobs: list[Tolerant[Entry]] | None = Field(alias="modelCustomizationJobSummaries")
+    next_token: Text = Field(None, alias="nextToken")
+
+
+def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
+    """Read the answer to a retrieve, received at the time given.
+
+    Raises MalformedResponseError, which says what is wrong, for anything but the object of the job asked for.
+    """
+    document = text_of(body)
+    job = read(CustomizationJob, document)
+    if key.id not in {job.name, job.arn}:
+        raise malformed("it is about another job", job.name or job.arn or document)
+    if complaint := complaint_about(job.status):
+        raise malformed(complaint, document)
+    state = BEDROCK_STATES(job.status)
+    return Observation(key, job.status, state, at, job.facts(state), document)
+
+
+def parse_page(body: bytes, asked: str | None) -> Page:
+    """Read a page of the list, which was asked for by this token. Raises MalformedResponseError for no list.
+
+    Jobs stand there by their names. One that is watched by its ARN is retrieved.
+    """
+    listed = read(Listed, text_of(body))
+    token = listed.next_token or None
+    return Page(listed_jobs(listed.jobs or ())[0], token if token != asked else None)

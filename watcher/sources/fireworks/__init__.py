@@ -1,0 +1,1 @@
+"""Fireworks AI: three kinds of jobs, each with a list of its own."""

@@ -1,0 +1,1 @@
+"""Hugging Face Jobs: containers, and so also training scripts, of a user or an organization."""

@@ -1,0 +1,50 @@
+"""How Hugging Face is asked: jobs lie at `/api/jobs/{namespace}`; a header leads to the next page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from watcher.domain.jobs import JobKey, Observation, Page
+from watcher.domain.telemetry import EventPage
+from watcher.http import Answer
+from watcher.plugins.source import Capabilities, SourceContext
+from watcher.sources.errors import ErrorRules
+from watcher.sources.http_source import Question, quoted
+from watcher.sources.huggingface.wire import parse, parse_page
+
+
+class HuggingFaceDialect:
+    """Asks for the jobs of a namespace."""
+
+    rules = ErrorRules()
+    capabilities = Capabilities(page_size=100)
+    """How many jobs a page has is not documented, nor is their order."""
+
+    def __init__(self, pages: str) -> None:
+        """Below `pages` each job has a page for people."""
+        self._pages = pages
+
+    def job(self, job_id: str) -> Question:
+        """Ask for a job."""
+        return Question(f"/{quoted(job_id)}")
+
+    def page(self, cursor: str | None, metadata: Mapping[str, str]) -> Question:  # noqa: ARG002 - it does not filter
+        """Ask for a page of the list: the first one, or the one with this query."""
+        return Question("", tuple(parse_qsl(cursor or "", keep_blank_values=True)))
+
+    def events(self, job_id: str, cursor: str | None) -> Question:
+        """There are none."""
+        raise NotImplementedError
+
+    def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
+        """Read a job object."""
+        return parse(answer.body, key, context.clock(), self._pages)
+
+    def read_page(self, answer: Answer, cursor: str | None) -> Page:
+        """Read a page of job objects."""
+        return parse_page(answer.body, answer.headers.get("link", ""), cursor)
+
+    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
+        """There are none."""
+        raise NotImplementedError

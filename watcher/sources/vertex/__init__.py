@@ -1,0 +1,1 @@
+"""Google Vertex AI: tuning jobs of a project in a location."""
