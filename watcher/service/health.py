@@ -28,7 +28,7 @@ class Health:
             longest_wait=poller.longest_poll_interval,
             stalled=self._stalled(),
             watched=poller.watched,
-            last_answers=poller.last_answers(),
+            last_answers={source.name: source.last_success for source in poller.health()},
             rejections={source.name: source.rejection for source in poller.health() if source.rejection},
             notifiers=[notifier.name for notifier in deliver.health()],
             store_error=str(error) if error else None,

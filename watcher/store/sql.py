@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
-from time import monotonic
-from typing import Concatenate, ParamSpec, Self, TypeVar
-
-from sqlalchemy import Connection
+from typing import Self
 
 from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
@@ -27,8 +22,8 @@ from watcher.engine.ports import (
     RecordedLine,
     Telemetry,
 )
-from watcher.errors import StoreError
 from watcher.store import deliveries, discovery, jobs, metric_points, services
+from watcher.store.access import StoreAccess
 from watcher.store.clock_steps import cap_waits
 from watcher.store.conditions import (
     absorb_conditions_of_older_versions,
@@ -36,50 +31,36 @@ from watcher.store.conditions import (
     record_findings,
     recorded_conditions,
 )
-from watcher.store.database import connect
 from watcher.store.deliveries import Pending, Selection
 from watcher.store.due import claim_due, find_due
 from watcher.store.job_views import JobViews
 from watcher.store.jobs import UpsertResult
-from watcher.store.migrate import make_ready
 from watcher.store.prune import Pruning
 from watcher.store.record import record
 from watcher.store.status_durations import durations
-from watcher.store.thread import StoreThread
 from watcher.store.timeouts import USUAL_WAITS, Waits
 
 __all__ = ["Pending", "Selection", "SqlStore", "UpsertResult"]
-
-OPENING = timedelta(minutes=10)
-"""How long a migration may take."""
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class SqlStore:
     """The store: implements JobStore, DiscoveryStore and DeliveryStore. Enter it to open it.
 
-    Every method may raise StoreError, after ten seconds or so at the latest. They run one after the other on threads
-    of the store's own, which is faster than a driver that speaks asyncio: on one what polling and delivering need, on
-    another, with a connection of its own, what is read for people and for learning, and may take its time. A method
-    that is cancelled may still do its work.
+    Every method may raise StoreError, after ten seconds or so at the latest. They run one after the other: see
+    `StoreAccess`. A method that is cancelled may still do its work.
     """
 
     def __init__(self, url: str, telemetry: Telemetry | None = None, waits: Waits = USUAL_WAITS) -> None:
         """The meter hears of every transaction, on a thread of the store. Raises ConfigurationError for a wrong URL."""
-        self._database = connect(url, waits)
-        self._telemetry = telemetry or NoTelemetry()
-        self._thread = StoreThread(self._database.place.cut, waits)
-        self._view = connect(url, waits)
-        self._view_thread = StoreThread(self._view.place.cut, waits, "store-view")
+        self._access = StoreAccess(url, telemetry or NoTelemetry(), waits)
+        self._read, self._look_up, self._write = self._access.read, self._access.look_up, self._access.write
         self.views = JobViews(self._look_up)
         """What the page shows of jobs."""
 
     @property
     def name(self) -> str:
         """What to call it in messages: its path, or its address without what is secret."""
-        return self._database.label
+        return self._access.database.label
 
     async def __aenter__(self) -> Self:
         """Open it, and create or migrate it where that is needed.
@@ -87,9 +68,8 @@ class SqlStore:
         Raises StoreUnavailableError, or StoreUnusableError for a database that is not for this program.
         """
         try:
-            await self._thread.run(partial(make_ready, self._database), OPENING)
+            await self._access.open()
             await self._write(absorb_conditions_of_older_versions)
-            self._view.place.check()  # both stay with the file that is there now
         except BaseException:
             await self.__aexit__()
             raise
@@ -97,9 +77,7 @@ class SqlStore:
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Close it, when what is under way has ended."""
-        for thread, database in ((self._view_thread, self._view), (self._thread, self._database)):
-            await thread.run(database.close)
-            thread.close()
+        await self._access.close()
 
     async def claim_due(self, requests: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
         """See `JobStore`. Writes nothing when nothing is due."""
@@ -287,37 +265,3 @@ class SqlStore:
         while not pruning.is_done:
             total += await self._write(pruning.prune)
         return total
-
-    async def _read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        def transaction() -> T:
-            with self._timed(work.__name__), self._database.reading() as connection:
-                return work(connection, *args, **kwargs)
-
-        return await self._thread.ask(transaction)
-
-    async def _look_up(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Read what may take long, without holding up what writes."""
-
-        def transaction() -> T:
-            with self._timed(work.__name__), self._view.reading() as connection:
-                return work(connection, *args, **kwargs)
-
-        return await self._view_thread.ask(transaction)
-
-    async def _write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        def transaction() -> T:
-            with self._timed(work.__name__), self._database.writing() as connection:
-                return work(connection, *args, **kwargs)
-
-        return await self._thread.run(transaction)
-
-    @contextmanager
-    def _timed(self, operation: str) -> Iterator[None]:
-        """Tell the meter of a transaction, on the store's thread; waiting for that thread does not count."""
-        begun = monotonic()
-        try:
-            yield
-        except StoreError:
-            self._telemetry.store_failed(operation)
-            raise
-        self._telemetry.stored(operation, monotonic() - begun)

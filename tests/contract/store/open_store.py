@@ -18,12 +18,12 @@ class OpenStore(SqlStore):
     @property
     def engine(self) -> Engine:
         """What connects it to where it writes."""
-        return self._database.engine
+        return self._access.database.engine
 
     @property
     def view_engine(self) -> Engine:
         """What connects it to where it reads for people."""
-        return self._view.engine
+        return self._access.view.engine
 
     async def read(self, work: Callable[..., T], *args: Any) -> T:
         """Run work in a transaction that reads."""

@@ -70,7 +70,7 @@ async def test_another_method_is_told_which_there_are(site: Site, method: str, p
         (JOBS, "limit=1&limit=2", {"limit"}),
         (JOBS, "limit=-1&after=x&source=No&status=&state=dead", {"limit", "after", "source", "status", "state"}),
         (JOBS, "status=a%00b", {"status"}),
-        (f"{JOBS}/openai/x", "limit=1", {"limit"}),
+        (f"{JOBS}/openai/x", "limit=0&status=queued", {"limit", "status"}),
         (
             "/api/v1/deliveries",
             "after=openai/x&state=lost&notifier=A&status=dead",

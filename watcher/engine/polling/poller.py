@@ -124,10 +124,6 @@ class Poller:
         state = self._sources.get(source)
         return state.policy if state else None
 
-    def last_answers(self) -> Mapping[str, datetime | None]:
-        """Return when each source last answered a poll."""
-        return {state.name: state.last_answer for state in self._sources.values()}
-
     async def run(self) -> None:
         """Poll until cancelled. What was observed is recorded first, polls in flight are dropped."""
         try:

@@ -181,7 +181,7 @@ async def test_failures_move_the_next_poll_out_and_an_answer_brings_it_back(stor
 
     assert (job.failures, job.last_error, job.due_at) == (0, None, world.clock() + INTERVAL)
     assert world.poller.watched == 1
-    assert world.poller.last_answers() == {"openai": world.clock()}
+    assert [each.last_success for each in world.poller.health()] == [world.clock()]
     assert world.poller.store_error() is None
     assert world.log.events("warning") == ["poll failed"]
     assert [facts["request_id"] for _, event, facts in world.log.lines if event == "poll failed"] == ["req_7", "req_7"]

@@ -84,7 +84,7 @@ async def test_a_new_job_is_found_and_retrieved_at_once(store: SqlStore) -> None
         await world.turn(seconds=30)
         assert await world.statuses("brief") == ["succeeded"]
         assert world.source.pages_asked == [None, None]
-        assert world.poller.last_answers() == {"openai": world.clock()}
+        assert [each.last_success for each in world.poller.health()] == [world.clock()]
         assert [each.adopted for each in world.poller.discovered()] == [1]
 
 

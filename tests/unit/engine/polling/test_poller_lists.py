@@ -112,7 +112,7 @@ async def test_one_page_takes_the_place_of_a_hundred_retrieves(store: SqlStore) 
         pages, retrieves = world.asked()
         assert pages == 3
         assert retrieves < 20  # those whose turn it is to be verified
-        assert world.poller.last_answers() == {"openai": world.clock()}
+        assert [each.last_success for each in world.poller.health()] == [world.clock()]
 
 
 async def test_few_jobs_are_retrieved(store: SqlStore) -> None:

@@ -138,8 +138,15 @@ async def test_what_breaks_on_the_way_is_transient(kind: FaultKind, words: str) 
             await w.source.retrieve("ftjob-1")
 
 
-@pytest.mark.parametrize("kind", [*FaultKind])
-async def test_every_fault_passes(kind: FaultKind) -> None:
+async def test_an_answer_that_is_too_large_is_not_asked_for_again_at_once() -> None:
+    async with world(Fault(FaultKind.OVERSIZED, times=1)) as w:
+        with pytest.raises(TransientError, match="larger than"):
+            await w.source.retrieve("ftjob-1")
+        assert len(w.api.requests) == 1
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind is not FaultKind.OVERSIZED])
+async def test_every_other_fault_passes_within_a_poll(kind: FaultKind) -> None:
     async with world(Fault(kind, times=1)) as w:
         assert await w.source.retrieve("ftjob-1") is not None
 
