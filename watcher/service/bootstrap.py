@@ -235,8 +235,7 @@ class ServicePlan:
                 wake_delivery=deliver.wake,
                 watcher=self._service,
             )
-            poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake)
-            poller.keep_metrics(store)
+            poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake, metrics=store)
             for name in self._sources:
                 poller.add_source(await open_source_state(name, settings, store, runtime, stack))
             beat = settings.heartbeat.url

@@ -48,17 +48,18 @@ class Poller:
         *,
         routes: Sequence[Route],
         wake_delivery: Callable[[], None],
+        metrics: MetricStore | None = None,
         store_patience: timedelta = STORE_PATIENCE,
     ) -> None:
-        """`wake_delivery` is called when a recorded event has a recipient."""
+        """`wake_delivery` is called when a recorded event has a recipient; `metrics` keeps what jobs measure."""
         self._store = store
         self._runtime = runtime
         self._log = runtime.log
         self._routes = routes
         self._sources: dict[str, SourceState] = {}
-        self._cache = JobCache(store, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget_at_source)
+        self._cache = JobCache(store, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget)
         self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
-        self._telemetry = TelemetryReader(None, runtime)
+        self._telemetry = TelemetryReader(metrics, runtime)
         self._wake = self._due.on_late_answer
         self.liveness = Liveness()
         self.claiming = asyncio.Lock()
@@ -70,9 +71,8 @@ class Poller:
         """Poll the jobs of a source."""
         self._sources[state.name] = state
 
-    def keep_metrics(self, store: MetricStore) -> None:
-        """Record the metric points of jobs whose progress is looked at."""
-        self._telemetry = TelemetryReader(store, self._runtime)
+    def _forget(self, key: JobKey) -> None:
+        self._sources[key.source].source.forget(key.id)
 
     def wake(self) -> None:
         """Look for due jobs now."""
@@ -300,6 +300,3 @@ class Poller:
         if result.outcome is not PollOutcome.FAILED:  # a service without a list says so each time: requests wasted
             state.scan.give_up()
         return {}
-
-    def _forget_at_source(self, key: JobKey) -> None:
-        self._sources[key.source].source.forget(key.id)

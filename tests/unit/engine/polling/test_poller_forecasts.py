@@ -46,13 +46,16 @@ class Estimating(ScriptedSource):
 class World:
     """One job between a source and a real store, polled whenever it is due."""
 
-    def __init__(self, store: SqlStore, source: ScriptedSource, polling_policy: PollingPolicy) -> None:
+    def __init__(
+        self, store: SqlStore, source: ScriptedSource, polling_policy: PollingPolicy, metrics: SqlStore | None = None
+    ) -> None:
         self.clock = source.clock
         self.log = RecordingLog()
         self.store = store
         self.source = source
         self.faults = FaultyStore(store)
-        self.poller = Poller(self.faults, runtime(self.clock, self.log), routes=[], wake_delivery=lambda: None)
+        parts = self.faults, runtime(self.clock, self.log)
+        self.poller = Poller(*parts, routes=[], wake_delivery=lambda: None, metrics=metrics)
         self.state = source_state(source, polling_policy, self.clock, 4)
         self.poller.add_source(self.state)
 
@@ -159,8 +162,7 @@ async def test_without_the_record_nothing_is_known_of_earlier_jobs(store: SqlSto
 
 async def test_a_job_that_ends_is_looked_at_once_more(store: SqlStore) -> None:
     """Even where the metric points of it are recorded."""
-    world = World(store, running(), ADAPTIVE)
-    world.poller.keep_metrics(store)
+    world = World(store, running(), ADAPTIVE, metrics=store)
     world.source.points_of["a"] = (MetricPoint("train_loss", 9, 0.5, START),)
     await world.poll()
     world.source.script["a"] = ["succeeded"]
