@@ -41,7 +41,7 @@ class _Look:
 class Poller:
     """Polls what is due, and records what it learns."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it reads, what it records, and what it wakes
         self,
         store: JobStore,
         runtime: Runtime,
