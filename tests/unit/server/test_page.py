@@ -338,10 +338,12 @@ async def test_a_browser_is_asked_for_the_token_as_a_password(site: Site) -> Non
     async with site() as client:
         del client.headers["Authorization"]
         refused = await client.get("/", headers={"Accept": "text/html,*/*"})
+        file = await client.get("/static/live.js", headers={"Sec-Fetch-Mode": "no-cors"})
         program = await client.get("/")
         admitted = await client.get("/", headers=basic(TOKEN, "any: name") | {"Accept": "text/html"})
         right = await client.get("/", headers=basic(TOKEN))
     assert refused.headers["www-authenticate"].startswith("Basic ")
+    assert file.headers["www-authenticate"].startswith("Basic ")
     assert program.headers["www-authenticate"].startswith("Bearer ")
     assert (refused.status_code, admitted.status_code, right.status_code) == (401, 401, 200)
 

@@ -1,0 +1,185 @@
+"""The page in a real browser: live, with every action, without script, on a phone, and for those who cannot see it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.availability import unavailable
+from tests.doubles import START, ManualClock
+from tests.unit.server.running_server import TOKEN, Site, a_health_snapshot, see, watch
+from tests.unit.server.test_page import HOSTILE, dead_delivery
+from watcher.domain.conditions import Health
+from watcher.domain.deliveries import Delivered, DeliveryState, Outcome
+from watcher.domain.jobs import JobError, JobFacts, JobKey, JobSpec
+from watcher.store.sql import SqlStore
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, BrowserContext, Page
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
+
+CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+PATHS = ("/", "/jobs/openai/hostile", "/jobs/openai/good", "/deliveries", "/notifiers", "/sources", "/jobs/openai/none")
+POLL_MILLISECONDS = 3_000
+LOOKS: Sequence[tuple[str, int]] = (("light", 1100), ("dark", 1100), ("dark", 360))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    """Start the browser once; each test has a window of its own."""
+    path = shutil.which("chromium")
+    if path is None:
+        unavailable("chromium is not installed")
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def pages(chromium: Browser) -> AsyncIterator[Pages]:
+    opened = Pages(chromium)
+    yield opened
+    for context in opened.contexts:
+        await context.close()
+
+
+class Pages:
+    """Opens pages that know the token, and hears what the browser complains of."""
+
+    def __init__(self, chromium: Browser) -> None:
+        self._chromium = chromium
+        self.contexts: list[BrowserContext] = []
+        self.complaints: list[str] = []
+
+    async def open(self, url: str, **how: Any) -> Page:
+        """Open a page, in which time moves by `clock` alone."""
+        context = await self._chromium.new_context(http_credentials={"username": "me", "password": TOKEN}, **how)
+        self.contexts.append(context)
+        page = await context.new_page()
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        if how.get("java_script_enabled", True):
+            await page.clock.install()
+        await page.goto(url)
+        return page
+
+
+async def send_test(notifier: str) -> Outcome:
+    return Delivered(f"thanks from {notifier}")
+
+
+def whole_site(site: Site, clock: ManualClock) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+    """Serve a watcher of which everything can be said."""
+    health = a_health_snapshot(
+        sources=[Health("openai", clock())], receivers=[Health("pager", failing_since=clock(), error="HTTP 500")]
+    )
+    return site(health=health, send_test=send_test)
+
+
+async def lived(store: SqlStore) -> None:
+    """Let jobs of every kind have been seen, one of them hostile."""
+    specs = [JobSpec(JobKey("openai", "hostile"), '<b>"name"', {"<i>": "</table>"}), JobSpec(JobKey("openai", "good"))]
+    await store.upsert_jobs(specs, START)
+    bad = JobFacts(model=HOSTILE, error=JobError(HOSTILE, HOSTILE, HOSTILE))
+    await see(store, "hostile", "running", "failed", recipients=("pager",), facts=bad)
+    good = JobFacts(model="base", fine_tuned_model="ft:model", created_at=START, finished_at=START)
+    await see(store, "good", "queued", "running", "succeeded", recipients=("pager",), facts=good)
+
+
+async def test_news_comes_without_a_reload_and_leaves_what_a_person_does(
+    site: Site, store: SqlStore, clock: ManualClock, pages: Pages
+) -> None:
+    await watch(store, "ftjob-1")
+    async with whole_site(site, clock) as client:
+        page = await pages.open(f"{client.base_url}")
+        await page.evaluate("window.isSamePage = true")
+        await page.get_by_label("Find").fill("typed")
+        await see(store, "ftjob-1", "running")
+        await page.clock.run_for(POLL_MILLISECONDS)
+        await page.get_by_text("▶ running").wait_for()
+        assert await page.title() == "1 running · finetune-watcher"
+        assert await page.evaluate("window.isSamePage")
+        assert await page.get_by_label("Find").input_value() == "typed"
+        assert await page.evaluate("document.activeElement.name") == "q"
+    assert pages.complaints == []
+
+
+async def test_a_server_that_is_silent_is_said_to_be(
+    site: Site, store: SqlStore, clock: ManualClock, pages: Pages
+) -> None:
+    await watch(store, "ftjob-1")
+    async with whole_site(site, clock) as client:
+        page = await pages.open(f"{client.base_url}")
+        await page.context.set_offline(True)
+        await page.clock.run_for(POLL_MILLISECONDS)
+        await page.get_by_text("No answer since").wait_for()
+        await page.context.set_offline(False)
+        await page.clock.run_for(4 * POLL_MILLISECONDS)
+        await page.get_by_text("as of").wait_for()
+
+
+async def test_every_action_works(site: Site, store: SqlStore, clock: ManualClock, pages: Pages) -> None:
+    number = await dead_delivery(store, clock)
+    async with whole_site(site, clock) as client:
+        page = await pages.open(f"{client.base_url}/deliveries")
+        await page.get_by_label(f"Retry delivery {number}").click()
+        await page.get_by_text("It will be sent again now.").wait_for()
+        assert [each.state for each in await store.deliveries()] == [DeliveryState.PENDING]
+        await page.get_by_label(f"Discard delivery {number}").click()
+        await page.get_by_text("It will not be sent.").wait_for()
+        assert [each.state for each in await store.deliveries()] == [DeliveryState.DISCARDED]
+        await page.get_by_role("link", name="Notifiers").click()
+        await page.get_by_label("Send a test to pager").click()
+        await page.get_by_text("accepted: thanks from pager").wait_for()
+    assert pages.complaints == []
+
+
+async def test_the_model_is_copied(site: Site, store: SqlStore, clock: ManualClock, pages: Pages) -> None:
+    await lived(store)
+    async with whole_site(site, clock) as client:
+        page = await pages.open(
+            f"{client.base_url}/jobs/openai/good", permissions=["clipboard-read", "clipboard-write"]
+        )
+        await page.get_by_role("button", name="Copy").first.click()
+        await page.get_by_text("Copied").wait_for()
+        assert await page.evaluate("navigator.clipboard.readText()") == "ft:model"
+
+
+async def test_it_is_whole_without_script(site: Site, store: SqlStore, clock: ManualClock, pages: Pages) -> None:
+    await lived(store)
+    async with whole_site(site, clock) as client:
+        page = await pages.open(f"{client.base_url}", java_script_enabled=False)
+        await page.get_by_label("Find").fill("good")
+        await page.get_by_role("button", name="Filter").click()
+        await page.get_by_role("link", name="good").click()
+        assert "ft:model" in await page.inner_text("main")
+        assert await page.get_by_role("button", name="Copy").count() == 0
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS, ids=str)
+async def test_it_is_read_by_everyone_and_fits(
+    site: Site, store: SqlStore, clock: ManualClock, pages: Pages, scheme: str, width: int
+) -> None:
+    """axe-core finds nothing, nothing is wider than the window, and no text of others becomes anything but text."""
+    from axe_playwright_python.async_playwright import Axe
+
+    await lived(store)
+    async with whole_site(site, clock) as client:
+        how = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
+        page = await pages.open(f"{client.base_url}", **how)
+        for path in PATHS:
+            await page.goto(f"{client.base_url}{path}")
+            found = (await Axe().run(page)).response["violations"]
+            assert [(path, each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+            assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth"), path
+    assert [each for each in pages.complaints if "404" not in each] == []
