@@ -13,6 +13,7 @@ from watcher.domain.job_filter import JobFilter
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.states import JobState
+from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Clock, Log
 
@@ -98,6 +99,10 @@ class Store(Protocol):
         self, key: JobKey, limit: int = 100, before: int | None = None
     ) -> Sequence[Transition]:
         """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`."""
+        ...
+
+    async def metric_points(self, key: JobKey) -> Sequence[MetricPoint]:
+        """Return the metric points of a job, by series and step."""
         ...
 
     async def deliveries(

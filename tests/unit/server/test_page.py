@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 import xml.etree.ElementTree as ET
 from base64 import b64encode
 from collections.abc import Collection
@@ -20,8 +22,10 @@ from watcher.domain.conditions import Health
 from watcher.domain.deliveries import Delivered, DeliveryState, Failed, Outcome, Rejected, after_attempt
 from watcher.domain.jobs import JobError, JobFacts, JobKey, JobSpec
 from watcher.domain.polling_policy import MISSING_TOLERATED, PollingPolicy
+from watcher.domain.telemetry import MetricPoint
 from watcher.engine.ports import Change
 from watcher.server.page.assets import IDIOMORPH, IDIOMORPH_SHA256
+from watcher.server.page.curve import MOST_DRAWN, charts
 from watcher.server.page.overview import PAGE_SIZE
 from watcher.store.sql import SqlStore
 
@@ -167,6 +171,33 @@ async def test_a_job_that_runs_says_when_it_is_polled_next_and_what_it_trains_wi
     async with site(polling_policy=lambda _source: policy) as client:
         page = await seen(client, "/jobs/openai/ftjob-1")
     assert "Next poll now: every 10s" in page.text
+
+
+async def test_a_job_shows_how_it_trains(site: Site, store: SqlStore) -> None:
+    await watch(store, "ftjob-1")
+    await see(store, "ftjob-1", "running")
+    losses = [MetricPoint("train_loss", step, 2.5 - step / 1000, START) for step in range(1, 1001)]
+    odd = [MetricPoint("valid_loss", 500, 1.9, START), MetricPoint("valid_loss", 600, math.nan, START)]
+    accuracy = [MetricPoint("train_mean_token_accuracy", 1, 0.25, START)]
+    await store.record_points(JobKey("openai", "ftjob-1"), [*losses, *odd, *accuracy], "a", START)
+    async with site() as client:
+        answer = await client.get("/jobs/openai/ftjob-1")
+    page = Reader(answer.text)
+    assert "train_loss 2.499 1.5 1.5" in page.text
+    assert "valid_loss 1 values are NaN or infinite 1.9 1.9 1.9" in page.text
+    assert "train_mean_token_accuracy 0.25 0.25 0.25" in page.text
+    lines = [ET.fromstring(line) for line in re.findall("<polyline.*?</polyline>", answer.text)]
+    assert [len(line.attrib["points"].split()) <= MOST_DRAWN for line in lines] == [True, True, True]
+    first, *_, last = lines[0].attrib["points"].split()
+    assert (first, last) == ("0.0,0.0", "900.0,220.0")
+
+
+async def test_a_spike_is_seen_however_much_is_drawn_as_one() -> None:
+    points = [MetricPoint("train_loss", step, 9.0 if step == 777 else 1.0, START) for step in range(5_000)]
+    (chart,) = charts(points)
+    assert chart.high == 9.0
+    assert ",0.0" in chart.curves[0].line
+    assert len(chart.curves[0].line.split()) <= MOST_DRAWN
 
 
 async def test_what_others_have_written_is_text_and_nothing_else(site: Site, store: SqlStore) -> None:

@@ -18,6 +18,7 @@ from tests.unit.server.test_page import HOSTILE, dead_delivery
 from watcher.domain.conditions import Health
 from watcher.domain.deliveries import Delivered, DeliveryState, Outcome
 from watcher.domain.jobs import JobError, JobFacts, JobKey, JobSpec
+from watcher.domain.telemetry import MetricPoint
 from watcher.store.sql import SqlStore
 
 if TYPE_CHECKING:
@@ -94,6 +95,10 @@ async def lived(store: SqlStore) -> None:
     await see(store, "hostile", "running", "failed", recipients=("pager",), facts=bad)
     good = JobFacts(model="base", fine_tuned_model="ft:model", created_at=START, finished_at=START)
     await see(store, "good", "queued", "running", "succeeded", recipients=("pager",), facts=good)
+    points = [
+        MetricPoint(series, step, 1 / step, START) for series in ("train_loss", "valid_loss") for step in (1, 2, 3)
+    ]
+    await store.record_points(JobKey("openai", "good"), points, None, START)
 
 
 async def test_news_comes_without_a_reload_and_leaves_what_a_person_does(

@@ -14,6 +14,7 @@ from watcher.domain.states import JobState, is_terminal
 from watcher.domain.time_in_status import status_of
 from watcher.domain.transitions import Transition
 from watcher.server.context import ServerContext
+from watcher.server.page.curve import HEIGHT, WIDTH, charts
 from watcher.server.parsing import not_watched
 
 MOST_DELIVERIES = 50
@@ -52,10 +53,12 @@ async def job_page(context: ServerContext, key: JobKey) -> dict[str, Any]:
         "facts": job.facts or JobFacts(),
         "stays": stays(history, now),
         "left_out": await context.store.count_transitions(key) - len(history),
+        "charts": charts(await context.store.metric_points(key)),
         "details": details(history[-1].document) if history else [],
         "deliveries": await context.store.views.deliveries_of(key, MOST_DELIVERIES),
         "next_poll": explain_next_poll(job, policy, now) if policy else "never: its source is not in the configuration",
         "duration": duration(job, now),
+        "chart_size": (WIDTH, HEIGHT),
         "headline": f"{_sign(job)}{job.title}",
     }
 
