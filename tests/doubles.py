@@ -14,6 +14,7 @@ from watcher.domain.messages import Message
 from watcher.domain.notifications import Planned
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.states import OPENAI_STATES, JobState
+from watcher.domain.telemetry import EventPage
 from watcher.domain.transitions import Reason, Transition
 from watcher.engine.polling.circuit_breaker import CircuitBreaker
 from watcher.engine.polling.list_scan import ListScan, Strategy
@@ -85,7 +86,7 @@ class ScriptedSource:
         self.pages_asked: list[str | None] = []
         self.looked_at: list[str] = []
         self.forgotten: list[str] = []
-        self.capabilities = Capabilities(order=ListOrder.NEWEST_FIRST, progress=True)
+        self.capabilities = Capabilities(order=ListOrder.NEWEST_FIRST, events=True)
 
     async def __aenter__(self) -> Self:
         return self
@@ -122,12 +123,12 @@ class ScriptedSource:
     def _description(self, job_id: str) -> ListedJob:
         return self.described.get(job_id, ListedJob(""))
 
-    async def progress(self, job_id: str) -> Progress | None:
+    async def events(self, job_id: str, cursor: str | None = None, /) -> EventPage:
         self.looked_at.append(job_id)
         entry = self.progress_of.get(job_id)
         if isinstance(entry, Exception):
             raise entry
-        return entry
+        return EventPage(progress=entry, cursor=cursor)
 
     def forget(self, job_id: str) -> None:
         self.forgotten.append(job_id)

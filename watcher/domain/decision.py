@@ -19,6 +19,7 @@ from watcher.domain.polling_policy import (
     after_failure,
     wait_after_answer,
     wait_after_failure,
+    wants_progress,
 )
 from watcher.domain.routing import Route
 from watcher.domain.states import is_terminal
@@ -113,8 +114,11 @@ def _with_forecast(job: Job, observation: Observation | None, context: PollConte
         return job
     estimate = observation.facts.estimated_finish if observation else None
     durations = context.durations.get(job.status or "", ())
+    told = observation.progress if observation else None
     if context.has_looked:
         found: Forecast | None = forecast_from(job, context.progress, now)
+    elif told and wants_progress(job, context.policy, now):
+        found = forecast_from(job, told, now)
     else:
         found = forecast(job, estimate, durations, now)
     return job if found == job.forecast else replace(job, forecast=found)

@@ -109,9 +109,10 @@ def _estimated(finish: datetime, since: datetime, now: datetime) -> Forecast | N
 
 
 def _finish(progress: Progress, since: datetime) -> datetime | None:
-    if not since < progress.at <= since + _LONGEST or progress.step * _LEAST_DONE < progress.total_steps:
+    done, total = progress.done, progress.total
+    if not total or not since < progress.at <= since + _LONGEST or done * _LEAST_DONE < total:
         return None
-    return since + (progress.at - since) * (progress.total_steps / progress.step)
+    return since + (progress.at - since) * (total / done)
 
 
 def _usual(durations: Sequence[timedelta]) -> timedelta | None:

@@ -119,6 +119,26 @@ class JobFacts:
     """The job's page at its service, for people."""
 
 
+class ProgressUnit(StrEnum):
+    """What a service counts to say how far a job has come."""
+
+    STEPS = "steps"
+    PERCENT = "percent"
+    REQUESTS = "requests"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running job has come."""
+
+    done: int
+    total: int | None
+    """None where the service does not say how much there is to do."""
+    at: datetime
+    """When that was so: the time of the service's event, or of the observation."""
+    unit: ProgressUnit = ProgressUnit.STEPS
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What one retrieve said of a job at one moment."""
@@ -134,6 +154,8 @@ class Observation:
     """The job object exactly as the API gave it: JSON text."""
     event_word: str | None = None
     """The word for the type of an event, where it is not the status: see `Transition.type`."""
+    progress: Progress | None = None
+    """How far the job has come, where the job object says so; None where only events say it."""
 
 
 NO_METADATA: Mapping[str, str] = MappingProxyType({})
@@ -163,16 +185,6 @@ class Page:
     after: str | None
     """What to ask for the next page with: the last id of this one, a token or what else the service uses. None
     when this was the last page."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a running job has come, as its newest metrics event says."""
-
-    step: int
-    total_steps: int
-    at: datetime
-    """When the API wrote the event."""
 
 
 class Basis(StrEnum):

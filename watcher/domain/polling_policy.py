@@ -135,12 +135,13 @@ def wait_after_answer(job: Job, policy: PollingPolicy, now: datetime, jitter: fl
 
 
 def wants_look(job: Job, policy: PollingPolicy, now: datetime) -> bool:
-    """Return whether a look at the job's progress is worth its request now."""
-    if (
-        not (policy.is_adaptive and policy.looks_at_progress)
-        or job.state is not JobState.RUNNING
-        or not job.status_since
-    ):
+    """Tell whether a look at the job's progress is worth its request now."""
+    return policy.looks_at_progress and wants_progress(job, policy, now)
+
+
+def wants_progress(job: Job, policy: PollingPolicy, now: datetime) -> bool:
+    """Tell whether the job's progress would give a better forecast than it has; each forecast is recorded."""
+    if not policy.is_adaptive or job.state is not JobState.RUNNING or not job.status_since:
         return False
     held, expected = job.forecast, window(job)
     if held and held.basis is Basis.ESTIMATED_FINISH and expected and expected.phase(now) is not Phase.PASSED:

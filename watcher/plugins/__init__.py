@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from watcher.domain.deliveries import Delivered, Failed, Outcome, Rejected
-    from watcher.domain.jobs import JobError, JobFacts, JobKey, ListedJob, Observation, Page, Progress
+    from watcher.domain.jobs import JobError, JobFacts, JobKey, ListedJob, Observation, Page, Progress, ProgressUnit
     from watcher.domain.messages import Detail, Message, Severity
     from watcher.domain.states import OPENAI_STATES, JobState, StateMap
+    from watcher.domain.telemetry import Checkpoint, EventPage, JobEvent, MetricPoint
     from watcher.domain.text import excerpt, printable
     from watcher.errors import (
         ConfigurationError,
@@ -51,9 +52,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "watcher.domain.deliveries": "Delivered Failed Outcome Rejected",
-    "watcher.domain.jobs": "JobError JobFacts JobKey ListedJob Observation Page Progress",
+    "watcher.domain.jobs": "JobError JobFacts JobKey ListedJob Observation Page Progress ProgressUnit",
     "watcher.domain.messages": "Detail Message Severity",
     "watcher.domain.states": "OPENAI_STATES JobState StateMap",
+    "watcher.domain.telemetry": "Checkpoint EventPage JobEvent MetricPoint",
     "watcher.domain.text": "excerpt printable",
     "watcher.errors": (
         "ConfigurationError MalformedResponseError MissingError RejectedError SourceError TransientError"
@@ -91,6 +93,7 @@ __all__ = [
     "BaseUrl",
     "Capabilities",
     "CertificateSettings",
+    "Checkpoint",
     "Clock",
     "Command",
     "Complaint",
@@ -103,6 +106,7 @@ __all__ = [
     "Duration",
     "Endpoint",
     "ErrorRules",
+    "EventPage",
     "Fact",
     "Failed",
     "FixedCredential",
@@ -110,6 +114,7 @@ __all__ = [
     "HeaderText",
     "HttpSource",
     "JobError",
+    "JobEvent",
     "JobFacts",
     "JobKey",
     "JobState",
@@ -121,6 +126,7 @@ __all__ = [
     "Log",
     "MalformedResponseError",
     "Message",
+    "MetricPoint",
     "MissingError",
     "Notifier",
     "NotifierContext",
@@ -130,6 +136,7 @@ __all__ = [
     "Page",
     "Part",
     "Progress",
+    "ProgressUnit",
     "Question",
     "Receiver",
     "Rejected",

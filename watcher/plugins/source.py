@@ -15,8 +15,9 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
-from watcher.domain.jobs import ID_RULE, NO_METADATA, Observation, Page, Progress, is_job_id
+from watcher.domain.jobs import ID_RULE, NO_METADATA, Observation, Page, is_job_id
 from watcher.domain.states import JobState, StateMap, documented_word
+from watcher.domain.telemetry import EventPage
 from watcher.plugins.context import Clock, Log
 
 if TYPE_CHECKING:
@@ -58,10 +59,8 @@ class Capabilities:
     """How many jobs a page holds at most; None: one page holds all of them."""
     filters: bool = False
     """Whether `page` can ask for the jobs with certain metadata only."""
-    progress: bool = False
-    """Whether `progress` may be called."""
     events: bool = False
-    """Whether the service keeps events of a job."""
+    """Whether `events` may be called."""
     metrics: bool = False
     """Whether the service keeps losses and the like of a job, step by step."""
     checkpoints: bool = False
@@ -101,8 +100,12 @@ class Source(Protocol):
         """
         ...
 
-    async def progress(self, job_id: str) -> Progress | None:
-        """Ask how far the job has come; None when the service does not say. Raises SourceError."""
+    async def events(self, job_id: str, cursor: str | None = None, /) -> EventPage:
+        """Ask for what is new of the job: events, metric points, checkpoints, how far it has come.
+
+        Without a cursor the page holds the newest there is; with the cursor of a page, only what is new since, or what
+        that page left out. Asked only where the capabilities say so. Raises SourceError.
+        """
         ...
 
     def forget(self, job_id: str) -> None:

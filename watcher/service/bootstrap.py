@@ -245,7 +245,7 @@ class ServicePlan:
         source = await stack.enter_async_context(open_source(name, chosen, self._runtime, wait))
         can = source.capabilities
         policy = polling_policy(self.settings, name)
-        policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.progress)
+        policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.events)
         scan = ListScan(source, strategy=chosen.strategy if can.lists else Strategy.RETRIEVE, interval=policy.interval)
         return SourceState(name, source, policy, CONCURRENT_REQUESTS, scan, rate_limit=rate_limit)
 

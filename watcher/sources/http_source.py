@@ -10,7 +10,8 @@ from functools import partial
 from typing import Protocol, Self
 from urllib.parse import quote
 
-from watcher.domain.jobs import ID_RULE, NO_METADATA, JobKey, Observation, Page, Progress, is_job_id
+from watcher.domain.jobs import ID_RULE, NO_METADATA, JobKey, Observation, Page, is_job_id
+from watcher.domain.telemetry import EventPage
 from watcher.errors import ConfigurationError
 from watcher.http import Answer, Request
 from watcher.plugins.source import Capabilities, SourceContext
@@ -59,8 +60,8 @@ class Dialect(Protocol):
         """
         ...
 
-    def events(self, job_id: str) -> Question:
-        """Ask for the progress of a job."""
+    def events(self, job_id: str, cursor: str | None) -> Question:
+        """Ask for what is new of a job since the page that gave this cursor."""
         ...
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
@@ -71,8 +72,8 @@ class Dialect(Protocol):
         """Read a page, which must not lead back to where it was to begin."""
         ...
 
-    def read_progress(self, answer: Answer) -> Progress | None:
-        """Read how far a job has come."""
+    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
+        """Read what is new of a job; its cursor must not be the one given where it says that there is more."""
         ...
 
 
@@ -144,10 +145,10 @@ class HttpSource:
         self._forget_pages()
         return page
 
-    async def progress(self, job_id: str) -> Progress | None:
-        """Ask how far the job has come: see `Source`."""
-        request = self._request(self._dialect.events(job_id))
-        return await self._client.ask(request, partial(self._read_progress, job_id), job=job_id)
+    async def events(self, job_id: str, cursor: str | None = None, /) -> EventPage:
+        """Ask for what is new of the job: see `Source`."""
+        request = self._request(self._dialect.events(job_id, cursor))
+        return await self._client.ask(request, partial(self._read_events, job_id, cursor), job=job_id)
 
     def forget(self, job_id: str) -> None:
         """Drop what is remembered of a job that is no longer polled."""
@@ -185,10 +186,10 @@ class HttpSource:
         self._note("page answered", answer, after=cursor, jobs=len(cached.page.jobs))
         return cached.page
 
-    def _read_progress(self, job_id: str, answer: Answer) -> Progress | None:
-        progress = self._dialect.read_progress(answer)
-        self._note("look at events answered", answer, job=job_id, step=progress and progress.step)
-        return progress
+    def _read_events(self, job_id: str, cursor: str | None, answer: Answer) -> EventPage:
+        page = self._dialect.read_events(answer, cursor)
+        self._note("look at events answered", answer, job=job_id, done=page.progress and page.progress.done)
+        return page
 
     def _note(self, event: str, answer: Answer, **about: object) -> None:
         request_id = request_id_of(answer, self._dialect.rules)

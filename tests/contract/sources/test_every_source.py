@@ -365,15 +365,15 @@ async def test_odd_entries_of_a_list_are_left_out(trial: Trial, make: Make, worl
 @every_kind
 async def test_progress_is_told_where_the_service_tells_it(trial: Trial, make: Make, world: World) -> None:
     async with make(trial) as source:
-        assert source.capabilities.progress is (trial.events is not None)
+        assert source.capabilities.events is (trial.events is not None)
         if trial.events is None:
             return
         world.answer(trial.events)
-        progress = await source.progress(JOB)
-        assert progress is not None
-        assert (progress.step, progress.total_steps) == (24, 72)
+        page = await source.events(JOB)
+        assert page.progress is not None
+        assert (page.progress.done, page.progress.total) == (24, 72)
         world.answer({"data": []})
-        assert await source.progress(JOB) is None
+        assert (await source.events(JOB)).progress is None
     assert world.paths() == [f"{trial.path}/job-1/events"] * 2
 
 

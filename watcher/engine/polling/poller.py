@@ -16,7 +16,7 @@ from watcher.domain.routing import Route
 from watcher.engine.liveness import Liveness
 from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
 from watcher.engine.polling.job_cache import JobCache
-from watcher.engine.polling.source_calls import poll, read_list, read_progress
+from watcher.engine.polling.source_calls import poll, read_events, read_list
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, Runtime
 from watcher.errors import StoreError
@@ -205,8 +205,8 @@ class Poller:
         has_changed = observation is not None and observation.status != job.status
         if has_changed or not wants_look(job, state.policy, self._runtime.clock()):
             return None
-        progress = await read_progress(state.source, job, self._log)
-        return _Look(None if isinstance(progress, PollFailure) else progress)
+        page = await read_events(state.source, job, None, self._log)
+        return _Look(None if isinstance(page, PollFailure) else page.progress)
 
     async def _scan(self, state: SourceState, jobs: Sequence[Job], claimed_at: datetime) -> None:
         """Learn from the list what has not changed; retrieve what may have, and what the list does not hold."""

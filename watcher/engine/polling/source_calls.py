@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from watcher.domain.jobs import Job, Observation, Progress
+from watcher.domain.jobs import Job, Observation
 from watcher.domain.polling_policy import PollFailure, PollOutcome
+from watcher.domain.telemetry import EventPage
 from watcher.engine.polling.list_scan import ListScan
 from watcher.engine.ports import JobSource, Log
 from watcher.errors import MissingError, RejectedError, SourceError, TransientError
@@ -24,9 +25,9 @@ async def read_list(scan: ListScan, wanted: frozenset[str], log: Log) -> dict[st
     return await _answer_to(scan.read(wanted), log)
 
 
-async def read_progress(source: JobSource, job: Job, log: Log) -> Progress | PollFailure | None:
-    """Ask for a job's progress: how far it is, the failure, or None when that cannot be said."""
-    return await _answer_to(source.progress(job.key.id), log, job=str(job.key))
+async def read_events(source: JobSource, job: Job, cursor: str | None, log: Log) -> EventPage | PollFailure:
+    """Ask for what is new of a job since a page that was read earlier: a page, or the failure."""
+    return await _answer_to(source.events(job.key.id, cursor), log, job=str(job.key))
 
 
 async def _answer_to(request: Awaitable[T], log: Log, **of: object) -> T | PollFailure:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from watcher.domain.jobs import JobKey, Observation, Page, Progress
+from watcher.domain.jobs import JobKey, Observation, Page
 from watcher.domain.states import OPENAI_STATES, StateMap
+from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, ListOrder, SourceContext
 from watcher.sources.errors import Complaint, ErrorRules
 from watcher.sources.http_source import Question, quoted
+from watcher.sources.openai.event_cursor import EventCursor
 
 PAGE_SIZE = 100
 """Jobs asked for at once. No maximum is documented; the API's usual page has 20."""
-EVENTS_READ = 20
-"""Events asked for: of a running job most tell metrics, so that a few of the newest are enough."""
+EVENTS_READ = 100
+"""Events asked for at once; the API's usual page has 20."""
 _TOO_MANY = 429
 _NO_QUOTA = {"insufficient_quota", "credit_balance_exhausted", "organization_usage_limit_exceeded"}
 _NO_QUOTA_SUFFIX = "_spend_limit_exceeded"
@@ -36,7 +38,6 @@ OPENAI_CAPABILITIES = Capabilities(
     order=ListOrder.NEWEST_FIRST,
     page_size=PAGE_SIZE,
     filters=True,
-    progress=True,
     events=True,
     metrics=True,
     checkpoints=True,
@@ -67,9 +68,13 @@ class OpenAIDialect:
         chosen = ((f"metadata[{name}]", value) for name, value in metadata.items())
         return Question(self.path, (("limit", str(PAGE_SIZE)), *behind, *chosen))
 
-    def events(self, job_id: str) -> Question:
-        """Ask for the newest events of a job."""
-        return Question(f"{self.path}/{quoted(job_id)}/events", (("limit", str(EVENTS_READ)),))
+    def events(self, job_id: str, cursor: str | None) -> Question:
+        """Ask for the newest events of a job, for those behind the last page, or for its checkpoints."""
+        at = EventCursor.read(cursor)
+        if at.wants_checkpoints:
+            return Question(f"{self.path}/{quoted(job_id)}/checkpoints", (("limit", str(EVENTS_READ)),))
+        behind = () if at.behind is None else (("after", at.behind),)
+        return Question(f"{self.path}/{quoted(job_id)}/events", (("limit", str(EVENTS_READ)), *behind))
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a job object."""
@@ -83,8 +88,9 @@ class OpenAIDialect:
 
         return parse_page(answer.body, cursor)
 
-    def read_progress(self, answer: Answer) -> Progress | None:
-        """Read how far the job has come from its events."""
-        from watcher.sources.openai.events import parse_progress
+    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
+        """Read events, or checkpoints where the cursor asked for them."""
+        from watcher.sources.openai.events import parse_checkpoints, parse_events
 
-        return parse_progress(answer.body)
+        wants_checkpoints = EventCursor.read(cursor).wants_checkpoints
+        return (parse_checkpoints if wants_checkpoints else parse_events)(answer.body, cursor)

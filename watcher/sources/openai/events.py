@@ -1,42 +1,150 @@
-"""The events of a job, of which only how far it has come is read."""
+"""The events and the checkpoints of a job."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 from pydantic import BaseModel
 
-from watcher.domain.jobs import Progress
+from watcher.domain.jobs import Progress, is_job_id
+from watcher.domain.telemetry import Checkpoint, EventPage, JobEvent, MetricPoint
+from watcher.domain.text import excerpt
 from watcher.sources.decoding import read, text_of
-from watcher.sources.lenient import Count, Timestamp, Tolerant
+from watcher.sources.lenient import Count, Flag, Text, Timestamp, Tolerant
+from watcher.sources.metrics import newest, number_of, points_of
+from watcher.sources.openai.event_cursor import EventCursor
+
+LONGEST_MESSAGE = 1000
+"""Characters of a message that are kept."""
+_NO_SERIES = frozenset({"step", "total_steps"})
+_SPEAK_OF_CHECKPOINTS = ("checkpoint", "model created", "succeeded", "completed")
+"""What messages say when there is a checkpoint that was not there before; each service has its own."""
 
 
-class _Metrics(BaseModel):
+class _Steps(BaseModel):
     step: Count = None
     total_steps: Count = None
 
 
 class _Event(BaseModel):
+    id: Text = None
     created_at: Timestamp = None
-    data: Tolerant[_Metrics] = None
+    level: Text = None
+    message: Text = None
+    data: Tolerant[dict[str, Any]] = None
 
 
 class _Events(BaseModel):
     data: list[Tolerant[_Event]] | None
     """Null where a service writes an empty list so."""
+    has_more: Flag = None
 
 
-def parse_progress(body: bytes) -> Progress | None:
-    """Read how far the job has come, in any order of its events; None when none of them says.
+class _Checkpoint(BaseModel):
+    id: str
+    created_at: Timestamp = None
+    step_number: Count = None
+    fine_tuned_model_checkpoint: Text = None
+    metrics: Tolerant[dict[str, Any]] = None
+
+
+class _Checkpoints(BaseModel):
+    data: list[Tolerant[_Checkpoint]] | None
+
+
+def parse_events(body: bytes, cursor: str | None) -> EventPage:
+    """Read a page of events, in whichever order they stand.
 
     Raises MalformedResponseError for anything but a list.
     """
-    events = read(_Events, text_of(body)).data or []
-    told = [progress for event in events if event is not None and (progress := _progress(event))]
-    # Several events share a second.
-    return max(told, key=lambda progress: (progress.at, progress.step), default=None)
+    at = EventCursor.read(cursor)
+    page = read(_Events, text_of(body))
+    listed = [event for event in page.data or () if event]
+    is_ascending = _is_ascending(listed)
+    new, is_complete = _new_of(listed, at, is_ascending=is_ascending)
+    after = _after(listed, at, is_ascending=is_ascending, has_more=bool(page.has_more) and not is_complete)
+    oldest_first = new if is_ascending else new[::-1]
+    events = tuple(told for event in oldest_first if (told := _told(event)))
+    wants_checkpoints = any(word in event.message.lower() for event in events for word in _SPEAK_OF_CHECKPOINTS)
+    after = replace(after, wants_checkpoints=wants_checkpoints)
+    return EventPage(
+        events,
+        tuple(point for event in oldest_first for point in _points(event)),
+        (),
+        newest([progress for event in new if (progress := _progress(event))]),
+        str(after),
+        has_more=wants_checkpoints or (after.behind is not None and after.behind != at.behind),
+    )
+
+
+def parse_checkpoints(body: bytes, cursor: str | None) -> EventPage:
+    """Read the newest checkpoints. Raises MalformedResponseError for anything but a list."""
+    after = replace(EventCursor.read(cursor), wants_checkpoints=False)
+    listed = read(_Checkpoints, text_of(body)).data or ()
+    checkpoints = tuple(_checkpoint(entry) for entry in listed if entry and is_job_id(entry.id))
+    return EventPage(checkpoints=checkpoints, cursor=str(after), has_more=after.behind is not None)
+
+
+def _is_ascending(events: Sequence[_Event]) -> bool:
+    times = [event.created_at for event in events if event.created_at]
+    return bool(times) and times[0] < times[-1]
+
+
+def _new_of(events: Sequence[_Event], at: EventCursor, *, is_ascending: bool) -> tuple[Sequence[_Event], bool]:
+    """Return the events that are not known, and whether what lies behind them is."""
+    known = at.until or (None if at.behind else at.newest)
+    for position, event in enumerate(events):
+        if known is not None and event.id == known:
+            return (events[position + 1 :], False) if is_ascending else (events[:position], True)
+    return events, False
+
+
+def _after(events: Sequence[_Event], at: EventCursor, *, is_ascending: bool, has_more: bool) -> EventCursor:
+    ids = [event.id for event in events if event.id and is_job_id(event.id)]
+    if not ids:
+        return replace(at, behind=None, until=None)
+    if is_ascending:  # what is new comes behind what is known
+        return EventCursor(ids[-1], ids[-1])
+    first = at.newest if at.behind else ids[0]
+    if not has_more:
+        return EventCursor(first)
+    return EventCursor(first, ids[-1], at.until if at.behind else at.newest)
+
+
+def _told(event: _Event) -> JobEvent | None:
+    if event.created_at is None or not event.message or (event.data and "step" in event.data):
+        return None
+    return JobEvent(
+        event.created_at, excerpt(event.message, LONGEST_MESSAGE), (event.level or "info").lower(), event.id
+    )
+
+
+def _steps(event: _Event) -> _Steps:
+    return _Steps.model_validate(event.data or {})
+
+
+def _points(event: _Event) -> tuple[MetricPoint, ...]:
+    step, at = _steps(event).step, event.created_at
+    if step is None or at is None or not event.data:
+        return ()
+    return points_of(event.data, step, at, besides=_NO_SERIES, names={})
 
 
 def _progress(event: _Event) -> Progress | None:
-    metrics, at = event.data, event.created_at
-    if metrics is None or at is None or metrics.step is None or not metrics.total_steps:
+    steps, at = _steps(event), event.created_at
+    if at is None or steps.step is None or (steps.total_steps is not None and steps.step > steps.total_steps):
         return None
-    return Progress(metrics.step, metrics.total_steps, at) if metrics.step <= metrics.total_steps else None
+    return Progress(steps.step, steps.total_steps or None, at)
+
+
+def _checkpoint(entry: _Checkpoint) -> Checkpoint:
+    numbers = {
+        name: number for name, value in (entry.metrics or {}).items() if (number := number_of(value)) is not None
+    }
+    step = entry.step_number
+    if step is None:
+        step = _Steps.model_validate(entry.metrics or {}).step
+    numbers.pop("step", None)
+    return Checkpoint(entry.id, step, entry.created_at, entry.fine_tuned_model_checkpoint, numbers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation
+from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Progress
 from watcher.domain.states import OPENAI_STATES, StateMap
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.lenient import Count, Flag, Number, Part, Setting, Text, Texts, Timestamp, Tolerant
@@ -126,6 +126,9 @@ class FineTuningJob(Part):
     """Not documented, as the two that follow."""
     usage_metrics: Any = None
     shared_with_openai: Flag = None
+    trained_steps: Count = None
+    """Nebius, as the one that follows."""
+    total_steps: Count = None
 
     def facts(self) -> JobFacts:
         """Return the parts that messages speak of."""
@@ -139,6 +142,11 @@ class FineTuningJob(Part):
             error=_job_error(self.error),
         )
 
+    def progress(self, at: datetime) -> Progress | None:
+        """Return how far the job has come, as some services say."""
+        done, total = self.trained_steps, self.total_steps
+        return Progress(done, total, at) if done is not None and total and done <= total else None
+
 
 def parse(body: bytes, key: JobKey, at: datetime, states: StateMap = OPENAI_STATES) -> Observation:
     """Read the answer to a retrieve, received at the time given.
@@ -151,7 +159,7 @@ def parse(body: bytes, key: JobKey, at: datetime, states: StateMap = OPENAI_STAT
         raise malformed("it is about another job", job.id)
     if complaint := complaint_about(job.status):
         raise malformed(complaint, document)
-    return Observation(key, job.status, states(job.status), at, job.facts(), document)
+    return Observation(key, job.status, states(job.status), at, job.facts(), document, progress=job.progress(at))
 
 
 def _job_error(error: ErrorObject | None) -> JobError | None:

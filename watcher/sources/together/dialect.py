@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from watcher.domain.jobs import JobKey, Observation, Page, Progress
+from watcher.domain.jobs import JobKey, Observation, Page
+from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, SourceContext
 from watcher.sources.errors import ErrorRules
 from watcher.sources.http_source import Question, quoted
-from watcher.sources.together.wire import parse, parse_page, parse_progress
+from watcher.sources.together.events import EventCursor, parse_events, parse_metrics
+from watcher.sources.together.wire import parse, parse_page
 
 _PATH = "/fine-tunes"
 
@@ -18,7 +20,7 @@ class TogetherDialect:
     """Asks what lies at `/fine-tunes`."""
 
     rules = ErrorRules()
-    capabilities = Capabilities(progress=True, events=True, metrics=True, checkpoints=True)
+    capabilities = Capabilities(events=True, metrics=True, checkpoints=True)
 
     def job(self, job_id: str) -> Question:
         """Ask for a job."""
@@ -28,9 +30,13 @@ class TogetherDialect:
         """Ask for the list: all jobs in one answer, in no documented order."""
         return Question(_PATH)
 
-    def events(self, job_id: str) -> Question:
-        """Ask for all events of a job."""
-        return Question(f"{_PATH}/{quoted(job_id)}/events")
+    def events(self, job_id: str, cursor: str | None) -> Question:
+        """Ask for all events of a job, and then for its metrics from the last step known on."""
+        at = EventCursor.read(cursor)
+        if not at.wants_metrics:
+            return Question(f"{_PATH}/{quoted(job_id)}/events")
+        since = (("global_step_from", str(at.step + 1)),) if at.step is not None else ()
+        return Question(f"{_PATH}/{quoted(job_id)}/metrics", since)
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a job object."""
@@ -40,6 +46,6 @@ class TogetherDialect:
         """Read the list."""
         return parse_page(answer.body)
 
-    def read_progress(self, answer: Answer) -> Progress | None:
-        """Read how far the job has come from its events."""
-        return parse_progress(answer.body)
+    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
+        """Read events, or metrics where the cursor asked for them."""
+        return (parse_metrics if EventCursor.read(cursor).wants_metrics else parse_events)(answer.body, cursor)

@@ -1,4 +1,4 @@
-"""What Together AI says of a job, of its events and of all jobs.
+"""What Together AI says of a job and of all jobs.
 
 Only `id` and `status` can be relied on. Absent things are null, `0` or `""`.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, Progress
+from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.lenient import Count, Flag, Part, Text, Timestamp, Tolerant
@@ -87,13 +87,6 @@ class FineTune(Part):
         return JobError(code=told[-1].type, message=told[-1].message) if told else None
 
 
-class Events(Part):
-    """The events of a job, the oldest first."""
-
-    data: list[Tolerant[Event]] | None
-    """Null where a service writes an empty list so."""
-
-
 class Entry(ListEntry):
     """A job in the list, which has no name but that of the model that it is to make."""
 
@@ -131,17 +124,3 @@ def parse_page(body: bytes) -> Page:
     """Read the list, which is one page. Raises MalformedResponseError for anything but a list."""
     jobs, _ = listed_jobs(read(Listed, text_of(body)).data or ())
     return Page(jobs, None)
-
-
-def parse_progress(body: bytes) -> Progress | None:
-    """Read how far the job has come; None when no event says. Raises MalformedResponseError for anything but a list."""
-    events = read(Events, text_of(body)).data or []
-    told = [progress for event in events if event and (progress := _progress(event))]
-    # Several events share a second.
-    return max(told, key=lambda progress: (progress.at, progress.step), default=None)
-
-
-def _progress(event: Event) -> Progress | None:
-    if not event.created_at or not event.step or not event.total_steps or event.step > event.total_steps:
-        return None
-    return Progress(event.step, event.total_steps, event.created_at)

@@ -10,6 +10,7 @@ from watcher.plugins import (
     Capabilities,
     Endpoint,
     ErrorRules,
+    EventPage,
     FixedCredential,
     HttpSource,
     JobFacts,
@@ -72,7 +73,7 @@ class Forge:
     def page(self, cursor: str | None, metadata: Mapping[str, str]) -> Question:  # noqa: ARG002 - it does not filter
         return Question("/runs", (("token", cursor),) if cursor else ())
 
-    def events(self, job_id: str) -> Question:
+    def events(self, job_id: str, cursor: str | None) -> Question:
         raise NotImplementedError
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
@@ -91,7 +92,7 @@ class Forge:
         ]
         return Page(listed_jobs(listed)[0], page.next if page.next != cursor else None)
 
-    def read_progress(self, answer: Answer) -> None:
+    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
         raise NotImplementedError
 
 

@@ -42,7 +42,7 @@ async def walk(world: World) -> list[Page]:
 
 
 ask_page = pytest.param(lambda w: w.source.page(), id="page")
-ask_progress = pytest.param(lambda w: w.source.progress("ftjob-1"), id="progress")
+ask_events = pytest.param(lambda w: w.source.events("ftjob-1"), id="events")
 ask_job = pytest.param(lambda w: w.source.retrieve("ftjob-1"), id="retrieve")
 
 
@@ -75,11 +75,11 @@ async def test_a_source_without_jobs_has_one_empty_page() -> None:
 async def test_parameters_of_the_settings_go_with_every_question() -> None:
     async with world(script=many(101), query={"provider": "a&b"}) as w:
         await walk(w)
-        await w.source.progress("ftjob-1")
+        await w.source.events("ftjob-1")
         assert [request.query for request in w.api.requests] == [
             "limit=100&provider=a%26b",
             "limit=100&after=ftjob-1&provider=a%26b",
-            "limit=20&provider=a%26b",
+            "limit=100&provider=a%26b",
         ]
 
 
@@ -162,22 +162,22 @@ async def test_an_entry_that_is_spoiled_is_left_out_of_its_page() -> None:
 async def test_how_far_a_job_has_come_is_asked_of_its_events() -> None:
     job = JobScript("ftjob-1", (Step("queued", timedelta(seconds=50)), RUNNING, Step("succeeded")))
     async with world(script=Script((job,))) as w:
-        assert await w.source.progress("ftjob-1") is None
+        assert (await w.source.events("ftjob-1")).progress is None
         w.clock.move(seconds=92)
-        assert await w.source.progress("ftjob-1") == Progress(42, 100, START + timedelta(seconds=92))
+        assert (await w.source.events("ftjob-1")).progress == Progress(42, 100, START + timedelta(seconds=92))
         request = w.api.requests[1]
-        assert (request.path, request.query) == (f"{JOBS}/ftjob-1/events", "limit=20")
+        assert (request.path, request.query) == (f"{JOBS}/ftjob-1/events", "limit=100")
 
 
 @pytest.mark.parametrize("job_id", ["..", "a/../b", "x y", ""])
 async def test_no_id_can_change_the_path_to_the_events(job_id: str) -> None:
     async with world() as w:
         with pytest.raises(ConfigurationError, match="not a job id"):
-            await w.source.progress(job_id)
+            await w.source.events(job_id)
         assert w.api.requests == []
 
 
-@pytest.mark.parametrize("ask", [ask_page, ask_progress])
+@pytest.mark.parametrize("ask", [ask_page, ask_events])
 async def test_what_passes_is_tried_again(ask: Ask) -> None:
     async with world() as w:
         w.api.add_fault(failing(times=ATTEMPTS - 1))
@@ -187,7 +187,7 @@ async def test_what_passes_is_tried_again(ask: Ask) -> None:
         assert w.log.events("info") == ["request failed, trying again"] * 2
 
 
-@pytest.mark.parametrize("ask", [ask_page, ask_progress])
+@pytest.mark.parametrize("ask", [ask_page, ask_events])
 @pytest.mark.parametrize(
     ("fault", "error", "words"),
     [
@@ -218,13 +218,13 @@ async def test_trouble_is_of_the_same_kinds_as_with_a_job(
 async def test_a_service_without_lists_says_so() -> None:
     script = Script((JobScript("ftjob-1"),), endpoints=frozenset({Endpoint.RETRIEVE}))
     async with world(script=script) as w:
-        for ask in (w.source.page(), w.source.progress("ftjob-1")):
+        for ask in (w.source.page(), w.source.events("ftjob-1")):
             with pytest.raises(MissingError, match="Invalid URL"):
                 await ask
         assert await w.source.retrieve("ftjob-1") is not None
 
 
-@pytest.mark.parametrize("ask", [ask_page, ask_progress])
+@pytest.mark.parametrize("ask", [ask_page, ask_events])
 @pytest.mark.parametrize(
     "fault",
     [
@@ -242,7 +242,7 @@ async def test_a_service_that_echoes_the_key_does_not_get_it_into_an_error(ask: 
         assert raised.value.request_id is not None
 
 
-@pytest.mark.parametrize("ask", [ask_page, ask_progress, ask_job])
+@pytest.mark.parametrize("ask", [ask_page, ask_events, ask_job])
 async def test_a_service_without_a_key_has_its_errors_told_as_they_are(ask: Ask) -> None:
     async with world(script=Script((JobScript("ftjob-1"),)), api_key=None) as w:
         w.api.add_fault(Fault(status_code=400, times=1, error={"message": "no"}))
@@ -253,7 +253,7 @@ async def test_a_service_without_a_key_has_its_errors_told_as_they_are(ask: Ask)
             await ask(w)
 
 
-@pytest.mark.parametrize("ask", [ask_page, ask_progress, ask_job])
+@pytest.mark.parametrize("ask", [ask_page, ask_events, ask_job])
 async def test_every_attempt_awaits_its_turn(ask: Ask) -> None:
     """What is on the wire never exceeds what was let through, not even by a repetition."""
     seen: list[int] = []
@@ -274,7 +274,7 @@ async def test_every_log_line_about_an_answer_names_its_request() -> None:
         w.api.add_fault(failing())
         await w.source.page()
         await w.source.page()
-        await w.source.progress("ftjob-1")
+        await w.source.events("ftjob-1")
         assert [facts["request_id"] for _, _, facts in w.log.lines] == ["req_1", "req_2", "req_3", "req_4"]
         assert [event for _, event, _ in w.log.lines] == [
             "request failed, trying again",

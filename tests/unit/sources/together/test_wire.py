@@ -10,7 +10,8 @@ import pytest
 
 from watcher.domain.jobs import JobError, JobFacts, JobKey
 from watcher.errors import MalformedResponseError
-from watcher.sources.together.wire import parse, parse_page, parse_progress
+from watcher.sources.together.events import parse_events
+from watcher.sources.together.wire import parse, parse_page
 
 NOW = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
 OUTPUT = "example/Meta-Llama-3.1-8B-Instruct-Reference-30b975fd"
@@ -96,10 +97,10 @@ def test_progress_is_that_of_the_newest_event_that_says_both_steps() -> None:
         event(9, "done", step=0, total_steps=0),
         event(9, "odd", step=99, total_steps=72),
     ]
-    progress = parse_progress(json.dumps({"data": events}).encode())
+    progress = parse_events(json.dumps({"data": events}).encode(), None).progress
     assert progress is not None
-    assert (progress.step, progress.total_steps) == (48, 72)
-    assert parse_progress(b'{"data": null}') is None
+    assert (progress.done, progress.total) == (48, 72)
+    assert parse_events(b'{"data": null}', None).progress is None
 
 
 def test_all_jobs_come_in_one_page_that_leads_nowhere() -> None:

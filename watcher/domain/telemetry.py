@@ -1,0 +1,66 @@
+"""What a service tells of a job on its way: events, metric points, checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from watcher.domain.jobs import Progress
+
+TRAIN_LOSS = "train_loss"
+VALID_LOSS = "valid_loss"
+FULL_VALID_LOSS = "full_valid_loss"
+"""The series that every kind of source names alike; any other one keeps the name that its service gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """Something that a service says happened to a job."""
+
+    at: datetime
+    message: str
+    level: str = "info"
+    """`info`, `warn` or `error`, or another word of the service."""
+    id: str | None = None
+    """None where the service gives events no id."""
+
+
+class MetricPoint(NamedTuple):
+    """One value of a series at one step of the training."""
+
+    series: str
+    step: int
+    value: float
+    """May be NaN or infinite: that is what a loss does that went wrong."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a service saved of a model on the way."""
+
+    id: str
+    step: int | None = None
+    at: datetime | None = None
+    model: str | None = None
+    """The name to use it by."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """The answer to one question for what is new of a job."""
+
+    events: tuple[JobEvent, ...] = ()
+    """The oldest first."""
+    points: tuple[MetricPoint, ...] = ()
+    """The oldest first."""
+    checkpoints: tuple[Checkpoint, ...] = ()
+    progress: Progress | None = None
+    """The newest one told; None when nothing new says how far the job has come."""
+    cursor: str | None = None
+    """What to ask the next question with: it brings only what is new since. Opaque to all but the source."""
+    has_more: bool = False
+    """Whether the next question may be asked at once: this page did not hold all that there is."""
