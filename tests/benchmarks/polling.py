@@ -122,7 +122,7 @@ def rate(rounds: int) -> Table:
         },
         min(rounds, MOST_LADDERS),
     )
-    target = Target(4000, "/s", is_minimum=True)
+    target = Target(800, "/s", is_minimum=True)
     return Table(
         "Polls a second on one core, a request for each job",
         ("", "polls/s", "target", "met"),
