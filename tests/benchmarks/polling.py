@@ -58,8 +58,8 @@ def cost(rounds: int) -> Table:
     figures = interleaved(measures, rounds)
     targets = {
         "bare httpx loop": Target(1.25),
-        "openai SDK loop": Target(0.6),
-        "openai SDK loop over aiohttp": Target(0.6),
+        "openai SDK loop": Target(0.2),
+        "openai SDK loop over aiohttp": Target(0.3),
     }
     return Table(
         "Processor time of a poll",
