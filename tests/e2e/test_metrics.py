@@ -38,3 +38,15 @@ async def test_points_are_shown_in_each_form(watcher: Command) -> None:
     assert "█" in drawn
     assert "1 of 1 values are NaN or infinite" in drawn
     assert (await watcher.run("metrics", JOB, "--plot", "--csv")).code == 2
+
+
+async def test_a_job_is_explained_with_the_last_of_each(watcher: Command) -> None:
+    await filled(watcher)
+    told = (await watcher.run("explain", JOB)).out
+    assert "train_loss: 0.0101 at step 99" in told
+    assert "valid_loss: nan at step 3" in told
+    explained = json.loads((await watcher.run("explain", JOB, "--json")).out)
+    assert [(point["series"], point["step"]) for point in explained["metrics"]] == [
+        ("train_loss", 99),
+        ("valid_loss", 3),
+    ]

@@ -13,6 +13,7 @@ from watcher.cli.tables import Column, write_table
 from watcher.domain.jobs import Job, JobFacts
 from watcher.domain.overview import explain_next_poll, history_rows, job_row, routing_rows, wishes
 from watcher.domain.states import Status
+from watcher.domain.telemetry import MetricPoint, latest, point_row
 from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
 from watcher.service.bootstrap import utc_now
@@ -28,7 +29,7 @@ LATEST = 20
 def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Show a job's history, its next poll and why then, and which notifiers would hear of which status."""
     settings = read_settings_for_store(config)
-    found, history = with_store(config, lambda store: _find(store, job))
+    found, history, measured = with_store(config, lambda store: _find(store, job))
     now = utc_now()
     next_poll = explain_next_poll(found, polling_policy(settings, found.key.source), now)
     facts = found.facts or JobFacts()
@@ -37,12 +38,13 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
             "job": job_row(found, now),
             "history": history_rows(history, now),
             "next_poll": next_poll,
+            "metrics": [point_row(point) for point in measured],
             "notifiers": wishes(found, routes(settings), now),
         }
         write_json(document)
         return
     write_line(printable(f"{found.title} ({found.key}): {found.status or 'not seen yet'}"))
-    for line in _told(found, facts):
+    for line in [*_told(found, facts), *map(_measured, measured)]:
         write_line(printable(line))
     write_line(f"Next poll: {next_poll}\n")
     columns = ["observed_at", "status", "reason", "lasted"]
@@ -67,7 +69,12 @@ def _told(job: Job, facts: JobFacts) -> Sequence[str]:
     return [f"{label}: {text}" for label, text in told.items() if text]
 
 
-async def _find(store: SqlStore, reference: JobReference) -> tuple[Job, Sequence[Transition]]:
+def _measured(point: MetricPoint) -> str:
+    return f"{point.series}: {point.value:.4g} at step {point.step}"
+
+
+async def _find(store: SqlStore, reference: JobReference) -> tuple[Job, Sequence[Transition], Sequence[MetricPoint]]:
     key = await find_key(store, reference)
     job = await store.job(key)
-    return job or Job(key), await store.latest_transitions(key, LATEST)
+    history, points = await store.latest_transitions(key, LATEST), await store.metric_points(key)
+    return job or Job(key), history, latest(points)

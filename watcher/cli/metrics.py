@@ -19,7 +19,7 @@ from watcher.cli.plot import plot
 from watcher.cli.store import find_key, with_store
 from watcher.cli.tables import Column, write_table
 from watcher.cli.text_width import terminal_size
-from watcher.domain.telemetry import MetricPoint
+from watcher.domain.telemetry import MetricPoint, point_row
 from watcher.domain.text import printable
 from watcher.errors import ConfigurationError
 
@@ -45,19 +45,13 @@ def metrics(
         raise ConfigurationError("--csv, --json and --plot exclude each other: give one of them")
     points = with_store(config, lambda store: _find(store, job))
     if as_json:
-        write_json([_row(point) for point in points])
+        write_json([point_row(point) for point in points])
     elif as_csv:
         write_text(_csv(points))
     elif as_plot and points:
         _write_plots(points)
     else:
         write_table(_COLUMNS, ["series", "last", "step"], [_summary(*of) for of in _by_series(points)], NOTHING)
-
-
-def _row(point: MetricPoint) -> Mapping[str, object]:
-    # JSON has no NaN.
-    value = point.value if isfinite(point.value) else str(point.value)
-    return {"series": point.series, "step": point.step, "value": value, "at": point.at.isoformat()}
 
 
 def _csv(points: Sequence[MetricPoint]) -> str:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from watcher.domain.states import PATH, JobState
-from watcher.domain.text import UNSAFE, is_printable
+from watcher.domain.text import HALVES, UNSAFE, is_printable
 
 LONGEST_ID = 1024
 ID_PATTERN = rf"(?!(.*[/\\])?\.{{1,2}}([/\\]|$))[!-~]{{1,{LONGEST_ID}}}"
@@ -30,7 +30,7 @@ SOURCE_NAME_RULE = "a name of 1 to 64 of the characters a-z 0-9 _ -"
 LONGEST_TEXT = 200
 TEXT_RULE = f"1 to {LONGEST_TEXT} characters, none of them a control character"
 """What `is_plain` accepts, for error messages."""
-TEXT_PATTERN = f"^[^{UNSAFE}]*$"
+TEXT_PATTERN = f"^[^{UNSAFE.replace(HALVES, '')}]*$"
 """The same as a regular expression, besides the length: no character that drives a terminal, reorders or hides text."""
 
 

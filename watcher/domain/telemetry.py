@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite
 from typing import NamedTuple
 
 from watcher.domain.jobs import Progress
@@ -64,6 +65,21 @@ class EventPage:
     """What to ask the next question with: it brings only what is new since. Opaque to all but the source."""
     has_more: bool = False
     """Whether the next question may be asked at once: this page did not hold all that there is."""
+
+
+def point_row(point: MetricPoint) -> dict[str, object]:
+    """Show a point for programs: a value that is NaN or infinite as text, for JSON has no number for it."""
+    value = point.value if isfinite(point.value) else str(point.value)
+    return {"series": point.series, "step": point.step, "value": value, "at": point.at.isoformat()}
+
+
+def latest(points: Sequence[MetricPoint]) -> list[MetricPoint]:
+    """Return the last point of each series, by the name of the series."""
+    last: dict[str, MetricPoint] = {}
+    for point in points:
+        if point.series not in last or last[point.series].step <= point.step:
+            last[point.series] = point
+    return [last[series] for series in sorted(last)]
 
 
 def thinned(steps: Sequence[int], most: int) -> Sequence[int]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+HALVES = "\\ud800-\\udfff"
+"""Halves of characters, which are no text; engines of regular expressions that know text only refuse to name them."""
 UNSAFE = (
     "\\u0000-\\u001f\\u007f-\\u009f"  # controls: they drive terminals and end lines
     "\\u2028\\u2029"  # ends of lines and paragraphs
     "\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069"  # bidirectional marks, overrides and isolates: they reorder
     "\\u00ad\\u180e\\u200b\\u2060-\\u2065\\u206a-\\u206f\\ufeff\\ufff9-\\ufffb"  # invisible
-    "\\ud800-\\udfff"  # halves of characters
+    f"{HALVES}"  # halves of characters
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"  # invisible as well
 )
 """The characters that are escaped, as they stand between the brackets of a regular expression.

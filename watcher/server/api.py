@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import API, Job, JobKey, completed
 from watcher.domain.overview import Row, delivery_row, history_rows, job_row
+from watcher.domain.telemetry import latest, point_row
 from watcher.server.context import ServerContext
 from watcher.server.parsing import (
     DELIVERIES_QUERY,
@@ -60,7 +61,17 @@ class Jobs:
         if job is None:
             raise not_watched(key)
         rows, following = await self._history(key, query["limit"], query.get("after"))
-        return JSONResponse({**job_row(job, self._context.clock()), "history": rows, "next": following})
+        measured = latest(await self._context.store.metric_points(key))
+        row = job_row(job, self._context.clock()) | {"metrics": list(map(point_row, measured))}
+        return JSONResponse({**row, "history": rows, "next": following})
+
+    async def metrics(self, request: Request) -> Response:
+        """Show what has been measured of a watched job: every point that is kept, by series and step."""
+        no_query(request)
+        key = read_key(request)
+        if await self._context.store.job(key, include_removed=False) is None:
+            raise not_watched(key)
+        return JSONResponse({"data": [point_row(point) for point in await self._context.store.metric_points(key)]})
 
     async def _history(self, key: JobKey, limit: int, after: int | None) -> tuple[Sequence[Row], str | None]:
         """Return a page of transitions as rows, and the cursor of the next one."""

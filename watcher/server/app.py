@@ -73,6 +73,7 @@ def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Acc
             at("/openapi.json", GET=description),
             at("/api/v1/jobs", GET=jobs.page, POST=jobs.add),
             at("/api/v1/jobs/{source}/{id:path}", GET=jobs.one, DELETE=jobs.remove),
+            at("/api/v1/metrics/{source}/{id:path}", GET=jobs.metrics),
             at("/api/v1/deliveries", GET=deliveries.page),
             *(at(path, problem_page, **answers) for path, answers in pages.items()),
         ],

@@ -37,13 +37,11 @@ def document(version: str, sources: Collection[str], *, has_token: bool) -> Json
             "/openapi.json": {"get": _description(reading)},
             "/api/v1/jobs": {"get": _list_jobs(reading), "post": _add_job()},
             "/api/v1/jobs/{source}/{id}": {
-                "parameters": [
-                    _parameter("source", "path", {"type": "string"}, "The source that it lives at."),
-                    _parameter("id", "path", {"type": "string", "minLength": 1}, "The job's id there."),
-                ],
+                "parameters": _KEY,
                 "get": _show_job(reading),
                 "delete": _remove_job(),
             },
+            "/api/v1/metrics/{source}/{id}": {"parameters": _KEY, "get": _show_metrics(reading)},
             "/api/v1/deliveries": {"get": _list_deliveries(reading)},
         },
         "components": {
@@ -138,6 +136,15 @@ def _show_job(reading: Sequence[Json]) -> Json:
     }
 
 
+def _show_metrics(reading: Sequence[Json]) -> Json:
+    return {
+        "operationId": "show_metrics",
+        "summary": "What has been measured of a watched job, such as its losses: every point that is kept.",
+        "security": reading,
+        "responses": {"200": _answer("The points.", "Metrics"), **_refusals(401, 421, 404, 422, 500, 503)},
+    }
+
+
 def _remove_job() -> Json:
     return {
         "operationId": "remove_job",
@@ -197,6 +204,10 @@ def _problem(status: int, description: str) -> Json:
     return answer
 
 
+_KEY = [
+    _parameter("source", "path", {"type": "string"}, "The source that it lives at."),
+    _parameter("id", "path", {"type": "string", "minLength": 1}, "The job's id there."),
+]
 _CURSOR = "The `next` of the page before."
 _LIMIT = _parameter(
     "limit",

@@ -104,6 +104,20 @@ SCHEMAS: Mapping[str, Json] = {
             **_JOB,
             "history": {"type": "array", "items": {"$ref": "#/components/schemas/Transition"}},
             "next": _optional("string", description="To be given as `after` for older history; null where it ends."),
+            "metrics": {
+                "type": "array",
+                "items": {"$ref": "#/components/schemas/MetricPoint"},
+                "description": "The last point of each series.",
+            },
+        }
+    ),
+    "Metrics": _object({"data": {"type": "array", "items": {"$ref": "#/components/schemas/MetricPoint"}}}),
+    "MetricPoint": _object(
+        {
+            "series": {"type": "string"},
+            "step": {"type": "integer"},
+            "value": {"type": ["number", "string"], "description": "Text where it is NaN or infinite."},
+            "at": _TIME,
         }
     ),
     "JobPage": _page("Job"),

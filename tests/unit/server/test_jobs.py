@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
 
-from tests.doubles import ManualClock
+from tests.doubles import START, ManualClock
 from tests.unit.server.running_server import Site, a_health_snapshot, as_query, see, watch
 from watcher.domain.jobs import JobError, JobFacts, JobKey, JobSpec
 from watcher.domain.overview import job_row
+from watcher.domain.telemetry import MetricPoint
 from watcher.errors import ConfigurationError
 from watcher.store.sql import SqlStore
 
@@ -156,12 +158,26 @@ async def test_why_a_job_failed_and_what_its_model_is_called_is_shown(site: Site
     assert added["error"] == told
 
 
+async def test_what_was_measured_of_a_job_is_shown(site: Site, store: SqlStore) -> None:
+    await watch(store, "ftjob-1")
+    points = [MetricPoint("train_loss", 1, 2.5, START), MetricPoint("train_loss", 2, math.inf, START)]
+    await store.record_points(JobKey("openai", "ftjob-1"), points, None, START)
+    async with site() as client:
+        job = (await client.get(f"{JOBS}/openai/ftjob-1")).json()
+        every = await client.get("/api/v1/metrics/openai/ftjob-1")
+        unknown = await client.get("/api/v1/metrics/openai/none")
+    last = {"series": "train_loss", "step": 2, "value": "inf", "at": START.isoformat()}
+    assert job["metrics"] == [last]
+    assert every.json() == {"data": [last | {"step": 1, "value": 2.5}, last]}
+    assert unknown.status_code == 404
+
+
 async def test_a_job_is_added_with_its_name_and_labels(site: Site, store: SqlStore) -> None:
     async with site() as client:
         answer = await client.post(JOBS, json={"id": "ftjob-1", "name": "bot v3", "labels": {"team": "nlp"}})
         again = await client.get(answer.headers["location"])
     assert answer.status_code == 201
-    assert answer.json() | {"history": [], "next": None} == again.json()
+    assert answer.json() | {"history": [], "next": None, "metrics": []} == again.json()
     job = await store.job(JobKey("openai", "ftjob-1"))
     assert job is not None
     assert (job.name, job.labels) == ("bot v3", {"team": "nlp"})
