@@ -132,9 +132,9 @@ class Service:
         return [(event["data"]["status"], event["id"]) for event in events if event["data"].get("id") == job]
 
     def history(self, job: str = "ftjob-one") -> list[tuple[str, str]]:
-        """Return what is recorded of a job, as the operator asks for it: (status, id)."""
+        """Return what is recorded of a job, as the operator asks for it, the first transition first: (status, id)."""
         rows = json.loads(self.machine.run_as_user("watcher", "jobs", "history", job, "--json").stdout)
-        return [(row["status"], row["event_id"]) for row in rows]
+        return [(row["status"], row["event_id"]) for row in reversed(rows)]
 
     def wait_for_alert(self, status: str, job: str = "ftjob-one") -> None:
         """Wait until a status was delivered."""

@@ -26,7 +26,7 @@ async def test_nothing_is_lost_in_a_storm_of_crashes(watcher: Command) -> None:
     random = Random(SEED)
     script = Script(random_jobs(random, JOBS, SPAN), api_key=API_KEY, latency=timedelta(milliseconds=20))
     async with open_environment(watcher, script) as environment:
-        environment.receiver.pause = timedelta(milliseconds=150)
+        environment.receiver.pause = timedelta(milliseconds=300)
         watcher.configure(environment.settings(polling=POLLING))
         storm = CrashStorm(environment, random)
         await storm.run(lambda kills: kills >= KILLS)

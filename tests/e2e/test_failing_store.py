@@ -122,7 +122,7 @@ async def test_a_database_that_is_taken_away_is_missed_at_once_and_gone_on_with_
     assert ended.code == 0
     assert told(receiver) == ["running", "succeeded"]
     recorded = await watcher.run("jobs", "history", JOB, "--json")
-    assert [entry["status"] for entry in json.loads(recorded.out)] == ["running", "succeeded"]
+    assert [entry["status"] for entry in json.loads(recorded.out)] == ["succeeded", "running"]
 
 
 async def test_a_database_that_is_replaced_is_left_alone_until_a_restart(

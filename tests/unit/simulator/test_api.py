@@ -123,7 +123,7 @@ async def test_an_unknown_job_is_answered_as_openai_does(client: httpx.AsyncClie
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/models"), ("POST", JOB), ("HEAD", JOB), ("GET", JOB + "/checkpoints"), ("GET", "/..")],
+    [("GET", "/models"), ("POST", JOB), ("HEAD", JOB), ("GET", JOB + "/results"), ("GET", "/..")],
 )
 async def test_nothing_else_is_served(api: FineTuningApi, client: httpx.AsyncClient, method: str, path: str) -> None:
     api.add_job(JobScript("ftjob-1"))

@@ -433,7 +433,7 @@ async def test_what_is_owed_under_one_key_is_one_message_settled_together() -> N
         world.record.owe(event, [Planned("chat", group_key="batch")], world.clock())
     async with world.running():
         world.deliver.wake()
-        await until(lambda: len(chat.received) == 1)
+        await until(lambda: [each.attempts for each in world.record.all()] == [1] * 3)
         world.clock.move(minutes=1)
         world.deliver.wake()
         await until(lambda: world.states() == ["delivered"] * 3)
