@@ -425,6 +425,14 @@ async def test_a_notifier_that_breaks_is_tried_again_and_never_told_as_unreachab
     assert world.deliver.health()[0].is_broken
 
 
+async def test_a_test_message_is_sent_at_once_and_recorded_nowhere() -> None:
+    chat = ScriptedNotifier([Delivered("ok")])
+    world = World({"chat": chat})
+    assert await world.deliver.send_test("chat") == Delivered("ok")
+    assert [message.type for message in chat.received] == ["watcher.test"]
+    assert world.states() == []
+
+
 async def test_what_is_owed_under_one_key_is_one_message_settled_together() -> None:
     chat = ScriptedNotifier([Failed("HTTP 503"), Delivered("ok", receipt="r1")])
     world = World({"chat": chat})

@@ -352,6 +352,12 @@ async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore) -> Non
     assert await world.statuses() == ["running", "succeeded"]
 
 
+async def test_it_says_how_a_source_is_polled(store: SqlStore) -> None:
+    world = World(store, {})
+    assert world.poller.policy_of("openai") == world.state.policy
+    assert world.poller.policy_of("elsewhere") is None
+
+
 async def test_what_cannot_be_recorded_is_kept_with_all_that_follows_and_told_of(store: SqlStore) -> None:
     world = World(store, {"a": ["running", BUSY, BUSY, "succeeded"], "b": ["queued"]})
     await world.watch("a", "b")
