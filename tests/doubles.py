@@ -22,6 +22,7 @@ from watcher.engine.polling.rate_limit import RateLimit
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import Change, ClaimRequest, JobSource, JobStore, Runtime
 from watcher.errors import StoreError
+from watcher.http import Pacer
 from watcher.plugins.source import Capabilities, ListOrder
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -294,3 +295,10 @@ def a_transition(**changes: Any) -> Transition:
         if status in changes:
             changes.setdefault(state, OPENAI_STATES(changes[status]) if changes[status] else None)
     return replace(usual, **changes)
+
+
+class NoPacer(Pacer):
+    """A pacer that never waits: pacing has its own tests."""
+
+    async def turn(self, address: str, spacing: timedelta) -> None:
+        """Return at once."""

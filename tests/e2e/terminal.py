@@ -46,7 +46,7 @@ class Terminal:
 
     def resize(self, width: int) -> None:
         """Change the width. The cursor stays at its character."""
-        self._width = width
+        self.width = width
         fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", self._height, width, 0, 0))
 
     def _read(self) -> None:
@@ -67,7 +67,7 @@ class Terminal:
             case "h" | "l", _ if argument == "?7":
                 self._wraps = command == "h"
             case None, "\r":
-                self._at -= self._at % self._width
+                self._at -= self._at % self.width
             case None, "\n":
                 self._down()
             case None, _:
@@ -76,22 +76,22 @@ class Terminal:
     def _put(self, character: str) -> None:
         line = self._lines[self._line].ljust(self._at)
         self._lines[self._line] = line[: self._at] + character + line[self._at + 1 :]
-        if self._wraps or (self._at + 1) % self._width:
+        if self._wraps or (self._at + 1) % self.width:
             self._at += 1
 
     def _up(self) -> None:
-        if self._at >= self._width:
-            self._at -= self._width
+        if self._at >= self.width:
+            self._at -= self.width
         elif self._line:
             self._line -= 1
-            rows = max(1, -(-len(self._lines[self._line]) // self._width))
-            self._at += (rows - 1) * self._width
+            rows = max(1, -(-len(self._lines[self._line]) // self.width))
+            self._at += (rows - 1) * self.width
 
     def _down(self) -> None:
-        if self._at // self._width < (max(len(self._lines[self._line]), 1) - 1) // self._width:
-            self._at += self._width
+        if self._at // self.width < (max(len(self._lines[self._line]), 1) - 1) // self.width:
+            self._at += self.width
             return
         self._line += 1
-        self._at %= self._width
+        self._at %= self.width
         if self._line == len(self._lines):
             self._lines.append("")

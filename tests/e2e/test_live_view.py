@@ -41,7 +41,7 @@ async def test_nothing_is_left_behind_when_the_window_shrinks(watcher: Command, 
             await until(terminal, lambda lines: len(lines) == 4 and "running for" in lines[-1])
             for width in (60, 40):
                 terminal.resize(width)
-                shown = await until(terminal, lambda lines: len(lines) == 4 and len(lines[-1]) < terminal._width)
+                shown = await until(terminal, lambda lines: len(lines) == 4 and len(lines[-1]) < terminal.width)
                 assert "running for" in shown[-1]
             assert await interrupted(running) == 130
         await asyncio.sleep(0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -79,17 +79,8 @@ PERMANENT = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def short_timeouts() -> Iterator[None]:
-    """Limit an attempt to two seconds, and send to Slack without a pause between messages."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("watcher.service.bootstrap.NOTIFIER_TIMEOUT", timedelta(seconds=2))
-        patch.setattr("watcher.notifiers.slack.webhook.SPACING", ZERO)
-        yield
-
-
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, short_timeouts: None) -> ManualTimeEnvironment:
+def run(tmp_path_factory: pytest.TempPathFactory) -> ManualTimeEnvironment:
     """A run in which every receiver but one fails for six minutes; each job has two statuses in that time."""
     environment = ManualTimeEnvironment(
         tmp_path_factory.mktemp("faults"), [*TEMPORARY, *PERMANENT], timedelta(seconds=30)

@@ -16,7 +16,7 @@ from typing import Any
 
 import tomli_w
 
-from tests.doubles import START, ManualClock, RecordingLog, runtime
+from tests.doubles import START, ManualClock, NoPacer, RecordingLog, runtime
 from tests.e2e.processes import LIMIT
 from tests.e2e.settings import API_KEY, WEBHOOK_SECRET, jobs, settings, slack, webhook
 from tests.evidence.accepted import AcceptedMessage, RecordingReceiver
@@ -26,12 +26,15 @@ from tests.evidence.reconcile import Coverage, reconcile
 from tests.evidence.report import Report
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.service.bootstrap import Pipeline, ServicePlan
+from watcher.service.notifiers import NotifierLimits
 from watcher.settings.validation import load
 from watcher.simulator.receiver import ACCEPTED, Receiver
 from watcher.simulator.script import JobScript, Script, Step
 from watcher.simulator.server import Clock, Received, Reply
 from watcher.store.sql import SqlStore
 
+ATTEMPT_TIMEOUT = timedelta(seconds=2)
+"""How long a receiver may take: some hang, and real time passes then."""
 JOBS = ("ftjob-a", "ftjob-b", "ftjob-c")
 STATUSES = ("queued", "running", "succeeded")
 HEALTHY = "healthy"
@@ -163,7 +166,8 @@ class ManualTimeEnvironment:
             notifiers=notifiers | {HEALTHY: webhook(self.receivers[HEALTHY].url)},
         )
         path.write_text(tomli_w.dumps(document))
-        return ServicePlan(load(path), runtime(self.clock, RecordingLog()))
+        limits = NotifierLimits(ATTEMPT_TIMEOUT, NoPacer())
+        return ServicePlan(load(path), runtime(self.clock, RecordingLog()), limits=limits)
 
     async def _run_what_is_due(self) -> None:
         poller, deliver, self_monitoring = self._pipeline.poller, self._pipeline.deliver, self._pipeline.self_monitoring

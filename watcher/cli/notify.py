@@ -27,7 +27,8 @@ from watcher.domain.durations import format_duration
 from watcher.domain.messages import Message, message_of_test
 from watcher.domain.text import printable
 from watcher.errors import WatcherError
-from watcher.service.bootstrap import open_notifiers, real_runtime
+from watcher.service.bootstrap import real_runtime
+from watcher.service.notifiers import open_notifiers
 
 if TYPE_CHECKING:
     from watcher.engine.ports import Runtime

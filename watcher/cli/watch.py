@@ -242,7 +242,7 @@ async def _open_direct_delivery(
     chosen: SelectedJobs, names: Sequence[str], runtime: Runtime, stack: AsyncExitStack
 ) -> DirectDelivery:
     from watcher.engine.delivery.direct import DirectDelivery
-    from watcher.service.bootstrap import open_notifiers
+    from watcher.service.notifiers import open_notifiers
     from watcher.settings.conversion import routes
 
     if chosen.settings is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.domain.jobs import JobSpec
 from watcher.engine.ports import NoTelemetry, Runtime, SecretiveLog, Telemetry
-from watcher.errors import ConfigurationError
 from watcher.plugins.source import DEFAULT_SOURCE, SourceContext
+from watcher.service.notifiers import USUAL_LIMITS, NotifierLimits, open_notifiers
 from watcher.settings.conversion import job_spec, routes, sources_used
 
 if TYPE_CHECKING:
@@ -24,20 +24,12 @@ if TYPE_CHECKING:
     from watcher.engine.delivery.direct import DirectDelivery
     from watcher.engine.delivery.dispatcher import Dispatcher
     from watcher.engine.polling.poller import Poller
-    from watcher.engine.ports import Notifier
     from watcher.engine.self_monitoring import SelfMonitoring
     from watcher.plugins.source import Source
     from watcher.server.listening import Listen
     from watcher.service.heartbeat import Heartbeat
     from watcher.settings.model import Settings, SourceSettings
     from watcher.store.sql import SqlStore
-
-NOTIFIER_TIMEOUT = timedelta(seconds=15)
-"""How long a receiver may take over a message."""
-NOTIFIER_CONNECTIONS = 16
-"""Connections of one notifier; how many messages it sends at once is its own choice."""
-NOTIFIER_ANSWER_LIMIT = 64 * 1024
-"""Bytes of a receiver's answer that are read."""
 
 
 def utc_now() -> datetime:
@@ -100,28 +92,6 @@ def default_source(
     return make
 
 
-async def open_notifiers(
-    settings: Settings, names: Iterable[str], runtime: Runtime, stack: AsyncExitStack
-) -> Mapping[str, Notifier]:
-    """Build notifiers, each with its own client, so that none can block another."""
-    from watcher.http import Bounds, HttpClient, Pacer, tls_context
-    from watcher.plugins.notifier import Context
-    from watcher.plugins.registry import notifiers as kinds
-
-    pacer, tls = Pacer(), tls_context()
-    bounds = Bounds(NOTIFIER_TIMEOUT, NOTIFIER_CONNECTIONS, NOTIFIER_ANSWER_LIMIT, keeps_connections=False)
-    notifiers: dict[str, Notifier] = {}
-    for name in names:
-        if name not in settings.notifiers:
-            known = ", ".join(sorted(settings.notifiers)) or "none"
-            raise ConfigurationError(f"no notifier is named {name!r}; the configuration has: {known}")
-        chosen = settings.notifiers[name]
-        kind = kinds.plugin(chosen.kind)
-        http = await stack.enter_async_context(HttpClient(bounds, tls=tls))
-        notifiers[name] = kind.build(chosen, Context(name, http, pacer, runtime.clock))
-    return notifiers
-
-
 def open_store(settings: Settings, telemetry: Telemetry | None = None) -> SqlStore:
     """Make the store that the settings name; enter it to open it."""
     from watcher.store.sql import SqlStore
@@ -156,7 +126,13 @@ class ServicePlan:
     """How a service is put together from settings. A reload makes a new one, for the same store."""
 
     def __init__(
-        self, settings: Settings, runtime: Runtime, adopt: Callable[[], None] = lambda: None, *, service: str = ""
+        self,
+        settings: Settings,
+        runtime: Runtime,
+        adopt: Callable[[], None] = lambda: None,
+        *,
+        service: str = "",
+        limits: NotifierLimits = NotifierLimits(),
     ) -> None:
         """`adopt` is called when the settings take effect; `service` names this process among replicas.
 
@@ -166,6 +142,7 @@ class ServicePlan:
         self.adopt = adopt
         self._runtime = runtime
         self._service = service
+        self._limits = limits
         self._sources = sources_used(settings)
         for name, source in self._sources.items():
             open_source(name, source, runtime)  # refuses now what it would refuse later
@@ -224,7 +201,7 @@ class ServicePlan:
 
         settings, runtime = self.settings, self._runtime
         async with AsyncExitStack() as stack:
-            notifiers = await open_notifiers(settings, settings.notifiers, runtime, stack)
+            notifiers = await open_notifiers(settings, settings.notifiers, runtime, stack, self._limits)
             deliver = Dispatcher(store, notifiers, SERVICE_RETRY_POLICY, runtime)
             wanted = routes(settings)
             self_monitoring = SelfMonitoring(

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.doubles import ManualClock
+from tests.doubles import ManualClock, NoPacer
 from tests.loopback import LoopbackReceiver, Reply
 from tests.mailbox import Letter, Mailbox, certificates
 from tests.third_party import install
 from watcher.engine.ports import Notifier
-from watcher.http import Bounds, HttpClient, Pacer, tls_context
+from watcher.http import Bounds, HttpClient, tls_context
 from watcher.plugins import registry
 from watcher.plugins.notifier import Context
 
@@ -82,13 +82,6 @@ SLACK_BOT = Trial(
     b'{"ok": true, "channel": "C0", "ts": "1.0"}',
 )
 TRIALS = [STDOUT, EMAIL, APPRISE, SLACK_BOT, *OVER_HTTP]
-
-
-class NoPacer(Pacer):
-    """A pacer that never waits: pacing has its own tests."""
-
-    async def turn(self, address: str, spacing: timedelta) -> None:
-        """Return at once."""
 
 
 @pytest.fixture(scope="session")

@@ -42,11 +42,11 @@ class World:
             runtime(self.clock, self.log),
             routes=routes,
             stuck_after=STUCK_AFTER,
-            wake_delivery=self._wake,
+            wake_delivery=self.wake,
             watcher=watcher,
         )
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         self.woken += 1
 
     def failing(self, name: str = "openai", minutes: float = 6) -> Health:
@@ -194,7 +194,7 @@ async def test_what_nobody_wants_to_hear_is_recorded_all_the_same(store: SqlStor
         runtime(world.clock, world.log),
         routes=[],
         stuck_after=STUCK_AFTER,
-        wake_delivery=world._wake,
+        wake_delivery=world.wake,
         watcher="w1",
     )
     await silent.look([world.failing()], [])

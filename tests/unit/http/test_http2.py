@@ -27,7 +27,7 @@ class Server:
         self.opened = 0
         self.seen: list[dict[bytes, bytes]] = []
         self._body = body
-        self._together = together
+        self.together = together
         self._waiting: list[int] = []
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -39,7 +39,7 @@ class Server:
             for request in self._requests(connection, data):
                 self.seen.append(dict(request.headers))
                 self._waiting.append(request.stream_id)
-            if len(self._waiting) >= self._together:
+            if len(self._waiting) >= self.together:
                 self._answer(connection)
             writer.write(connection.data_to_send())
 
@@ -62,7 +62,7 @@ async def ask_concurrently(server: Server, count: int, tmp_path: Path, monkeypat
     async with connections(server, authority.server) as url, HttpClient(LONG_TIMEOUT, headers={"X-A": "b"}) as client:
         request = client.request("GET", url)
         first = await client.exchange(request)
-        server._together = count
+        server.together = count
         return [first, *await asyncio.gather(*(client.exchange(request) for _ in range(count)))]
 
 

@@ -1,0 +1,63 @@
+"""The configured notifiers, opened: each with a client of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from watcher.engine.ports import Runtime
+from watcher.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    # Loaded where they are used: `watch` without a configuration needs none of them.
+    from watcher.engine.ports import Notifier
+    from watcher.http import Pacer
+    from watcher.settings.model import Settings
+
+NOTIFIER_TIMEOUT = timedelta(seconds=15)
+"""How long a receiver may take over a message."""
+NOTIFIER_CONNECTIONS = 16
+"""Connections of one notifier; how many messages it sends at once is its own choice."""
+NOTIFIER_ANSWER_LIMIT = 64 * 1024
+"""Bytes of a receiver's answer that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotifierLimits:
+    """How long a notifier may take, and how fast it may send."""
+
+    timeout: timedelta = NOTIFIER_TIMEOUT
+    pacer: Pacer | None = None
+    """Spaces out messages to one receiver; None: a new one."""
+
+
+USUAL_LIMITS = NotifierLimits()
+
+
+async def open_notifiers(
+    settings: Settings,
+    names: Iterable[str],
+    runtime: Runtime,
+    stack: AsyncExitStack,
+    limits: NotifierLimits = NotifierLimits(),
+) -> Mapping[str, Notifier]:
+    """Build notifiers, each with its own client, so that none can block another."""
+    from watcher.http import Bounds, HttpClient, Pacer, tls_context
+    from watcher.plugins.notifier import Context
+    from watcher.plugins.registry import notifiers as kinds
+
+    pacer, tls = limits.pacer or Pacer(), tls_context()
+    bounds = Bounds(limits.timeout, NOTIFIER_CONNECTIONS, NOTIFIER_ANSWER_LIMIT, keeps_connections=False)
+    notifiers: dict[str, Notifier] = {}
+    for name in names:
+        if name not in settings.notifiers:
+            known = ", ".join(sorted(settings.notifiers)) or "none"
+            raise ConfigurationError(f"no notifier is named {name!r}; the configuration has: {known}")
+        chosen = settings.notifiers[name]
+        kind = kinds.plugin(chosen.kind)
+        http = await stack.enter_async_context(HttpClient(bounds, tls=tls))
+        notifiers[name] = kind.build(chosen, Context(name, http, pacer, runtime.clock))
+    return notifiers
