@@ -34,8 +34,8 @@ from watcher.server.listening import BACKLOG
 from watcher.server.parsing import BODY_LIMIT, LONGEST_ECHO, LONGEST_PAGE, MOST_PARAMETERS
 from watcher.server.problems import MOST_MISTAKES
 from watcher.server.serving import ANSWERS_PER_CONNECTION
-from watcher.service.notifiers import NOTIFIER_ANSWER_LIMIT, NOTIFIER_CONNECTIONS, NOTIFIER_TIMEOUT
 from watcher.service.daemon import DRAIN_LIMIT
+from watcher.service.notifiers import NOTIFIER_ANSWER_LIMIT, NOTIFIER_CONNECTIONS, NOTIFIER_TIMEOUT
 from watcher.sources.client import ATTEMPTS, SIZE_LIMIT
 from watcher.sources.credentials import COMMAND_SECONDS
 from watcher.sources.http_source import ENTRIES_KEPT, PAGES_KEPT

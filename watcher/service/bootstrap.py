@@ -132,7 +132,7 @@ class ServicePlan:
         adopt: Callable[[], None] = lambda: None,
         *,
         service: str = "",
-        limits: NotifierLimits = NotifierLimits(),
+        limits: NotifierLimits = USUAL_LIMITS,
     ) -> None:
         """`adopt` is called when the settings take effect; `service` names this process among replicas.
 
