@@ -26,7 +26,7 @@ from watcher.cli.options import Command
 
 app = typer.Typer(
     name="watcher",
-    help="Watches fine-tuning jobs and delivers every status change: to stdout, signed webhooks and Slack.",
+    help="Watches fine-tuning jobs and delivers every status change: to chat, mail, signed webhooks and more.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -63,4 +63,4 @@ def _main(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Watches fine-tuning jobs and delivers every status change: to stdout, signed webhooks and Slack."""
+    """Watches fine-tuning jobs and delivers every status change: to chat, mail, signed webhooks and more."""
