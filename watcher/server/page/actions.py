@@ -1,4 +1,4 @@
-"""What the forms of the pages do. Each needs the token; a browser must send it from a page of this server: see `auth`."""
+"""What the forms of the pages do. Each needs the token; from a browser it must come from a page of this server."""
 
 from __future__ import annotations
 
