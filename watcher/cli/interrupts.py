@@ -1,13 +1,15 @@
-"""What SIGINT and SIGTERM do while no command handles them: they end the process at once, silently.
+"""What signals do while no command handles them: SIGINT and SIGTERM end the process at once, silently.
 
-Python alone would raise KeyboardInterrupt wherever the program happens to be, or let the signal kill it. This module is
-loaded before all others of the command line, so it imports next to nothing.
+A SIGHUP that asks `watcher run` to reload waits until the service handles it, however early it comes. Python alone
+would raise KeyboardInterrupt wherever the program happens to be, or let the signal kill it. This module is loaded
+before all others of the command line, so it imports next to nothing.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -16,6 +18,8 @@ def end_at_once_on_signals() -> None:
     """From now on, let a signal end the process: exit code 128 and the signal's number."""
     for number in SIGNALS:
         signal.signal(number, end_at_once)
+    if sys.argv[1:2] == ["run"]:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # until the service handles it: see service.signals
 
 
 def end_at_once(number: int, _frame: object) -> None:

@@ -44,6 +44,7 @@ def handled_signals() -> Iterator[SignalRequests]:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, requests.on_stop, number)
     loop.add_signal_handler(signal.SIGHUP, requests.on_reload)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one that came while the service started comes now
     try:
         yield requests
     finally:
