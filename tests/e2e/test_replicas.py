@@ -39,7 +39,7 @@ TOLERANCE = timedelta(seconds=0.5)
 COVERAGE = Coverage(longest_unseen=2 * INTERVAL + TOLERANCE)
 SHORT, LONG = (3.0, 6.0), (11.0, 14.0)
 """How many seconds statuses last: at first, and while the database is away, when only one watcher may know of one."""
-UNDISTURBED = timedelta(seconds=14)
+UNDISTURBED = timedelta(seconds=28)
 OUTAGE = timedelta(seconds=8)
 AFTER_OUTAGE = 3 * INTERVAL
 FINISH_LIMIT = timedelta(seconds=40)
@@ -68,7 +68,7 @@ class ReplicaScenario:
         """Run the whole scenario."""
         await self.replicas.start(*NAMES)
         await self.replicas.until_all_jobs_are_recorded()
-        for job in alternating_jobs(Random(SEED), JOBS, SHORT, SHORT, SHORT, LONG, LONG):
+        for job in alternating_jobs(Random(SEED), JOBS, *[SHORT] * 6, LONG, LONG):
             self.replicas.environment.api.add_job(job)
         spread_due_times(self.replicas.environment.url)
         await self._run_undisturbed()
