@@ -9,6 +9,7 @@ from typing import Self
 from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import (
@@ -153,8 +154,8 @@ class SqlStore:
         """
         return await self._look_up(jobs.page_of_jobs, after, limit, source, status)
 
-    async def job_counts(self) -> dict[tuple[str, str | None], int]:
-        """Count the watched jobs by source and status, which is None for those that were not seen yet."""
+    async def job_counts(self) -> dict[tuple[str, JobState | None], int]:
+        """Count the watched jobs by source and state, which is None for those that were not seen yet."""
         return await self._look_up(jobs.count_jobs)
 
     async def job(self, key: JobKey, *, include_removed: bool = True) -> Job | None:
