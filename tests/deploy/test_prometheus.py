@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +21,9 @@ from tests.deploy.programs import needed, succeed
 from tests.doubles import START, ManualClock, RecordingLog, a_transition
 from tests.unit.server.running_server import find_job
 from watcher.domain.deliveries import Delivered, Delivery, DeliveryState, after_attempt
-from watcher.domain.health import HealthSnapshot
+from watcher.domain.health import DiscoveryHealth, HealthSnapshot
 from watcher.domain.polling_policy import PollOutcome
+from watcher.domain.states import JobState
 from watcher.server.context import ServerContext, Store
 from watcher.server.metrics import PrometheusTelemetry
 
@@ -33,9 +35,11 @@ SEVERITIES = {"critical", "warning", "info"}
 METRICS = {
     "finetune_watcher_polls_total": {"source", "outcome"},
     "finetune_watcher_poll_duration_seconds": {"source"},
-    "finetune_watcher_jobs": {"source", "status"},
+    "finetune_watcher_jobs": {"source", "state"},
     "finetune_watcher_transitions_total": {"source", "from", "to"},
     "finetune_watcher_detection_delay_seconds": {"source"},
+    "finetune_watcher_discovered_jobs_total": {"rule"},
+    "finetune_watcher_last_discovery_age_seconds": {"rule"},
     "finetune_watcher_deliveries_total": {"notifier", "outcome"},
     "finetune_watcher_pending_deliveries": {"notifier"},
     "finetune_watcher_oldest_pending_delivery_age_seconds": {"notifier"},
@@ -90,8 +94,8 @@ def labels_of(metrics: set[str]) -> set[str]:
 class EventfulRecord:
     """The part of the store that metrics read: a job and a pending delivery."""
 
-    async def job_counts(self) -> dict[tuple[str, str | None], int]:
-        return {("openai", "running"): 1}
+    async def job_counts(self) -> dict[tuple[str, JobState | None], int]:
+        return {("openai", JobState.RUNNING): 1}
 
     async def pending_deliveries(self) -> dict[str, SimpleNamespace]:
         return {"chat": SimpleNamespace(count=1, oldest=START)}
@@ -104,12 +108,14 @@ async def exposition_after_one_of_each() -> str:
     delivery = Delivery(1, "chat", transition, DeliveryState.PENDING, 0, START, START)
     telemetry.polled("openai", PollOutcome.ANSWERED, seconds=0.1)
     telemetry.moved(transition)
+    telemetry.discovered("every", 1)
     telemetry.attempted(after_attempt(delivery, Delivered(), START, jitter=0), START)
     telemetry.stored("record", seconds=0.01)
     telemetry.store_failed("record")
     health = HealthSnapshot(
         START, timedelta(seconds=30), (), 1, {"openai": START}, {}, ("chat",), None, has_condition=False
     )
+    health = replace(health, discovery=(DiscoveryHealth("every", "openai", 1, START),))
     record = cast("Store", EventfulRecord())
     return (
         await telemetry.exposition(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from watcher.store.sql import SqlStore
 
 T = TypeVar("T")
-
-SIGN_OF_LIFE_HOLDS = timedelta(minutes=1)
-"""How long after its last sign of life in the store a service is taken for alive; it leaves one every ten seconds."""
 
 
 def with_store(config: Path | None, work: Callable[[SqlStore], Awaitable[T]]) -> T:
@@ -50,6 +47,8 @@ async def find_key(store: SqlStore, reference: JobReference) -> JobKey:
 
 async def tell_if_unattended(store: SqlStore, now: datetime) -> bool:
     """Say on standard error when no service works on the store; return whether that is so."""
+    from watcher.store.services import SIGN_OF_LIFE_HOLDS
+
     seen = await store.service_seen()
     if seen is not None and now - seen <= SIGN_OF_LIFE_HOLDS:
         return False

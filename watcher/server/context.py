@@ -87,8 +87,8 @@ class Store(Protocol):
         """Return up to `limit` watched jobs by source and id that come after a key: of a source, in a status."""
         ...
 
-    async def job_counts(self) -> Mapping[tuple[str, str | None], int]:
-        """Count the watched jobs by source and status, which is None for those that were not seen yet."""
+    async def job_counts(self) -> Mapping[tuple[str, JobState | None], int]:
+        """Count the watched jobs by source and state, which is None for those that were not seen yet."""
         ...
 
     async def job(self, key: JobKey, *, include_removed: bool = True) -> Job | None:

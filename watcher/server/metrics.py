@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from watcher.domain.deliveries import Settlement, SettlementReason
 from watcher.domain.health import HealthSnapshot
 from watcher.domain.polling_policy import PollOutcome
-from watcher.domain.states import Status, is_terminal
+from watcher.domain.states import JobState, is_terminal
 from watcher.domain.transitions import Reason, Transition
 from watcher.errors import StoreError
 from watcher.server.context import ServerContext
@@ -62,7 +62,10 @@ class PrometheusTelemetry:
             registry=registry,
         )
         self._transitions = Counter(
-            _PREFIX + "transitions", "Recorded changes of a job's status.", ["source", "from", "to"], registry=registry
+            _PREFIX + "transitions",
+            "Recorded changes of a job's status, by its states.",
+            ["source", "from", "to"],
+            registry=registry,
         )
         self._detection_seconds = Histogram(
             _PREFIX + "detection_delay_seconds",
@@ -114,7 +117,7 @@ class PrometheusTelemetry:
     def moved(self, transition: Transition) -> None:
         """See `Telemetry`."""
         source = transition.key.source
-        before, after = status_label(transition.previous_status), status_label(transition.status)
+        before, after = state_label(transition.previous_state), state_label(transition.state)
         self._transitions.labels(source, before, after).inc()
         happened_at = _happened_at(transition)
         if happened_at and happened_at <= transition.observed_at:
@@ -146,11 +149,9 @@ class PrometheusTelemetry:
         return generate_latest(_Exposition(self._registry, families))
 
 
-def status_label(status: str | None) -> str:
-    """Return a status as a label: one of the six, `unseen`, or `unrecognised` for any other word of a service."""
-    if status is None:
-        return "unseen"
-    return status if status in set(Status) else "unrecognised"
+def state_label(state: JobState | None) -> str:
+    """Return a state as a label; `unseen` for a job whose source has not said anything yet."""
+    return "unseen" if state is None else state.value
 
 
 class _Exposition(Collector):
@@ -201,14 +202,11 @@ def _of_pipeline(version: str, health: HealthSnapshot, now: datetime) -> Iterato
 
 
 async def _of_record(context: ServerContext, health: HealthSnapshot, now: datetime) -> list[Metric]:
-    counts: dict[tuple[str, str], int] = {}
-    for (source, status), count in (await context.store.job_counts()).items():
-        key = (source, status_label(status))
-        counts[key] = counts.get(key, 0) + count
+    counts = await context.store.job_counts()
     recipients = await context.store.pending_deliveries()
-    jobs = GaugeMetricFamily(_PREFIX + "jobs", "Watched jobs, by their status.", labels=["source", "status"])
-    for key, count in counts.items():
-        jobs.add_metric(key, count)
+    jobs = GaugeMetricFamily(_PREFIX + "jobs", "Watched jobs, by their state.", labels=["source", "state"])
+    for (source, state), count in counts.items():
+        jobs.add_metric([source, state_label(state)], count)
     pending = GaugeMetricFamily(
         _PREFIX + "pending_deliveries", "Deliveries that are owed to a notifier.", labels=["notifier"]
     )

@@ -229,11 +229,12 @@ class ServicePlan:
             )
 
     async def watch_jobs(self, store: SqlStore, before: ServicePlan | None = None) -> None:
-        """Watch the configured jobs; no longer what only the configuration before, or a rule that is gone, named."""
-        from watcher.service.watched_jobs import settle_watched
+        """Watch what the settings name, and no longer what only they named before."""
+        from watcher.service.watched_jobs import WatchedJobs
 
         previous = before.settings if before else None
-        await settle_watched(store, self._runtime, self.settings, previous, sorted(self._sources))
+        watched = WatchedJobs(store, self._runtime, self._service)
+        await watched.settle(self.settings, previous, sorted(self._sources))
 
     def fixed_changes(self, before: ServicePlan) -> list[str]:
         """Name what is set otherwise than before, but cannot change while the service runs."""

@@ -20,6 +20,7 @@ from watcher.service.bootstrap import Pipeline
 from watcher.service.health import Health
 from watcher.service.scheduler import PeriodicTask
 from watcher.service.systemd import ServiceManager
+from watcher.service.watched_jobs import WatchedJobs
 
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore
@@ -31,6 +32,7 @@ HEARTBEAT_INTERVAL = timedelta(minutes=1)
 PRUNE_INTERVAL = timedelta(hours=1)
 REFRESH_DURATIONS_INTERVAL = timedelta(minutes=10)
 REFRESH_CONFIGURED_INTERVAL = timedelta(hours=12)
+LET_GO_INTERVAL = timedelta(minutes=5)
 STORE_GRACE = timedelta(seconds=30)
 """How long the store may be out of reach before that is reported: another program may lock it for a while."""
 
@@ -60,6 +62,7 @@ class Maintenance:
             PeriodicTask(self.prune, PRUNE_INTERVAL),
             PeriodicTask(self.refresh_durations, REFRESH_DURATIONS_INTERVAL),
             PeriodicTask(self.refresh_configured_jobs, REFRESH_CONFIGURED_INTERVAL),
+            PeriodicTask(self.let_go, LET_GO_INTERVAL),
         ]
 
     async def clock_stepped(self, step: timedelta) -> None:
@@ -107,6 +110,12 @@ class Maintenance:
             watched = {job.key for job in await self._store.jobs()}
             specs = [spec for spec in self.pipeline.configured if spec.key in watched]
             await self._store.upsert_jobs(specs, self._runtime.clock(), origin=CONFIG)
+
+    async def let_go(self) -> None:
+        """Watch no more what only a service wanted that has died meanwhile: at the start it still counted as alive."""
+        configured = frozenset(spec.key for spec in self.pipeline.configured)
+        with suppress(StoreError):  # the next time will do
+            await WatchedJobs(self._store, self._runtime, self.pipeline.service).let_go(configured)
 
     async def refresh_durations(self) -> None:
         """Look up what earlier jobs say of how long a status lasts."""

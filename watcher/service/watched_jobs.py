@@ -1,46 +1,87 @@
-"""What is watched when settings take effect: what they name comes, and what only they named goes."""
+"""What is watched when settings take effect: what they name comes, what no living service's settings name goes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from watcher.domain.jobs import CONFIG
+from watcher import __version__
+from watcher.domain.discovery import Rule
+from watcher.domain.jobs import CONFIG, JobKey
 from watcher.engine.ports import Runtime
 from watcher.settings.conversion import discovery_rules, job_spec, watches_all
 from watcher.settings.model import Settings
+from watcher.store.services import SIGN_OF_LIFE_HOLDS, Named
 
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore
 
 
-async def settle_watched(
-    store: SqlStore, runtime: Runtime, settings: Settings, before: Settings | None, sources: Sequence[str]
-) -> None:
-    """Watch the jobs that the settings name; no longer those that only the settings before, or a rule now gone, named.
+@dataclass(frozen=True, slots=True)
+class WatchedJobs:
+    """What the settings of one service have watched in a store, beside those of other services there."""
 
-    `sources` are those that are polled.
-    """
-    now, log = runtime.clock(), runtime.log
-    specs = {spec.key: spec for spec in map(job_spec, settings.jobs)}
-    rules = discovery_rules(settings)
-    await store.upsert_jobs(list(specs.values()), now, origin=CONFIG)
-    gone = [key for job in (before.jobs if before else ()) if (key := job_spec(job).key) not in specs]
-    await store.drop_origin(gone, CONFIG, now)
-    ended = await store.end_rules([rule.name for rule in rules], sources, now)
-    for rule, jobs in ended.items():
-        log.info("a rule is gone: what only it brought is watched no more", rule=rule, jobs=jobs)
-    watched = await store.jobs()
-    log.info(
-        "watching",
-        jobs=len(watched),
-        rules=[rule.name for rule in rules],
-        sources=list(sources),
-        notifiers=sorted(settings.notifiers),
-        interval_seconds=settings.polling.interval.total_seconds(),
-        store=store.name,
-    )
-    if rules and watches_all(settings):
-        log.info("nothing says what to watch, so every job is, from now on", sources=[rule.source for rule in rules])
-    if lost := sorted({job.key.source for job in watched} - set(sources)):
-        log.warning("jobs of sources that are not in the configuration are not polled", sources=lost)
+    store: SqlStore
+    runtime: Runtime
+    service: str
+    """What this process is called among replicas."""
+
+    async def settle(self, settings: Settings, before: Settings | None, sources: Sequence[str]) -> None:
+        """Watch what the settings name; let go of what neither they nor those of another living service name.
+
+        `before` are the settings that these replace in this process, `sources` those that are polled.
+        """
+        now, log = self.runtime.clock(), self.runtime.log
+        specs = {spec.key: spec for spec in map(job_spec, settings.jobs)}
+        rules = discovery_rules(settings)
+        named = Named(frozenset(rule.name for rule in rules), frozenset(specs))
+        # First this: of two services that start at once, each then sees what the other one wants.
+        await self.store.note_settings(self.service, __version__, named, now)
+        await self.store.upsert_jobs(list(specs.values()), now, origin=CONFIG)
+        replaced = frozenset(job_spec(job).key for job in before.jobs) if before else frozenset()
+        await self.let_go(named.jobs, replaced)
+        await self._end_rules(named.rules, sources)
+        watched = await self.store.jobs()
+        log.info(
+            "watching",
+            jobs=len(watched),
+            rules=[rule.name for rule in rules],
+            sources=list(sources),
+            notifiers=sorted(settings.notifiers),
+            interval_seconds=settings.polling.interval.total_seconds(),
+            store=self.store.name,
+        )
+        self._tell_surprises(settings, rules, {job.key.source for job in watched} - set(sources))
+
+    async def let_go(self, configured: frozenset[JobKey], replaced: frozenset[JobKey] = frozenset()) -> None:
+        """Watch the jobs no more that only a configuration wanted, where no living service's configuration names them.
+
+        `configured` are those that this service names, `replaced` those that it named until now. While a service is
+        alive that does not say what it wants, a program of an earlier version, only `replaced` are let go.
+        """
+        others = await self._named_by_others()
+        wanted = replaced if others is None else replaced | await self.store.keys_of_origin(CONFIG)
+        gone = wanted - configured - (others.jobs if others else frozenset())
+        if gone and (count := await self.store.drop_origin(gone, CONFIG, self.runtime.clock())):
+            self.runtime.log.info("jobs that no configuration names any more are watched no more", jobs=count)
+
+    async def _end_rules(self, named: frozenset[str], sources: Sequence[str]) -> None:
+        others = await self._named_by_others()
+        if others is None:
+            return
+        ended = await self.store.end_rules(named | others.rules, sources, self.runtime.clock())
+        for rule, jobs in ended.items():
+            self.runtime.log.info("a rule is gone: what only it brought is watched no more", rule=rule, jobs=jobs)
+
+    async def _named_by_others(self) -> Named | None:
+        return await self.store.named_by_others(self.service, self.runtime.clock() - SIGN_OF_LIFE_HOLDS)
+
+    def _tell_surprises(self, settings: Settings, rules: Sequence[Rule], unpolled: set[str]) -> None:
+        log = self.runtime.log
+        if rules and watches_all(settings):
+            log.info(
+                "nothing says what to watch, so every job is, from now on", sources=[rule.source for rule in rules]
+            )
+        if unpolled:
+            log.warning("jobs of sources that are not in the configuration are not polled", sources=sorted(unpolled))

@@ -179,11 +179,13 @@ def _with_receipts(connection: Connection, deliveries: Sequence[Delivery]) -> li
 
 def settle(connection: Connection, settlements: Sequence[Settlement]) -> None:
     """Write what attempts came to, where the claim still holds."""
-    rows = [_settled(settlement) for settlement in sorted(settlements, key=lambda each: each.delivery.id)]
-    connection.execute(_SETTLE, rows)
-    for settlement in settlements:
-        if settlement.receipt is not None:
-            _keep_receipt(connection, settlement, settlement.receipt)
+    in_order = sorted(settlements, key=lambda each: each.delivery.id)
+    if without := [_settled(each) for each in in_order if each.receipt is None]:
+        connection.execute(_SETTLE, without)
+    for each in in_order:
+        # Of two watchers that sent the same, the one that holds the claim says which message is updated later.
+        if each.receipt is not None and connection.execute(_SETTLE, _settled(each)).rowcount:
+            _keep_receipt(connection, each, each.receipt)
 
 
 def _keep_receipt(connection: Connection, settlement: Settlement, value: str) -> None:

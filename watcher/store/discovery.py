@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from watcher.domain.discovery import origin_of
 from watcher.domain.discovery_line import Line
 from watcher.engine.ports import Adopted, Adoption, RecordedLine
 from watcher.store.database import serialise
 from watcher.store.jobs import let_go, new_row, note_wanted, rows_by_key
-from watcher.store.origins import with_origin
+from watcher.store.origins import has_origin, with_origin
 from watcher.store.schema import discovery_rule, job
 
 LIMITED_FOR = timedelta(days=1)
@@ -62,17 +62,13 @@ def end_rules(connection: Connection, kept: Collection[str], sources: Collection
 
 
 def _end(connection: Connection, origin: str, now: datetime) -> int:
-    theirs = select(job.c.id, job.c.origin).where(job.c.removed_at.is_(None), _has_origin(origin))
+    theirs = select(job.c.id, job.c.origin).where(job.c.removed_at.is_(None), has_origin(origin))
     return let_go(connection, {row.id: row.origin for row in connection.execute(theirs)}, origin, now)
-
-
-def _has_origin(origin: str) -> ColumnElement[bool]:
-    return (" " + job.c.origin + " ").contains(f" {origin} ", autoescape=True)
 
 
 def _count(connection: Connection, origin: str, now: datetime) -> int:
     is_counted = or_(job.c.due_at.is_not(None), job.c.status_since > now - LIMITED_FOR)
-    statement = select(func.count()).where(job.c.removed_at.is_(None), is_counted, _has_origin(origin))
+    statement = select(func.count()).where(job.c.removed_at.is_(None), is_counted, has_origin(origin))
     return connection.execute(statement).scalar_one()
 
 

@@ -22,10 +22,11 @@ from sqlalchemy import (
 
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.overview import UNSEEN
+from watcher.domain.states import JobState
 from watcher.domain.transitions import Transition
 from watcher.store.database import serialise
-from watcher.store.job_state import HAS_ENDED, is_in
-from watcher.store.origins import with_origin, without_origin
+from watcher.store.job_state import HAS_ENDED, STATE, is_in
+from watcher.store.origins import has_origin, with_origin, without_origin
 from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of
 from watcher.store.schema import job, transition
 
@@ -70,14 +71,13 @@ def page_of_jobs(
     return list(map(job_of, connection.execute(statement.order_by(job.c.source, job.c.job_id).limit(limit))))
 
 
-def count_jobs(connection: Connection) -> dict[tuple[str, str | None], int]:
-    """Count the watched jobs by source and status, which is None for those that were not seen yet."""
+def count_jobs(connection: Connection) -> dict[tuple[str, JobState | None], int]:
+    """Count the watched jobs by source and state, which is None for those that were not seen yet."""
+    state = STATE.label("present_state")
     statement = (
-        select(job.c.source, job.c.status, func.count())
-        .where(job.c.removed_at.is_(None))
-        .group_by(job.c.source, job.c.status)
+        select(job.c.source, state, func.count()).where(job.c.removed_at.is_(None)).group_by(job.c.source, state)
     )
-    return {(source, status): count for source, status, count in connection.execute(statement)}
+    return {(source, JobState(word) if word else None): count for source, word, count in connection.execute(statement)}
 
 
 def lingering(connection: Connection, limits: Mapping[str, timedelta], now: datetime) -> list[Job]:
@@ -128,6 +128,12 @@ def remove_job(connection: Connection, key: JobKey, now: datetime) -> bool:
     """Watch the job no more; tell whether it was watched."""
     removal = update(job).where(_has_key(key), job.c.removed_at.is_(None))
     return connection.execute(removal.values(removed_at=now, due_at=None, origin=None)).rowcount == 1
+
+
+def keys_of_origin(connection: Connection, origin: str) -> set[JobKey]:
+    """Return the watched jobs that this origin wants."""
+    theirs = select(job.c.source, job.c.job_id).where(job.c.removed_at.is_(None), has_origin(origin))
+    return {JobKey(row.source, row.job_id) for row in connection.execute(theirs)}
 
 
 def drop_origin(connection: Connection, keys: Collection[JobKey], origin: str, now: datetime) -> int:

@@ -5,6 +5,15 @@ A row that says nothing is of a job of which nobody noted it, or which a person 
 
 from __future__ import annotations
 
+from sqlalchemy import ColumnElement
+
+from watcher.store.schema import job
+
+
+def has_origin(origin: str) -> ColumnElement[bool]:
+    """Return whether an origin is among those that want a job."""
+    return (" " + job.c.origin + " ").contains(f" {origin} ", autoescape=True)
+
 
 def with_origin(text: str | None, origin: str | None, *, is_removed: bool) -> str | None:
     """Return what a row says once another one wants its job too.

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from watcher.store.columns import AnyText, Number, UtcTime
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
@@ -238,4 +238,12 @@ service = Table(
     Column("version", Text, nullable=False),
     Column("started_at", UtcTime, nullable=False),
     Column("seen_at", UtcTime, nullable=False),
+)
+
+service_settings = Table(  # apart from the signs of life, which are written often
+    "service_settings",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("rules", Text, nullable=False),  # JSON: names
+    Column("jobs", Text, nullable=False),  # JSON: [source, id]
 )

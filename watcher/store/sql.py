@@ -9,6 +9,7 @@ from typing import Self
 from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import (
@@ -37,6 +38,7 @@ from watcher.store.job_views import JobViews
 from watcher.store.jobs import UpsertResult
 from watcher.store.prune import Pruning
 from watcher.store.record import record
+from watcher.store.services import Named
 from watcher.store.status_durations import durations
 from watcher.store.timeouts import USUAL_WAITS, Waits
 
@@ -153,8 +155,12 @@ class SqlStore:
         """
         return await self._look_up(jobs.page_of_jobs, after, limit, source, status)
 
-    async def job_counts(self) -> dict[tuple[str, str | None], int]:
-        """Count the watched jobs by source and status, which is None for those that were not seen yet."""
+    async def keys_of_origin(self, origin: str) -> set[JobKey]:
+        """Return the watched jobs that this origin wants."""
+        return await self._look_up(jobs.keys_of_origin, origin)
+
+    async def job_counts(self) -> dict[tuple[str, JobState | None], int]:
+        """Count the watched jobs by source and state, which is None for those that were not seen yet."""
         return await self._look_up(jobs.count_jobs)
 
     async def job(self, key: JobKey, *, include_removed: bool = True) -> Job | None:
@@ -184,6 +190,17 @@ class SqlStore:
     async def note_service(self, name: str, version: str, now: datetime) -> None:
         """Note that the service of this name is alive."""
         await self._write(services.note_service, name, version, now)
+
+    async def note_settings(self, name: str, version: str, named: Named, now: datetime) -> None:
+        """Note that the service of this name is alive, and what its settings name."""
+        await self._write(services.note_settings, name, version, named, now)
+
+    async def named_by_others(self, name: str, seen_since: datetime) -> Named | None:
+        """Return what the settings of all other services that were alive since then name.
+
+        None when one of them does not say: a program of before the revision 0007.
+        """
+        return await self._read(services.named_by_others, name, seen_since)
 
     async def forget_service(self, name: str) -> None:
         """Note that the service of this name has ended."""

@@ -151,13 +151,11 @@ def make(
 def arrived(
     receiver: LoopbackReceiver, mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> Callable[[], list[str]]:
-    """Return what has arrived since it was last asked: at the receiver, in the mailbox, on standard output; decoded."""
+    """Return what has arrived at the receiver, in the mailbox and on standard output, decoded."""
 
     def texts() -> list[str]:
         posted = [json.dumps(dict(r.headers)) + r.body.decode() for r in receiver.requests]
         letters = [json.dumps([*letter.content.items(), _text_of(letter)]) for letter in mailbox.letters]
-        receiver.requests.clear()
-        mailbox.letters.clear()
         return posted + letters + capsys.readouterr().out.splitlines()
 
     return texts

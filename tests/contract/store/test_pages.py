@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.contract.store.scenes import KEY, NOON, key, keys, move, owe, watch
-from watcher.domain.jobs import JobKey
+from watcher.domain.jobs import JobKey, JobSpec
+from watcher.domain.states import JobState
 from watcher.store.sql import SqlStore
 
 MIXED = [
@@ -51,11 +52,24 @@ async def test_a_page_can_be_narrowed(store: SqlStore, choice: Mapping[str, Any]
     assert [job.key for job in await store.page_of_jobs(**choice)] == expected
 
 
-async def test_jobs_are_counted_by_source_and_status(store: SqlStore) -> None:
+async def test_jobs_are_counted_by_source_and_state(store: SqlStore) -> None:
     first, second, *_ = await watch(store, key(1), key(2), key(3), key(4), key(5, "azure"))
     await store.record([move(first, "running"), move(second, "running")])
     await store.remove_job(key(4), NOON)
-    assert await store.job_counts() == {("openai", "running"): 2, ("openai", None): 1, ("azure", None): 1}
+    assert await store.job_counts() == {
+        ("openai", JobState.RUNNING): 2,
+        ("openai", None): 1,
+        ("azure", None): 1,
+    }
+
+
+async def test_the_jobs_that_an_origin_wants_are_found(store: SqlStore) -> None:
+    await store.upsert_jobs([JobSpec(key(1)), JobSpec(key(2)), JobSpec(key(3))], NOON, origin="config")
+    await store.upsert_jobs([JobSpec(key(2)), JobSpec(key(4))], NOON, origin="command")
+    await store.upsert_jobs([JobSpec(key(5))], NOON)
+    await store.remove_job(key(3), NOON)
+    assert await store.keys_of_origin("config") == {key(1), key(2)}
+    assert await store.keys_of_origin("command") == {key(2), key(4)}
 
 
 async def test_a_job_that_is_watched_no_more_can_be_left_out(store: SqlStore) -> None:

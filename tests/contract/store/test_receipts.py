@@ -62,3 +62,13 @@ async def test_a_receipt_outlives_a_restart_and_is_pruned_when_it_is_old(store: 
     assert await store.count_rows("receipt") == 1
     await store.prune(NOON + timedelta(days=1))
     assert await store.count_rows("receipt") == 0
+
+
+async def test_a_settlement_that_came_too_late_leaves_the_receipt_of_the_one_that_counts(store: OpenStore) -> None:
+    await owe(store, ("running", "succeeded"), "pager")
+    late = await claim(store)
+    in_time = await claim(store, NOON + 10 * MINUTE)
+    assert [each.id for each in late] == [each.id for each in in_time]
+    await settle(store, in_time, Delivered(receipt="counts"), NOON + 10 * MINUTE)
+    await settle(store, late, Delivered(receipt="late"), NOON + 10 * MINUTE)
+    assert [each.previous_receipt for each in await claim(store, NOON + 20 * MINUTE)] == ["counts"]

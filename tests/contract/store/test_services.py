@@ -6,8 +6,8 @@ import asyncio
 from datetime import timedelta
 
 from tests.contract.store.open_store import OpenStore
-from tests.contract.store.scenes import MINUTE, NOON, SECOND
-from watcher.store.services import KEPT
+from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, key
+from watcher.store.services import KEPT, Named
 
 
 async def test_a_store_without_a_service_says_so(store: OpenStore) -> None:
@@ -51,3 +51,29 @@ async def test_services_side_by_side_do_not_disturb_each_other(store: OpenStore,
             await asyncio.gather(store.note_service("w1", "1.0", now), other.note_service("w2", "1.0", now))
         assert await store.count_rows("service") == 2
         assert await other.service_seen() == now
+
+
+async def test_a_service_learns_what_the_settings_of_the_other_living_ones_name(store: OpenStore) -> None:
+    assert await store.named_by_others("w1", NOON) == Named()
+    await store.note_settings("w1", "1.0", Named(frozenset({"nlp"}), frozenset({KEY})), NOON)
+    await store.note_settings("w2", "1.0", Named(frozenset({"vision"}), frozenset({key(2)})), NOON)
+    await store.note_settings("w2", "1.0", Named(frozenset({"é"}), frozenset({key(2), key(3)})), NOON)
+    await store.note_settings("w3", "1.0", Named(frozenset({"gone"})), NOON - SECOND)
+    assert await store.named_by_others("w1", NOON) == Named(frozenset({"é"}), frozenset({key(2), key(3)}))
+    assert await store.named_by_others("w2", NOON) == Named(frozenset({"nlp"}), frozenset({KEY}))
+    await store.forget_service("w2")
+    assert await store.named_by_others("w1", NOON) == Named()
+    assert await store.count_rows("service_settings") == 2
+
+
+async def test_what_a_living_program_of_before_wants_is_not_known(store: OpenStore) -> None:
+    await store.note_service("old", "0.9", NOON)
+    await store.note_settings("w1", "1.0", Named(), NOON)
+    assert await store.named_by_others("w1", NOON) is None
+    assert await store.named_by_others("w1", NOON + SECOND) == Named()
+
+
+async def test_the_settings_of_a_service_that_died_go_with_its_sign(store: OpenStore) -> None:
+    await store.note_settings("w1", "1.0", Named(), NOON)
+    await store.note_settings("w2", "1.0", Named(), NOON + KEPT + SECOND)
+    assert await store.statement("SELECT service FROM service_settings") == [("w2",)]

@@ -33,7 +33,7 @@ MINUTE = timedelta(minutes=1)
 LABELS = {
     "polls": {"source", "outcome"},
     "poll_duration_seconds": {"source", "le"},
-    "jobs": {"source", "status"},
+    "jobs": {"source", "state"},
     "transitions": {"source", "from", "to"},
     "detection_delay_seconds": {"source", "le"},
     "deliveries": {"notifier", "outcome"},
@@ -104,10 +104,10 @@ async def test_polls_are_counted_by_outcome_and_timed(site: Site, telemetry: Pro
     [
         (None, "queued", ("unseen", "queued")),
         ("running", "succeeded", ("running", "succeeded")),
-        ("paused", "compressing", ("unrecognised", "unrecognised")),
+        ("validating_files", "compressing", ("validating", "unknown")),
     ],
 )
-async def test_transitions_are_counted_by_a_closed_set_of_statuses(
+async def test_transitions_are_counted_by_a_closed_set_of_states(
     site: Site, telemetry: PrometheusTelemetry, before: str | None, after: str, labels: tuple[str, str]
 ) -> None:
     telemetry.moved(a_transition(previous_status=before, status=after))
@@ -172,7 +172,8 @@ async def test_jobs_and_what_is_owed_are_read_from_the_record(site: Site, store:
     assert {key: value for key, value in samples.items() if key[0] == "jobs"} == {
         ("jobs", "azure", "unseen"): 1,
         ("jobs", "openai", "queued"): 1,
-        ("jobs", "openai", "unrecognised"): 2,
+        ("jobs", "openai", "paused"): 1,
+        ("jobs", "openai", "unknown"): 1,
         ("jobs", "openai", "unseen"): 1,
     }
     pending = {name: samples["pending_deliveries", name] for name in ("pager", "chat", "gone")}
