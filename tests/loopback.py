@@ -56,6 +56,11 @@ class LoopbackReceiver:
         await asyncio.gather(*self._open, return_exceptions=True)
         await self._server.wait_closed()
 
+    def answer(self, *replies: Reply) -> None:
+        """Forget what has arrived, and send these replies in turn from now on."""
+        self.replies = list(replies)
+        self.requests.clear()
+
     def reply_to(self, received: Received) -> Reply:  # noqa: ARG002 - for receivers that read what they answer
         """Return the reply to a request."""
         return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]

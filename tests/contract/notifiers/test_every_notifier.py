@@ -33,6 +33,20 @@ over_http = pytest.mark.parametrize("trial", OVER_HTTP, ids=lambda trial: trial.
 
 UNASSIGNED = {299, 399, 420, 430, 450, 498, 499, 509, 520, 521, 522, 523, 524, 525, 526, 529, 530, 598, 599, 600, 999}
 STATUSES = sorted({int(status) for status in HTTPStatus if status >= 200} | UNASSIGNED)
+WISHES: list[tuple[dict[str, str], timedelta | None]] = [
+    ({"retry-after": "30"}, timedelta(seconds=30)),
+    ({"retry-after": "0.5"}, timedelta(seconds=0.5)),
+    ({"retry-after-ms": "250", "retry-after": "30"}, timedelta(seconds=0.25)),
+    ({"retry-after": "Tue, 24 Nov 2026 12:02:00 GMT"}, timedelta(minutes=2)),
+    ({"retry-after": "Tue, 24 Nov 2026 11:00:00 GMT"}, None),
+    ({"retry-after": "9" * 400}, None),
+    ({"retry-after": "9" * 300}, timedelta(days=365)),
+    ({"retry-after": "-5"}, None),
+    ({"retry-after": "nan"}, None),
+    ({"retry-after": "soon"}, None),
+    ({}, None),
+]
+"""The headers of an answer, and for how long they ask to be left alone."""
 
 
 def expected_of(status: int) -> type[Outcome]:
@@ -92,53 +106,45 @@ async def test_hostile_texts_arrive_as_harmless_text(trial: Trial, make: Make, a
 
 
 @over_http
-@pytest.mark.parametrize("status", STATUSES)
 async def test_the_status_of_the_answer_decides(
-    status: int, trial: Trial, make: Make, receiver: LoopbackReceiver
+    trial: Trial, make: Make, receiver: LoopbackReceiver, subtests: pytest.Subtests
 ) -> None:
-    receiver.replies = [Reply(status)]
-    outcome = await make(trial).send(MESSAGE)
-    assert isinstance(outcome, expected_of(status))
-    assert str(status) in (outcome.answer if isinstance(outcome, Delivered) else outcome.error)
-    assert len(receiver.requests) == 1
+    notifier = make(trial)
+    for status in STATUSES:
+        with subtests.test(status=status):
+            receiver.answer(Reply(status))
+            outcome = await notifier.send(MESSAGE)
+            assert isinstance(outcome, expected_of(status))
+            assert str(status) in _told(outcome)
+            assert len(receiver.requests) == 1
 
 
 @over_http
-@pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize(
-    "asked",
-    [
-        ({"retry-after": "30"}, timedelta(seconds=30)),
-        ({"retry-after": "0.5"}, timedelta(seconds=0.5)),
-        ({"retry-after-ms": "250", "retry-after": "30"}, timedelta(seconds=0.25)),
-        ({"retry-after": "Tue, 24 Nov 2026 12:02:00 GMT"}, timedelta(minutes=2)),
-        ({"retry-after": "Tue, 24 Nov 2026 11:00:00 GMT"}, None),
-        ({"retry-after": "9" * 400}, None),
-        ({"retry-after": "9" * 300}, timedelta(days=365)),
-        ({"retry-after": "-5"}, None),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after": "soon"}, None),
-        ({}, None),
-    ],
-)
 async def test_a_wish_to_be_left_alone_is_passed_on(
-    asked: tuple[dict[str, str], timedelta | None], status: int, trial: Trial, make: Make, receiver: LoopbackReceiver
+    trial: Trial, make: Make, receiver: LoopbackReceiver, subtests: pytest.Subtests
 ) -> None:
-    headers, wait = asked
-    receiver.replies = [Reply(status, headers=headers)]
-    outcome = await make(trial).send(MESSAGE)
-    assert isinstance(outcome, Failed)
-    assert outcome.retry_after == wait
+    notifier = make(trial)
+    for headers, wait in WISHES:
+        for status in (429, 503):
+            with subtests.test(headers=headers, status=status):
+                receiver.answer(Reply(status, headers=headers))
+                outcome = await notifier.send(MESSAGE)
+                assert isinstance(outcome, Failed)
+                assert outcome.retry_after == wait
 
 
 @over_http
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_not_followed(status: int, trial: Trial, make: Make, receiver: LoopbackReceiver) -> None:
-    receiver.replies = [Reply(status, headers={"location": f"{receiver.url}/elsewhere"}), Reply()]
-    outcome = await make(trial).send(MESSAGE)
-    assert isinstance(outcome, Failed)
-    assert "redirects are not followed" in outcome.error
-    assert len(receiver.requests) == 1
+async def test_a_redirect_is_not_followed(
+    trial: Trial, make: Make, receiver: LoopbackReceiver, subtests: pytest.Subtests
+) -> None:
+    notifier = make(trial)
+    for status in (301, 302, 303, 307, 308):
+        with subtests.test(status=status):
+            receiver.answer(Reply(status, headers={"location": f"{receiver.url}/elsewhere"}), Reply())
+            outcome = await notifier.send(MESSAGE)
+            assert isinstance(outcome, Failed)
+            assert "redirects are not followed" in outcome.error
+            assert len(receiver.requests) == 1
 
 
 @over_http
@@ -170,47 +176,54 @@ async def test_a_receiver_that_hangs_is_a_failure(
 
 
 @over_http
-@pytest.mark.parametrize("status", [200, 302, 400, 500])
 async def test_an_answer_is_told_short_and_safe(
-    status: int, trial: Trial, make: Make, receiver: LoopbackReceiver
+    trial: Trial, make: Make, receiver: LoopbackReceiver, subtests: pytest.Subtests
 ) -> None:
-    receiver.replies = [Reply(status, b"\x1b[31m\xff\r\nforged " + b"x" * 1000)]
-    told = _told(await make(trial).send(MESSAGE))
-    assert "forged" in told
-    assert len(told) < 300
-    assert not set("\x1b\r\n").intersection(told)
+    notifier = make(trial)
+    for status in (200, 302, 400, 500):
+        with subtests.test(status=status):
+            receiver.answer(Reply(status, b"\x1b[31m\xff\r\nforged " + b"x" * 1000))
+            told = _told(await notifier.send(MESSAGE))
+            assert "forged" in told
+            assert len(told) < 300
+            assert not set("\x1b\r\n").intersection(told)
 
 
 @over_http
-@pytest.mark.parametrize("status", [201, 404, 429, 500])
 async def test_an_answer_too_long_to_be_read_is_judged_by_its_status(
-    status: int, trial: Trial, make: Make, receiver: LoopbackReceiver
+    trial: Trial, make: Make, receiver: LoopbackReceiver, subtests: pytest.Subtests
 ) -> None:
-    receiver.replies = [Reply(status, b"x" * 2_000_000, {"retry-after": "7"})]
-    outcome = await make(trial).send(MESSAGE)
-    assert isinstance(outcome, expected_of(status))
-    if isinstance(outcome, Failed):
-        assert outcome.retry_after == timedelta(seconds=7)
+    notifier = make(trial)
+    for status in (201, 404, 429, 500):
+        with subtests.test(status=status):
+            receiver.answer(Reply(status, b"x" * 2_000_000, {"retry-after": "7"}))
+            outcome = await notifier.send(MESSAGE)
+            assert isinstance(outcome, expected_of(status))
+            assert not isinstance(outcome, Failed) or outcome.retry_after == timedelta(seconds=7)
 
 
 @over_http
-@pytest.mark.parametrize("status", [200, 302, 400, 429, 500])
 async def test_a_receiver_that_echoes_secrets_does_not_get_them_told(
-    status: int, trial: Trial, make: Make, receiver: LoopbackReceiver
+    trial: Trial, make: Make, receiver: LoopbackReceiver, subtests: pytest.Subtests
 ) -> None:
-    receiver.replies = [Reply(status, instead="echo")]
-    told = _told(await make(trial).send(MESSAGE))
-    assert "***" in told
-    assert not _leaks(trial, told)
+    notifier = make(trial)
+    for status in (200, 302, 400, 429, 500):
+        with subtests.test(status=status):
+            receiver.answer(Reply(status, instead="echo"))
+            told = _told(await notifier.send(MESSAGE))
+            assert "***" in told
+            assert not _leaks(trial, told)
 
 
 @over_http
-@pytest.mark.parametrize("length", range(150, 260, 7))
 async def test_no_half_a_secret_stays_where_an_answer_is_cut(
-    length: int, trial: Trial, make: Make, receiver: LoopbackReceiver
+    trial: Trial, make: Make, receiver: LoopbackReceiver, subtests: pytest.Subtests
 ) -> None:
-    receiver.replies = [Reply(400, b"x" * length + trial.secrets[0].encode() + b"x" * 100)]
-    assert trial.secrets[0][:4] not in _told(await make(trial).send(MESSAGE))
+    notifier = make(trial)
+    for length in range(150, 260, 7):
+        with subtests.test(length=length):
+            receiver.answer(Reply(400, b"x" * length + trial.secrets[0].encode() + b"x" * 100))
+            assert trial.secrets[0][:4] not in _told(await notifier.send(MESSAGE))
 
 
 @every_kind

@@ -241,10 +241,10 @@ class World:
     hidden: list[str] = field(default_factory=list)
 
     def answer(self, *documents: Json | Sequence[Json] | Reply) -> None:
-        """Let the server answer with these, one after the other, the last one for ever."""
-        self.server.replies = [
-            given if isinstance(given, Reply) else Reply(body=json.dumps(given).encode()) for given in documents
-        ]
+        """Let the server forget its requests, and answer with these in turn, the last one for ever."""
+        self.server.answer(
+            *(given if isinstance(given, Reply) else Reply(body=json.dumps(given).encode()) for given in documents)
+        )
 
     def paths(self) -> list[str]:
         """Return the paths that were asked for."""

@@ -36,6 +36,24 @@ from watcher.sources.listing import MOST_ENTRIES
 UNASSIGNED = {299, 399, 420, 430, 450, 498, 499, 509, 520, 521, 522, 523, 524, 525, 526, 529, 530, 598, 599, 600, 999}
 STATUS_CODES = sorted({int(status) for status in HTTPStatus if status >= 200} | UNASSIGNED)
 RETRIED = {408, 409, 429}
+ERRORS_IN_WORDS = [
+    (b'{"error": {"message": "no such thing", "type": "invalid_request_error", "code": "gone"}}', "thing (gone)"),
+    (b'{"error": {"code": 404, "message": "no such thing", "status": "NOT_FOUND"}}', "no such thing (NOT_FOUND)"),
+    (b'{"message": "no such thing"}', "no such thing"),
+    (b'{"Message": "no such thing"}', "no such thing"),
+    (b'{"detail": "no such thing", "status": 404}', "no such thing"),
+    (b'{"detail": [{"loc": ["path"], "msg": "no such thing", "type": "value_error"}]}', "no such thing"),
+    (b'{"error": "no such thing"}', "no such thing"),
+    (b'{"error": ["no such", "thing"]}', "no such; thing"),
+    (b'{"code": "Gone", "message": "no such thing", "request_id": "r"}', "no such thing (Gone)"),
+    (b"<html>no such thing", "<html>no such thing"),
+    (b"", "no body"),
+]
+"""Bodies of services, and the end of what is told of them."""
+NO_JOBS = [
+    *(b"", b"{}", b"[]", b"null", b"5", b'"text"', b"<html></html>", b'{"id": "job-1"', b"\xff\xfe"),
+    *(b"[" * 100_000, b" " * (5 * 1024 * 1024)),
+]
 OTHER_KEY = "sk-renewed-Yt7nB4pL-secret"
 
 
@@ -159,63 +177,51 @@ async def test_no_error_quotes_an_address_or_a_signature(trial: Trial, make: Mak
 
 
 @every_kind
-@pytest.mark.parametrize("status_code", STATUS_CODES)
-async def test_the_status_of_the_answer_decides(status_code: int, trial: Trial, make: Make, world: World) -> None:
-    world.answer(Reply(status_code, b'{"error": {"message": "so it is"}}'))
-    async with make(trial) as source:
-        if status_code == 200:
-            assert isinstance(await failure(source), MalformedResponseError)
-            return
-        error = await failure(source)
-    assert type(error) is expected_of(status_code)
-    assert error.status_code == status_code
-    assert str(error).startswith(f"HTTP {status_code}: ")
-    assert len(world.server.requests) == (3 if status_code in RETRIED or status_code >= 500 or status_code < 400 else 1)
-
-
-@every_kind
-@pytest.mark.parametrize(
-    ("body", "told"),
-    [
-        (b'{"error": {"message": "no such thing", "type": "invalid_request_error", "code": "gone"}}', "thing (gone)"),
-        (b'{"error": {"code": 404, "message": "no such thing", "status": "NOT_FOUND"}}', "no such thing (NOT_FOUND)"),
-        (b'{"message": "no such thing"}', "no such thing"),
-        (b'{"Message": "no such thing"}', "no such thing"),
-        (b'{"detail": "no such thing", "status": 404}', "no such thing"),
-        (b'{"detail": [{"loc": ["path"], "msg": "no such thing", "type": "value_error"}]}', "no such thing"),
-        (b'{"error": "no such thing"}', "no such thing"),
-        (b'{"error": ["no such", "thing"]}', "no such; thing"),
-        (b'{"code": "Gone", "message": "no such thing", "request_id": "r"}', "no such thing (Gone)"),
-        (b"<html>no such thing", "<html>no such thing"),
-        (b"", "no body"),
-    ],
-)
-async def test_an_error_is_told_in_the_words_of_the_service(
-    body: bytes, told: str, trial: Trial, make: Make, world: World
+async def test_the_status_of_the_answer_decides(
+    trial: Trial, make: Make, world: World, subtests: pytest.Subtests
 ) -> None:
-    world.answer(Reply(400, body))
     async with make(trial) as source:
-        assert str(await failure(source)).endswith(told)
+        for status_code in STATUS_CODES:
+            with subtests.test(status_code=status_code):
+                world.answer(Reply(status_code, b'{"error": {"message": "so it is"}}'))
+                error = await failure(source)
+                assert type(error) is expected_of(status_code)
+                if status_code == 200:
+                    continue
+                assert error.status_code == status_code
+                assert str(error).startswith(f"HTTP {status_code}: ")
+                is_retried = status_code in RETRIED or status_code >= 500 or status_code < 400
+                assert len(world.server.requests) == (3 if is_retried else 1)
 
 
 @every_kind
-@pytest.mark.parametrize("status_code", [429, 503])
-@pytest.mark.parametrize(
-    ("headers", "waited"),
-    [
+async def test_an_error_is_told_in_the_words_of_the_service(
+    trial: Trial, make: Make, world: World, subtests: pytest.Subtests
+) -> None:
+    async with make(trial) as source:
+        for body, told in ERRORS_IN_WORDS:
+            with subtests.test(body=body):
+                world.answer(Reply(400, body))
+                assert str(await failure(source)).endswith(told)
+
+
+@every_kind
+async def test_a_short_wish_to_wait_is_granted(
+    trial: Trial, make: Make, world: World, subtests: pytest.Subtests
+) -> None:
+    wishes = [
         ({"retry-after": "2"}, 2.0),
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
         ({"retry-after": "Tue, 24 Nov 2026 12:00:03 GMT"}, 3.0),
-    ],
-    ids=["seconds", "milliseconds", "date"],
-)
-async def test_a_short_wish_to_wait_is_granted(
-    headers: dict[str, str], waited: float, status_code: int, trial: Trial, make: Make, world: World
-) -> None:
-    world.answer(Reply(status_code, headers=headers), trial.job(JOB, trial.word[JobState.RUNNING]))
+    ]
     async with make(trial) as source:
-        assert await source.retrieve(JOB) is not None
-    assert world.slept == [waited]
+        for headers, waited in wishes:
+            for status_code in (429, 503):
+                with subtests.test(headers=headers, status_code=status_code):
+                    world.slept.clear()
+                    world.answer(Reply(status_code, headers=headers), trial.job(JOB, trial.word[JobState.RUNNING]))
+                    assert await source.retrieve(JOB) is not None
+                    assert world.slept == [waited]
 
 
 @every_kind
@@ -231,7 +237,7 @@ async def test_a_long_wish_to_wait_is_passed_on(trial: Trial, make: Make, world:
 @pytest.mark.parametrize("instead", ["hang", "reset", "not-http"])
 async def test_what_breaks_on_the_way_may_pass(instead: str, trial: Trial, make: Make, world: World) -> None:
     world.answer(Reply(instead=instead))  # type: ignore[arg-type]
-    async with make(trial, timeout=timedelta(seconds=0.3)) as source:
+    async with make(trial, timeout=timedelta(seconds=0.1)) as source:
         assert type(await failure(source)) is TransientError
     assert len(world.server.requests) >= 3
 
@@ -244,32 +250,17 @@ async def test_a_service_that_is_not_there_may_come_back(trial: Trial, make: Mak
 
 
 @every_kind
-@pytest.mark.parametrize(
-    "body",
-    [
-        *(
-            b"",
-            b"{}",
-            b"[]",
-            b"null",
-            b"5",
-            b'"text"',
-            b"<html></html>",
-            b'{"id": "job-1"',
-            b"\xff\xfe",
-            b"[" * 100_000,
-        ),
-        b" " * (5 * 1024 * 1024),
-    ],
-    ids=["empty", "no-fields", "list", "null", "number", "text", "html", "cut", "binary", "deep", "too-large"],
-)
-async def test_what_is_no_job_is_said_to_be_what_it_is(body: bytes, trial: Trial, make: Make, world: World) -> None:
-    world.answer(Reply(body=body))
+async def test_what_is_no_job_is_said_to_be_what_it_is(
+    trial: Trial, make: Make, world: World, subtests: pytest.Subtests
+) -> None:
     async with make(trial) as source:
-        error = await failure(source)
-    assert isinstance(error, TransientError)
-    assert len(str(error)) < 400
-    assert str(error).isprintable()
+        for body in NO_JOBS:
+            with subtests.test(body=body[:20], length=len(body)):
+                world.answer(Reply(body=body))
+                error = await failure(source)
+                assert isinstance(error, TransientError)
+                assert len(str(error)) < 400
+                assert str(error).isprintable()
 
 
 @every_kind
@@ -282,11 +273,14 @@ async def test_the_object_of_another_job_is_refused(trial: Trial, make: Make, wo
 
 
 @every_kind
-@pytest.mark.parametrize("status", ["", " ", "x" * 1000, "run\x1b[2Jning", "a\nb"])
-async def test_a_status_that_cannot_be_recorded_is_refused(status: str, trial: Trial, make: Make, world: World) -> None:
-    world.answer(trial.job(JOB, status))
+async def test_a_status_that_cannot_be_recorded_is_refused(
+    trial: Trial, make: Make, world: World, subtests: pytest.Subtests
+) -> None:
     async with make(trial) as source:
-        assert isinstance(await failure(source), MalformedResponseError)
+        for status in ("", " ", "x" * 1000, "run\x1b[2Jning", "a\nb"):
+            with subtests.test(status=status):
+                world.answer(trial.job(JOB, status))
+                assert isinstance(await failure(source), MalformedResponseError)
 
 
 @every_kind
@@ -309,33 +303,37 @@ HOSTILE = [
 ]
 
 
-@every_kind
-@pytest.mark.parametrize("job_id", HOSTILE, ids=lambda job_id: job_id[:20])
-async def test_an_id_is_one_segment_of_the_path(job_id: str, trial: Trial, make: Make, world: World) -> None:
-    world.answer(trial.job(job_id, trial.word[JobState.RUNNING]))
-    async with make(trial) as source:
-        try:
-            await source.retrieve(job_id)
-        except MalformedResponseError:
-            assert trial.has_short_ids  # this would be the object of another job
-    request = world.server.requests[0]
-    target, _, query = request.target.partition("?")
-    before, _, segment = target.rpartition("/")
-    assert before == trial.path
-    assert unquote(segment) == job_id
-    assert query == trial.query
+NO_IDS = ["", ".", "..", "a/../b", "../b", "a/..", "a\\..\\b", "a b", "a\r\nb", "\x00", "ä", "x" * 1025]
 
 
 @every_kind
-@pytest.mark.parametrize(
-    "job_id", ["", ".", "..", "a/../b", "../b", "a/..", "a\\..\\b", "a b", "a\r\nb", "\x00", "ä", "x" * 1025]
-)
-async def test_what_could_leave_its_segment_is_no_id(job_id: str, trial: Trial, make: Make, world: World) -> None:
+async def test_an_id_is_one_segment_of_the_path(
+    trial: Trial, make: Make, world: World, subtests: pytest.Subtests
+) -> None:
     async with make(trial) as source:
-        with pytest.raises(ConfigurationError, match="not a job id"):
-            await source.retrieve(job_id)
-    with pytest.raises(ValueError, match="a job id"):
-        registry.sources.plugin(trial.kind).read_id(job_id)
+        for job_id in HOSTILE:
+            with subtests.test(job_id=job_id[:20]):
+                world.answer(trial.job(job_id, trial.word[JobState.RUNNING]))
+                try:
+                    await source.retrieve(job_id)
+                except MalformedResponseError:
+                    assert trial.has_short_ids  # this would be the object of another job
+                target, _, query = world.server.requests[0].target.partition("?")
+                before, _, segment = target.rpartition("/")
+                assert (before, unquote(segment), query) == (trial.path, job_id, trial.query)
+
+
+@every_kind
+async def test_what_could_leave_its_segment_is_no_id(
+    trial: Trial, make: Make, world: World, subtests: pytest.Subtests
+) -> None:
+    async with make(trial) as source:
+        for job_id in NO_IDS:
+            with subtests.test(job_id=job_id[:20]):
+                with pytest.raises(ConfigurationError, match="not a job id"):
+                    await source.retrieve(job_id)
+                with pytest.raises(ValueError, match="a job id"):
+                    registry.sources.plugin(trial.kind).read_id(job_id)
     assert world.server.requests == []
 
 
@@ -351,11 +349,9 @@ async def test_a_list_tells_the_status_of_each_job(trial: Trial, make: Make, wor
     assert world.paths() == [trial.path] * 2
 
 
-@every_kind
+@pytest.mark.parametrize("trial", [trial for trial in TRIALS if trial.pages], ids=lambda trial: trial.kind)
 async def test_pages_lead_to_each_other_by_opaque_cursors(trial: Trial, make: Make, world: World) -> None:
     """And a service that gives the same page for ever leads nowhere."""
-    if not trial.pages:
-        pytest.skip("one page holds all jobs")
     cursor = "bW9y&=ZQ/+=="
     world.answer(trial.page([trial.job(cursor, trial.word[JobState.RUNNING])], cursor))
     async with make(trial) as source:
@@ -368,15 +364,16 @@ async def test_pages_lead_to_each_other_by_opaque_cursors(trial: Trial, make: Ma
 
 
 @every_kind
-@pytest.mark.parametrize("body", [b"{}", b"null", b"", b"<html>", b'{"data": 5, "runs": 5}'])
-async def test_what_is_no_list_is_refused(body: bytes, trial: Trial, make: Make, world: World) -> None:
-    world.answer(Reply(body=body))
+async def test_what_is_no_list_is_refused(trial: Trial, make: Make, world: World, subtests: pytest.Subtests) -> None:
     async with make(trial) as source:
-        if body == b"{}" and trial.is_empty:
-            assert not (await source.page()).jobs
-            return
-        with pytest.raises(MalformedResponseError):
-            await source.page()
+        for body in (b"{}", b"null", b"", b"<html>", b'{"data": 5, "runs": 5}'):
+            with subtests.test(body=body):
+                world.answer(Reply(body=body))
+                if body == b"{}" and trial.is_empty:
+                    assert not (await source.page()).jobs
+                    continue
+                with pytest.raises(MalformedResponseError):
+                    await source.page()
 
 
 @every_kind
@@ -419,11 +416,10 @@ async def test_progress_is_told_where_the_service_tells_it(trial: Trial, make: M
         assert source.capabilities.events is (trial.events is not None)
         if trial.events is None:
             return
-        world.answer(trial.events)
+        world.answer(trial.events, {"data": []})
         page = await source.events(JOB)
         assert page.progress is not None
         assert (page.progress.done, page.progress.total) == (24, 72)
-        world.answer({"data": []})
         assert (await source.events(JOB)).progress is None
     assert world.paths() == [f"{trial.path}/job-1/events"] * 2
 
@@ -471,25 +467,29 @@ async def test_an_expired_token_is_renewed_once_and_the_request_tried_again(
 
 
 @every_kind
-@pytest.mark.parametrize("status_code", [200, 302, 400, 401, 404, 500])
 async def test_a_service_that_echoes_the_key_does_not_get_it_told(
-    status_code: int, trial: Trial, make: Make, world: World
+    trial: Trial, make: Make, world: World, subtests: pytest.Subtests
 ) -> None:
-    world.answer(Reply(status_code, instead="echo", headers={"x-request-id": "r"}))
     async with make(trial) as source:
-        error = await failure(source)
-    told = "".join(traceback.format_exception(error)) + repr(world.log.lines) + repr(source) + repr(vars(source))
-    assert KEY not in told
-    assert KEY[:12] not in str(error)
+        for status_code in (200, 302, 400, 401, 404, 500):
+            with subtests.test(status_code=status_code):
+                world.answer(Reply(status_code, instead="echo", headers={"x-request-id": "r"}))
+                error = await failure(source)
+                told = "".join(traceback.format_exception(error)) + repr(world.log.lines)
+                assert KEY not in told + repr(source) + repr(vars(source))
+                assert KEY[:12] not in str(error)
 
 
 @every_kind
-@pytest.mark.parametrize("length", range(140, 260, 9))
-async def test_no_half_a_key_stays_where_an_answer_is_cut(length: int, trial: Trial, make: Make, world: World) -> None:
-    for status_code in (200, 500):
-        world.answer(Reply(status_code, b"x" * length + KEY.encode() + b"x" * 100))
-        async with make(trial) as source:
-            assert KEY[:8] not in str(await failure(source))
+async def test_no_half_a_key_stays_where_an_answer_is_cut(
+    trial: Trial, make: Make, world: World, subtests: pytest.Subtests
+) -> None:
+    async with make(trial) as source:
+        for length in range(140, 260, 9):
+            for status_code in (200, 500):
+                with subtests.test(length=length, status_code=status_code):
+                    world.answer(Reply(status_code, b"x" * length + KEY.encode() + b"x" * 100))
+                    assert KEY[:8] not in str(await failure(source))
 
 
 @every_kind

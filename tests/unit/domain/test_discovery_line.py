@@ -86,7 +86,8 @@ def test_a_line_stays_small_however_many_jobs_came_at_once() -> None:
     assert all(line.settles(job_id, at, has_ended=True) for job_id, at in crowd.items())
     assert not line.settles("new", START + SECOND, has_ended=True)
     same_second: dict[str, datetime | None] = {f"job-{number}": START for number in range(5000)}
-    assert all(drawn(same_second).settles(job_id, at, has_ended=True) for job_id, at in same_second.items())
+    line = drawn(same_second)
+    assert all(line.settles(job_id, at, has_ended=True) for job_id, at in same_second.items())
 
 
 def test_undecided_jobs_are_bounded() -> None:
