@@ -11,7 +11,7 @@ from typing import Any
 from watcher.curves.charts import HEIGHT, WIDTH, charts
 from watcher.domain.jobs import Job, JobFacts, JobKey
 from watcher.domain.overview import explain_next_poll
-from watcher.domain.states import JobState, is_terminal
+from watcher.domain.states import is_terminal, mark
 from watcher.domain.time_in_status import status_of
 from watcher.domain.transitions import Transition
 from watcher.server.context import ServerContext
@@ -59,7 +59,7 @@ async def job_page(context: ServerContext, key: JobKey) -> dict[str, Any]:
         "next_poll": explain_next_poll(job, policy, now) if policy else "never: its source is not in the configuration",
         "duration": duration(job, now),
         "chart_size": (WIDTH, HEIGHT),
-        "headline": f"{_sign(job)}{job.title}",
+        "headline": f"{mark(job.state)} {job.title}",
     }
 
 
@@ -115,7 +115,3 @@ def _flat(value: object, prefix: str) -> list[tuple[str, str]]:
 
 def _text(value: object) -> str:
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)
-
-
-def _sign(job: Job) -> str:
-    return {JobState.FAILED: "✘ ", JobState.SUCCEEDED: "✔ "}.get(job.state or JobState.UNKNOWN, "")

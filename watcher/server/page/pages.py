@@ -18,7 +18,7 @@ from watcher.server.page.actions import NOTICES, Actions
 from watcher.server.page.answers import HEADERS, fresh
 from watcher.server.page.badge import badge
 from watcher.server.page.job import job_page
-from watcher.server.page.overview import overview, path_of, without
+from watcher.server.page.overview import overview
 from watcher.server.page.templates import render
 from watcher.server.parsing import DELIVERIES_QUERY, after_job, no_query, not_watched, read_key, read_query, source_name
 
@@ -71,7 +71,7 @@ class Pages:
         query = read_query(request, OVERVIEW_QUERY, ignore_empty=True)
         wanted = JobFilter(query.get("source"), query.get("state"), query.get("label"), query.get("q"))
         shown = await overview(self._context, wanted, query.get("after"))
-        return self._answer(request, "overview.html", shown | {"path_of": path_of, "without": without})
+        return self._answer(request, "overview.html", shown)
 
     async def job(self, request: Request) -> Response:
         """Show one job."""

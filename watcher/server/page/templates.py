@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import version
@@ -14,21 +13,10 @@ from markupsafe import Markup
 
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobKey
-from watcher.domain.states import JobState
+from watcher.domain.states import mark
 from watcher.domain.text import excerpt, printable
 from watcher.server.page.assets import address
 
-MARKS: Mapping[JobState | None, str] = {
-    JobState.SUCCEEDED: "✔",
-    JobState.FAILED: "✘",
-    JobState.CANCELLED: "⊘",
-    JobState.RUNNING: "▶",
-    JobState.PAUSED: "⏸",
-    JobState.UNKNOWN: "?",
-    None: "…",
-}
-"""A sign beside each state; the states before `running` share one."""
-_WAITING = "…"
 NOTHING = "-"
 """Stands where there is nothing to say."""
 _MINUTE = timedelta(minutes=1)
@@ -54,7 +42,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "job_path": job_path,
         "lasting": lasting,
-        "mark": lambda state: MARKS.get(state, _WAITING),
+        "mark": mark,
         "moment": moment,
         "safe_text": safe_text,
         "seconds": format_duration,
