@@ -172,6 +172,8 @@ class ServerContext:
     """Returns how long a job may stay in a status, by status."""
     send_test: Callable[[str], Awaitable[Outcome]] | None = None
     """Sends a message that is plainly a test to a notifier. None: there is no pipeline."""
+    page_age: timedelta = timedelta(seconds=2)
+    """How old a page may be that is shown again instead of being made anew."""
     store_patience: timedelta = timedelta(seconds=3)
     """How long the store may take to answer a probe; what asks for probes often waits no longer than some seconds."""
     body_timeout: timedelta = timedelta(seconds=10)

@@ -185,7 +185,7 @@ class ServicePlan:
         )
         token = http.token.get_secret_value() if http.token else None
         hosts = None if self._listen.path else (self._listen.host, *http.allowed_hosts)
-        app = make_app(context, telemetry, Access(token, hosts))
+        app = make_app(context, telemetry, Access(token, hosts, http.trusted_user_header))
         async with serving(app, self._listen, runtime.log):
             yield
 

@@ -10,14 +10,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from watcher.curves.sparkline import Sparkline, sparkline
-from watcher.domain.conditions import stuck_condition
 from watcher.domain.health import HealthSnapshot
 from watcher.domain.job_filter import Concerns, JobFilter
 from watcher.domain.jobs import Basis, Job, JobKey
-from watcher.domain.polling_policy import is_reported_missing
 from watcher.domain.states import JobState, is_terminal, mark
 from watcher.domain.telemetry import TRAIN_LOSS
 from watcher.server.context import ServerContext
+from watcher.server.page.concerns import concern_of
 from watcher.server.page.templates import lasting
 
 PAGE_SIZE = 50
@@ -169,22 +168,12 @@ def _page(heading: str, wanted: JobFilter, jobs: Sequence[Job]) -> _Found:
 
 def _line(job: Job, now: datetime, limits: Mapping[str, timedelta], loss: Sparkline | None) -> Line:
     forecast, since = job.forecast, job.status_since
-    concern = _concern(job, now, limits)
+    concern = concern_of(job, now, limits)
     if is_terminal(job.state) or forecast is None or forecast.at is None or since is None or forecast.at <= since:
         return Line(job, concern, None, None, None, loss)
     percent = min(max(int((now - since) / (forecast.at - since) * 100), 0), 99)
     left = f"≈ {lasting(forecast.at - now)}" if forecast.at > now else "any moment"
     return Line(job, concern, percent, left, _BASES[forecast.basis], loss)
-
-
-def _concern(job: Job, now: datetime, limits: Mapping[str, timedelta]) -> str | None:
-    if is_terminal(job.state):
-        return None
-    if is_reported_missing(job):
-        return "missing: its source does not know it"
-    if job.status_since and stuck_condition(job, now, limits):
-        return f"stuck: no change for {lasting(now - job.status_since)}"
-    return None
 
 
 def _headline(in_trouble: int, running: int) -> str:

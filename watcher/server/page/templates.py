@@ -47,6 +47,7 @@ def _environment() -> Environment:
         "safe_text": safe_text,
         "seconds": format_duration,
         "state_word": state_word,
+        "value": lambda value: f"{value:.4g}",
     }
     environment.globals |= {"asset": address, "version": version("finetune-watcher")}
     return environment
