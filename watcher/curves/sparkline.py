@@ -22,6 +22,8 @@ class Sparkline:
     """The points of a polyline; empty where only one value is known."""
     first: float
     last: float
+    step: int
+    """The last one."""
     is_broken: bool
     """Whether the last value is NaN or infinite: the training has gone wrong."""
 
@@ -33,8 +35,8 @@ def sparkline(points: Sequence[MetricPoint]) -> Sparkline | None:
     drawn = [point for point in points if isfinite(point.value)]
     first, last = points[0].value, points[-1].value
     if len(drawn) < 2:  # noqa: PLR2004 - a line has two ends
-        return Sparkline("", first, last, not isfinite(last))
+        return Sparkline("", first, last, points[-1].step, not isfinite(last))
     low, high = min(point.value for point in drawn), max(point.value for point in drawn)
     frame = Frame(low, high, drawn[0].step, drawn[-1].step, WIDTH, HEIGHT - 2 * _MARGIN)
     line = " ".join(f"{frame.x(point.step):.0f},{frame.y(point.value) + _MARGIN:.0f}" for point in drawn)
-    return Sparkline(line, first, last, not isfinite(last))
+    return Sparkline(line, first, last, points[-1].step, not isfinite(last))

@@ -77,8 +77,10 @@ async def job_page(context: ServerContext, key: JobKey) -> dict[str, Any]:
         "now": now,
         "job": job,
         "facts": job.facts or JobFacts(),
+        "is_over": is_terminal(job.state),
         "stays": lived,
         "spanned": sum((stay.lasted for stay in lived if stay.lasted), timedelta()),
+        "spanned_until": job.status_since if is_terminal(job.state) else now,
         "left_out": await context.store.count_transitions(key) - len(history),
         "charts": drawn,
         "tables": [table_of(chart) for chart in drawn],
@@ -143,7 +145,7 @@ def _flat(value: Mapping[str, object], prefix: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for name, each in value.items():
         if isinstance(each, dict):
-            found += _flat(each, f"{prefix}{name}.")
+            found += _flat(each, "" if name == "hyperparameters" else f"{prefix}{name}.")
         elif each not in (None, "", [], {}):
             found.append((f"{prefix}{name}", _text(each)))
     return found

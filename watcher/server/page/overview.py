@@ -138,7 +138,7 @@ def troubles(health: HealthSnapshot, dead: int) -> list[tuple[str, str]]:
     ]
     if dead:
         what = "1 message was" if dead == 1 else f"{dead:,} messages were"
-        found.append((f"{what} given up: nobody has received them", "/deliveries?state=dead"))
+        found.append((f"{what} given up before a receiver accepted it", "/deliveries?state=dead"))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import version
+from math import isnan
 from typing import Any
 from urllib.parse import quote
 
@@ -47,7 +48,7 @@ def _environment() -> Environment:
         "safe_text": safe_text,
         "seconds": format_duration,
         "state_word": state_word,
-        "value": lambda value: f"{value:.4g}",
+        "value": value,
     }
     environment.globals |= {"asset": address, "version": version("finetune-watcher")}
     return environment
@@ -75,6 +76,11 @@ def lasting(duration: timedelta | None) -> str:
     if duration is None:
         return NOTHING
     return "under 1m" if duration < _MINUTE else format_duration(_to_the_minute(duration))
+
+
+def value(number: float) -> str:
+    """Write what was measured."""
+    return "NaN" if isnan(number) else f"{number:.4g}".replace("inf", "∞")
 
 
 def _to_the_minute(duration: timedelta) -> timedelta:
