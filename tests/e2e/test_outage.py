@@ -16,6 +16,7 @@ import tomli_w
 from tests.doubles import START, ManualClock, RecordingLog, runtime, transition_of
 from tests.e2e.settings import API_KEY, WEBHOOK_SECRET, jobs, settings, statuses, webhook
 from tests.evidence.manual_time import service
+from tests.recorded import history
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import JobKey
 from watcher.domain.transitions import event_id
@@ -103,7 +104,7 @@ async def test_after_eight_hours_of_outage_and_restarts_all_arrives_once_and_in_
     first_of_each = {body["data"]["id"]: body["id"] for body in reversed(bodies)}
     assert {message.headers["webhook-id"] for message in refused} == set(first_of_each.values())
     async with restarted.started() as (store, _):
-        recorded = [each for job_id in STATUSES for each in await store.history(JobKey("openai", job_id))]
+        recorded = [each for job_id in STATUSES for each in await history(store, JobKey("openai", job_id))]
         settled = await store.deliveries()
     assert {event_id(each.key.source, each.key.id, each.seq) for each in recorded} == {body["id"] for body in bodies}
     assert {each.state for each in settled} == {DeliveryState.DELIVERED}

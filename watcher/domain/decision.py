@@ -62,7 +62,7 @@ class Decision:
     """Whether the store must be written. A quiet poll at a fixed interval changes nothing: claiming the job has
     already moved its due time to where this decision would put it."""
     condition: Condition | None = None
-    """Set by the poll that has shown that the source does not know the job."""
+    """Set by the poll that has shown that the job is unknown to its source."""
 
 
 def decide(job: Job, result: PollResult, context: PollContext, now: datetime) -> Decision:

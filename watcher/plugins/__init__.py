@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from watcher.sources.decoding import complaint_about, malformed, read, text_of
     from watcher.sources.endpoint import Endpoint
     from watcher.sources.errors import Complaint, ErrorRules
-    from watcher.sources.http_source import Dialect, HttpSource, Question, quoted
+    from watcher.sources.http_source import Dialect, HttpSource, Question, TellsEvents, quoted
     from watcher.sources.lenient import Count, Flag, Part, Text, Timestamp, Tolerant
     from watcher.sources.listing import Fact, ListEntry, listed_jobs
 
@@ -74,7 +74,7 @@ _HOMES = {
     "watcher.sources.decoding": "complaint_about malformed read text_of",
     "watcher.sources.endpoint": "Endpoint",
     "watcher.sources.errors": "Complaint ErrorRules",
-    "watcher.sources.http_source": "Dialect HttpSource Question quoted",
+    "watcher.sources.http_source": "Dialect HttpSource Question TellsEvents quoted",
     "watcher.sources.lenient": "Count Flag Part Text Timestamp Tolerant",
     "watcher.sources.listing": "Fact ListEntry listed_jobs",
 }
@@ -152,6 +152,7 @@ __all__ = [
     "SourceError",
     "SourcePlugin",
     "StateMap",
+    "TellsEvents",
     "Text",
     "Timestamp",
     "Tolerant",

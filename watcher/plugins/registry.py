@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeGuard, TypeVar
 
@@ -52,7 +55,7 @@ class Registry(Generic[P]):
 
     def _installed(self) -> dict[str, list[EntryPoint]]:
         installed: dict[str, list[EntryPoint]] = {}
-        for entry in entry_points(group=self._group):
+        for entry in _entries_of(self._group, tuple(map(_as_it_stands, sys.path))):
             installed.setdefault(entry.name, []).append(entry)
         return installed
 
@@ -87,6 +90,20 @@ notifiers: Registry[notifier.Plugin[Any]] = Registry("notifier", notifier.ENTRY_
 """The kinds of notifiers."""
 sources: Registry[source.SourcePlugin[Any]] = Registry("source", source.ENTRY_POINT_GROUP, source.SourcePlugin)
 """The kinds of sources."""
+
+
+@lru_cache(maxsize=8)
+def _entries_of(group: str, places: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:  # noqa: ARG001 - the key
+    """Look through what is installed, which reads the metadata of every package: again when a place has changed."""
+    return tuple(entry_points(group=group))
+
+
+def _as_it_stands(place: str) -> tuple[str, int]:
+    """Return a place of packages with the time of its last change: of what was installed or removed there."""
+    try:
+        return place, os.stat(place or ".").st_mtime_ns  # noqa: PTH116 - a Path costs more than the look
+    except OSError:
+        return place, 0
 
 
 def _is_section(config: object) -> bool:

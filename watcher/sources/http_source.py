@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 from urllib.parse import quote
 
 from watcher.domain.jobs import ID_RULE, NO_METADATA, JobKey, Observation, Page, is_job_id
@@ -60,16 +60,21 @@ class Dialect(Protocol):
         """
         ...
 
-    def events(self, job_id: str, cursor: str | None) -> Question | None:
-        """Ask for what is new of a job since the page that gave this cursor; None for a job that has no events."""
-        ...
-
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read the answer about a job, which must be the one asked for."""
         ...
 
     def read_page(self, answer: Answer, cursor: str | None) -> Page:
         """Read a page, which must not lead back to where it was to begin."""
+        ...
+
+
+@runtime_checkable
+class TellsEvents(Protocol):
+    """What a dialect has besides where the service keeps events of its jobs, as its capabilities say."""
+
+    def events(self, job_id: str, cursor: str | None) -> Question | None:
+        """Ask for what is new of a job since the page that gave this cursor; None for a job that has no events."""
         ...
 
     def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
@@ -147,10 +152,10 @@ class HttpSource:
 
     async def events(self, job_id: str, cursor: str | None = None, /) -> EventPage:
         """Ask for what is new of the job: see `Source`."""
-        question = self._dialect.events(job_id, cursor)
-        if question is None:
+        teller = self._dialect
+        if not isinstance(teller, TellsEvents) or (question := teller.events(job_id, cursor)) is None:
             return EventPage()
-        read = partial(self._read_events, job_id, cursor)
+        read = partial(self._read_events, teller, job_id, cursor)
         return await self._client.ask(self._request(question), read, job=job_id)
 
     def forget(self, job_id: str) -> None:
@@ -191,8 +196,8 @@ class HttpSource:
         self._note("page answered", answer, after=cursor, jobs=len(cached.page.jobs))
         return cached.page
 
-    def _read_events(self, job_id: str, cursor: str | None, answer: Answer) -> EventPage:
-        page = self._dialect.read_events(answer, cursor)
+    def _read_events(self, teller: TellsEvents, job_id: str, cursor: str | None, answer: Answer) -> EventPage:
+        page = teller.read_events(answer, cursor)
         self._note("look at events answered", answer, job=job_id, done=page.progress and page.progress.done)
         return page
 

@@ -104,12 +104,6 @@ def find_jobs(connection: Connection, job_id: str) -> list[Job]:
     return list(map(job_of, connection.execute(statement)))
 
 
-def history(connection: Connection, key: JobKey) -> list[Transition]:
-    """Return the recorded transitions of a job, the first one first."""
-    statement = select(*TRANSITION_COLUMNS).join_from(transition, job).where(_has_key(key)).order_by(transition.c.seq)
-    return list(map(transition_of, connection.execute(statement)))
-
-
 def latest_transitions(connection: Connection, key: JobKey, limit: int, before: int | None) -> list[Transition]:
     """Return up to `limit` transitions of a job, the newest first: of those before this `seq`."""
     statement = select(*TRANSITION_COLUMNS).join_from(transition, job).where(_has_key(key))

@@ -210,10 +210,6 @@ class SqlStore:
         """Return when any service was last alive on this store; None when none ever was, or the last has ended."""
         return await self._read(services.service_seen)
 
-    async def history(self, key: JobKey) -> list[Transition]:
-        """Return the recorded transitions of a job, the first one first."""
-        return await self._look_up(jobs.history, key)
-
     async def latest_transitions(self, key: JobKey, limit: int = 100, before: int | None = None) -> list[Transition]:
         """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`."""
         return await self._look_up(jobs.latest_transitions, key, limit, before)

@@ -33,7 +33,7 @@ from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import ClaimRequest, LongestWaits
 from watcher.store.deliveries import list_deliveries
-from watcher.store.jobs import history, list_jobs
+from watcher.store.jobs import latest_transitions, list_jobs
 from watcher.store.sql import Selection
 
 JOBS = tuple(map(key, range(3)))
@@ -249,7 +249,7 @@ class TwoWatchers(RuleBasedStateMachine):
 
         def read(connection: Connection) -> tuple[list[Job], dict[JobKey, list[Transition]], list[Delivery]]:
             found = list_jobs(connection, include_removed=True)
-            histories = {job.key: history(connection, job.key) for job in found}
+            histories = {job.key: latest_transitions(connection, job.key, 10_000, None)[::-1] for job in found}
             return found, histories, list_deliveries(connection, None, None, 10_000)
 
         found, histories, recipients = self.run(self.watchers[1].store.read(read))

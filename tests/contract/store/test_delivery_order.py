@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.contract.store.scenes import DELIVERED, FAILED, MINUTE, NOON, REJECTED, SECOND, key, move, watch
 from tests.doubles import transition_of
+from tests.recorded import history
 from watcher.domain.deliveries import Delivery, DeliveryState, Outcome, after_attempt
 from watcher.domain.jobs import Job, JobKey
 from watcher.store.sql import SqlStore
@@ -81,7 +82,7 @@ class Play:
             if not self.claimed_deliveries:
                 break
         for job in self.jobs:
-            seqs = [transition.seq for transition in await self.store.history(job.key)]
+            seqs = [transition.seq for transition in await history(self.store, job.key)]
             for notifier in self.notifiers:
                 assert self.first_attempts[notifier, job.key] == seqs
 

@@ -30,6 +30,7 @@ from tests.contract.store.scenes import (
     the_job,
     watch,
 )
+from tests.recorded import history
 from watcher.domain.jobs import Job, JobFacts, JobSpec
 from watcher.engine.ports import Change, ClaimRequest
 from watcher.store.sql import UpsertResult
@@ -105,7 +106,7 @@ async def test_a_removed_job_is_watched_no_more_but_not_forgotten(store: OpenSto
     assert await store.jobs() == []
     assert await store.jobs(include_removed=True) == await store.find_jobs(KEY.id) == [replace(seen, due_at=None)]
     assert await claim_jobs(store, now=NOON + 2 * MINUTE) == ()
-    assert len(await store.history(KEY)) == 1
+    assert len(await history(store, KEY)) == 1
 
 
 async def test_removing_tells_whether_the_job_was_watched(store: OpenStore) -> None:
@@ -207,5 +208,5 @@ async def test_any_status_and_name_come_back_as_they_were(store: OpenStore, stat
     await store.record([change])
     assert (await the_job(store)).status == status
     await store.record([move(change.job, "running", NOON + SECOND)])
-    assert [each.status for each in await store.history(KEY)] == [status, "running"]
-    assert (await store.history(KEY))[1].previous_status == status
+    assert [each.status for each in await history(store, KEY)] == [status, "running"]
+    assert (await history(store, KEY))[1].previous_status == status

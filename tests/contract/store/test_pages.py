@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.contract.store.scenes import KEY, NOON, key, keys, move, owe, watch
+from tests.recorded import history
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.domain.states import JobState
 from watcher.store.sql import SqlStore
@@ -90,7 +91,7 @@ async def test_deliveries_before_one_are_older(store: SqlStore) -> None:
 
 async def test_the_latest_transitions_come_newest_first_and_in_pages(store: SqlStore) -> None:
     await owe(store, ("queued", "running", "paused", "succeeded"))
-    whole = (await store.history(KEY))[::-1]
+    whole = (await history(store, KEY))[::-1]
     assert await store.latest_transitions(KEY) == whole
     assert await store.count_transitions(KEY) == len(whole)
     assert await store.count_transitions(key(2)) == 0

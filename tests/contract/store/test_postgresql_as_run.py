@@ -26,6 +26,7 @@ from tests.contract.store.scenes import (
     the_job,
     watch,
 )
+from tests.recorded import history
 from watcher.domain.deliveries import DeliveryState
 from watcher.domain.jobs import JobSpec
 from watcher.errors import StoreUnavailableError, StoreUnusableError
@@ -70,7 +71,7 @@ async def live(store: OpenStore) -> None:
     (delivery,) = await claim(store)
     assert (delivery.event, delivery.next_at) == (change.transition, NOON + SECOND)
     await settle(store, [delivery], DELIVERED)
-    assert await store.history(KEY) == [change.transition]
+    assert await history(store, KEY) == [change.transition]
     assert await store.jobs() == [change.job]
     assert [(each.notifier, each.state) for each in await store.deliveries()] == [("pager", DeliveryState.DELIVERED)]
 
@@ -183,7 +184,7 @@ async def test_behind_pgbouncer_no_statement_needs_the_connection_of_another(poo
                 (taken,) = await claim_jobs(store, source=source, now=NOON + (number + 2) * MINUTE)
                 assert taken.status == f"step {number}"
                 job = change.job
-            assert len(await store.history(job.key)) == 15
+            assert len(await history(store, job.key)) == 15
 
     await asyncio.gather(*(work(f"s{number}") for number in range(4)))
 

@@ -27,6 +27,7 @@ from tests.contract.store.scenes import (
     watch,
 )
 from tests.doubles import planned, transition_of
+from tests.recorded import history
 from watcher.domain.conditions import Condition
 from watcher.domain.deliveries import Outcome
 from watcher.domain.jobs import JobSpec
@@ -123,7 +124,7 @@ async def test_a_job_that_goes_on_keeps_its_history(store: OpenStore) -> None:
     await owe(store, ["queued"])
     await settle(store, await claim(store), DELIVERED)
     assert await store.prune(LONG_AFTER) == 0
-    assert len(await store.history(KEY)) == len(await store.deliveries()) == 1
+    assert len(await history(store, KEY)) == len(await store.deliveries()) == 1
 
 
 async def test_what_is_younger_stays(store: OpenStore) -> None:
@@ -163,4 +164,4 @@ async def test_it_goes_on_until_all_is_deleted(url: str, store: OpenStore) -> No
                 total += pruning.prune(connection)
     assert total == 10 + 10 + 5
     assert keys(await store.jobs(include_removed=True)) == [key(9)]
-    assert len(await store.history(key(9))) == 3
+    assert len(await history(store, key(9))) == 3

@@ -22,6 +22,7 @@ from tests.contract.store.scenes import (
     watch,
 )
 from tests.doubles import planned, transition_of
+from tests.recorded import history
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import Basis, Forecast, Job, JobError, JobFacts, JobKey, JobSpec
 from watcher.domain.transitions import event_id
@@ -48,7 +49,7 @@ async def test_a_transition_comes_back_as_it_was(store: OpenStore) -> None:
     last = move(first.job, "succeeded", NOON + MINUTE, facts=FACTS, document=DOCUMENT)
     assert await store.record([first]) == set()
     assert await store.record([last]) == set()
-    assert await store.history(KEY) == [first.transition, last.transition]
+    assert await history(store, KEY) == [first.transition, last.transition]
     assert last.transition is not None
     assert last.transition.skipped == ("queued", "running")
     assert await the_job(store) == last.job
@@ -56,7 +57,7 @@ async def test_a_transition_comes_back_as_it_was(store: OpenStore) -> None:
 
 async def test_a_transition_is_stored_with_the_id_that_receivers_get(store: OpenStore) -> None:
     await owe(store, ["running"])
-    (transition,) = await store.history(KEY)
+    (transition,) = await history(store, KEY)
     assert await store.statement("SELECT event_id FROM transition") == [(event_id(KEY.source, KEY.id, transition.seq),)]
 
 
@@ -85,7 +86,7 @@ async def test_a_change_without_a_transition_writes_only_the_jobs_state(store: O
     assert await the_job(store) == after_failure
     await store.record([Change(job.seq, replace(job, due_at=None))])
     assert await the_job(store) == replace(job, due_at=None)
-    assert await store.history(KEY) == []
+    assert await history(store, KEY) == []
 
 
 async def test_errors_are_stored_fit_to_be_shown(store: OpenStore) -> None:
@@ -101,7 +102,7 @@ async def test_whoever_comes_too_late_is_dropped_and_named(store: OpenStore) -> 
     late = [move(job, "running", NOON + SECOND, ["pager"]) for job in (one, two, three)]
     assert await store.record(late) == {key(2)}
     assert await store.jobs() == [late[0].job, before[1], late[2].job]
-    assert [each.status for each in await store.history(key(2))] == ["queued"]
+    assert [each.status for each in await history(store, key(2))] == ["queued"]
     assert {transition_of(each).key for each in await store.deliveries()} == {key(1), key(3)}
 
 
@@ -119,7 +120,7 @@ async def test_a_job_may_move_several_times_in_one_commit(store: OpenStore) -> N
     last = move(first.job, "running", NOON + SECOND)
     after = Change(last.job.seq, replace(last.job, failures=1, last_error="503"))
     assert await store.record([first, move(other, "queued"), last, after]) == set()
-    assert await store.history(job.key) == [first.transition, last.transition]
+    assert await history(store, job.key) == [first.transition, last.transition]
     assert await the_job(store, job.key) == after.job
 
 
@@ -134,8 +135,8 @@ async def test_what_follows_on_a_late_change_is_dropped_even_if_its_number_fits(
     assert before.seq == mine.job.seq
     assert await store.record([mine, move(other, "queued"), following, complaint]) == {job.key}
     assert await the_job(store, job.key) == before
-    assert [each.status for each in await store.history(job.key)] == ["queued"]
-    assert [each.status for each in await store.history(other.key)] == ["queued"]
+    assert [each.status for each in await history(store, job.key)] == ["queued"]
+    assert [each.status for each in await history(store, other.key)] == ["queued"]
 
 
 @pytest.mark.parametrize("with_transition", [False, True])
@@ -187,7 +188,7 @@ async def test_what_follows_on_a_commit_whose_answer_was_lost_is_recorded(store:
     await store.record([first])
     then = move(first.job, "succeeded", NOON + SECOND, ["pager"])
     assert await store.record([first, then]) == set()
-    assert [each.status for each in await store.history(key(1))] == ["running", "succeeded"]
+    assert [each.status for each in await history(store, key(1))] == ["running", "succeeded"]
     assert await store.count_rows("delivery") == 2
 
 
@@ -250,6 +251,6 @@ async def test_a_forecast_that_an_older_or_newer_watcher_left_behind_is_none(sto
 async def test_the_record_outlives_the_process(url: str) -> None:
     async with OpenStore(url) as store:
         await owe(store, ["queued", "running"])
-        before = (await store.jobs(), await store.history(KEY), await store.deliveries())
+        before = (await store.jobs(), await history(store, KEY), await store.deliveries())
     async with OpenStore(url) as store:
-        assert (await store.jobs(), await store.history(KEY), await store.deliveries()) == before
+        assert (await store.jobs(), await history(store, KEY), await store.deliveries()) == before

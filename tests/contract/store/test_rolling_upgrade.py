@@ -28,6 +28,7 @@ from tests.contract.store.scenes import (
     watch,
 )
 from tests.doubles import planned, transition_of
+from tests.recorded import history
 from watcher.domain.conditions import OWN_SOURCE, Condition, ConditionChange
 from watcher.domain.deliveries import Delivered, DeliveryState
 from watcher.domain.jobs import Basis, Forecast, JobSpec
@@ -82,7 +83,7 @@ async def test_all_that_a_program_of_before_has_recorded_is_there_after_the_migr
             "ftjob-4": (None, None, 0),
         }
         assert (jobs["ftjob-1"].forecast is not None) == older.has_forecasts
-        assert [(each.status, each.facts.model) for each in await store.history(key(2))] == [
+        assert [(each.status, each.facts.model) for each in await history(store, key(2))] == [
             ("running", "gpt-4o-mini"),
             ("succeeded", "gpt-4o-mini"),
         ]
@@ -182,7 +183,7 @@ async def test_a_program_of_before_prunes_what_this_one_has_ended(new_url: str, 
         await settle(store, await claim(store), Delivered(receipt="1"))
         older.prunes(NOON + 1000 * MINUTE)
         assert await store.deliveries() == []
-        assert await store.history(KEY) == []
+        assert await history(store, KEY) == []
         assert await store.prune(NOON + 1000 * MINUTE) == 2
 
 

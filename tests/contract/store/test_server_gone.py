@@ -21,6 +21,7 @@ import pytest
 
 from tests.contract.store.open_store import OpenStore
 from tests.contract.store.scenes import DELIVERED, KEY, NOON, SECOND, claim, key, move, settle, watch
+from tests.recorded import history
 from watcher.domain.deliveries import DeliveryState
 from watcher.errors import StoreUnavailableError
 from watcher.store.timeouts import Waits
@@ -140,7 +141,7 @@ async def test_a_server_that_is_stopped_in_the_middle_of_the_work_costs_time_and
                 await asyncio.sleep(0.05)
         delivering.cancel()
         for job in jobs:
-            assert [each.status for each in await store.history(job.key)] == [f"step {n}" for n in range(60)]
+            assert [each.status for each in await history(store, job.key)] == [f"step {n}" for n in range(60)]
         states = Counter(delivery.state for delivery in await store.deliveries(limit=1_000))
     assert states == {DeliveryState.DELIVERED: 300}
     assert refusals > 0

@@ -18,6 +18,7 @@ import pytest
 
 from tests.doubles import START, ManualClock, RecordingLog
 from tests.unit.server.running_server import TOKEN, Site, a_health_snapshot, as_query, see, watch
+from watcher.curves.charts import MOST_DRAWN
 from watcher.domain.conditions import Health
 from watcher.domain.deliveries import Delivered, DeliveryState, Failed, Outcome, Rejected, after_attempt
 from watcher.domain.jobs import JobError, JobFacts, JobKey, JobSpec
@@ -25,7 +26,6 @@ from watcher.domain.polling_policy import MISSING_TOLERATED, PollingPolicy
 from watcher.domain.telemetry import MetricPoint
 from watcher.engine.ports import Change
 from watcher.server.page.assets import IDIOMORPH, IDIOMORPH_SHA256
-from watcher.server.page.curve import MOST_DRAWN, charts
 from watcher.server.page.overview import PAGE_SIZE
 from watcher.store.sql import SqlStore
 
@@ -190,14 +190,6 @@ async def test_a_job_shows_how_it_trains(site: Site, store: SqlStore) -> None:
     assert [len(line.attrib["points"].split()) <= MOST_DRAWN for line in lines] == [True, True, True]
     first, *_, last = lines[0].attrib["points"].split()
     assert (first, last) == ("0.0,0.0", "900.0,220.0")
-
-
-async def test_a_spike_is_seen_however_much_is_drawn_as_one() -> None:
-    points = [MetricPoint("train_loss", step, 9.0 if step == 777 else 1.0, START) for step in range(5_000)]
-    (chart,) = charts(points)
-    assert chart.high == 9.0
-    assert ",0.0" in chart.curves[0].line
-    assert len(chart.curves[0].line.split()) <= MOST_DRAWN
 
 
 async def test_what_others_have_written_is_text_and_nothing_else(site: Site, store: SqlStore) -> None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from watcher.curves.charts import HEIGHT, WIDTH, charts
 from watcher.domain.jobs import Job, JobFacts, JobKey
 from watcher.domain.overview import explain_next_poll
 from watcher.domain.states import JobState, is_terminal
 from watcher.domain.time_in_status import status_of
 from watcher.domain.transitions import Transition
 from watcher.server.context import ServerContext
-from watcher.server.page.curve import HEIGHT, WIDTH, charts
 from watcher.server.parsing import not_watched
 
 MOST_DELIVERIES = 50

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from watcher.domain.jobs import JobKey, Observation, Page
-from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, ListOrder, SourceContext
 from watcher.sources.bedrock.wire import parse, parse_page
@@ -43,10 +42,6 @@ class BedrockDialect:
         order = (("sortBy", "CreationTime"), ("sortOrder", "Descending"))
         return Question(_PATH, (("maxResults", str(PAGE_SIZE)), *order, *behind))
 
-    def events(self, job_id: str, cursor: str | None) -> Question:
-        """There are none."""
-        raise NotImplementedError
-
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a job object."""
         return parse(answer.body, key, context.clock())
@@ -54,7 +49,3 @@ class BedrockDialect:
     def read_page(self, answer: Answer, cursor: str | None) -> Page:
         """Read a page of summaries."""
         return parse_page(answer.body, cursor)
-
-    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
-        """There are none."""
-        raise NotImplementedError

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from watcher.domain.jobs import JobKey, Observation, Page
-from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, SourceContext
 from watcher.sources.errors import ErrorRules
@@ -38,10 +37,6 @@ class FireworksDialect:
         # Without an order the list is sorted by name.
         return Question(f"/{kind}", (("pageSize", str(PAGE_SIZE)), ("orderBy", "createTime desc"), *behind))
 
-    def events(self, job_id: str, cursor: str | None) -> Question:
-        """There are none."""
-        raise NotImplementedError
-
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a job object."""
         return parse(answer.body, key, context.clock())
@@ -54,7 +49,3 @@ class FireworksDialect:
             return replace(page, after=job_id(kind, token))
         following = KINDS[KINDS.index(kind) + 1 :]
         return replace(page, after=job_id(following[0], "")) if following else page
-
-    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
-        """There are none."""
-        raise NotImplementedError

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from watcher.domain.jobs import JobKey, Observation, Page
-from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, SourceContext
 from watcher.sources.decoding import malformed
@@ -43,9 +42,6 @@ class HttpDialect:
         others = (pair for pair in query if pair[0] != listed.next_parameter)
         return Question(path, (*others, (listed.next_parameter, cursor)))
 
-    def events(self, job_id: str, cursor: str | None) -> None:
-        """There are none that can be asked for."""
-
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read the answer about a job."""
         return self._job_reader.observation(answer.body, key, context.clock())
@@ -60,10 +56,6 @@ class HttpDialect:
             if origin_of(target) != origin_of(listed.url):
                 raise malformed("its next page is at another host", target)
         return Page(jobs, after if after != cursor else None)
-
-    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:  # noqa: ARG002 - there are none
-        """Return nothing, which is all that there is."""
-        return EventPage()
 
     def _listed(self) -> ListSettings:
         assert self._list is not None  # noqa: S101 - pages are asked for where there is a list

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from watcher.domain.jobs import JobKey, Observation, Page
-from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, SourceContext
 from watcher.sources.errors import ErrorRules
@@ -33,10 +32,6 @@ class HuggingFaceDialect:
         """Ask for a page of the list: the first one, or the one with this query."""
         return Question("", tuple(parse_qsl(cursor or "", keep_blank_values=True)))
 
-    def events(self, job_id: str, cursor: str | None) -> Question:
-        """There are none."""
-        raise NotImplementedError
-
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a job object."""
         return parse(answer.body, key, context.clock(), self._pages)
@@ -44,7 +39,3 @@ class HuggingFaceDialect:
     def read_page(self, answer: Answer, cursor: str | None) -> Page:
         """Read a page of job objects."""
         return parse_page(answer.body, answer.headers.get("link", ""), cursor)
-
-    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
-        """There are none."""
-        raise NotImplementedError

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from watcher.domain.jobs import JobKey, Observation, Page
-from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, ListOrder, SourceContext
 from watcher.sources.errors import ErrorRules
@@ -32,9 +31,6 @@ class LocalAIDialect:
         """Ask for the list: all jobs in one answer."""
         return Question(_PATH)
 
-    def events(self, job_id: str, cursor: str | None) -> None:
-        """There are none that can be asked for."""
-
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a job object."""
         return parse(answer.body, key, context.clock())
@@ -42,7 +38,3 @@ class LocalAIDialect:
     def read_page(self, answer: Answer, cursor: str | None) -> Page:  # noqa: ARG002 - there is one page
         """Read the list."""
         return parse_page(answer.body)
-
-    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:  # noqa: ARG002 - there are none
-        """Return nothing, which is all that there is."""
-        return EventPage()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from watcher.domain.jobs import JobKey, Observation, Page
-from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, ListOrder, SourceContext
 from watcher.sources.errors import ErrorRules
@@ -30,9 +29,6 @@ class MistralDialect:
         """Ask for the page of a number."""
         return Question(_PATH, (("page", cursor or "0"), ("page_size", str(PAGE_SIZE))))
 
-    def events(self, job_id: str, cursor: str | None) -> None:
-        """There are none that can be asked for."""
-
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a job object."""
         return parse(answer.body, key, context.clock())
@@ -40,7 +36,3 @@ class MistralDialect:
     def read_page(self, answer: Answer, cursor: str | None) -> Page:
         """Read a page of the list."""
         return parse_page(answer.body, int(cursor or 0))
-
-    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:  # noqa: ARG002 - there are none
-        """Return nothing, which is all that there is."""
-        return EventPage()

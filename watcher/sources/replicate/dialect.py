@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from watcher.domain.jobs import JobKey, Observation, Page
-from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, SourceContext
 from watcher.sources.errors import ErrorRules
@@ -30,10 +29,6 @@ class ReplicateDialect:
         """Ask for a page of the list: the first one, or the one that a cursor leads to."""
         return Question(_PATH, (("cursor", cursor),) if cursor else ())
 
-    def events(self, job_id: str, cursor: str | None) -> Question:
-        """There are none."""
-        raise NotImplementedError
-
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a training."""
         return parse(answer.body, key, context.clock())
@@ -41,7 +36,3 @@ class ReplicateDialect:
     def read_page(self, answer: Answer, cursor: str | None) -> Page:
         """Read a page of trainings."""
         return parse_page(answer.body, cursor)
-
-    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
-        """There are none."""
-        raise NotImplementedError

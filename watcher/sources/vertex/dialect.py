@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from watcher.domain.jobs import JobKey, Observation, Page
-from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, SourceContext
 from watcher.sources.errors import ErrorRules
@@ -34,10 +33,6 @@ class VertexDialect:
         behind = (("pageToken", cursor),) if cursor else ()
         return Question(_PATH, (("pageSize", str(PAGE_SIZE)), *behind))
 
-    def events(self, job_id: str, cursor: str | None) -> Question:
-        """There are none."""
-        raise NotImplementedError
-
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a job object."""
         return parse(answer.body, key, context.clock())
@@ -45,7 +40,3 @@ class VertexDialect:
     def read_page(self, answer: Answer, cursor: str | None) -> Page:
         """Read a page of job objects."""
         return parse_page(answer.body, cursor)
-
-    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
-        """There are none."""
-        raise NotImplementedError

@@ -10,7 +10,6 @@ from watcher.plugins import (
     Capabilities,
     Endpoint,
     ErrorRules,
-    EventPage,
     FixedCredential,
     HttpSource,
     JobFacts,
@@ -73,9 +72,6 @@ class Forge:
     def page(self, cursor: str | None, metadata: Mapping[str, str]) -> Question:  # noqa: ARG002 - it does not filter
         return Question("/runs", (("token", cursor),) if cursor else ())
 
-    def events(self, job_id: str, cursor: str | None) -> Question:
-        raise NotImplementedError
-
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         document = text_of(answer.body)
         run = read(Run, document)
@@ -91,9 +87,6 @@ class Forge:
             ListEntry(id=last_part(run.name), status=run.phase, model=run.metal) for run in page.runs or () if run
         ]
         return Page(listed_jobs(listed)[0], page.next if page.next != cursor else None)
-
-    def read_events(self, answer: Answer, cursor: str | None) -> EventPage:
-        raise NotImplementedError
 
 
 def last_part(name: str) -> str:

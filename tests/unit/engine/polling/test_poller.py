@@ -22,6 +22,7 @@ from tests.doubles import (
     transition_of,
     until,
 )
+from tests.recorded import history
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import FirstSeen, Route
@@ -98,7 +99,7 @@ class World:
                 await asyncio.sleep(0.001)
 
     async def statuses(self, job_id: str = "a") -> list[str]:
-        return [transition.status for transition in await self.store.history(JobKey("openai", job_id))]
+        return [transition.status for transition in await history(self.store, JobKey("openai", job_id))]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -196,7 +197,7 @@ async def test_a_missing_job_is_reported_at_the_fourth_404_and_polled_on(store: 
             await world.round(1, seconds=5)
         assert world.log.events("error") == []
         await world.round(1, seconds=5)
-        assert world.log.events("error") == ["the source does not know the job"]
+        assert world.log.events("error") == ["job is unknown to its source"]
         await world.round(1, seconds=300)
 
     assert await world.statuses() == ["running"]
@@ -240,8 +241,8 @@ async def test_a_reopened_job_is_seen_when_somebody_asks_again(store: SqlStore) 
             await store.upsert_jobs([JobSpec(JobKey("openai", "a"))], world.clock(), ask_again=True)
             await world.round(1)
 
-    history = await store.history(JobKey("openai", "a"))
-    assert [transition.reason for transition in history] == [Reason.FIRST_SEEN, Reason.REOPENED]
+    recorded = await history(store, JobKey("openai", "a"))
+    assert [transition.reason for transition in recorded] == [Reason.FIRST_SEEN, Reason.REOPENED]
 
 
 async def test_two_watchers_record_a_transition_once(store: SqlStore, tmp_path: Path) -> None:

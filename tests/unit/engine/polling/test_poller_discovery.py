@@ -11,6 +11,7 @@ from typing import Self
 import pytest
 
 from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, runtime, source_state, until
+from tests.recorded import history
 from watcher.domain.discovery import watch_all
 from watcher.domain.jobs import JobKey, JobSpec, ListedJob
 from watcher.domain.polling_policy import PROBE_INTERVAL, PollingPolicy
@@ -69,7 +70,7 @@ class World:
 
     async def statuses(self, job_id: str) -> list[str]:
         await asyncio.sleep(0.05)
-        return [each.status for each in await self.store.history(JobKey("openai", job_id))]
+        return [each.status for each in await history(self.store, JobKey("openai", job_id))]
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from tests.doubles import (
     source_state,
     until,
 )
+from tests.recorded import history
 from watcher.domain.jobs import NO_METADATA, JobKey, JobSpec, ListedJob, Observation, Page
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import FirstSeen, Route
@@ -89,7 +90,7 @@ class World:
     async def history(self) -> dict[str, list[str]]:
         await asyncio.sleep(0.05)
         return {
-            job_id: [each.status for each in await self.store.history(JobKey("openai", job_id))]
+            job_id: [each.status for each in await history(self.store, JobKey("openai", job_id))]
             for job_id in self.source.script
         }
 
@@ -142,8 +143,8 @@ async def test_what_changed_is_retrieved_and_its_whole_object_recorded(store: Sq
         source.script["job-7"] = ["succeeded"]
         await world.turn(seconds=30)
         assert "job-7" in source.asked
-    history = await store.history(JobKey("openai", "job-7"))
-    assert [(each.status, each.document) for each in history] == [
+    recorded = await history(store, JobKey("openai", "job-7"))
+    assert [(each.status, each.document) for each in recorded] == [
         (status, observation(status, key=JobKey("openai", "job-7")).document) for status in ("running", "succeeded")
     ]
 

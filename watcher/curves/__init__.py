@@ -1,0 +1,1 @@
+"""Metric points as pictures: curves and sparklines, as SVG and as PNG. Whoever shows a job imports this."""
