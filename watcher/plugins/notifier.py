@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
-from watcher.domain.deliveries import Outcome
-from watcher.domain.messages import Message
 from watcher.plugins.context import Clock
 
 if TYPE_CHECKING:
-    # The engine takes its port from here, and knows neither pydantic nor the HTTP library.
+    # The engine takes its port from here, and knows neither pydantic nor the HTTP library; `watch` sends no message.
+    from watcher.domain.deliveries import Outcome
+    from watcher.domain.messages import Message
     from watcher.http import HttpClient, Pacer
     from watcher.plugins.section import Section
 
