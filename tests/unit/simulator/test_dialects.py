@@ -159,6 +159,21 @@ async def test_pages_lead_to_all_jobs(dialect: DialectName) -> None:
     assert sorted(listed) == sorted(job.id for job in jobs)
 
 
+@pytest.mark.parametrize("dialect", [DialectName.OPENAI, DialectName.HUGGINGFACE])
+async def test_a_list_is_narrowed_by_metadata_where_the_service_filters(dialect: DialectName) -> None:
+    teams = ["nlp", "nlp", "vision"] * 100
+    jobs = [
+        JobScript(f"ft-{number}", (Step("running"),), metadata={"team": team, "run": "a=b&c"})
+        for number, team in enumerate(teams)
+    ]
+    async with world(dialect, *jobs) as w:
+        wanted = {"team": "nlp", "run": "a=b&c"}
+        pages = [await w.source.page(metadata=wanted)]
+        while pages[-1].after is not None:
+            pages.append(await w.source.page(pages[-1].after, metadata=wanted))
+    assert len({job_id for page in pages for job_id in page.jobs}) == teams.count("nlp")
+
+
 @every_dialect
 async def test_progress_is_told_as_far_as_the_service_tells_it(dialect: DialectName) -> None:
     async with world(dialect, LIFE) as w:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 from watcher.domain.states import Status
 from watcher.simulator.course import Course
@@ -64,9 +64,12 @@ class HuggingFace(JobsOnly):
 
     def page(self, jobs: Jobs, received: Received) -> tuple[Reply, Sequence[Course]]:
         """See `Dialect`: a bare array; the next page is named in a header, at the host of the service itself."""
-        cursor = query_of(received).get("cursor")
-        page, token = newest_first(jobs.all(), cursor, _PAGE_SIZE)
-        link = f'<https://huggingface.co/api/jobs/example?{urlencode({"cursor": token})}>; rel="next"'
+        labels = parse_qs(received.query, keep_blank_values=True).get("label", [])
+        wanted = {label.partition("=")[::2] for label in labels}
+        listed = [course for course in jobs.all() if wanted <= course.job.metadata.items()]
+        page, token = newest_first(listed, query_of(received).get("cursor"), _PAGE_SIZE)
+        query = urlencode([*(("label", label) for label in labels), ("cursor", token)])
+        link = f'<https://huggingface.co/api/jobs/example?{query}>; rel="next"'
         documents = documents_of(page, received.at)
         return json_reply(documents, headers={"link": link} if token else {}), page
 
