@@ -6,7 +6,7 @@ WatcherError                    everything below; its text is written for the pe
 │   ├── TransientError          it may pass: 408, 409, 429, 5xx, the network
 │   │   └── MalformedResponseError   an answer that is no job object
 │   ├── RejectedError           the source refuses us (401, 403, quota): a person must act
-│   └── MissingError            404: the source does not know the job
+│   └── MissingError            404: job is unknown to its source
 ├── StoreError                  the store could not be read or written
 │   ├── StoreUnavailableError   it may pass: busy, disk full, read-only, connection lost
 │   └── StoreUnusableError      it will not: newer than this program, not a watcher database, damaged

@@ -38,9 +38,11 @@ _LISTED = "listed"
 _OUTCOMES: Mapping[SettlementReason, str] = {
     SettlementReason.ACCEPTED: "delivered",
     SettlementReason.RETRY_SCHEDULED: "failed",
+    SettlementReason.NOTIFIER_BROKE: "failed",
     SettlementReason.RECEIVER_ASKED_TO_WAIT: "failed",
     SettlementReason.REJECTED: "rejected",
     SettlementReason.GAVE_UP: "gave_up",
+    SettlementReason.SUPERSEDED: "superseded",
 }
 
 

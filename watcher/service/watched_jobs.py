@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from watcher import __version__
@@ -12,10 +13,13 @@ from watcher.domain.jobs import CONFIG, JobKey
 from watcher.engine.ports import Runtime
 from watcher.settings.conversion import discovery_rules, job_spec, watches_all
 from watcher.settings.model import Settings
-from watcher.store.services import SIGN_OF_LIFE_HOLDS, Named
+from watcher.store.services import Named
 
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore
+
+OTHERS_COUNT_FOR = timedelta(minutes=10)
+"""How long after its last sign of life a service's wishes count for others: the clocks of their hosts may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class WatchedJobs:
             self.runtime.log.info("a rule is gone: what only it brought is watched no more", rule=rule, jobs=jobs)
 
     async def _named_by_others(self) -> Named | None:
-        return await self.store.named_by_others(self.service, self.runtime.clock() - SIGN_OF_LIFE_HOLDS)
+        return await self.store.named_by_others(self.service, self.runtime.clock() - OTHERS_COUNT_FOR)
 
     def _tell_surprises(self, settings: Settings, rules: Sequence[Rule], unpolled: set[str]) -> None:
         log = self.runtime.log

@@ -11,12 +11,14 @@ from pydantic_core import PydanticCustomError
 
 from watcher.domain.addresses import is_base_url
 from watcher.domain.durations import write_duration
+from watcher.domain.holding import BY_SOURCE, BY_STATE, LABEL
 from watcher.domain.jobs import ID_RULE, SOURCE_NAME_RULE, TEXT_RULE, is_job_id, is_plain, is_source_name
 from watcher.domain.states import Status
 from watcher.plugins.section import Duration, expected
 from watcher.store.address import DriverMissingError, UrlError, parse_url
 
 LONGEST_TIMEOUT = timedelta(minutes=1)
+LONGEST_BATCH = timedelta(hours=1)
 _HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,126}")
 
 _HEADER = re.compile("[A-Za-z][A-Za-z0-9-]{0,63}")
@@ -113,7 +115,21 @@ def _check_statuses(statuses: list[str]) -> list[str]:
     return statuses
 
 
+def _check_batch(wait: timedelta) -> timedelta:
+    if wait > LONGEST_BATCH:
+        raise expected(f"a duration of at most {write_duration(LONGEST_BATCH)}; for once a day there is digest")
+    return wait
+
+
+def _check_batch_key(key: str) -> str:
+    if key not in {BY_SOURCE, BY_STATE} and (not key.startswith(LABEL) or key == LABEL):
+        raise expected("source, state or label:KEY")
+    return key
+
+
 Name = Annotated[str, AfterValidator(_check_name)]
+BatchTime = Annotated[Duration, AfterValidator(_check_batch)]
+BatchKey = Annotated[str, AfterValidator(_check_batch_key)]
 JobId = Annotated[str, AfterValidator(_check_job_id)]
 Timeout = Annotated[Duration, AfterValidator(_check_timeout)]
 JobName = Annotated[str, AfterValidator(_check_text)]

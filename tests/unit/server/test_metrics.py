@@ -15,7 +15,18 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.deploy.programs import needed
 from tests.doubles import START, ManualClock, a_transition
 from tests.unit.server.running_server import Site, a_health_snapshot, see, watch
-from watcher.domain.deliveries import Delivered, Delivery, DeliveryState, Failed, Outcome, Rejected, after_attempt
+from watcher.domain.deliveries import (
+    Broken,
+    Delivered,
+    Delivery,
+    DeliveryState,
+    Failed,
+    Outcome,
+    Rejected,
+    Settlement,
+    SettlementReason,
+    after_attempt,
+)
 from watcher.domain.health import DiscoveryHealth
 from watcher.domain.jobs import JobFacts
 from watcher.domain.polling_policy import PollOutcome
@@ -141,6 +152,7 @@ async def test_the_delay_of_detection_is_told_where_the_api_gives_a_time(
         (Failed("429", retry_after=MINUTE), START, "failed"),
         (Rejected("410"), START, "rejected"),
         (Failed("503"), START + timedelta(hours=73), "gave_up"),
+        (Broken("internal error"), START, "failed"),
     ],
 )
 async def test_attempts_to_deliver_are_counted_by_outcome(
@@ -149,6 +161,15 @@ async def test_attempts_to_deliver_are_counted_by_outcome(
     attempt(telemetry, outcome, at)
     counted = {key: value for key, value in (await scrape(site)).items() if key[0] == "deliveries_total"}
     assert counted == {("deliveries_total", "pager", label): 1}
+
+
+@pytest.mark.parametrize("why", SettlementReason)
+async def test_whatever_an_attempt_came_to_is_counted(
+    site: Site, telemetry: PrometheusTelemetry, why: SettlementReason
+) -> None:
+    delivery = Delivery(1, "pager", a_transition(), DeliveryState.PENDING, 0, START, START)
+    telemetry.attempted(Settlement(delivery, DeliveryState.PENDING, why, START, None), START)
+    assert sum(value for key, value in (await scrape(site)).items() if key[0] == "deliveries_total") == 1
 
 
 async def test_only_what_was_delivered_has_a_latency(site: Site, telemetry: PrometheusTelemetry) -> None:

@@ -12,7 +12,7 @@ from tests.doubles import ManualClock, RecordingLog, runtime
 from watcher.domain.discovery_line import Line
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.engine.ports import Adoption, RecordedLine
-from watcher.service.watched_jobs import WatchedJobs
+from watcher.service.watched_jobs import OTHERS_COUNT_FOR, WatchedJobs
 from watcher.settings.model import Settings
 from watcher.settings.validation import load
 from watcher.store.sql import SqlStore
@@ -102,7 +102,7 @@ async def test_what_only_a_service_named_that_died_is_let_go_once_that_is_known(
     await services.start("next", jobs=["b"])
     await services.let_go("next", "b")
     assert await services.watched() == ["a", "b"]
-    services.clock.move(seconds=61)
+    services.clock.move(seconds=OTHERS_COUNT_FOR.total_seconds() + 1)
     await services.let_go("next", "b")
     assert await services.watched() == ["b"]
 

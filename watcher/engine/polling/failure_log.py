@@ -18,7 +18,7 @@ def log_poll_failure(log: Log, breaker: CircuitBreaker, job: Job, failure: PollF
         if breaker.trip(failure.error):
             write = log.error
     elif failure.outcome is PollOutcome.MISSING and job.missing == MISSING_TOLERATED:
-        write, event = log.error, "the source does not know the job"
+        write, event = log.error, "job is unknown to its source"
     elif not job.failures:
         write = log.warning
     write(event, job=str(job.key), error=failure.error, failures=job.failures + 1, request_id=failure.request_id)

@@ -197,7 +197,7 @@ async def test_a_missing_job_is_reported_at_the_fourth_404_and_polled_on(store: 
             await world.round(1, seconds=5)
         assert world.log.events("error") == []
         await world.round(1, seconds=5)
-        assert world.log.events("error") == ["the source does not know the job"]
+        assert world.log.events("error") == ["job is unknown to its source"]
         await world.round(1, seconds=300)
 
     assert await world.statuses() == ["running"]
