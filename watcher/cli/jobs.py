@@ -11,6 +11,7 @@ import typer
 
 from watcher.cli.completion import complete_sources, complete_statuses
 from watcher.cli.deliveries import MOST
+from watcher.cli.discover import discover
 from watcher.cli.found_jobs import read_label
 from watcher.cli.job_reference import JobReference
 from watcher.cli.options import Command, ConfigOption, JobArgument, JobsArgument, JsonOption, read_settings_for_store
@@ -179,6 +180,9 @@ def history(
         tell_of_more(await store.count_transitions(key) - len(shown))
 
     with_store(config, show)
+
+
+app.command(cls=Command)(discover)
 
 
 async def _pages(store: SqlStore, wanted: _Filter, now: datetime) -> AsyncIterator[Sequence[Row]]:
