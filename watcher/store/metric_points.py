@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cache
+from importlib import import_module
+from typing import Any
 
 from sqlalchemy import Connection, Insert, Select, and_, bindparam, delete, func, literal, or_, select, union_all
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from watcher.domain.jobs import JobKey
 from watcher.domain.telemetry import MetricPoint, thinned
@@ -107,10 +107,12 @@ def _evenly(count: int) -> Select[tuple[int, str, datetime]]:
 
 
 def _upsert(connection: Connection, table: object, *keys: str) -> Insert:
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    statement = insert(table)  # type: ignore[arg-type] # both take a table
+    # The one that is in use is loaded already, the other would take 2 MB.
+    dialect: Any = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
+    statement = dialect.insert(table)
     others = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}  # type: ignore[attr-defined]
-    return statement.on_conflict_do_update(index_elements=list(keys), set_=others)
+    upsert: Insert = statement.on_conflict_do_update(index_elements=list(keys), set_=others)
+    return upsert
 
 
 def _thin(connection: Connection, number: int, series: str) -> None:
