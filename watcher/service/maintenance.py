@@ -62,10 +62,10 @@ class Maintenance:
         self._is_store_failure_told = False
         self._recoveries = 0
         self._is_beat_missed = False
-        self._signed_at: datetime | None = None
-        """When the last sign of life was left."""
         self._signs_from: datetime | None = None
-        """Since when signs were left without a break."""
+        """Since when this service has left signs of life without a break."""
+        self._signed_at = runtime.clock()
+        """When it left the last one."""
 
     def tasks(self) -> list[PeriodicTask]:
         """List what is to be done, and how often."""
@@ -128,9 +128,10 @@ class Maintenance:
 
     async def let_go(self) -> None:
         """Watch no more what only a service wanted that has died: at the start it still counted as alive."""
-        pipeline, seen_since = self.pipeline, self._runtime.clock() - OTHERS_COUNT_FOR
+        pipeline, now = self.pipeline, self._runtime.clock()
+        seen_since = now - OTHERS_COUNT_FOR
         # After a suspension or an outage of the store the signs of all are old, and those of the living come anew.
-        if self._signs_from is None or self._signs_from > seen_since:
+        if self._signs_from is None or self._signs_from > seen_since or now - self._signed_at > SIGN_OF_LIFE_HOLDS:
             return
         named = Named(pipeline.rules, frozenset(spec.key for spec in pipeline.configured))
         watched = WatchedJobs(self._store, self._runtime, pipeline.service)
@@ -154,7 +155,7 @@ class Maintenance:
 
     async def _leave_sign(self, now: datetime) -> None:
         service, store = self.pipeline.service, self._store
-        away = now - self._signed_at if self._signed_at else timedelta()
+        away = now - self._signed_at if self._signs_from else timedelta()
         await store.note_service(service, __version__, now)
         if self._signs_from is None or abs(away) > SIGN_OF_LIFE_HOLDS:
             self._signs_from = now

@@ -266,6 +266,10 @@ async def test_what_a_dead_service_wanted_is_let_go_by_one_that_lived_on(store: 
     await world.maintenance.let_go()
     assert [job.key for job in await store.jobs()] == [dead]
     await world.live(1)
+    world.clock.move(hours=1)
+    await world.maintenance.let_go()
+    assert [job.key for job in await store.jobs()] == [dead]
+    await world.live(11)
     await world.maintenance.let_go()
     assert await store.jobs() == []
 
