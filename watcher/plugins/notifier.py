@@ -75,3 +75,5 @@ class Plugin(Generic[C]):
     variables: Mapping[str, str] = field(default_factory=dict)
     """Variables of the environment that people have already, and the settings that they give; they begin with the kind
     in capitals. Where no notifier is configured and all of them are set, there is one, named by its kind."""
+    takes_groups: bool = True
+    """Whether one message may tell of several events. False for what programs read: they want each event by itself."""
