@@ -13,7 +13,7 @@ from watcher.cli.tables import Column, write_table
 from watcher.domain.jobs import Job, JobFacts
 from watcher.domain.overview import explain_next_poll, history_rows, job_row, routing_rows, wishes
 from watcher.domain.states import Status
-from watcher.domain.telemetry import MetricPoint, latest, point_row
+from watcher.domain.telemetry import MetricPoint, point_row
 from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
 from watcher.service.bootstrap import utc_now
@@ -76,5 +76,4 @@ def _measured(point: MetricPoint) -> str:
 async def _find(store: SqlStore, reference: JobReference) -> tuple[Job, Sequence[Transition], Sequence[MetricPoint]]:
     key = await find_key(store, reference)
     job = await store.job(key)
-    history, points = await store.latest_transitions(key, LATEST), await store.metric_points(key)
-    return job or Job(key), history, latest(points)
+    return job or Job(key), await store.latest_transitions(key, LATEST), await store.last_points(key)

@@ -61,6 +61,19 @@ def points_of(connection: Connection, key: JobKey) -> list[MetricPoint]:
     return [MetricPoint(row.series, row.step, float(row.value), row.at) for row in connection.execute(statement)]
 
 
+def last_points(connection: Connection, key: JobKey, count: int = 1) -> list[MetricPoint]:
+    """Return the last `count` points of each series of a job, by series and step."""
+    rank = func.row_number().over(partition_by=metric_point.c.series, order_by=metric_point.c.step.desc())
+    ranked = (
+        select(metric_point.c.series, metric_point.c.step, metric_point.c.value, metric_point.c.at, rank.label("rank"))
+        .join(job, job.c.id == metric_point.c.job)
+        .where(job.c.source == key.source, job.c.job_id == key.id)
+        .subquery()
+    )
+    statement = select(ranked).where(ranked.c.rank <= count).order_by(ranked.c.series, ranked.c.step)
+    return [MetricPoint(row.series, row.step, float(row.value), row.at) for row in connection.execute(statement)]
+
+
 def _upsert(connection: Connection, table: object, *keys: str) -> Insert:
     insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
     statement = insert(table)  # type: ignore[arg-type] # both take a table

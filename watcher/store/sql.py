@@ -232,6 +232,10 @@ class SqlStore:
         """Return the points of a job by series and step."""
         return await self._look_up(metric_points.points_of, key)
 
+    async def last_points(self, key: JobKey, count: int = 1) -> list[MetricPoint]:
+        """Return the last `count` points of each series of a job, by series and step."""
+        return await self._look_up(metric_points.last_points, key, count)
+
     async def deliveries(
         self,
         *,

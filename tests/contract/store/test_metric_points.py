@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from tests.contract.store.scenes import KEY, NOON, watch
+from tests.contract.store.scenes import KEY, NOON, key, watch
 from watcher.domain.telemetry import MetricPoint
 from watcher.store.metric_points import MOST_STEPS
 from watcher.store.sql import SqlStore
@@ -39,6 +39,14 @@ async def test_of_too_many_points_every_other_one_goes(store: SqlStore) -> None:
     kept = await store.metric_points(KEY)
     assert len(kept) == MOST_STEPS // 2 + 1
     assert (kept[0].step, kept[-1].step) == (0, MOST_STEPS)
+
+
+async def test_the_last_points_of_each_series_are_found_without_the_others(store: SqlStore) -> None:
+    await watch(store, KEY, key(2))
+    await store.record_points(KEY, [*points("a", 1, 2, 30), *points("b", 7)], None, NOON)
+    await store.record_points(key(2), points("a", 99), None, NOON)
+    assert await store.last_points(KEY) == [*points("a", 30), *points("b", 7)]
+    assert await store.last_points(KEY, 2) == [*points("a", 2, 30), *points("b", 7)]
 
 
 async def test_a_job_that_is_not_there_has_none(store: SqlStore) -> None:
