@@ -47,8 +47,13 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
     for line in [*_told(found, facts), *map(_measured, measured)]:
         write_line(printable(line))
     write_line(f"Next poll: {next_poll}\n")
-    columns = ["observed_at", "status", "reason", "lasted"]
-    write_table(columns, columns, history_rows(history, now), "no history yet")
+    columns = ["observed_at", "happened_at", "status", "reason", "lasted"]
+    write_table(
+        columns,
+        ["observed_at", "status", "reason", "lasted", "happened_at"],
+        history_rows(history, now),
+        "no history yet",
+    )
     if len(history) == LATEST:
         write_line("(the latest; `watcher jobs history` shows more)")
     write_line("\nWho would hear of its next status:")

@@ -10,7 +10,7 @@ from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.states import JobState
-from watcher.domain.telemetry import MetricPoint
+from watcher.domain.telemetry import MetricPoint, Milestone
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import (
     Adopted,
@@ -211,7 +211,10 @@ class SqlStore:
         return await self._read(services.service_seen)
 
     async def latest_transitions(self, key: JobKey, limit: int = 100, before: int | None = None) -> list[Transition]:
-        """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`."""
+        """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`.
+
+        With their true times, as far as the events of the job have told them.
+        """
         return await self._look_up(jobs.latest_transitions, key, limit, before)
 
     async def count_transitions(self, key: JobKey) -> int:
@@ -227,6 +230,10 @@ class SqlStore:
     ) -> None:
         """See `MetricStore`."""
         await self._write(metric_points.record_points, key, points, cursor, now)
+
+    async def record_milestones(self, key: JobKey, milestones: Sequence[Milestone]) -> None:
+        """See `MetricStore`."""
+        await self._write(metric_points.record_milestones, key, milestones)
 
     async def metric_points(self, key: JobKey) -> list[MetricPoint]:
         """Return the points of a job by series and step."""
