@@ -12,7 +12,7 @@ from asyncio import get_running_loop
 from types import TracebackType
 from typing import Self
 
-_TOKEN = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|\r|\n|[^\x1b]", re.DOTALL)
+_TOKEN = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|\x1b\](?P<osc>[^\x07\x1b]*)(?:\x07|\x1b\\)|\r|\n|[^\x1b]", re.DOTALL)
 
 
 class Terminal:
@@ -26,6 +26,8 @@ class Terminal:
         """Where the cursor is: in which line, before which character."""
         self._wraps = True
         self._unread = ""
+        self.commands: list[str] = []
+        """The operating system commands that it was given: of its title, of progress, of notifications."""
         self.resize(width)
 
     def __enter__(self) -> Self:
@@ -44,6 +46,10 @@ class Terminal:
         """What is to be seen, without what is empty at the end."""
         return "\n".join(line.rstrip() for line in self._lines).rstrip("\n").split("\n")
 
+    def type(self, text: str) -> None:
+        """Type a text."""
+        os.write(self._ours, text.encode())
+
     def resize(self, width: int) -> None:
         """Change the width. The cursor stays at its character."""
         self.width = width
@@ -53,7 +59,10 @@ class Terminal:
         self._unread += os.read(self._ours, 65536).decode(errors="replace")
         end = 0
         for token in _TOKEN.finditer(self._unread):
-            self._do(token[0], token[1], token[2])
+            if token["osc"] is not None:
+                self.commands.append(token["osc"])
+            else:
+                self._do(token[0], token[1], token[2])
             end = token.end()
         self._unread = self._unread[end:]
 

@@ -1,61 +1,173 @@
-"""How the jobs that `watch` follows stand: what its live view and its signs of life show."""
+"""How the jobs that `watch` follows stand: what its live view, its signs of life and its summary show."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from watcher.domain.durations import format_duration
-from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.jobs import Forecast, Job, JobFacts, JobSpec, Progress
 from watcher.domain.polling_policy import PollFailure
-from watcher.domain.states import is_terminal
+from watcher.domain.states import JobState, is_terminal
+from watcher.domain.telemetry import EventPage
 from watcher.domain.text import printable
 from watcher.domain.time_in_status import since_transition
-from watcher.domain.transitions import Transition
+from watcher.domain.training import Training, expected_end, has_risen, stalled_for, with_page, with_progress
+from watcher.domain.transitions import Reason, Transition
 
-_UNSEEN = "waiting for the first answer"
+UNSEEN = "waiting for the first answer"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """How a job stands at a moment, every text safe to show."""
+
+    title: str
+    status: str | None
+    """None before the first answer."""
+    state: JobState | None
+    training: Training
+    elapsed: timedelta | None
+    """Since the job was created, else since it was first seen; None before the first answer."""
+    is_elapsed_exact: bool
+    expected: Forecast | None
+    """When it is expected to end; None while that is not known."""
+    answered: timedelta | None
+    """How long ago the source last answered; None before the first answer."""
+    trouble: str | None
+    """What went wrong with the last poll."""
+    again: str | None
+    """When the next one is, after one that failed."""
+    note: str | None
+    """What is odd about its training."""
+
+
+@dataclass(slots=True)
+class _Followed:
+    """One job."""
+
+    title: str
+    last: Transition | None = None
+    facts: JobFacts = field(default_factory=JobFacts)
+    training: Training = field(default_factory=Training)
+    first_seen: datetime | None = None
+    answered_at: datetime | None = None
+    failure: PollFailure | None = None
+    next_at: datetime | None = None
+    is_given_up: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, or is not followed any more."""
+        return self.is_given_up or (self.last is not None and is_terminal(self.last.state))
 
 
 class FollowedJobs:
-    """Keeps the last transition of each job, and the failure of its last poll."""
+    """Keeps what was last heard of each job, good and bad."""
 
     def __init__(self, specs: Sequence[JobSpec]) -> None:
-        self._titles = {spec.key: spec.name or spec.key.id for spec in specs}
-        self._last: dict[JobKey, Transition] = {}
-        self._failures: dict[JobKey, PollFailure] = {}
+        self._jobs = {spec.key: _Followed(spec.name or spec.key.id) for spec in specs}
 
     def transition(self, transition: Transition) -> None:
         """Note a transition."""
-        self._last[transition.key] = transition
-        self._failures.pop(transition.key, None)
+        followed = self._jobs[transition.key]
+        followed.last, followed.facts, followed.failure = transition, transition.facts, None
+        followed.first_seen = followed.first_seen or transition.observed_at
+
+    def answered(self, job: Job, progress: Progress | None, now: datetime) -> None:
+        """Note an answer."""
+        followed = self._jobs[job.key]
+        followed.answered_at, followed.failure = now, None
+        followed.facts = job.facts or followed.facts
+        if progress:
+            followed.training = with_progress(followed.training, progress)
+
+    def told(self, job: Job, page: EventPage) -> None:
+        """Note what is new of a job."""
+        followed = self._jobs[job.key]
+        followed.training = with_page(followed.training, page)
 
     def poll_failed(self, job: Job, failure: PollFailure, next_at: datetime | None) -> None:
         """Note a failed poll. Without a next one the job is no longer followed."""
-        self._failures[job.key] = failure
-        if next_at is None:
-            self._titles.pop(job.key, None)
+        followed = self._jobs[job.key]
+        followed.failure, followed.next_at, followed.is_given_up = failure, next_at, next_at is None
+
+    def rows(self, now: datetime) -> list[JobRow]:
+        """Return how each job stands that has not ended."""
+        return [_row(followed, now) for followed in self._jobs.values() if not followed.is_over]
+
+    def ended(self, now: datetime) -> list[tuple[JobRow, JobFacts]]:
+        """Return how each job ended that has, and what its source says of it."""
+        return [
+            (_row(followed, now), followed.facts)
+            for followed in self._jobs.values()
+            if followed.last and is_terminal(followed.last.state)
+        ]
 
     def each(self, now: datetime) -> list[tuple[str, str]]:
-        """Return for each job that has not ended what it is called and how it stands."""
+        """Return for each job that has not ended what it is called and how it stands, in words."""
         return [
-            (printable(title), printable(self._standing(key, now)))
-            for key, title in self._titles.items()
-            if not self._is_over(key)
+            (printable(followed.title), printable(_standing(followed, now)))
+            for followed in self._jobs.values()
+            if not followed.is_over
         ]
 
     def counts(self) -> str:
         """Count the jobs by status."""
-        statuses = (self._last[key].status if key in self._last else "not seen yet" for key in self._titles)
+        statuses = (
+            followed.last.status if followed.last else "not seen yet"
+            for followed in self._jobs.values()
+            if not followed.is_given_up
+        )
         return printable(", ".join(f"{count} {status}" for status, count in Counter(statuses).most_common()))
 
-    def _is_over(self, key: JobKey) -> bool:
-        return key in self._last and is_terminal(self._last[key].state)
 
-    def _standing(self, key: JobKey, now: datetime) -> str:
-        last, failure = self._last.get(key), self._failures.get(key)
-        text = _status_of(last, now) if last else _UNSEEN
-        return f"{text} · {failure.error}" if failure else text
+def _row(followed: _Followed, now: datetime) -> JobRow:
+    last, facts = followed.last, followed.facts
+    is_running = last is not None and last.state is JobState.RUNNING
+    since = facts.created_at or followed.first_seen
+    until = (facts.finished_at or (last.observed_at if last else now)) if followed.is_over else now
+    is_exact = facts.created_at is not None or (last is not None and last.reason is not Reason.FIRST_SEEN)
+    return JobRow(
+        title=printable(followed.title),
+        status=printable(last.status) if last else None,
+        state=last.state if last else None,
+        training=followed.training,
+        elapsed=max(until - since, timedelta()) if since else None,
+        is_elapsed_exact=is_exact,
+        expected=expected_end(followed.training, facts, now) if is_running else None,
+        answered=max(now - followed.answered_at, timedelta()) if followed.answered_at else None,
+        trouble=_trouble(followed),
+        again=_again(followed, now),
+        note=_note(followed.training, now) if is_running else None,
+    )
+
+
+def _trouble(followed: _Followed) -> str | None:
+    if followed.failure is None:
+        return None if followed.last else UNSEEN
+    return printable(followed.failure.error if followed.last else f"{UNSEEN} · {followed.failure.error}")
+
+
+def _again(followed: _Followed, now: datetime) -> str | None:
+    if followed.failure is None or followed.next_at is None:
+        return None
+    left = timedelta(seconds=round((followed.next_at - now).total_seconds()))
+    return f"again in {format_duration(left)}" if left > timedelta() else "again now"
+
+
+def _note(training: Training, now: datetime) -> str | None:
+    silence = stalled_for(training, now)
+    if silence:
+        return f"no step for {format_duration(timedelta(seconds=round(silence.total_seconds())))}"
+    return "loss rises" if has_risen(training) else None
+
+
+def _standing(followed: _Followed, now: datetime) -> str:
+    text = _status_of(followed.last, now) if followed.last else UNSEEN
+    return f"{text} · {followed.failure.error}" if followed.failure else text
 
 
 def _status_of(last: Transition, now: datetime) -> str:

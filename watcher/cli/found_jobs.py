@@ -1,4 +1,4 @@
-"""Jobs that are found in the list of a source, and not named: `--all`, `--latest`, `--label`."""
+"""Jobs that are found in the list of a source, and not named: `--all`, `--latest`, `--label`, or chosen from it."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ class Search:
     """The one that was created last, whether it runs or not."""
     labels: Mapping[str, str]
     """What the metadata of a job must say; globs."""
+    offers: bool = False
+    """Whether a person is there to choose, where nothing else says which jobs are meant."""
 
     def __bool__(self) -> bool:
         """Tell whether any job is meant."""
@@ -65,18 +67,28 @@ async def find_jobs(chosen: SelectedJobs, search: Search) -> SelectedJobs | Exit
         if not source.capabilities.lists:
             raise ConfigurationError(f"source {name} has no list of jobs: name the jobs by their ids")
         try:
-            specs = await _find(chosen, name, source, search)
+            specs, listed = await _find(chosen, name, source, search)
         except SourceError as error:
             facts = {"error": str(error), "request_id": error.request_id, "hint": chosen.hint(name, str(error))}
             chosen.log.error("the list cannot be read", source=name, **facts)
             return code_of(error)
+    if len(specs) > 1 and search.offers and not search:
+        from watcher.cli.choice import choose
+
+        picked = await choose(f"{name} runs {len(specs)} jobs:", [_offer(spec, listed[spec.key.id]) for spec in specs])
+        specs = [specs[number] for number in picked]
+        if not specs:
+            return Exit.NOT_FOUND
     if specs:
         return replace(chosen, specs=specs)
     tell(f"{name} lists no {'such ' if search.labels else ''}job{'' if search.is_latest else ' that runs'}")
     return Exit.OK if search.is_all else Exit.NOT_FOUND
 
 
-async def _find(chosen: SelectedJobs, name: str, source: Source, search: Search) -> Sequence[JobSpec]:
+async def _find(
+    chosen: SelectedJobs, name: str, source: Source, search: Search
+) -> tuple[Sequence[JobSpec], Mapping[str, ListedJob]]:
+    """Return the jobs that are meant, and what the list says of each, by id."""
     from watcher.domain.discovery import Rule, Verdict
     from watcher.engine.polling.preview import whole_list
     from watcher.plugins.registry import sources
@@ -96,4 +108,10 @@ async def _find(chosen: SelectedJobs, name: str, source: Source, search: Search)
         # Of several at one time the first one: lists mostly begin with the newest.
         newest = max(found, key=lambda job_id: found[job_id].created_at or _LONG_AGO, default=None)
         found = {newest: found[newest]} if newest is not None else {}
-    return [rule.adopts(job_id, job) for job_id, job in found.items()]
+    return [rule.adopts(job_id, job) for job_id, job in found.items()], found
+
+
+def _offer(spec: JobSpec, listed: ListedJob) -> tuple[str, str, str]:
+    """Return what a person chooses a job by: its name, its id, and how it stands."""
+    created = f", created {listed.created_at.astimezone():%d %b %H:%M}" if listed.created_at else ""
+    return spec.name or "", spec.key.id, f"{listed.status}{created}"

@@ -1,41 +1,43 @@
-"""What stands under the transitions on a terminal, while `watch` runs: a line for each job that has not ended."""
+"""What stands under the transitions on a terminal while `watch` runs, and what it leaves there at the end."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from itertools import cycle
 
-from watcher.cli.followed_jobs import FollowedJobs
-from watcher.cli.output import tell, write_text
-from watcher.cli.text_width import cut, terminal_size, width_of
+from watcher.cli.followed_jobs import FollowedJobs, JobRow
+from watcher.cli.glyphs import STATE_COLOURS, Glyphs, glyphs_for, painted
+from watcher.cli.job_table import losses_of, share_of, standing_words, table
+from watcher.cli.output import write_line
+from watcher.cli.screen_region import ScreenRegion
+from watcher.cli.text_width import cut, width_of
+from watcher.cli.window import Window
+from watcher.domain.durations import format_duration
+from watcher.domain.jobs import JobFacts
+from watcher.domain.states import JobState
+from watcher.domain.text import printable
 from watcher.engine.ports import Clock
 
-_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_PLAIN_SPINNER = "|/-\\"
 _MOST_ROWS = 10
-_MARGIN = "  "
-_SHORTEST_TITLE = 12
-_CLEAR = "\r\x1b[J"
-"""Takes away what stands from the cursor on."""
-_NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
-"""What is written for a window that has just become narrower must not take more rows than were counted."""
-_NEXT_ROW = "\r\n"
 _REFRESH_SECONDS = 0.2
 
 
 class LiveView:
-    """Lines that are rewritten as time passes, and removed at the end.
+    """A row for each job that has not ended; at the end a summary of those that have."""
 
-    Between two writes the cursor stands at the beginning of the first line. There it stays when the window gets
-    narrower and the terminal breaks the lines, so that clearing from the cursor on leaves nothing of them.
-    """
-
-    def __init__(self, jobs: FollowedJobs, clock: Clock) -> None:
+    def __init__(self, jobs: FollowedJobs, clock: Clock, *, notifies: bool = False) -> None:
+        """`notifies` tells whether the desktop is told of the end."""
         self._jobs = jobs
         self._clock = clock
-        self._spinner = cycle(_SPINNER if _can_show(_SPINNER) else _PLAIN_SPINNER)
+        self._notifies = notifies
+        self._region = ScreenRegion()
+        self._window = Window(os.environ)
+        self._glyphs = glyphs_for(sys.stdout.encoding)
+        self._has_colour = not os.environ.get("NO_COLOR")
+        self._spinner = cycle(self._glyphs.spinner)
         self._mark = next(self._spinner)
 
     async def run(self) -> None:
@@ -45,46 +47,82 @@ class LiveView:
             self.draw()
             await asyncio.sleep(_REFRESH_SECONDS)
 
-    def draw(self) -> None:
-        """Write the lines."""
-        width, height = terminal_size(sys.stdout)
-        # The last column stays free: some terminals go on to the next line when it is written.
-        lines = self._lines(max(min(height - 1, _MOST_ROWS), 1), width - 1 - len(_MARGIN))
-        rows = [f"{_MARGIN if row else f'{self._mark} '}{line}" for row, line in enumerate(lines)]
-        back = f"\x1b[{len(rows) - 1}A" if len(rows) > 1 else ""
-        write_text(f"{_CLEAR}{_NO_WRAP}{_NEXT_ROW.join(rows)}{back}\r{_WRAP}")
-
-    def clear(self) -> None:
-        """Take the lines away."""
-        write_text(_CLEAR)
+    def draw(self, above: str = "") -> None:
+        """Write the rows, under lines that stay."""
+        width, height = self._region.size()
+        rows = self._jobs.rows(self._clock())
+        self._region.draw(self._lines(rows, width, min(height, _MOST_ROWS)), above)
+        self._window.show(_title(rows, self._jobs), *_overall(rows))
 
     def above(self, text: str) -> None:
         """Write lines above."""
-        write_text(f"{_CLEAR}{text}\n")
-        self.draw()
+        self.draw(f"{text}\n")
 
     def aside(self, text: str) -> None:
-        """Write to standard error, above the lines where that is the same terminal."""
-        self.clear()
-        tell(text)
+        """Write to standard error, above the rows where that is the same terminal."""
+        self._region.aside(text)
         self.draw()
 
-    def _lines(self, most: int, width: int) -> Sequence[str]:
-        each = self._jobs.each(self._clock())
-        if len(each) > most:
-            return [cut(self._jobs.counts(), width)]
-        return [_fitted(title, standing, width) for title, standing in each]
+    def close(self) -> None:
+        """Take the rows away, put the window back as it was, and sum up."""
+        self._region.clear()
+        self._window.restore()
+        width, _ = self._region.size()
+        ended = self._jobs.ended(self._clock())
+        for row, facts in ended:
+            for line in _summary(row, facts, width, self._glyphs, has_colour=self._has_colour):
+                write_line(line)
+        if self._notifies and ended:
+            self._window.notify("watcher", "; ".join(f"{row.title} {row.status}" for row, _ in ended))
+
+    def _lines(self, rows: Sequence[JobRow], width: int, most: int) -> list[str]:
+        if not rows:
+            return [cut(f"{self._mark} every job has ended; messages are still being delivered", width)]
+        shown = rows if len(rows) < most else rows[: max(most - 2, 0)]
+        lines = table(shown, width, self._mark, self._glyphs, has_colour=self._has_colour)[-most:] if shown else []
+        if len(shown) < len(rows):
+            lines.append(cut(f"{self._mark} {len(rows)} jobs: {self._jobs.counts()}", width))
+        return lines
 
 
-def _fitted(title: str, standing: str, width: int) -> str:
-    """Put both on a line; where there is no room for all, the beginning of the standing counts more than the title."""
-    columns = max(width - width_of(standing) - 2, min(width_of(title), _SHORTEST_TITLE))
-    return cut(f"{cut(title, columns)}: {standing}", width)
+def _title(rows: Sequence[JobRow], jobs: FollowedJobs) -> str:
+    return f"{standing_words(rows[0]) if len(rows) == 1 else jobs.counts()} · watcher"
 
 
-def _can_show(text: str) -> bool:
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True
+def _overall(rows: Sequence[JobRow]) -> tuple[float | None, bool]:
+    """Return how much is done of what runs, None where nobody says, and whether there is trouble."""
+    shares = [share for row in rows if (share := share_of(row.training.progress)) is not None]
+    is_troubled = any(row.note or (row.trouble and row.state) for row in rows)
+    return (sum(shares) / len(shares) if shares else None), is_troubled
+
+
+def _summary(row: JobRow, facts: JobFacts, width: int, glyphs: Glyphs, *, has_colour: bool) -> list[str]:
+    """Sum up a job that has ended: duration, tokens, losses, and the model's name or the error."""
+    is_good = row.state is JobState.SUCCEEDED
+    mark = glyphs.good if is_good else glyphs.bad if row.state is JobState.FAILED else glyphs.other
+    exact = "" if row.is_elapsed_exact else "at least "
+    parts = [
+        f"{mark} {row.title} {row.status}",
+        *([f"after {exact}{format_duration(row.elapsed)}"] if row.elapsed is not None else []),
+        *([f"{facts.trained_tokens:,} tokens"] if facts.trained_tokens else []),
+        *losses_of(row),
+    ]
+    lines = _filled(parts, width, glyphs.dot)
+    lines[0] = painted(lines[0], STATE_COLOURS.get(row.state) if has_colour and row.state else None)
+    model, error = facts.fine_tuned_model, facts.error.message if facts.error else None
+    if model:
+        lines.append(f"  {printable(model)}")
+    elif error:
+        lines.append(cut(f"  {printable(error)}", width))
+    return lines
+
+
+def _filled(parts: Sequence[str], width: int, dot: str) -> list[str]:
+    """Put as many parts on each line as fit there."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if width_of(lines[-1]) + len(dot) + width_of(part) <= width:
+            lines[-1] += dot + part
+        else:
+            lines.append(f"  {part}")
+    return lines

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,12 +37,12 @@ from watcher.cli.selection import (
 )
 from watcher.cli.signals import run_until_signal
 from watcher.cli.text_log import TextLog
-from watcher.cli.watch_output import Screen, open_screen
-from watcher.domain.jobs import Job, JobKey
-from watcher.domain.polling_policy import LONGEST_INTERVAL, PollFailure, PollingPolicy, PollOutcome
+from watcher.cli.watch_listener import Listener
+from watcher.cli.watch_output import Show, open_screen
+from watcher.domain.jobs import JobKey
+from watcher.domain.polling_policy import LONGEST_INTERVAL, PollingPolicy
 from watcher.domain.states import Status, is_known
-from watcher.domain.transitions import Transition
-from watcher.engine.polling.follow import Bounds, Ending, Follow, FollowListener
+from watcher.engine.polling.follow import Bounds, Ending, Follow
 from watcher.errors import ConfigurationError
 from watcher.logs import WatcherLog, can_be_driven
 from watcher.service.bootstrap import real_runtime
@@ -102,6 +102,13 @@ def watch(
         Path | None,
         typer.Option(metavar="FILE", help="A file with the address of an incoming webhook of Slack, to be told too."),
     ] = None,
+    notify_desktop: Annotated[
+        bool,
+        typer.Option(
+            "--notify-desktop",
+            help="Notify the desktop of the end, where the terminal can; else ring its bell. Works over ssh.",
+        ),
+    ] = False,
     notify_required: Annotated[
         bool, typer.Option("--notify-required", help="Exit with 7, not 0, when a message could not be delivered.")
     ] = False,
@@ -130,7 +137,8 @@ def watch(
 ) -> None:
     """Follow jobs until they end, and say how they ended in the exit code.
 
-    The jobs are named by their ids, or found in the list of a source: with --all, --latest or --label.
+    The jobs are named by their ids, or found in the list of a source: with --all, --latest or --label. With none of
+    these, a terminal offers the jobs that run now.
 
     - 0: succeeded, or reached the status of --until
     - 1: failed
@@ -147,19 +155,22 @@ def watch(
     """
     if until:
         _note_unknown(until)
-    search = Search(is_all, is_latest, dict(map(read_label, label or [])))
+    may_ask = can_be_driven(sys.stdout) and sys.stdin.isatty() and not as_json
+    search = Search(is_all, is_latest, dict(map(read_label, label or [])), offers=may_ask and not ids)
     _check_choice(ids or [], search, source)
     options = CommandOptions(config, log_level, log_format, base_url, api_key_file, slack_url_file=slack_url_file)
     chosen = select_jobs(ids or [], options, listed_by=source)
     policy = PollingPolicy(interval, max(interval, LONGEST_INTERVAL), is_adaptive=False)
     bounds = Bounds(policy, until, timeout, give_up_after)
     told = (*(notify or ()), *([SLACK_URL_FILE] if slack_url_file else ()))
-    wishes = _Wishes(as_json, verbose, told, notify_required)
+    wishes = _Wishes(as_json, verbose, told, notify_required, notify_desktop)
     raise typer.Exit(run_until_signal(_watch(chosen, bounds, wishes, search)))
 
 
 def _check_choice(ids: Sequence[JobReference], search: Search, source: str | None) -> None:
     """Refuse a command that names no job, or does so in two ways. Raises UsageError."""
+    if not ids and search.offers:
+        return
     if bool(ids) == bool(search):
         raise typer.BadParameter("give either the ids of jobs, or --all, --latest or --label", param_hint="ID...")
     if search.is_all and search.is_latest:
@@ -189,10 +200,11 @@ class _Wishes:
     verbose: bool
     notify: Sequence[str]
     is_notice_required: bool
+    tells_desktop: bool
 
 
 async def _watch(chosen: SelectedJobs, bounds: Bounds, wishes: _Wishes, search: Search) -> int:
-    if search:
+    if search or search.offers:
         found = await find_jobs(chosen, search)
         if isinstance(found, Exit):
             return found
@@ -201,12 +213,14 @@ async def _watch(chosen: SelectedJobs, bounds: Bounds, wishes: _Wishes, search: 
     jobs = FollowedJobs(chosen.specs)
     shares_terminal = isinstance(chosen.log, WatcherLog) and sys.stderr.isatty()  # records go through no view
     is_live = can_be_driven(sys.stdout) and not shares_terminal
-    screen = open_screen(jobs, runtime, as_json=wishes.as_json, verbose=wishes.verbose, is_live=is_live)
+    show = Show(wishes.as_json, wishes.verbose, is_live, wishes.tells_desktop)
+    screen = open_screen(jobs, runtime, show)
     if isinstance(chosen.log, TextLog):
         chosen.log.write = screen.aside
     showing = asyncio.create_task(screen.run())
     try:
-        endings, undelivered = await _follow(chosen, bounds, wishes.notify, _Listener(jobs, screen, chosen), runtime)
+        listener = Listener(jobs, screen, chosen, runtime, looks_on=show.has_view)
+        endings, undelivered = await _follow(chosen, bounds, wishes.notify, listener, runtime)
     finally:
         showing.cancel()
         await asyncio.wait([showing])
@@ -224,7 +238,7 @@ async def _watch(chosen: SelectedJobs, bounds: Bounds, wishes: _Wishes, search: 
 
 
 async def _follow(
-    chosen: SelectedJobs, bounds: Bounds, notify: Sequence[str], listener: _Listener, runtime: Runtime
+    chosen: SelectedJobs, bounds: Bounds, notify: Sequence[str], listener: Listener, runtime: Runtime
 ) -> tuple[Mapping[JobKey, Ending], Sequence[Delivery]]:
     """Follow the jobs; return how each ended, and what could not be delivered."""
     async with AsyncExitStack() as stack:
@@ -233,8 +247,7 @@ async def _follow(
         }
         direct = await _open_direct_delivery(chosen, notify, runtime, stack) if notify else None
         listener.direct = direct
-        follow = Follow(sources, bounds, FollowListener(listener.transition, listener.poll_failed), runtime)
-        endings = await follow.run(chosen.specs)
+        endings = await Follow(sources, bounds, listener.ears(), runtime).run(chosen.specs)
     return endings, direct.undelivered() if direct else ()
 
 
@@ -253,37 +266,3 @@ async def _open_direct_delivery(
     # Who is named here hears of the jobs named here: labels sort the jobs of a service.
     wanted = [replace(route, labels={}) for route in routes(chosen.settings) if route.notifier in notifiers]
     return await stack.enter_async_context(DirectDelivery(notifiers, wanted, runtime))
-
-
-class _Listener:
-    """Passes on what happens: to the screen, to notifiers, and to the log."""
-
-    def __init__(self, jobs: FollowedJobs, screen: Screen, chosen: SelectedJobs) -> None:
-        self.direct: DirectDelivery | None = None
-        self._jobs = jobs
-        self._screen = screen
-        self._chosen = chosen
-
-    def transition(self, transition: Transition) -> None:
-        self._jobs.transition(transition)
-        self._screen.transition(transition)
-        if self.direct:
-            self.direct.tell(transition)
-
-    def poll_failed(self, job: Job, failure: PollFailure, next_at: datetime | None) -> None:
-        self._jobs.poll_failed(job, failure, next_at)
-        facts = {"job": str(job.key), "error": failure.error, "request_id": failure.request_id}
-        log = self._chosen.log
-        if next_at is None:
-            log.error(_LAST_WORDS[failure.outcome], **facts, hint=self._chosen.hint(job.key.source, failure.error))
-        elif job.failures == 1:
-            log.warning("poll failed, going on", **facts)
-        else:
-            log.debug("poll failed again", failures=job.failures, **facts)
-
-
-_LAST_WORDS = {
-    PollOutcome.REJECTED: "the source rejects us",
-    PollOutcome.MISSING: "job not found",
-    PollOutcome.FAILED: "gave up: nothing but failed polls",
-}

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
@@ -97,11 +98,11 @@ class LineScreen:
 class LiveScreen:
     """Transitions above a live view, for a terminal."""
 
-    def __init__(self, render: Render, jobs: FollowedJobs, runtime: Runtime) -> None:
+    def __init__(self, render: Render, jobs: FollowedJobs, runtime: Runtime, *, notifies: bool = False) -> None:
         from watcher.cli.live_view import LiveView
 
         self._render = render
-        self._view = LiveView(jobs, runtime.clock)
+        self._view = LiveView(jobs, runtime.clock, notifies=notifies)
 
     def transition(self, transition: Transition) -> None:
         """Write it above the view."""
@@ -118,16 +119,35 @@ class LiveScreen:
         await self._view.run()
 
     def close(self) -> None:
-        """Take the view away."""
-        self._view.clear()
+        """Take the view away, and sum up."""
+        self._view.close()
 
 
-def open_screen(jobs: FollowedJobs, runtime: Runtime, *, as_json: bool, verbose: bool, is_live: bool) -> Screen:
+@dataclass(frozen=True, slots=True)
+class Show:
+    """What is shown, and how."""
+
+    as_json: bool
+    verbose: bool
+    is_live: bool
+    """Whether there is a terminal for a live view."""
+    notifies: bool = False
+    """Whether the desktop is told of the end."""
+
+    @property
+    def has_view(self) -> bool:
+        """Whether there is a live view."""
+        return self.is_live and not self.as_json
+
+
+def open_screen(jobs: FollowedJobs, runtime: Runtime, show: Show) -> Screen:
     """Return the screen that fits: JSON lines if asked for, a live view on a terminal, otherwise plain lines."""
-    if as_json:
+    if show.as_json:
         return LineScreen(_envelope, jobs, runtime)
-    render = _whole_line if verbose else transition_line
-    return LiveScreen(render, jobs, runtime) if is_live else LineScreen(render, jobs, runtime)
+    render = _whole_line if show.verbose else transition_line
+    if show.has_view:
+        return LiveScreen(render, jobs, runtime, notifies=show.notifies)
+    return LineScreen(render, jobs, runtime)
 
 
 def _envelope(transition: Transition, _width: int | None) -> str:

@@ -15,7 +15,7 @@ from watcher.domain.documents import read_document
 from watcher.domain.durations import format_duration
 from watcher.domain.events import Event
 from watcher.domain.jobs import JobError
-from watcher.domain.states import JobState
+from watcher.domain.states import NEWS_MARK, JobState, mark
 from watcher.domain.text import excerpt
 from watcher.domain.time_in_status import previous_status
 from watcher.domain.transitions import Reason, Transition, event_id
@@ -228,7 +228,12 @@ def _news(message: Message) -> str:
     return f"{message.data['name'] or message.data['id']}: {before} → {message.data['status']}"
 
 
-_MARKS: Mapping[Severity, str] = {Severity.GOOD: "✔", Severity.BAD: "✘", Severity.CANCELLED: "⊘", Severity.NEUTRAL: "•"}
+_MARKS: Mapping[Severity, str] = {
+    Severity.GOOD: mark(JobState.SUCCEEDED),
+    Severity.BAD: mark(JobState.FAILED),
+    Severity.CANCELLED: mark(JobState.CANCELLED),
+    Severity.NEUTRAL: NEWS_MARK,
+}
 _ORDER: Mapping[Severity, int] = {Severity.BAD: 0, Severity.GOOD: 1, Severity.CANCELLED: 1, Severity.NEUTRAL: 2}
 _SEVERITIES: Mapping[JobState, Severity] = {
     JobState.SUCCEEDED: Severity.GOOD,

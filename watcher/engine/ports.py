@@ -85,6 +85,8 @@ class ClaimRequest:
     """When any job is due, those that fall due within this time are taken along."""
     urgency: Callable[[Job], float] | None = None
     """The most urgent first. None: the longest due first."""
+    is_rest: bool = False
+    """Whether jobs were found due already: then those within `ahead` are taken whether or not any is due now."""
 
 
 @dataclass(frozen=True, slots=True)

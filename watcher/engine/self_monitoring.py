@@ -63,7 +63,8 @@ class SelfMonitoring:
         self._runtime = runtime
         self._routes = routes
         self._silences = silences
-        self._stuck_after = stuck_after
+        self.stuck_after = stuck_after
+        """How long a job may stay in a status."""
         self._wake_delivery = wake_delivery
         self._watcher = watcher
         self._failing: frozenset[str] = frozenset()
@@ -94,8 +95,8 @@ class SelfMonitoring:
             self._runtime.log.debug("conditions not recorded, looking again", error=str(error))
 
     async def _stuck(self, now: datetime) -> list[Condition]:
-        jobs = await self._store.lingering(self._stuck_after, now)
-        found = (stuck_condition(job, self._unstepped(now, job.status_since), self._stuck_after) for job in jobs)
+        jobs = await self._store.lingering(self.stuck_after, now)
+        found = (stuck_condition(job, self._unstepped(now, job.status_since), self.stuck_after) for job in jobs)
         return list(filter(None, found))
 
     def _unstepped(self, now: datetime, since: datetime | None) -> datetime:

@@ -180,11 +180,12 @@ class ServicePlan:
             # Looked up at each request: a reload exchanges the pipeline.
             find_job=lambda source, job_id: pipeline().find_job(source, job_id),
             polling_policy=lambda source: pipeline().poller.policy_of(source),  # noqa: PLW0108 - see above
+            stuck_after=lambda: pipeline().self_monitoring.stuck_after,
             send_test=lambda notifier: pipeline().deliver.send_test(notifier),  # noqa: PLW0108 - see above
         )
         token = http.token.get_secret_value() if http.token else None
         hosts = None if self._listen.path else (self._listen.host, *http.allowed_hosts)
-        app = make_app(context, telemetry, Access(token, hosts))
+        app = make_app(context, telemetry, Access(token, hosts, http.trusted_user_header))
         async with serving(app, self._listen, runtime.log):
             yield
 

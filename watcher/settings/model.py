@@ -43,6 +43,7 @@ from watcher.settings.values import (
     StatusName,
     StoreUrl,
     Timeout,
+    UserHeader,
 )
 from watcher.settings.watch_rules import WatchSettings
 from watcher.store.address import sqlite_url
@@ -200,6 +201,9 @@ class HttpSettings(Section):
     allowed_hosts: tuple[HostName, ...] = ()
     """The names that requests may call this host by, such as `watcher.example.com`, besides `localhost`, addresses and
     the host of `listen`. Any other name is refused: it may be that of a web page, pointed at this host by its owner."""
+    trusted_user_header: UserHeader | None = None
+    """The header in which a proxy in front names the user it has let in, such as `X-Forwarded-User`; who is named needs
+    no token. It counts only from loopback or a socket file. The proxy must take it out of what clients send."""
 
 
 class HeartbeatSettings(Section):

@@ -21,6 +21,33 @@ LONGEST_TIMEOUT = timedelta(minutes=1)
 LONGEST_BATCH = timedelta(hours=1)
 _HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,126}")
 
+_HEADER = re.compile("[A-Za-z][A-Za-z0-9-]{0,63}")
+_SENT_BY_BROWSERS = frozenset(
+    {
+        *(
+            "accept",
+            "accept-encoding",
+            "accept-language",
+            "authorization",
+            "cache-control",
+            "connection",
+            "content-length",
+        ),
+        *(
+            "content-type",
+            "cookie",
+            "host",
+            "if-none-match",
+            "origin",
+            "pragma",
+            "referer",
+            "user-agent",
+            "x-forwarded-for",
+        ),
+    }
+)
+"""Headers that say nothing of who is let in: every request may have them."""
+
 
 def _check_name(name: str) -> str:
     if not is_source_name(name):
@@ -54,6 +81,12 @@ def _check_host(name: str) -> str:
     if not _HOST.fullmatch(name):
         raise expected("the name of a host such as watcher.example.com, without a port")
     return name.lower()
+
+
+def _check_user_header(name: str) -> str:
+    if not _HEADER.fullmatch(name) or name.lower() in _SENT_BY_BROWSERS:
+        raise expected("a header that only the proxy writes, such as X-Forwarded-User")
+    return name
 
 
 def _check_status(status: str) -> str:
@@ -103,6 +136,7 @@ JobName = Annotated[str, AfterValidator(_check_text)]
 Labels = dict[JobName, JobName]
 HeartbeatUrl = Annotated[SecretStr, AfterValidator(_check_heartbeat)]
 HostName = Annotated[str, AfterValidator(_check_host)]
+UserHeader = Annotated[str, AfterValidator(_check_user_header)]
 StoreUrl = Annotated[SecretStr, AfterValidator(_check_store_url)]
 StatusName = Annotated[
     str, AfterValidator(_check_status), WithJsonSchema({"anyOf": [{"enum": list(Status)}, {"type": "string"}]})

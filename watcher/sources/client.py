@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -65,9 +65,10 @@ class SourceClient:
         """Close the connections."""
         await self._client.__aexit__(*exc_info)
 
-    def request(self, path: str, query: Mapping[str, str] | None = None) -> Request:
+    def request(self, path: str, query: Iterable[tuple[str, str]] = ()) -> Request:
         """Build a request, which may be sent any number of times; the path is quoted already."""
-        parameters = {**(query or {}), **self._endpoint.query}
+        fixed = self._endpoint.query
+        parameters = [*(pair for pair in query if pair[0] not in fixed), *fixed.items()]
         url = self._endpoint.url + path + (f"?{urlencode(parameters)}" if parameters else "")
         return self._client.request("GET", url)
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from watcher.domain.decision import PollContext, decide
-from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.jobs import Job, JobKey, JobSpec, Progress
 from watcher.domain.polling_policy import (
     PollFailure,
     PollingPolicy,
@@ -17,8 +17,10 @@ from watcher.domain.polling_policy import (
     is_reported_missing,
 )
 from watcher.domain.states import JobState
+from watcher.domain.telemetry import EventPage
 from watcher.domain.transitions import Transition, has_reached
 from watcher.engine.polling.source_calls import poll
+from watcher.engine.polling.telemetry import TelemetryFeed
 from watcher.engine.ports import JobSource, Runtime
 
 
@@ -55,6 +57,10 @@ class FollowListener:
     transition: Callable[[Transition], None]
     poll_failed: Callable[[Job, PollFailure, datetime | None], None]
     """A poll failed; the job's next one is at the time given, or there is none."""
+    answered: Callable[[Job, Progress | None], None] = lambda _job, _progress: None
+    """A poll was answered: how the job stands now, and how far it has come where the job object says so."""
+    told: Callable[[Job, EventPage], None] | None = None
+    """The source has told something new of a job. None: it is not asked."""
 
 
 class Follow:
@@ -73,6 +79,7 @@ class Follow:
         self._listener = listener
         self._runtime = runtime
         self._sleep = sleep
+        self._feed = TelemetryFeed(listener.told, runtime) if listener.told else None
 
     async def run(self, specs: Sequence[JobSpec]) -> Mapping[JobKey, Ending]:
         """Watch until every job has ended, or time is up; say how each of them ended."""
@@ -106,6 +113,8 @@ class Follow:
             ending = self._ending(job, failure, has_failed_too_long=patience is not None and patience <= 0)
             if failure:
                 self._listener.poll_failed(job, failure, None if ending else next_at)
+            elif self._feed:
+                await self._feed.look(self._sources[job.key.source], job)
             if ending:
                 endings[job.key] = ending
                 return
@@ -120,7 +129,10 @@ class Follow:
         decision = decide(replace(job, due_at=None), result, context, now)
         if decision.transition:
             self._listener.transition(decision.transition)
-        return decision.job, decision.due_at or now, result if isinstance(result, PollFailure) else None
+        if isinstance(result, PollFailure):
+            return decision.job, decision.due_at or now, result
+        self._listener.answered(decision.job, result.progress if result else None)
+        return decision.job, decision.due_at or now, None
 
     def _patience_left(self, failing_since: float | None, steady: float) -> float | None:
         """Return for how many seconds failed polls are still tolerated; None while none has failed."""

@@ -20,7 +20,7 @@ from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
 from watcher.engine.polling.failure_log import log_poll_failure, log_scan_failure
 from watcher.engine.polling.job_cache import JobCache
 from watcher.engine.polling.source_calls import discover, poll, read_list
-from watcher.engine.polling.source_state import SourceState
+from watcher.engine.polling.source_state import MOST_LISTED, SourceState
 from watcher.engine.polling.telemetry import TelemetryReader, ends
 from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, MetricStore, Runtime
 from watcher.errors import StoreError
@@ -170,11 +170,11 @@ class Poller:
             for name, jobs in claimed.items()
             if (state := self._sources[name]).scan.pays(jobs, requests[name].limit) and not state.breaker.rejection
         ]
-        more = await self._claim({state.name: state.claim_request_for_scan(now) for state in scans}, now)
         for state in scans:
+            jobs = [*claimed.pop(state.name), *await self._claim_rest(state, now)]
             state.note_claimed(0, 1)
             state.scan.is_running = True
-            tasks.create_task(self._scan(state, [*claimed.pop(state.name), *more[state.name]], now))
+            tasks.create_task(self._scan(state, jobs, now))
         for name, jobs in claimed.items():
             state = self._sources[name]
             state.note_claimed(len(jobs), requests[name].limit)
@@ -198,6 +198,17 @@ class Poller:
             else:  # the store was asked for it earlier, and answers only now
                 state.enqueue([job], now)
         return claimed
+
+    async def _claim_rest(self, state: SourceState, now: datetime) -> list[Job]:
+        """Claim what else a scan looks after, part by part, so that nothing waits long for the store."""
+        jobs: list[Job] = []
+        request = state.claim_request_for_scan(now, is_rest=True)
+        while len(jobs) < MOST_LISTED:
+            part = (await self._claim({state.name: request}, now))[state.name]
+            jobs += part
+            if len(part) * 2 < request.limit:  # some of it may be under way still
+                break
+        return jobs
 
     def _start_polls(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
         for job, claimed_at in state.start():

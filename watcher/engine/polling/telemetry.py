@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from watcher.domain.jobs import Job, Observation, Progress
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.polling_policy import PollFailure
-from watcher.domain.states import is_terminal
-from watcher.domain.telemetry import MetricPoint, Milestone
+from watcher.domain.states import JobState, is_terminal
+from watcher.domain.telemetry import EventPage, MetricPoint, Milestone
 from watcher.engine.polling.source_calls import read_events
 from watcher.engine.ports import JobSource, MetricStore, Runtime
 from watcher.errors import StoreError
 
 MOST_PAGES = 10
 """Pages read at one look, each of which is a request; the next look goes on where this one ended."""
+LOOK_LIMIT = timedelta(seconds=5)
+"""How long a look for `watch` may take: the next poll of its job waits for it."""
+_SHARE = 60
+"""A run is looked at again once it is older by one part in so many."""
 
 
 def ends(job: Job, observation: Observation) -> bool:
@@ -59,3 +67,51 @@ class TelemetryReader:
         if points or cursor != begun_with:
             await store.record_points(job.key, points, cursor, self._runtime.clock())
         return max(told, key=lambda progress: (progress.at, progress.done), default=None)
+
+
+class TelemetryFeed:
+    """Hands on what is new of jobs to whoever looks on. Without a store: it goes on from cursors that it keeps itself.
+
+    A run of hours is looked at less often than one of minutes. What goes wrong ends one look, and nothing else.
+    """
+
+    def __init__(
+        self, receive: Callable[[Job, EventPage], None], runtime: Runtime, *, limit: timedelta = LOOK_LIMIT
+    ) -> None:
+        """`limit` is how long a look may take."""
+        self._receive = receive
+        self._runtime = runtime
+        self._limit = limit
+        self._cursors: dict[JobKey, str | None] = {}
+        self._begun: dict[JobKey, float] = {}
+        self._looked: dict[JobKey, float] = {}
+
+    async def look(self, source: JobSource, job: Job) -> None:
+        """Read what is new of a job that runs, if it is time for that, and once more when it has ended."""
+        if source.capabilities.events and self._is_due(job):
+            try:
+                async with asyncio.timeout(self._limit.total_seconds()):
+                    await self._read(source, job)
+            except TimeoutError:
+                self._runtime.log.debug("no events in time", job=str(job.key))
+
+    def _is_due(self, job: Job) -> bool:
+        if job.state is not JobState.RUNNING:
+            return is_terminal(job.state)
+        now = self._runtime.steady()
+        begun, looked = self._begun.setdefault(job.key, now), self._looked.get(job.key)
+        if looked is not None and now - looked < (now - begun) / _SHARE:
+            return False
+        self._looked[job.key] = now
+        return True
+
+    async def _read(self, source: JobSource, job: Job) -> None:
+        for _ in range(MOST_PAGES):
+            cursor = self._cursors.get(job.key)
+            page = await read_events(source, job, cursor, self._runtime.log)
+            if isinstance(page, PollFailure):
+                return
+            self._cursors[job.key] = page.cursor
+            self._receive(job, page)
+            if not page.has_more or page.cursor == cursor:
+                return
