@@ -146,9 +146,9 @@ def _row(followed: _Followed, now: datetime) -> JobRow:
 
 
 def _trouble(followed: _Followed) -> str | None:
-    if followed.failure is None:
-        return None if followed.last else UNSEEN
-    return printable(followed.failure.error if followed.last else f"{UNSEEN} · {followed.failure.error}")
+    if followed.failure:
+        return printable(followed.failure.error)
+    return None if followed.last else UNSEEN
 
 
 def _again(followed: _Followed, now: datetime) -> str | None:

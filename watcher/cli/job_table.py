@@ -55,7 +55,7 @@ LAYOUTS: Sequence[Layout] = (
     Layout(12, 6, False, True, True, 8, True, True),
     Layout(12, 0, False, True, True, 8, False, True),
     Layout(12, 0, False, True, True, 6),
-    Layout(9, 0, False, True, True, 6),
+    Layout(9, 0, False, True, True, 5),
     Layout(12, 0, False, True, True),
     Layout(10, 0, False, True, False),
     Layout(8, 0, False, False, False),
