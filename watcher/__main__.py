@@ -28,9 +28,9 @@ def _run() -> int:
     from watcher.errors import ConfigurationError, OutputClosedError, OutputFailedError, WatcherError
 
     try:
-        from watcher.cli.app import app
+        from watcher.cli.app import make_app
 
-        app()
+        make_app(sys.argv[1:])()
     except OutputClosedError:
         return Exit.OUTPUT_CLOSED
     except ConfigurationError as error:

@@ -92,8 +92,7 @@ class WatcherLog:
 
     def adopt_standard_logging(self) -> None:
         """Write what libraries log, from warnings on, in the same form."""
-        import structlog
-
+        structlog = _load_structlog()
         self._has_adopted = True
         stamps, finish = _processors(self._options, self._learned)
         handler = logging.StreamHandler(sys.stderr)
@@ -116,15 +115,24 @@ class WatcherLog:
 
 
 def _open_logger(options: LogOptions, learned: Iterable[str]) -> Any:
-    import structlog
-
+    structlog = _load_structlog()
     stamps, finish = _processors(options, learned)
     return structlog.wrap_logger(structlog.PrintLogger(sys.stderr), processors=[*stamps, *finish])
 
 
-def _processors(options: LogOptions, learned: Iterable[str]) -> tuple[list[Any], list[Any]]:
-    import structlog
+def _load_structlog() -> Any:
+    """Load structlog without rich, which takes 4 MB: it is for tracebacks, and these are written as plain text here."""
+    is_hidden = sys.modules.setdefault("rich", None) is None  # type: ignore[arg-type]
+    try:
+        import structlog
+    finally:
+        if is_hidden:
+            del sys.modules["rich"]
+    return structlog
 
+
+def _processors(options: LogOptions, learned: Iterable[str]) -> tuple[list[Any], list[Any]]:
+    structlog = _load_structlog()
     stamps = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

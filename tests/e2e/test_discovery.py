@@ -39,6 +39,11 @@ async def watched(watcher: Command) -> list[str]:
     return [row["id"] for row in listed]
 
 
+async def origins(watcher: Command) -> dict[str, list[str]]:
+    listed = json.loads((await watcher.run("jobs", "list", "--json")).out)
+    return {row["id"]: row["origins"] for row in listed}
+
+
 async def scans(running: Running, api: FineTuningApi, count: int = 2) -> None:
     """Wait until the list was asked for some more times."""
     seen = len(api.requests)
@@ -88,7 +93,7 @@ async def test_a_restart_keeps_the_line_even_after_a_kill(
         await running.stop()
 
     assert sorted(told(receiver)) == [("going", "running"), ("meanwhile", "succeeded"), ("unwanted", "running")]
-    assert await watched(watcher) == ["going", "meanwhile"]
+    assert await origins(watcher) == {"going": ["rule:nlp"], "meanwhile": ["rule:nlp"]}
 
 
 async def test_a_rule_that_is_taken_away_ends_the_watching_of_what_only_it_brought(

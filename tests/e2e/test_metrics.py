@@ -44,6 +44,7 @@ async def test_a_job_is_explained_with_the_last_of_each(watcher: Command) -> Non
     await filled(watcher)
     told = (await watcher.run("explain", JOB)).out
     assert "train_loss: 0.0101 at step 99" in told
+    assert "Origins" not in told  # nobody noted who wanted it
     assert "valid_loss: nan at step 3" in told
     explained = json.loads((await watcher.run("explain", JOB, "--json")).out)
     assert [(point["series"], point["step"]) for point in explained["metrics"]] == [

@@ -20,6 +20,7 @@ class AcceptedMessage:
     id: str
     job: str
     status: str
+    """In the word of the service, as the previous one."""
     previous_status: str | None
     at: datetime
 
@@ -60,5 +61,7 @@ class RecordingReceiver(Receiver):
             self.conditions.append(envelope["type"])
             return
         assert received.headers["webhook-id"] == envelope["id"]
-        message = AcceptedMessage(envelope["id"], data["id"], data["status"], data["previous_status"], received.at)
+        message = AcceptedMessage(
+            envelope["id"], data["id"], data["native_status"], data["previous_status"], received.at
+        )
         self.accepted.append(message)

@@ -15,6 +15,7 @@ from tests.evidence.database import current_statuses, pending_count, read_databa
 from tests.evidence.expected import RecordingApi, expected_periods
 from tests.evidence.reconcile import Coverage, reconcile
 from tests.evidence.report import Report
+from tests.simulated import settings_for
 from watcher.simulator.script import Script
 
 SOURCE = "openai"
@@ -52,7 +53,7 @@ class Environment:
     def settings(self, **parts: Any) -> Settings:
         """Return settings that watch all jobs of all APIs; `parts` replace or add sections."""
         usual = {
-            "sources": {name: {"base_url": api.base_url, "api_key": API_KEY} for name, api in self.apis.items()},
+            "sources": {name: _source_at(api) for name, api in self.apis.items()},
             "store": {"url": self.url},
             "jobs": [{"id": job, "source": name} for name, api in self.apis.items() for job in api.ids],
             "notifiers": {NOTIFIER: webhook(self.receiver.url)},
@@ -77,7 +78,7 @@ class Environment:
         if not all(api.is_finished() for api in apis) or (not names and pending_count(self.url)):
             return False
         recorded = current_statuses(self.url)
-        return all(recorded.get(job) == api.status(job) for api in apis for job in api.ids)
+        return all(recorded.get(job) == api.native_status(job) for api in apis for job in api.ids)
 
     async def until_settled(self, running: Running, within: timedelta, *names: str) -> None:
         """Wait until `is_settled`, or until the time is over: then the report says what is missing.
@@ -88,6 +89,10 @@ class Environment:
         while not self.is_settled(*names) and asyncio.get_running_loop().time() < until:
             assert running.is_alive, f"the watcher has ended; it wrote\n{running.err[-5000:]}"
             await asyncio.sleep(CHECK_SECONDS)
+
+
+def _source_at(api: RecordingApi) -> Settings:
+    return {"kind": str(api.script.dialect), "api_key": API_KEY, **settings_for(api)}
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from itertools import pairwise
 from typing import Any
 
+from tests.simulated import word_of
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.script import JobScript, Script, Step
 from watcher.simulator.server import Clock, Manner, Received, Reply, utc_now
@@ -70,13 +71,17 @@ class RecordingApi(FineTuningApi):
         """Return whether every job has reached its last status."""
         return all(self.status(job.id) == self._last(job) for job in self._scripts.values())
 
+    def native_status(self, job_id: str) -> str:
+        """Return the status that the job has now, in the word of the service."""
+        return word_of(self.script.dialect, self.status(job_id))
+
     def periods(self, job_id: str) -> list[StatusPeriod]:
-        """Return the statuses that the job has had so far, in order."""
+        """Return the statuses that the job has had so far, in order, each in the word of the service."""
         periods = [each for each in self._scripted(job_id) if each.since <= self._clock()]
         for forced in self._forced[job_id]:
             periods = [_cut(each, forced.since) for each in periods if each.since < forced.since]
             periods.append(forced)
-        return list(_merged(periods))
+        return list(_merged([replace(each, status=word_of(self.script.dialect, each.status)) for each in periods]))
 
     def reported(self, job_id: str) -> list[str]:
         """Return the statuses that complete answers have reported for the job, in order, without repetitions."""
@@ -149,9 +154,10 @@ def _statuses_in(reply: Reply) -> Iterator[tuple[str, str]]:
     if reply.status_code != HTTPStatus.OK or reply.manner is not Manner.WHOLE or len(reply.body) > SIZE_LIMIT_BYTES:
         return
     try:
-        document: Mapping[str, Any] = json.loads(reply.body)
+        document: Any = json.loads(reply.body)
     except ValueError:
         return
-    for each in document.get("data", [document]):
+    # Of the other services nothing is counted that depends on what they reported.
+    for each in document.get("data", [document]) if isinstance(document, Mapping) else ():
         if "id" in each and "status" in each:
             yield each["id"], each["status"]

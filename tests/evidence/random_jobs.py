@@ -20,10 +20,12 @@ STATUS_PATHS: Sequence[tuple[str, ...]] = (
 """The sequences of statuses that a job may pass: some go backwards, some contain undocumented statuses."""
 
 
-def random_jobs(random: Random, count: int, span: timedelta) -> tuple[JobScript, ...]:
+def random_jobs(random: Random, count: int, span: timedelta, prefix: str = "ftjob") -> tuple[JobScript, ...]:
     """Return jobs on random paths that end within the span; some statuses last for a very short time."""
     return tuple(
-        JobScript(f"ftjob-{job:05}", random_steps(random, random.choice(STATUS_PATHS), random.uniform(0.3, 1) * span))
+        JobScript(
+            f"{prefix}-{job:05}", random_steps(random, random.choice(STATUS_PATHS), random.uniform(0.3, 1) * span)
+        )
         for job in range(count)
     )
 

@@ -123,7 +123,7 @@ def test_the_same_seed_gives_the_same_jobs() -> None:
 async def test_only_a_complete_answer_of_success_accepts_a_message(
     client: httpx.AsyncClient, reply: Reply, is_accepted: bool
 ) -> None:
-    data = {"id": "ftjob-a", "status": "running", "previous_status": None}
+    data = {"id": "ftjob-a", "native_status": "running", "previous_status": None}
     envelope = {"id": "evt_1", "type": "fine_tuning.job.running", "data": data}
     async with RecordingReceiver(answers=[reply]) as receiver:
         async with failing_exchange():

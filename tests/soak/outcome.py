@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
 from tests.evidence.report import Report
+from watcher.simulator.script import DialectName
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Options:
     seed: int
     url: str | None
     """The URL of the database; None: an SQLite file in the home."""
+    kinds: Sequence[DialectName]
+    """The kinds of services of a storm, whose jobs rules of discovery find; none: OpenAI's, whose jobs are named."""
     home: Path
     """A directory for the watcher's home. Each scenario makes its own directories in it."""
 

@@ -2,50 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from watcher.cli import (
-    backup,
-    config,
-    deliveries,
-    demo,
-    discover,
-    explain,
-    jobs,
-    metrics,
-    notify,
-    retrieve,
-    run,
-    simulate,
-    sources,
-    watch,
-)
 from watcher.cli.options import Command
 
-app = typer.Typer(
-    name="watcher",
-    help="Watches fine-tuning jobs and delivers every status change: to chat, mail, signed webhooks and more.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+_HELP = "Watches fine-tuning jobs and delivers every status change: to chat, mail, signed webhooks and more."
+_COMMANDS = (
+    "run",
+    "watch",
+    "retrieve",
+    "jobs",
+    "sources",
+    "deliveries",
+    "explain",
+    "metrics",
+    "backup",
+    "notify",
+    "config",
+    "demo",
+    "simulate",
 )
-app.command(cls=Command)(run.run)
-app.command(cls=Command)(watch.watch)
-app.command(cls=Command)(retrieve.retrieve)
-jobs.app.command(cls=Command)(discover.discover)
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(sources.app, name="sources")
-app.add_typer(deliveries.app, name="deliveries")
-app.command(cls=Command)(explain.explain)
-app.command(cls=Command)(metrics.metrics)
-app.command(cls=Command)(backup.backup)
-app.add_typer(notify.app, name="notify")
-app.add_typer(config.app, name="config")
-app.command(cls=Command)(demo.demo)
-app.command(cls=Command)(simulate.simulate)
+"""In the order of the help. Each is a module of this package, with a function of the same name, or with an `app`."""
+
+
+def make_app(arguments: Sequence[str]) -> typer.Typer:
+    """Put together what the arguments of the command line need: the command that they begin with, else all commands.
+
+    To load the others would take longer than all the rest of a short command.
+    """
+    app = typer.Typer(
+        name="watcher",
+        help=_HELP,
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(help=_HELP)(_main)
+    first = arguments[0] if arguments else ""
+    for name in (first,) if first in _COMMANDS else _COMMANDS:
+        module = import_module(f"watcher.cli.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(cls=Command)(getattr(module, name))
+    return app
 
 
 def _show_version(wanted: bool) -> None:
@@ -56,11 +61,10 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _main(
     *,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Watches fine-tuning jobs and delivers every status change: to chat, mail, signed webhooks and more."""
+    """Take the options that belong to no command."""

@@ -29,13 +29,13 @@ LATEST = 20
 def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Show a job's history, its next poll and why then, and which notifiers would hear of which status."""
     settings = read_settings_for_store(config)
-    found, history, measured = with_store(config, lambda store: _find(store, job))
+    found, origins, history, measured = with_store(config, lambda store: _find(store, job))
     now = utc_now()
     next_poll = explain_next_poll(found, polling_policy(settings, found.key.source), now)
     facts = found.facts or JobFacts()
     if as_json:
         document = {
-            "job": job_row(found, now),
+            "job": job_row(found, now) | {"origins": origins},
             "history": history_rows(history, now),
             "next_poll": next_poll,
             "metrics": [point_row(point) for point in measured],
@@ -44,7 +44,7 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
         write_json(document)
         return
     write_line(printable(f"{found.title} ({found.key}): {found.status or 'not seen yet'}"))
-    for line in [*_told(found, facts), *map(_measured, measured)]:
+    for line in [*_told(found, facts, origins), *map(_measured, measured)]:
         write_line(printable(line))
     write_line(f"Next poll: {next_poll}\n")
     columns = ["observed_at", "status", "reason", "lasted"]
@@ -56,11 +56,12 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
     write_table(["notifier", *(Column(status) for status in Status)], [], rows, "no notifiers are configured")
 
 
-def _told(job: Job, facts: JobFacts) -> Sequence[str]:
-    """Return the result of the job, and of its last poll."""
+def _told(job: Job, facts: JobFacts, origins: Sequence[str]) -> Sequence[str]:
+    """Return who wants the job, its result, and that of its last poll."""
     error = facts.error
     why = ": ".join(filter(None, (error.code, error.message))) if error else None
     told = {
+        "Origins": ", ".join(origins),
         "Model": facts.model,
         "Fine-tuned model": facts.fine_tuned_model,
         "Error": why,
@@ -73,8 +74,10 @@ def _measured(point: MetricPoint) -> str:
     return f"{point.series}: {point.value:.4g} at step {point.step}"
 
 
-async def _find(store: SqlStore, reference: JobReference) -> tuple[Job, Sequence[Transition], Sequence[MetricPoint]]:
+async def _find(
+    store: SqlStore, reference: JobReference
+) -> tuple[Job, Sequence[str], Sequence[Transition], Sequence[MetricPoint]]:
     key = await find_key(store, reference)
-    job = await store.job(key)
+    job, origins = await store.job(key), await store.origins([key])
     history, points = await store.latest_transitions(key, LATEST), await store.metric_points(key)
-    return job or Job(key), history, latest(points)
+    return job or Job(key), origins.get(key, []), history, latest(points)

@@ -11,6 +11,7 @@ import typer
 
 from watcher.cli.completion import complete_sources, complete_statuses
 from watcher.cli.deliveries import MOST
+from watcher.cli.discover import discover
 from watcher.cli.found_jobs import read_label
 from watcher.cli.job_reference import JobReference
 from watcher.cli.options import Command, ConfigOption, JobArgument, JobsArgument, JsonOption, read_settings_for_store
@@ -46,8 +47,9 @@ COLUMNS: Sequence[Column | str] = [
     "next_poll",
     Column("result", is_text=True),
     Column("trouble", is_text=True),
+    "origins",
 ]
-IMPORTANT = ["id", "status", "result", "trouble", "name", "for", "next_poll", "source"]
+IMPORTANT = ["id", "status", "result", "trouble", "name", "for", "next_poll", "source", "origins"]
 HISTORY_COLUMNS: Sequence[Column | str] = [
     "observed_at",
     "status",
@@ -180,11 +182,16 @@ def history(
     with_store(config, show)
 
 
+app.command(cls=Command)(discover)
+
+
 async def _pages(store: SqlStore, wanted: _Filter, now: datetime) -> AsyncIterator[Sequence[Row]]:
     """Read the jobs that are wanted, as rows, in small pages: there may be tens of thousands."""
     after: JobKey | None = None
     while page := await store.page_of_jobs(after=after, limit=PAGE, source=wanted.source):
-        yield [job_row(job, now) for job in page if wanted.lets_through(job)]
+        shown = [job for job in page if wanted.lets_through(job)]
+        origins = await store.origins([job.key for job in shown])
+        yield [job_row(job, now) | {"origins": origins.get(job.key, [])} for job in shown]
         after = page[-1].key
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from watcher.cli.text_width import width_of
 from watcher.domain.overview import fact_row, result_of
-from watcher.domain.states import JobState
+from watcher.domain.states import outcome_mark
 from watcher.domain.text import excerpt, printable
 from watcher.domain.transitions import Reason, Transition
 
-_MARKS: Mapping[JobState, str] = {JobState.SUCCEEDED: "✔", JobState.FAILED: "✘"}
-_OTHER_MARK = "•"
 _INDENT = "  "
 _LONGEST_RESULT = 200
 """How much of an error is shown, in characters."""
@@ -25,8 +23,7 @@ def transition_line(transition: Transition, width: int | None) -> str:
     Without a width, as in a pipe, it is always one line.
     """
     when = f"{transition.observed_at.astimezone():%H:%M:%S}"
-    mark = _MARKS.get(transition.state, _OTHER_MARK)
-    parts = [f"{when} {mark} {printable(transition.title)}:", printable(_change(transition))]
+    parts = [f"{when} {outcome_mark(transition.state)} {printable(transition.title)}:", printable(_change(transition))]
     result = excerpt(result_of(fact_row(transition.facts)) or "", _LONGEST_RESULT)
     if width is None:
         return " ".join([*parts, f" {result}"]).rstrip()

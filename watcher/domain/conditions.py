@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from watcher.domain.durations import format_duration
-from watcher.domain.jobs import Job
+from watcher.domain.jobs import Job, JobKey
 from watcher.domain.states import Status, is_meant
 from watcher.domain.time_in_status import present_status
 from watcher.domain.transitions import event_id
@@ -25,12 +25,19 @@ FRESH = timedelta(minutes=3)
 """How long the success of another replica speaks for a source or a notifier. Replicas note theirs each minute."""
 NOTE_GOOD_INTERVAL = timedelta(minutes=1)
 
+JOB_ASPECTS = ("missing", "stuck")
+"""In which respects a job can be in a condition."""
 STUCK_AFTER: Mapping[str, timedelta] = {
     Status.VALIDATING_FILES: timedelta(hours=1),
     Status.QUEUED: timedelta(hours=6),
     Status.RUNNING: timedelta(hours=24),
 }
 """How long a job may stay in a status, unless the settings say otherwise."""
+
+
+def job_subjects(key: JobKey) -> list[str]:
+    """Return the subjects of the conditions that a job can be in."""
+    return [f"job/{key}/{aspect}" for aspect in JOB_ASPECTS]
 
 
 def notifier_subject(name: str) -> str:

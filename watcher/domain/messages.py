@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from watcher.domain.documents import read_document
 from watcher.domain.durations import format_duration
 from watcher.domain.events import Event
 from watcher.domain.jobs import JobError
-from watcher.domain.states import JobState
+from watcher.domain.states import NEWS_MARK, JobState, mark
 from watcher.domain.text import excerpt
 from watcher.domain.time_in_status import previous_status
 from watcher.domain.transitions import Reason, Transition, event_id
@@ -23,6 +24,10 @@ ENVELOPE_LIMIT = 20_000
 """The largest envelope in bytes; Standard Webhooks asks for payloads under 20 kB."""
 _LONGEST_VALUE = 500
 """How much of a text stands in a line, in characters."""
+_LONGEST_FACT = 120
+"""How much of a text stands in a line of a message about several events, in characters."""
+_MOST_LINES = 40
+"""Events that have a line of their own in one message."""
 _LONGEST_SCALAR = 200
 """How much of a text stays in a job that has to be cut down, in characters."""
 _LONE_SURROGATE = re.compile(r"(\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\ud[89a-f][0-9a-f]{2}")
@@ -90,20 +95,35 @@ def message_of(event: Event) -> Message:
 
 
 def message_of_several(events: Sequence[Event]) -> Message:
-    """Return one message for several events: one line each, the worst first."""
+    """Return one message for several events: how many of which kind, then a line for each, the worst first."""
     messages = sorted(map(message_of, events), key=lambda message: _ORDER[message.severity])
     if len(messages) == 1:
         return messages[0]
     ids = [message.id for message in messages]
+    counts = Counter(map(_word, messages))
+    facts = [Detail(_word(message), _in_one_line(message)) for message in messages[:_MOST_LINES]]
+    if more := len(messages) - len(facts):
+        facts.append(Detail("and", f"{more} more"))
     return Message(
         id=event_id("@batch", ",".join(sorted(ids)), 0),
         type="watcher.batch",
         created_at=max(message.created_at for message in messages),
-        title=f"{len(messages)} events",
+        title=f"{len(messages)} events: {', '.join(f'{count} {word}' for word, count in counts.items())}",
         severity=messages[0].severity,
-        facts=tuple(Detail(message.type.rpartition(".")[2], message.title) for message in messages),
+        facts=tuple(facts),
         data={"events": [{"id": message.id, "type": message.type, "data": message.data} for message in messages]},
     )
+
+
+def _word(message: Message) -> str:
+    return message.type.rpartition(".")[2]
+
+
+def _in_one_line(message: Message) -> str:
+    """Return what happened, and the one fact that matters most then: why it failed, or the name of the model."""
+    told = {fact.label: fact.value for fact in message.facts}
+    fact = told.get("Error") or told.get("Fine-tuned model")
+    return f"{message.title} ({excerpt(fact, _LONGEST_FACT)})" if fact else message.title
 
 
 def message_of_test(notifier: str, now: datetime) -> Message:
@@ -208,7 +228,12 @@ def _news(message: Message) -> str:
     return f"{message.data['name'] or message.data['id']}: {before} → {message.data['status']}"
 
 
-_MARKS: Mapping[Severity, str] = {Severity.GOOD: "✔", Severity.BAD: "✘", Severity.CANCELLED: "⊘", Severity.NEUTRAL: "•"}
+_MARKS: Mapping[Severity, str] = {
+    Severity.GOOD: mark(JobState.SUCCEEDED),
+    Severity.BAD: mark(JobState.FAILED),
+    Severity.CANCELLED: mark(JobState.CANCELLED),
+    Severity.NEUTRAL: NEWS_MARK,
+}
 _ORDER: Mapping[Severity, int] = {Severity.BAD: 0, Severity.GOOD: 1, Severity.CANCELLED: 1, Severity.NEUTRAL: 2}
 _SEVERITIES: Mapping[JobState, Severity] = {
     JobState.SUCCEEDED: Severity.GOOD,

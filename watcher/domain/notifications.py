@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from watcher.domain.deliveries import DeliveryState
 from watcher.domain.events import Event
+from watcher.domain.holding import NOTHING_HELD
 from watcher.domain.routing import Route, RouteMatch, match_route
-
-Calendar = Callable[[Route, Event, datetime], datetime | None]
-"""Says until when an event is to be held back from a route's notifier; None for not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +39,31 @@ class Planned:
     """What is owed to a notifier under one key is sent as one message."""
     reason: str | None = None
     """Why it is held back or muted."""
+    releases: bool = False
+    """Whether what its subject has waiting there goes out now as well: it may not wait, and must not overtake."""
 
 
-def never_held(_route: Route, _event: Event, _now: datetime) -> datetime | None:
-    """Hold nothing back."""
-    return None
+Plan = Callable[[Event, datetime], tuple[Planned, ...]]
+"""Returns which notifiers get an event, and when."""
 
 
-def plan(
-    event: Event,
-    routes: Sequence[Route],
-    now: datetime,
-    *,
-    silences: Sequence[Silence] = (),
-    calendar: Calendar = never_held,
-) -> tuple[Planned, ...]:
+def plan(event: Event, routes: Sequence[Route], now: datetime, silences: Sequence[Silence] = ()) -> tuple[Planned, ...]:
     """Return which notifiers get the event, and when. Pure; the outcome is recorded in the transaction of the event."""
     silence = next((each for each in silences if each.mutes(event, now)), None)
     return tuple(
-        _planned(route, event, now, silence, calendar)
-        for route in routes
-        if match_route(route, event) is RouteMatch.WANTED
+        _planned(route, event, now, silence) for route in routes if match_route(route, event) is RouteMatch.WANTED
     )
 
 
-def _planned(route: Route, event: Event, now: datetime, silence: Silence | None, calendar: Calendar) -> Planned:
+def at_once(routes: Sequence[Route]) -> list[Route]:
+    """Return the routes without what keeps events back: for what ends soon, and for what cannot be recorded."""
+    return [replace(route, holding=NOTHING_HELD) for route in routes]
+
+
+def _planned(route: Route, event: Event, now: datetime, silence: Silence | None) -> Planned:
     if silence:
         return Planned(route.notifier, DeliveryState.MUTED, reason=f"silence {silence.name}")
-    hold_until = calendar(route, event, now)
-    return Planned(route.notifier, hold_until=hold_until, reason="held back" if hold_until else None)
+    hold = route.holding.hold(event, now)
+    if hold is None:
+        return Planned(route.notifier, releases=bool(route.holding))
+    return Planned(route.notifier, hold_until=hold.until, group_key=hold.group_key, reason=hold.reason)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from watcher.domain.conditions import ConditionChange, notifier_subject
 from watcher.domain.events import Event
+from watcher.domain.holding import NOTHING_HELD, Holding
 from watcher.domain.states import JobState, is_meant, is_terminal
 from watcher.domain.transitions import Reason
 
@@ -51,6 +52,8 @@ class Route:
     """The job must carry all of these."""
     first_seen: FirstSeen = FirstSeen.TERMINAL
     events: frozenset[Events] = frozenset(Events)
+    holding: Holding = NOTHING_HELD
+    """What keeps events back from it."""
 
 
 def match_route(route: Route, event: Event) -> RouteMatch:

@@ -46,6 +46,17 @@ RANK: Mapping[JobState, int] = {
 }
 """The order of the states that have one."""
 
+_MARKS: Mapping[JobState, str] = {
+    JobState.SUCCEEDED: "✔",
+    JobState.FAILED: "✘",
+    JobState.CANCELLED: "⊘",
+    JobState.RUNNING: "▶",
+    JobState.PAUSED: "⏸",
+    JobState.UNKNOWN: "?",
+}
+_WAITING_MARK = "…"
+NEWS_MARK = "•"
+"""Stands before news that tells of no end."""
 _DOCUMENTED: Mapping[JobState, str] = {
     JobState.PENDING: Status.QUEUED,
     JobState.VALIDATING: Status.VALIDATING_FILES,
@@ -121,6 +132,16 @@ def is_known(word: str) -> bool:
 def is_terminal(state: JobState | None) -> bool:
     """Return whether a job in this state has ended. A job in an unknown state never has."""
     return state in TERMINAL
+
+
+def mark(state: JobState | None) -> str:
+    """Return a sign for a state, to stand beside its word; the states before `running`, and no state, share one."""
+    return _MARKS.get(state, _WAITING_MARK) if state else _WAITING_MARK
+
+
+def outcome_mark(state: JobState | None) -> str:
+    """Return a sign for news of a job in this state: that of the state if it has ended."""
+    return mark(state) if is_terminal(state) else NEWS_MARK
 
 
 def documented_word(state: JobState) -> str:

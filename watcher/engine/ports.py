@@ -6,17 +6,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from watcher.domain.conditions import Condition
-from watcher.domain.deliveries import Delivery, Settlement
-from watcher.domain.discovery_line import Line
-from watcher.domain.jobs import Job, JobKey, JobSpec
-from watcher.domain.notifications import Planned
-from watcher.domain.polling_policy import PollOutcome
-from watcher.domain.telemetry import MetricPoint
-from watcher.domain.transitions import Transition
 from watcher.plugins import context, notifier, source
+
+if TYPE_CHECKING:
+    # What the ports speak of, and do not use: `watch` needs few of them.
+    from watcher.domain.conditions import Condition
+    from watcher.domain.deliveries import Delivery, Settlement
+    from watcher.domain.discovery_line import Line
+    from watcher.domain.jobs import Job, JobKey, JobSpec
+    from watcher.domain.notifications import Planned
+    from watcher.domain.polling_policy import PollOutcome
+    from watcher.domain.telemetry import MetricPoint
+    from watcher.domain.transitions import Transition
 
 Clock = context.Clock
 """Tells the time: aware, UTC."""
@@ -82,6 +85,8 @@ class ClaimRequest:
     """When any job is due, those that fall due within this time are taken along."""
     urgency: Callable[[Job], float] | None = None
     """The most urgent first. None: the longest due first."""
+    is_rest: bool = False
+    """Whether jobs were found due already: then those within `ahead` are taken whether or not any is due now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class PagerDuty:
         return await receiver.post(body, {"content-type": "application/json"})
 
 
-plugin = Plugin(Config, PagerDuty)
+plugin = Plugin(Config, PagerDuty, takes_groups=False)
 
 
 def compose(message: Message) -> Mapping[str, object]:

@@ -81,7 +81,7 @@ class Webhook:
         return headers
 
 
-plugin = Plugin(Config, Webhook)
+plugin = Plugin(Config, Webhook, takes_groups=False)
 
 
 def _split(secret: SecretStr) -> list[str]:

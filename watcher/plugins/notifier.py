@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
-from watcher.domain.deliveries import Outcome
-from watcher.domain.messages import Message
 from watcher.plugins.context import Clock
 
 if TYPE_CHECKING:
-    # The engine takes its port from here, and knows neither pydantic nor the HTTP library.
+    # The engine takes its port from here, and knows neither pydantic nor the HTTP library; `watch` sends no message.
+    from watcher.domain.deliveries import Outcome
+    from watcher.domain.messages import Message
     from watcher.http import HttpClient, Pacer
     from watcher.plugins.section import Section
 
@@ -75,3 +75,5 @@ class Plugin(Generic[C]):
     variables: Mapping[str, str] = field(default_factory=dict)
     """Variables of the environment that people have already, and the settings that they give; they begin with the kind
     in capitals. Where no notifier is configured and all of them are set, there is one, named by its kind."""
+    takes_groups: bool = True
+    """Whether one message may tell of several events. False for what programs read: they want each event by itself."""

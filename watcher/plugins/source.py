@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from watcher.domain.jobs import ID_RULE, NO_METADATA, Observation, Page, is_job_id
 from watcher.domain.states import JobState, StateMap, documented_word, is_openais_word
-from watcher.domain.telemetry import EventPage
 from watcher.plugins.context import Clock, Log
 
 if TYPE_CHECKING:
     # The engine takes its port from here, and does not know pydantic.
+    from watcher.domain.telemetry import EventPage
     from watcher.plugins.section import Section
 
 ENTRY_POINT_GROUP = "watcher.sources"

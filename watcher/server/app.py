@@ -46,13 +46,16 @@ class Access:
     """Without one, every client may read, and none may change anything."""
     hosts: Collection[str] | None = None
     """The names that requests may call this host by, besides `localhost` and addresses; None: any."""
+    user_header: str | None = None
+    """The header in which a proxy on this host names the user, who then needs no token; None: there is none."""
 
 
 def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Access) -> Starlette:
     """Make the application."""
     probes, jobs, deliveries = Probes(context), Jobs(context), Deliveries(context)
     has_token, turns = access.token is not None, asyncio.Semaphore(CONCURRENT_ANSWERS)
-    pages = page_routes(context, may_change=has_token)
+    may_change = has_token or access.user_header is not None
+    pages = page_routes(context, may_change=may_change)
 
     async def metrics(_request: Request) -> Response:
         return Response(await telemetry.exposition(context), headers={"content-type": CONTENT_TYPE})
@@ -62,7 +65,7 @@ def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Acc
 
     def at(path: str, tell: Tell = problem_response, **answers: Answer) -> Route:
         turn = nullcontext() if path in PROBES else turns
-        resource = _Resource(context.log, answers, turn, tell, may_change=has_token)
+        resource = _Resource(context.log, answers, turn, tell, may_change=may_change)
         return Route(path, resource.answer, methods=list(answers))
 
     app = Starlette(
@@ -85,7 +88,7 @@ def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Acc
 
 
 def _guards(access: Access) -> list[Middleware]:
-    token = Middleware(TokenGuard, token=access.token)
+    token = Middleware(TokenGuard, token=access.token, user_header=access.user_header)
     return [token] if access.hosts is None else [Middleware(HostGuard, names=access.hosts), token]
 
 

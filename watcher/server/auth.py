@@ -5,14 +5,20 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import ipaddress
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from watcher.domain.text import printable
 from watcher.server.problems import foreign_page, problem_response, unauthorized
 
 PROBES = frozenset({"/livez", "/readyz"})
 """What may be asked for without a token."""
 _READING = frozenset({"GET", "HEAD"})
+_PROXY = b"proxy"
+"""Stands for the scheme of a request in which a proxy names the user."""
+_USER = "watcher.user"
+"""Where the name of the user is kept with the request."""
 
 
 class TokenGuard:
@@ -20,13 +26,15 @@ class TokenGuard:
 
     Programs send it as a Bearer token. A browser asks for it once and sends it as the password of HTTP Basic, with any
     user name, also where a page of another site makes it send a request: a change from a browser must come from a page
-    of this server, as the browser says itself.
+    of this server, as the browser says itself. A proxy in front that has asked people who they are names them in a
+    header; that counts only from this host itself, for anybody else could write the header as well.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
-        """Without a token every request is let in."""
+    def __init__(self, app: ASGIApp, token: str | None, user_header: str | None = None) -> None:
+        """Without a token and without a header every request is let in."""
         self._app = app
         self._expected = token.encode() if token is not None else None
+        self._user_header = user_header.lower().encode() if user_header else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -44,14 +52,35 @@ class TokenGuard:
 
     def _admission(self, scope: Scope) -> tuple[bytes, bool]:
         """Return by which scheme the request shows a token, and whether it is let in."""
+        if user := self._named_user(scope):
+            scope[_USER] = user
+            return _PROXY, True
         given = _headers(scope, b"authorization")
         scheme, _, value = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
         scheme = scheme.lower()
         if self._expected is None:
-            return scheme, True
+            return scheme, self._user_header is None
         token = _password(value) if scheme == b"basic" else value.strip(b" ")
         # In constant time: how long a comparison takes must not tell how much of a guess was right.
         return scheme, scheme in {b"bearer", b"basic"} and hmac.compare_digest(token, self._expected)
+
+    def _named_user(self, scope: Scope) -> str | None:
+        """Return the user that a proxy on this host names."""
+        if self._user_header is None or not _is_from_this_host(scope):
+            return None
+        given = _headers(scope, self._user_header)
+        return printable(given[0].decode("utf-8", "replace")) if len(given) == 1 and given[0].strip() else None
+
+
+def user_of(scope: Scope) -> str | None:
+    """Return the user that a trusted proxy has named; None where there was none."""
+    user: str | None = scope.get(_USER)
+    return user
+
+
+def _is_from_this_host(scope: Scope) -> bool:
+    """Tell whether the other end is on this host: at a loopback address, or at a socket file, which has no address."""
+    return scope["client"] is None or ipaddress.ip_address(scope["client"][0]).is_loopback
 
 
 def _is_from_own_page(scope: Scope) -> bool:

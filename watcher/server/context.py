@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from watcher.domain.conditions import STUCK_AFTER
 from watcher.domain.deliveries import Delivery, DeliveryState, Outcome
 from watcher.domain.health import HealthSnapshot
-from watcher.domain.job_filter import JobFilter
+from watcher.domain.job_filter import Concerns, JobFilter
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.states import JobState
@@ -44,12 +45,12 @@ class Owed(Protocol):
 class Views(Protocol):
     """Watched jobs as the page shows them. Every method may raise StoreError."""
 
-    async def in_trouble(self, failed_since: datetime, limit: int) -> Sequence[Job]:
-        """Return up to `limit` jobs that failed since then or are unknown to their source, the latest first."""
+    async def in_trouble(self, concerns: Concerns, limit: int) -> Sequence[Job]:
+        """Return up to `limit` jobs that need a person, the latest first."""
         ...
 
-    async def under_way(self, after: JobKey | None, limit: int) -> Sequence[Job]:
-        """Return up to `limit` jobs that have not ended and are known to their source, by key, after one."""
+    async def under_way(self, concerns: Concerns, after: JobKey | None, limit: int) -> Sequence[Job]:
+        """Return up to `limit` jobs that have not ended and need nobody: those that run first, by key, after one."""
         ...
 
     async def ended(self, except_failed_since: datetime, limit: int) -> Sequence[Job]:
@@ -64,12 +65,22 @@ class Views(Protocol):
         """Count the watched jobs by state; None stands for those that were not seen yet."""
         ...
 
+    async def spread_points(
+        self, keys: Collection[JobKey], series: str, count: int
+    ) -> Mapping[JobKey, Sequence[MetricPoint]]:
+        """Return up to `count` points of a series for each job that has any, spread evenly over its steps."""
+        ...
+
+    async def count_dead(self) -> int:
+        """Count the deliveries that were given up and that nobody has discarded."""
+        ...
+
     async def newest_transitions(self, limit: int) -> Sequence[Transition]:
         """Return the newest transitions of watched jobs, the newest first."""
         ...
 
     async def deliveries_of(self, key: JobKey, limit: int) -> Sequence[Delivery]:
-        """Return the newest deliveries of a job's transitions, the newest first."""
+        """Return the newest deliveries of what happened to a job, and of its conditions, the newest first."""
         ...
 
 
@@ -157,8 +168,12 @@ class ServerContext:
     """Finds the job that is meant by an id, with or without its source. Raises ConfigurationError."""
     polling_policy: Callable[[str], PollingPolicy | None] = lambda _source: None
     """Returns how a source is polled; None for one that is not in the configuration."""
+    stuck_after: Callable[[], Mapping[str, timedelta]] = lambda: STUCK_AFTER
+    """Returns how long a job may stay in a status, by status."""
     send_test: Callable[[str], Awaitable[Outcome]] | None = None
     """Sends a message that is plainly a test to a notifier. None: there is no pipeline."""
+    page_age: timedelta = timedelta(seconds=2)
+    """How old a page may be that is shown again instead of being made anew."""
     store_patience: timedelta = timedelta(seconds=3)
     """How long the store may take to answer a probe; what asks for probes often waits no longer than some seconds."""
     body_timeout: timedelta = timedelta(seconds=10)

@@ -76,7 +76,7 @@ def unauthorized(*, is_browser: bool = False) -> Problem:
 
 def foreign_page() -> Problem:
     """Return the problem of a change that a browser was not told to make by a page of this server."""
-    text = "A change with HTTP Basic must come from a page of this server (Sec-Fetch-Site: same-origin)."
+    text = "A change without a Bearer token must come from a page of this server (Sec-Fetch-Site: same-origin)."
     return Problem(HTTPStatus.FORBIDDEN, text)
 
 

@@ -11,12 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.domain.jobs import JobSpec
 from watcher.engine.ports import NoTelemetry, Runtime, SecretiveLog, Telemetry
 from watcher.plugins.source import DEFAULT_SOURCE, SourceContext
 from watcher.service.notifiers import USUAL_LIMITS, NotifierLimits, open_notifiers
-from watcher.settings.conversion import job_spec, routes, sources_used
 
 if TYPE_CHECKING:
     # Loaded where they are used: `watch` without a configuration needs none of them.
@@ -138,6 +136,8 @@ class ServicePlan:
 
         Raises ConfigurationError for settings that no service can be made of.
         """
+        from watcher.settings.conversion import sources_used
+
         self.settings = settings
         self.adopt = adopt
         self._runtime = runtime
@@ -180,23 +180,26 @@ class ServicePlan:
             # Looked up at each request: a reload exchanges the pipeline.
             find_job=lambda source, job_id: pipeline().find_job(source, job_id),
             polling_policy=lambda source: pipeline().poller.policy_of(source),  # noqa: PLW0108 - see above
+            stuck_after=lambda: pipeline().self_monitoring.stuck_after,
             send_test=lambda notifier: pipeline().deliver.send_test(notifier),  # noqa: PLW0108 - see above
         )
         token = http.token.get_secret_value() if http.token else None
         hosts = None if self._listen.path else (self._listen.host, *http.allowed_hosts)
-        app = make_app(context, telemetry, Access(token, hosts))
+        app = make_app(context, telemetry, Access(token, hosts, http.trusted_user_header))
         async with serving(app, self._listen, runtime.log):
             yield
 
     @asynccontextmanager
     async def open_pipeline(self, store: SqlStore) -> AsyncIterator[Pipeline]:
         """Open the sources and the notifiers, and put the pipeline between them. Raises ConfigurationError."""
+        from watcher.domain.deliveries import SERVICE_RETRY_POLICY
         from watcher.engine.delivery.direct import DirectDelivery
         from watcher.engine.delivery.dispatcher import Dispatcher
         from watcher.engine.polling.poller import Poller
         from watcher.engine.self_monitoring import SelfMonitoring
         from watcher.service.heartbeat import Heartbeat
         from watcher.service.source_states import open_source_state
+        from watcher.settings.conversion import job_spec, routes
         from watcher.settings.job_lookup import find_job
 
         settings, runtime = self.settings, self._runtime
@@ -262,6 +265,8 @@ async def check_settings(settings: Settings, runtime: Runtime) -> list[str]:
 
     Raises ConfigurationError.
     """
+    from watcher.settings.conversion import sources_used
+
     listen_of(settings)
     open_store(settings)
     async with AsyncExitStack() as stack:

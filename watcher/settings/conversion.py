@@ -7,14 +7,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from watcher.domain.discovery import Matcher, Rule, watch_all
+from watcher.domain.holding import Digest, Holding, QuietHours
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.domain.polling_policy import LONGEST_INTERVAL, PollingPolicy
 from watcher.domain.routing import Route
+from watcher.plugins.registry import notifiers
 from watcher.plugins.source import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
     # Loading them takes long, and `watch` without a configuration has none.
-    from watcher.settings.model import JobSettings, Settings, SourceSettings
+    from watcher.settings.model import JobSettings, NotifierSettings, Settings, SourceSettings
 
 
 def sources_used(settings: Settings) -> Mapping[str, SourceSettings]:
@@ -98,6 +100,23 @@ def routes(settings: Settings) -> list[Route]:
             labels=notifier.labels,
             first_seen=notifier.first_seen,
             events=frozenset(notifier.events),
+            holding=_holding(notifier),
         )
         for name, notifier in settings.notifiers.items()
     ]
+
+
+def _holding(notifier: NotifierSettings) -> Holding:
+    from watcher.settings.quiet_hours import zone_of
+
+    zone = zone_of(notifier.timezone)
+    quiet, hours = notifier.quiet, None
+    if quiet:
+        hours = QuietHours(quiet.begin, quiet.end, zone_of(quiet.tz) if quiet.tz else zone, frozenset(quiet.exempt))
+    return Holding(
+        notifier.batch,
+        notifier.batch_by,
+        hours,
+        Digest(notifier.digest, zone) if notifier.digest else None,
+        is_grouped=notifiers.plugin(notifier.kind).takes_groups,
+    )

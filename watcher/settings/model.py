@@ -29,7 +29,10 @@ from watcher.plugins.section import Duration, Section
 from watcher.plugins.source import DEFAULT_KIND, DEFAULT_SOURCE, DEFAULT_TIMEOUT
 from watcher.plugins.values import Key
 from watcher.settings.entries import marked_jobs, marked_rules
+from watcher.settings.quiet_hours import QuietSettings, TimeOfDay, TimeZone
 from watcher.settings.values import (
+    BatchKey,
+    BatchTime,
     HeartbeatUrl,
     HostName,
     JobId,
@@ -40,6 +43,7 @@ from watcher.settings.values import (
     StatusName,
     StoreUrl,
     Timeout,
+    UserHeader,
 )
 from watcher.settings.watch_rules import WatchSettings
 from watcher.store.address import sqlite_url
@@ -167,6 +171,16 @@ class NotifierSettings(Section):
         default=frozenset(Events), min_length=1
     )
     """What it wants to hear of: the transitions of jobs (`jobs`), what the watcher says of itself (`watcher`)."""
+    batch: BatchTime | None = None
+    """For how long an event waits for others: three or more become one message. Default: each is told at once."""
+    batch_by: tuple[BatchKey, ...] = ()
+    """What the events of one such message have in common: `source`, `state`, `label:KEY`."""
+    quiet: QuietSettings | None = None
+    """The hours of each day in which it is left alone."""
+    digest: TimeOfDay | None = None
+    """The time of day at which one message tells all that came since the last one, instead of a message for each."""
+    timezone: TimeZone | None = None
+    """The time zone of `digest` and `quiet`. Default: UTC."""
 
 
 class SupervisionSettings(Section):
@@ -187,6 +201,9 @@ class HttpSettings(Section):
     allowed_hosts: tuple[HostName, ...] = ()
     """The names that requests may call this host by, such as `watcher.example.com`, besides `localhost`, addresses and
     the host of `listen`. Any other name is refused: it may be that of a web page, pointed at this host by its owner."""
+    trusted_user_header: UserHeader | None = None
+    """The header in which a proxy in front names the user it has let in, such as `X-Forwarded-User`; who is named needs
+    no token. It counts only from loopback or a socket file. The proxy must take it out of what clients send."""
 
 
 class HeartbeatSettings(Section):

@@ -35,6 +35,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Setti
     given, origin = merged(path, overrides or {})
     mistakes = _say_kinds(given, origin)
     built = {kinds.section: kinds.validated(given, origin, mistakes) for kinds in (SOURCES, NOTIFIERS)}
+    mistakes += _refused_holds(built["notifiers"], origin)
     try:
         settings = Settings.model_validate({**given, **built})
     except ValidationError as error:
@@ -145,6 +146,17 @@ def _put_together(common: type[SourceSettings | NotifierSettings], kind: str, co
     only_kind: Any = (Literal[kind], Field(kind if has_default else ..., description=described.description))
     name = f"{kind.capitalize()}{common.__name__.removesuffix('Settings')}"
     return cast("type[Section]", create_model(name, __base__=bases, __doc__=config.__doc__, kind=only_kind))
+
+
+def _refused_holds(notifiers: Any, origin: Origin) -> list[str]:
+    """Refuse to group events for notifiers whose readers are programs."""
+    entries = notifiers.items() if isinstance(notifiers, Mapping) else ()
+    return [
+        origin.mistake(("notifiers", name, key), f"a {entry.kind} notifier gets each event by itself; leave it out")
+        for name, entry in entries
+        for key in ("batch", "digest")
+        if getattr(entry, key, None) is not None and not registry.notifiers.plugin(entry.kind).takes_groups
+    ]
 
 
 def _say_kinds(given: dict[str, Any], origin: Origin) -> list[str]:

@@ -11,13 +11,42 @@ from pydantic_core import PydanticCustomError
 
 from watcher.domain.addresses import is_base_url
 from watcher.domain.durations import write_duration
+from watcher.domain.holding import BY_SOURCE, BY_STATE, LABEL
 from watcher.domain.jobs import ID_RULE, SOURCE_NAME_RULE, TEXT_RULE, is_job_id, is_plain, is_source_name
 from watcher.domain.states import Status
 from watcher.plugins.section import Duration, expected
 from watcher.store.address import DriverMissingError, UrlError, parse_url
 
 LONGEST_TIMEOUT = timedelta(minutes=1)
+LONGEST_BATCH = timedelta(hours=1)
 _HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,126}")
+
+_HEADER = re.compile("[A-Za-z][A-Za-z0-9-]{0,63}")
+_SENT_BY_BROWSERS = frozenset(
+    {
+        *(
+            "accept",
+            "accept-encoding",
+            "accept-language",
+            "authorization",
+            "cache-control",
+            "connection",
+            "content-length",
+        ),
+        *(
+            "content-type",
+            "cookie",
+            "host",
+            "if-none-match",
+            "origin",
+            "pragma",
+            "referer",
+            "user-agent",
+            "x-forwarded-for",
+        ),
+    }
+)
+"""Headers that say nothing of who is let in: every request may have them."""
 
 
 def _check_name(name: str) -> str:
@@ -54,6 +83,12 @@ def _check_host(name: str) -> str:
     return name.lower()
 
 
+def _check_user_header(name: str) -> str:
+    if not _HEADER.fullmatch(name) or name.lower() in _SENT_BY_BROWSERS:
+        raise expected("a header that only the proxy writes, such as X-Forwarded-User")
+    return name
+
+
 def _check_status(status: str) -> str:
     # Any word may come from some service: that one is not known is for `config check` to note.
     if not status:
@@ -80,13 +115,28 @@ def _check_statuses(statuses: list[str]) -> list[str]:
     return statuses
 
 
+def _check_batch(wait: timedelta) -> timedelta:
+    if wait > LONGEST_BATCH:
+        raise expected(f"a duration of at most {write_duration(LONGEST_BATCH)}; for once a day there is digest")
+    return wait
+
+
+def _check_batch_key(key: str) -> str:
+    if key not in {BY_SOURCE, BY_STATE} and (not key.startswith(LABEL) or key == LABEL):
+        raise expected("source, state or label:KEY")
+    return key
+
+
 Name = Annotated[str, AfterValidator(_check_name)]
+BatchTime = Annotated[Duration, AfterValidator(_check_batch)]
+BatchKey = Annotated[str, AfterValidator(_check_batch_key)]
 JobId = Annotated[str, AfterValidator(_check_job_id)]
 Timeout = Annotated[Duration, AfterValidator(_check_timeout)]
 JobName = Annotated[str, AfterValidator(_check_text)]
 Labels = dict[JobName, JobName]
 HeartbeatUrl = Annotated[SecretStr, AfterValidator(_check_heartbeat)]
 HostName = Annotated[str, AfterValidator(_check_host)]
+UserHeader = Annotated[str, AfterValidator(_check_user_header)]
 StoreUrl = Annotated[SecretStr, AfterValidator(_check_store_url)]
 StatusName = Annotated[
     str, AfterValidator(_check_status), WithJsonSchema({"anyOf": [{"enum": list(Status)}, {"type": "string"}]})

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urlencode
-
-import tenacity
-from tenacity import RetryCallState
 
 from watcher.errors import ConfigurationError, SourceError, TransientError
 from watcher.http import Answer, AnswerTooLargeError, Bounds, Headers, HttpClient, HttpError, Request, tls_context
@@ -31,7 +28,8 @@ SECRETS_KEPT = 4
 SIZE_LIMIT = 4 * 1024 * 1024
 """Bytes of an answer. A job object has about 1.4 kB, a page of the list a hundred of them."""
 
-_random_exponential = tenacity.wait_random_exponential(min=SHORTEST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)
+if TYPE_CHECKING:
+    from tenacity import AsyncRetrying, RetryCallState
 
 T = TypeVar("T")
 
@@ -57,13 +55,6 @@ class SourceClient:
             self.request("")
         except ValueError:
             raise ConfigurationError(f"source {self.name}: no request can be sent to {endpoint.url}") from None
-        self._retrying = tenacity.AsyncRetrying(
-            sleep=context.sleep,
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
-            wait=_wait_seconds,
-            retry=tenacity.retry_if_exception(_is_worth_another_attempt),
-            reraise=True,
-        )
 
     async def __aenter__(self) -> Self:
         """Open the connections."""
@@ -74,9 +65,10 @@ class SourceClient:
         """Close the connections."""
         await self._client.__aexit__(*exc_info)
 
-    def request(self, path: str, query: Mapping[str, str] | None = None) -> Request:
+    def request(self, path: str, query: Iterable[tuple[str, str]] = ()) -> Request:
         """Build a request, which may be sent any number of times; the path is quoted already."""
-        parameters = {**(query or {}), **self._endpoint.query}
+        fixed = self._endpoint.query
+        parameters = [*(pair for pair in query if pair[0] not in fixed), *fixed.items()]
         url = self._endpoint.url + path + (f"?{urlencode(parameters)}" if parameters else "")
         return self._client.request("GET", url)
 
@@ -95,9 +87,8 @@ class SourceClient:
         try:
             return await attempt()
         except TransientError as error:
-            # Only now: setting tenacity up costs a tenth of a poll, and nearly all polls go well.
             failures.append(error)
-            return await self._retrying.copy(before_sleep=partial(self._log_retry, about))(attempt)
+            return await self._retrying(about)(attempt)
 
     async def _attempt(self, request: Request, read: Callable[[Answer], T]) -> T:
         answer, secret = await self._exchange(request)
@@ -144,6 +135,27 @@ class SourceClient:
             if len(secret) >= SHORTEST_SECRET:
                 self._context.hide_secret(secret)
         request.headers = self._headers
+
+    def _retrying(self, about: Mapping[str, object]) -> AsyncRetrying:
+        """Set tenacity up, only now: that costs a tenth of a poll, its import 15 ms, and nearly all polls go well."""
+        import tenacity
+
+        random_exponential = tenacity.wait_random_exponential(min=SHORTEST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)
+
+        def wait_seconds(state: RetryCallState) -> float:
+            error = _error_of(state)
+            if isinstance(error, TransientError) and error.retry_after is not None:
+                return error.retry_after.total_seconds()
+            return random_exponential(state)
+
+        return tenacity.AsyncRetrying(
+            sleep=self._context.sleep,
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            wait=wait_seconds,
+            retry=tenacity.retry_if_exception(_is_worth_another_attempt),
+            before_sleep=partial(self._log_retry, about),
+            reraise=True,
+        )
 
     def _log_retry(self, about: Mapping[str, object], state: RetryCallState) -> None:
         error = _error_of(state)
@@ -200,10 +212,3 @@ def _is_worth_another_attempt(error: BaseException) -> bool:
         and error.retryable
         and (error.retry_after is None or error.retry_after.total_seconds() <= LONGEST_WAIT_SECONDS)
     )
-
-
-def _wait_seconds(state: RetryCallState) -> float:
-    error = _error_of(state)
-    if isinstance(error, TransientError) and error.retry_after is not None:
-        return error.retry_after.total_seconds()
-    return _random_exponential(state)

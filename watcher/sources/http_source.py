@@ -171,7 +171,7 @@ class HttpSource:
             held -= len(oldest.page.jobs) if oldest.page else 0
 
     def _request(self, question: Question) -> Request:
-        return self._client.request(question.path, dict(question.query))
+        return self._client.request(question.path, question.query)
 
     def _read_job(self, job_id: str, known: str | None, answer: Answer) -> Observation | None:
         mark = digest(answer.body)

@@ -76,4 +76,4 @@ Timestamp: TypeAlias = Annotated[datetime | None, PlainValidator(_read_time)]
 class Part(BaseModel):
     """An object in a job object. Fields that are not known are kept, in `model_extra`."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)

@@ -14,7 +14,7 @@ from watcher.domain.conditions import OWN_SOURCE, Condition, ConditionChange, Re
 from watcher.domain.transitions import next_seq
 from watcher.engine.ports import Finding
 from watcher.store.database import serialise
-from watcher.store.notifications import row_of_planned
+from watcher.store.notifications import release, row_of_planned
 from watcher.store.rows import row_of_condition_event
 from watcher.store.schema import condition, condition_event, delivery, job, transition
 
@@ -85,6 +85,7 @@ def _record(connection: Connection, finding: Finding, watcher: str) -> Condition
         number = connection.execute(statement).scalar_one()
     connection.execute(insert(condition_event), row_of_condition_event(number, change))
     if finding.recipients:
+        release(connection, finding.recipients, delivery.c.condition == number, finding.at)
         rows = [row_of_planned(each, change, condition=number) for each in finding.recipients]
         connection.execute(insert(delivery), rows)
     return change

@@ -35,6 +35,11 @@ _OPEN = (DeliveryState.PENDING, DeliveryState.DEAD)
 _IS_TRANSITION = and_(transition.c.job == delivery.c.job, transition.c.seq == delivery.c.seq)
 _IS_CONDITION_EVENT = and_(condition_event.c.condition == delivery.c.condition, condition_event.c.seq == delivery.c.seq)
 _EVENT_AT = func.coalesce(transition.c.observed_at, condition_event.c.at)
+_OWED_SINCE = case((delivery.c.hold_until > _EVENT_AT, delivery.c.hold_until), else_=_EVENT_AT)
+"""Since when a delivery could have gone out: nothing is late that had to wait."""
+
+MOST_GROUPED = 500
+"""Events that one message tells of at most: all of them are in memory at once."""
 
 _earlier = delivery.alias("earlier")
 
@@ -99,6 +104,49 @@ _CLAIM = (
     .values(claimed_until=bindparam("until"))
     .returning(delivery.c.id)
 )
+_outside = delivery.alias("outside")
+
+
+def _waits_for_others(subject: str) -> ColumnElement[bool]:
+    """Tell whether an earlier one of the same job, or condition, is pending that does not go out with its group."""
+    return (
+        select(_outside.c.id)
+        .where(
+            _outside.c[subject] == delivery.c[subject],
+            _outside.c.notifier == delivery.c.notifier,
+            _outside.c.seq < delivery.c.seq,
+            _outside.c.state == _PENDING_AS_SQL,
+            or_(
+                _outside.c.group_key.is_(None),
+                _outside.c.group_key != delivery.c.group_key,
+                _outside.c.next_at > bindparam("now"),
+            ),
+        )
+        .exists()
+    )
+
+
+_REST_OF_GROUP = (
+    select(delivery.c.id)
+    .where(
+        delivery.c.notifier == bindparam("to_notifier"),
+        delivery.c.state == _PENDING_AS_SQL,
+        delivery.c.group_key == bindparam("key"),
+        delivery.c.next_at <= bindparam("now"),
+        or_(delivery.c.claimed_until.is_(None), delivery.c.claimed_until <= bindparam("now")),
+        ~_waits_for_others("job"),
+        ~_waits_for_others("condition"),
+    )
+    .order_by(delivery.c.next_at, delivery.c.id)
+    .limit(MOST_GROUPED)
+)
+_GROUP = _REST_OF_GROUP.with_for_update(skip_locked=True, of=delivery).cte("rest_of_group")
+_CLAIM_GROUP = (
+    update(delivery)
+    .where(delivery.c.id.in_(select(_GROUP.c.id)))
+    .values(claimed_until=bindparam("until"))
+    .returning(delivery.c.id)
+)
 _SETTLE = update(delivery).where(
     delivery.c.id == bindparam("number"),
     delivery.c.state == _PENDING_AS_SQL,
@@ -122,13 +170,14 @@ class Pending:
 
     count: int
     oldest: datetime
+    """Since when the oldest could have gone out; in the future when all are held back."""
     """When the oldest event among it was observed."""
 
 
 def pending(connection: Connection) -> dict[str, Pending]:
     """Sum up what is owed to each notifier that is owed anything."""
     rows = connection.execute(
-        select(delivery.c.notifier, func.count(), func.min(_EVENT_AT))
+        select(delivery.c.notifier, func.count(), func.min(_OWED_SINCE))
         .select_from(delivery.outerjoin(transition, _IS_TRANSITION).outerjoin(condition_event, _IS_CONDITION_EVENT))
         .where(delivery.c.state == _PENDING_AS_SQL)
         .group_by(delivery.c.notifier)
@@ -151,7 +200,8 @@ def claim(connection: Connection, due: Mapping[str, int], now: datetime, until: 
     claimed: list[int] = []
     for notifier, count in due.items():
         wanted = {"to_notifier": notifier, "now": now, "capacity": count, "until": until}
-        claimed += connection.scalars(_CLAIM, wanted)
+        found = list(connection.scalars(_CLAIM, wanted))
+        claimed += found + _rest_of_groups(connection, found, wanted)
     if not claimed:
         return []
     statement = select_deliveries().where(delivery.c.id.in_(claimed)).order_by(delivery.c.next_at, delivery.c.id)
@@ -160,6 +210,15 @@ def claim(connection: Connection, due: Mapping[str, int], now: datetime, until: 
         replace(each, is_overtaken=each.id in overtaken) for each in map(delivery_of, connection.execute(statement))
     ]
     return _with_receipts(connection, deliveries)
+
+
+def _rest_of_groups(connection: Connection, claimed: Sequence[int], wanted: Mapping[str, Any]) -> list[int]:
+    """Claim what waits under the same keys as what was claimed: it goes out in the same message."""
+    if not claimed:
+        return []
+    keys = select(delivery.c.group_key).distinct().where(delivery.c.id.in_(claimed), delivery.c.group_key.is_not(None))
+    found = {key: connection.scalars(_CLAIM_GROUP, {**wanted, "key": key}) for key in connection.scalars(keys).all()}
+    return [number for rest in found.values() for number in rest]
 
 
 def _with_receipts(connection: Connection, deliveries: Sequence[Delivery]) -> list[Delivery]:

@@ -74,7 +74,7 @@ def claim_due(connection: Connection, found: Iterable[DueJobs], chosen: int = JO
 
 def _find(connection: Connection, source: str, request: ClaimRequest, now: datetime, compared: int) -> DueJobs:
     until = now + request.ahead
-    if request.ahead and not _numbers(connection, source, now, 1):
+    if request.ahead and not request.is_rest and not _numbers(connection, source, now, 1):
         return DueJobs(source, (), until, request.next_due)
     if request.urgency is None:
         return DueJobs(source, _numbers(connection, source, until, request.limit), until, request.next_due)

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, false, func, literal, or_, select, true, tuple_
 
-from watcher.domain.deliveries import Delivery
-from watcher.domain.job_filter import JobFilter
+from watcher.domain.conditions import job_subjects
+from watcher.domain.deliveries import Delivery, DeliveryState
+from watcher.domain.job_filter import Concerns, JobFilter
 from watcher.domain.jobs import Job, JobKey
 from watcher.domain.polling_policy import MISSING_TOLERATED
 from watcher.domain.states import JobState
+from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import Transition
-from watcher.store.job_state import HAS_ENDED, STATE
-from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, delivery_of, job_of, select_deliveries, transition_of
-from watcher.store.schema import delivery, job, transition
+from watcher.store.job_state import HAS_ENDED, STATE, is_in
+from watcher.store.metric_points import spread_points
+from watcher.store.rows import (
+    JOB_COLUMNS,
+    TRANSITION_COLUMNS,
+    delivery_of,
+    job_of,
+    select_deliveries,
+    text_of_labels,
+    transition_of,
+)
+from watcher.store.schema import condition, delivery, job, transition
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +36,8 @@ _IS_WATCHED = job.c.removed_at.is_(None)
 _IS_MISSING = job.c.missing > MISSING_TOLERATED
 # A job that was not seen yet has no state, and so has not ended.
 _IS_OPEN = func.coalesce(~HAS_ENDED, true())
+_RANK = case((literal(JobState.RUNNING.value) == STATE, 0), else_=1)
+"""What runs comes before what waits."""
 
 
 class LookUp(Protocol):
@@ -41,13 +54,13 @@ class JobViews:
     def __init__(self, look_up: LookUp) -> None:
         self._look_up = look_up
 
-    async def in_trouble(self, failed_since: datetime, limit: int) -> list[Job]:
-        """Return up to `limit` jobs that failed since then or are unknown to their source, the latest first."""
-        return await self._look_up(jobs_in_trouble, failed_since, limit)
+    async def in_trouble(self, concerns: Concerns, limit: int) -> list[Job]:
+        """Return up to `limit` jobs that need a person, the latest first."""
+        return await self._look_up(jobs_in_trouble, concerns, limit)
 
-    async def under_way(self, after: JobKey | None, limit: int) -> list[Job]:
-        """Return up to `limit` jobs that have not ended and are known to their source, by key, after one."""
-        return await self._look_up(jobs_under_way, after, limit)
+    async def under_way(self, concerns: Concerns, after: JobKey | None, limit: int) -> list[Job]:
+        """Return up to `limit` jobs that have not ended and need nobody: those that run first, by key, after one."""
+        return await self._look_up(jobs_under_way, concerns, after, limit)
 
     async def ended(self, except_failed_since: datetime, limit: int) -> list[Job]:
         """Return up to `limit` jobs that have ended, the latest first, without those that failed since then."""
@@ -61,26 +74,38 @@ class JobViews:
         """Count the watched jobs by state; None stands for those that were not seen yet."""
         return await self._look_up(count_states)
 
+    async def spread_points(self, keys: Collection[JobKey], series: str, count: int) -> dict[JobKey, list[MetricPoint]]:
+        """Return up to `count` points of a series for each job that has any, spread evenly over its steps."""
+        return await self._look_up(spread_points, keys, series, count) if keys else {}
+
+    async def count_dead(self) -> int:
+        """Count the deliveries that were given up and that nobody has discarded."""
+        return await self._look_up(count_dead)
+
     async def newest_transitions(self, limit: int) -> list[Transition]:
         """Return the newest transitions of watched jobs, the newest first."""
         return await self._look_up(newest_transitions, limit)
 
     async def deliveries_of(self, key: JobKey, limit: int) -> list[Delivery]:
-        """Return the newest deliveries of a job's transitions, the newest first."""
+        """Return the newest deliveries of what happened to a job, and of its conditions, the newest first."""
         return await self._look_up(deliveries_of_job, key, limit)
 
 
-def jobs_in_trouble(connection: Connection, failed_since: datetime, limit: int) -> list[Job]:
-    """Return up to `limit` jobs that failed since then or are unknown to their source, the latest first."""
-    has_failed = _failed_since(failed_since)
-    statement = _jobs().where(or_(has_failed, and_(_IS_MISSING, _IS_OPEN)))
+def jobs_in_trouble(connection: Connection, concerns: Concerns, limit: int) -> list[Job]:
+    """Return up to `limit` jobs that need a person, the latest first."""
+    is_lost = and_(or_(_IS_MISSING, _is_stuck(concerns)), _IS_OPEN)
+    statement = _jobs().where(or_(_failed_since(concerns.failed_since), is_lost))
     return _read(connection, statement.order_by(job.c.status_since.desc(), job.c.id.desc()).limit(limit))
 
 
-def jobs_under_way(connection: Connection, after: JobKey | None, limit: int) -> list[Job]:
-    """Return up to `limit` jobs that have not ended and are known to their source, by source and id, after a key."""
-    statement = _after(_jobs().where(_IS_OPEN, ~_IS_MISSING), after)
-    return _read(connection, statement.limit(limit))
+def jobs_under_way(connection: Connection, concerns: Concerns, after: JobKey | None, limit: int) -> list[Job]:
+    """Return up to `limit` jobs that have not ended and need nobody: those that run first, by key, after one."""
+    statement = _jobs().where(_IS_OPEN, ~_IS_MISSING, ~_is_stuck(concerns))
+    if after is not None:
+        is_last = and_(job.c.source == after.source, job.c.job_id == after.id)
+        rank = func.coalesce(select(_RANK).where(is_last).scalar_subquery(), 1)
+        statement = statement.where(tuple_(_RANK, job.c.source, job.c.job_id) > tuple_(rank, after.source, after.id))
+    return _read(connection, statement.order_by(_RANK, job.c.source, job.c.job_id).limit(limit))
 
 
 def jobs_ended(connection: Connection, except_failed_since: datetime, limit: int) -> list[Job]:
@@ -101,8 +126,9 @@ def search_jobs(connection: Connection, wanted: JobFilter, after: JobKey | None,
     if wanted.label is None:
         return _read(connection, statement.limit(limit))
     name, value = wanted.label
-    # What is in a text of JSON is compared as JSON: databases differ in what they can look into.
-    rows = connection.execute(statement.where(job.c.labels != "{}"))
+    # Databases differ in what of JSON they can look into: they find the text, and JSON decides.
+    written = text_of_labels({name: value})[1:-1]
+    rows = connection.execute(statement.where(job.c.labels.contains(written, autoescape=True)))
     found = (each for each in map(job_of, rows) if each.labels.get(name) == value)
     return [each for each, _ in zip(found, range(limit), strict=False)]
 
@@ -115,10 +141,20 @@ def newest_transitions(connection: Connection, limit: int) -> list[Transition]:
 
 
 def deliveries_of_job(connection: Connection, key: JobKey, limit: int) -> list[Delivery]:
-    """Return the newest deliveries of a job's transitions, the newest first."""
-    is_meant = and_(job.c.source == key.source, job.c.job_id == key.id)
-    statement = select_deliveries().where(is_meant).order_by(delivery.c.id.desc()).limit(limit)
+    """Return the newest deliveries of what happened to a job, and of its conditions, the newest first."""
+    number = select(job.c.id).where(job.c.source == key.source, job.c.job_id == key.id).scalar_subquery()
+    of_job = select(condition.c.id).where(condition.c.subject.in_(job_subjects(key)))
+    newest = select(delivery.c.id).where(or_(delivery.c.job == number, delivery.c.condition.in_(of_job)))
+    # First which ones, then what they hold: sorting whole documents would take long.
+    newest = newest.order_by(delivery.c.id.desc()).limit(limit)
+    statement = select_deliveries().where(delivery.c.id.in_(newest)).order_by(delivery.c.id.desc())
     return list(map(delivery_of, connection.execute(statement)))
+
+
+def count_dead(connection: Connection) -> int:
+    """Count the deliveries that were given up and that nobody has discarded."""
+    is_dead = delivery.c.state == DeliveryState.DEAD.value
+    return connection.scalar(select(func.count()).select_from(delivery).where(is_dead)) or 0
 
 
 def count_states(connection: Connection) -> dict[JobState | None, int]:
@@ -144,6 +180,11 @@ def _is_in(state: JobState) -> ColumnElement[bool]:
 
 def _failed_since(moment: datetime) -> ColumnElement[bool]:
     return and_(_is_in(JobState.FAILED), job.c.status_since >= moment)
+
+
+def _is_stuck(concerns: Concerns) -> ColumnElement[bool]:
+    stuck = [and_(is_in(word), job.c.status_since <= moment) for word, moment in concerns.stuck_since.items()]
+    return func.coalesce(or_(false(), *stuck), false())
 
 
 def _contains(text: str) -> ColumnElement[bool]:

@@ -130,6 +130,11 @@ def keys_of_origin(connection: Connection, origin: str) -> set[JobKey]:
     return {JobKey(row.source, row.job_id) for row in connection.execute(theirs)}
 
 
+def origins_of(connection: Connection, keys: Collection[JobKey]) -> dict[JobKey, list[str]]:
+    """Return who wants each of these jobs; nobody where that was not noted."""
+    return {key: (row.origin or "").split() for key, row in rows_by_key(connection, keys, job.c.origin).items()}
+
+
 def drop_origin(connection: Connection, keys: Collection[JobKey], origin: str, now: datetime) -> int:
     """Note that an origin does not want these jobs any more; return how many are watched no more for it.
 

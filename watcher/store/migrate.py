@@ -12,7 +12,7 @@ from sqlalchemy import Connection, column, inspect, select, table, text
 from watcher.errors import StoreUnavailableError, StoreUnusableError
 from watcher.store.database import Database, serialise
 from watcher.store.errors import BUSY_SECONDS, NO_SHARED_MEMORY
-from watcher.store.schema import HEAD, OLDEST_READER, REVISIONS, VERSION_TABLE, metadata
+from watcher.store.schema import HEAD, HEAD_OLDEST_READER, OLDEST_READER, REVISIONS, VERSION_TABLE, metadata, version
 
 _RETRY_SECONDS = 0.05
 
@@ -38,10 +38,20 @@ def _migrate(database: Database) -> None:
     with database.writing() as connection:
         serialise(connection)
         # Another process may have done it while we waited.
-        if _revision(connection, database.label) != HEAD:
+        found = _revision(connection, database.label)
+        if found is None:
+            _create(connection)
+        elif found != HEAD:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SET LOCAL statement_timeout = 0"))  # a new index may take its time
             _upgrade(connection)
+
+
+def _create(connection: Connection) -> None:
+    """Create the tables as the newest revision leaves them: a new database needs no Alembic, which takes 10 MB."""
+    version.create(connection)
+    metadata.create_all(connection)
+    connection.execute(version.insert().values({"version_num": HEAD, OLDEST_READER: HEAD_OLDEST_READER}))
 
 
 def _upgrade(connection: Connection, to: str = HEAD) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, update
 
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY, DeliveryState
 from watcher.domain.events import Event
 from watcher.domain.notifications import Planned
+from watcher.store.schema import delivery
 
 
 def row_of_planned(
@@ -29,3 +34,14 @@ def row_of_planned(
         "hold_until": planned.hold_until,
         "reason": planned.reason,
     }
+
+
+def release(connection: Connection, planned: Iterable[Planned], subject: ColumnElement[bool], now: datetime) -> None:
+    """Let what a subject has waiting go out now, where an event of it may not wait: it must not overtake the others."""
+    for notifier in [each.notifier for each in planned if each.releases]:
+        is_waiting = and_(
+            delivery.c.notifier == notifier,
+            delivery.c.state == DeliveryState.PENDING.value,
+            delivery.c.hold_until > now,
+        )
+        connection.execute(update(delivery).where(subject, is_waiting).values(next_at=now, hold_until=now))

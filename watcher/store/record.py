@@ -13,7 +13,7 @@ from watcher.domain.transitions import Transition
 from watcher.engine.ports import Change
 from watcher.store.conditions import record_findings
 from watcher.store.jobs import rows_by_key
-from watcher.store.notifications import row_of_planned
+from watcher.store.notifications import release, row_of_planned
 from watcher.store.rows import row_of_transition, text_of_facts
 from watcher.store.schema import delivery, job, transition
 
@@ -91,6 +91,8 @@ def _keep(connection: Connection, moves: Sequence[Change], numbers: _Numbers) ->
     if not kept:
         return
     connection.execute(insert(transition), [row_of_transition(number, news) for number, news, _ in kept])
+    for number, news, planned in kept:
+        release(connection, planned, delivery.c.job == number, news.at)
     owed = [row_of_planned(each, news, job=number) for number, news, planned in kept for each in planned]
     if owed:
         connection.execute(insert(delivery), owed)

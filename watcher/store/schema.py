@@ -11,6 +11,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     PrimaryKeyConstraint,
+    String,
     Table,
     Text,
     UniqueConstraint,
@@ -32,8 +33,18 @@ VERSION_TABLE = "watcher_version"
 """Where a database says its revision, in its column `version_num`."""
 OLDEST_READER = "oldest_reader"
 """The column beside it that says which revision a program must know at least to work with the database."""
+HEAD_OLDEST_READER = "0001"
+"""What the newest revision says there."""
 
 metadata = MetaData()
+
+version = Table(
+    VERSION_TABLE,
+    MetaData(),  # Alembic's own, which it changes beside the others
+    Column("version_num", String(32), nullable=False),
+    Column(OLDEST_READER, Text),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)
 
 job = Table(
     "job",

@@ -159,6 +159,10 @@ class SqlStore:
         """Return the watched jobs that this origin wants."""
         return await self._look_up(jobs.keys_of_origin, origin)
 
+    async def origins(self, keys: Collection[JobKey]) -> Mapping[JobKey, Sequence[str]]:
+        """Return who wants each of these jobs, as `config`, `command`, `api` or `rule:NAME`, where that was noted."""
+        return await self._look_up(jobs.origins_of, keys)
+
     async def job_counts(self) -> dict[tuple[str, JobState | None], int]:
         """Count the watched jobs by source and state, which is None for those that were not seen yet."""
         return await self._look_up(jobs.count_jobs)

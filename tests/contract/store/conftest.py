@@ -97,6 +97,14 @@ def new_url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue("postgresql_url"))
 
 
+@pytest.fixture
+def another_url(new_url: str, request: pytest.FixtureRequest) -> str:
+    """The URL of one more such database of the same kind."""
+    if new_url.startswith("sqlite"):
+        return new_url.replace("watcher.db", "another.db")
+    return _create_database(request.getfixturevalue("server"))
+
+
 @pytest.fixture(params=["sqlite", "postgresql", "newer sqlite", "newer postgresql"])
 def url(request: pytest.FixtureRequest) -> str:
     """The URL of a database with empty tables: once of each kind, and as a newer, compatible program leaves it."""

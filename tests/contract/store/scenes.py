@@ -33,6 +33,7 @@ TABLES = (
     "event_reading",
     "receipt",
     "service",
+    "service_settings",
 )
 """The tables that hold what was recorded."""
 DELIVERED, FAILED, REJECTED = Delivered(), Failed("receiver answered 503"), Rejected("receiver answered 410")

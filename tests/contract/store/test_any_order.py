@@ -283,7 +283,7 @@ def test_no_order_of_events_breaks_the_contract_in_a_file(ready_file: Path, tmp_
         shutil.copyfile(ready_file, tmp_path / "watcher.db")
         return f"sqlite:///{tmp_path}/watcher.db"
 
-    explore(new_record, 40)
+    explore(new_record, 25)
 
 
 def test_no_order_of_events_breaks_the_contract_on_a_server(ready_database: str) -> None:

@@ -22,11 +22,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
+from sqlalchemy.engine.interfaces import ReflectedIndex
 
 import watcher.store
 from tests.contract.store.open_store import OpenStore
 from tests.contract.store.pooler import REQUIRED
+from tests.contract.store.revisions import make_older, revision_of
 from tests.contract.store.scenes import KEY, NOON, damage, left_as_it_is, owe, the_job, watch, write_file
 from watcher.domain.jobs import JobSpec
 from watcher.errors import ConfigurationError, StoreError, StoreUnavailableError, StoreUnusableError
@@ -148,6 +150,7 @@ async def test_sqlite_is_told_to_be_safe(sqlite_path: Path) -> None:
 
 
 async def test_migrating_makes_the_tables_that_the_program_works_with(new_url: str) -> None:
+    make_older(new_url, REVISIONS[0])
     store = OpenStore(new_url)
 
     def differences(connection: Connection) -> list[Any]:
@@ -157,6 +160,33 @@ async def test_migrating_makes_the_tables_that_the_program_works_with(new_url: s
     async with store:
         assert await store.read(differences) == []
         assert await store.statement(f"SELECT version_num FROM {VERSION_TABLE}") == [(HEAD,)]
+
+
+async def test_a_new_database_is_as_a_migrated_one(new_url: str, another_url: str) -> None:
+    make_older(another_url, HEAD)
+    async with OpenStore(new_url) as created, OpenStore(another_url) as migrated:
+        assert await created.read(_catalogue) == await migrated.read(_catalogue)
+    assert revision_of(new_url) == revision_of(another_url)
+
+
+def _catalogue(connection: Connection) -> dict[str, Any]:
+    """Say what each table is made of; columns stand in any order."""
+    found = inspect(connection)
+    return {
+        table: [
+            sorted((each["name"], str(each["type"]), each["nullable"]) for each in found.get_columns(table)),
+            found.get_pk_constraint(table),
+            sorted(map(_definition, found.get_indexes(table))),
+            sorted(map(str, found.get_unique_constraints(table))),
+            sorted(map(str, found.get_foreign_keys(table))),
+        ]
+        for table in found.get_table_names()
+    }
+
+
+def _definition(index: ReflectedIndex) -> tuple[str, ...]:
+    options = index.get("dialect_options", {})
+    return (*map(str, (index["name"], index["column_names"], index["unique"])), str(options.get("sqlite_where")))
 
 
 def test_every_revision_is_known_by_name() -> None:
@@ -226,12 +256,17 @@ async def test_a_database_that_a_newer_program_makes_while_we_wait_is_refused(ne
     assert "0099" in await opening
 
 
-async def test_a_migration_that_fails_leaves_nothing_behind(new_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", ["alembic.operations.Operations.create_index", "sqlalchemy.MetaData.create_all"])
+async def test_a_database_that_cannot_be_made_ready_is_left_as_it_was(
+    new_url: str, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def breaks(*_: object, **__: object) -> None:
         raise OSError("no space for the second table")
 
+    if step.startswith("alembic"):
+        make_older(new_url, REVISIONS[0])
     with monkeypatch.context() as patch:
-        patch.setattr("alembic.operations.Operations.create_index", breaks)
+        patch.setattr(step, breaks)
         with pytest.raises(OSError, match="second table"):
             await OpenStore(new_url).__aenter__()
     async with OpenStore(new_url) as store:

@@ -71,6 +71,7 @@ async def test_the_jobs_that_an_origin_wants_are_found(store: SqlStore) -> None:
     await store.remove_job(key(3), NOON)
     assert await store.keys_of_origin("config") == {key(1), key(2)}
     assert await store.keys_of_origin("command") == {key(2), key(4)}
+    assert await store.origins([key(2), key(5), key(6)]) == {key(2): ["command", "config"], key(5): []}
 
 
 async def test_a_job_that_is_watched_no_more_can_be_left_out(store: SqlStore) -> None:

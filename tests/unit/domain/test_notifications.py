@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 
 from tests.doubles import START, a_transition, planned
 from watcher.domain.deliveries import DeliveryState
-from watcher.domain.notifications import Planned, Silence, plan
+from watcher.domain.holding import Holding, QuietHours
+from watcher.domain.notifications import Planned, Silence, at_once, plan
 from watcher.domain.routing import Route
 
 HOUR = timedelta(hours=1)
@@ -37,7 +38,19 @@ def test_what_a_silence_mutes_is_recorded_and_says_so(silence: Silence, is_muted
 
 
 def test_what_is_held_back_goes_out_when_its_time_has_come() -> None:
-    until = START + HOUR
-    (held,) = plan(a_transition(), [Route("all")], START, calendar=lambda _route, _event, _now: until)
+    route = Route("all", holding=Holding(batch=HOUR))
+    (held,) = plan(a_transition(), [route], START)
 
-    assert (held.hold_until, held.state) == (until, DeliveryState.PENDING)
+    assert (held.hold_until, held.state, held.releases) == (START + HOUR, DeliveryState.PENDING, False)
+    assert held.group_key == "batch 2026-11-24T13:00:00+00:00"
+    assert held.reason == "waits for others, to be told together"
+
+
+def test_what_may_not_wait_takes_along_what_waits_for_the_same_notifier() -> None:
+    quiet = QuietHours(time(11), time(13), exempt=frozenset({"failed"}))
+    routes = [Route("night", holding=Holding(quiet=quiet)), Route("always")]
+    assert plan(a_transition(status="failed"), routes, START) == (Planned("night", releases=True), Planned("always"))
+
+
+def test_what_ends_soon_holds_nothing_back() -> None:
+    assert at_once([Route("all", holding=Holding(batch=HOUR))]) == [Route("all")]

@@ -218,14 +218,16 @@ async def test_slacks_words_are_sorted(
     assert await bot(workspace, context).send(step("running")) == expected
 
 
-@pytest.mark.parametrize("status", [int(status) for status in HTTPStatus if status >= 200])
 async def test_no_status_is_taken_for_a_message_that_was_posted(
-    status: int, workspace: Workspace, context: Context
+    workspace: Workspace, context: Context, subtests: pytest.Subtests
 ) -> None:
-    workspace.answers["chat.postMessage"] = [Reply(status)]
-    outcome = await bot(workspace, context).send(step("running"))
-    assert isinstance(outcome, Rejected if status == 410 else Failed)
-    assert str(status) in outcome.error
+    notifier = bot(workspace, context)
+    for status in (int(status) for status in HTTPStatus if status >= 200):
+        with subtests.test(status=status):
+            workspace.answers["chat.postMessage"] = [Reply(status)]
+            outcome = await notifier.send(step("running"))
+            assert isinstance(outcome, Rejected if status == 410 else Failed)
+            assert str(status) in outcome.error
 
 
 @pytest.mark.parametrize("word", ["invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"])

@@ -7,6 +7,7 @@ import shutil
 import ssl
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -101,12 +102,14 @@ def site(
         health: HealthSnapshot | None = None,
         instead: Store | None = None,
         hosts: Collection[str] | None = (),
+        user_header: str | None = None,
         find_job: Callable[[str | None, str], JobSpec] = find_job,
         **more: Any,
     ) -> AsyncIterator[httpx.AsyncClient]:
         stands = health or a_health_snapshot()
+        more = {"page_age": timedelta(), **more}  # what tests change is seen at once
         context = ServerContext(instead or store, clock, log, "1.2.3", lambda: stands, find_job, **more)
-        served.app = make_app(context, telemetry, Access(token, hosts))
+        served.app = make_app(context, telemetry, Access(token, hosts, user_header))
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         transport = httpx.AsyncHTTPTransport(verify=_NO_TLS)
         async with httpx.AsyncClient(base_url=served.url, headers=headers, transport=transport) as client:

@@ -77,26 +77,29 @@ def order(text: str, *words: str) -> Collection[int]:
 async def test_what_needs_a_person_comes_first_then_what_runs_then_what_ended(
     site: Site, store: SqlStore, clock: ManualClock
 ) -> None:
-    await watch(store, "a-done", "b-runs", "c-broke", "d-new", "e-gone", "f-broke-long-ago")
+    await watch(store, "a-done", "b-runs", "c-broke", "d-new", "e-gone", "f-broke-long-ago", "g-stuck")
     await see(store, "f-broke-long-ago", "failed")
     clock.move(days=1, seconds=30)  # what failed at the start is old news, and what failed a minute later is not
-    for job_id, status in (("a-done", "succeeded"), ("b-runs", "running")):
+    for job_id, status in (("a-done", "succeeded"), ("b-runs", "running"), ("g-stuck", "queued")):
         await see(store, job_id, status)
     broke = JobFacts(error=JobError("invalid_file", "line 7 has no answer"))
     await see(store, "c-broke", "queued", "failed", facts=broke)
     gone = await store.job(JobKey("openai", "e-gone"))
     assert gone is not None
     await store.record([Change(0, replace(gone, missing=MISSING_TOLERATED + 1, last_error="HTTP 404"))])
-    async with site() as client:
+    async with site(stuck_after=lambda: {"queued": timedelta(hours=6)}) as client:
         page = await seen(client, "/")
     headings = ["Needs a person", "Under way", "Ended lately"]
     expected = [headings[0], "c-broke", "line 7 has no answer", headings[1], "b-runs", "d-new", headings[2], "a-done"]
     places = order(page.text, *expected)
     assert places == sorted(places)
-    for job_id, heading in (("e-gone", headings[1]), ("f-broke-long-ago", "")):
-        assert page.text.index(job_id) < (page.text.index(heading) if heading else len(page.text))
+    for job_id in ("e-gone", "g-stuck"):
+        assert page.text.count(job_id) == 1
+        assert page.text.index(job_id) < page.text.index(headings[1])
+    assert "missing: its source does not know it" in page.text
+    assert "stuck: no change for 1d" in page.text
     assert page.text.index("f-broke-long-ago") > page.text.index(headings[2])
-    assert "6 watched" in page.text
+    assert "7 watched" in page.text
 
 
 @pytest.mark.parametrize(

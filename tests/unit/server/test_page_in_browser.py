@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
 
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+REBOUND = "rebound.example"
+"""The name of a web page that its owner has pointed at this host."""
 PATHS = ("/", "/jobs/openai/hostile", "/jobs/openai/good", "/deliveries", "/notifiers", "/sources", "/jobs/openai/none")
 POLL_MILLISECONDS = 3_000
 LOOKS: Sequence[tuple[str, int]] = (("light", 1100), ("dark", 1100), ("dark", 360))
@@ -41,7 +43,9 @@ async def chromium() -> AsyncIterator[Browser]:
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        browser = await playwright.chromium.launch(
+            executable_path=path, args=[*CHROMIUM, f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1"]
+        )
         yield browser
         await browser.close()
 
@@ -64,7 +68,8 @@ class Pages:
 
     async def open(self, url: str, **how: Any) -> Page:
         """Open a page, in which time moves by `clock` alone."""
-        context = await self._chromium.new_context(http_credentials={"username": "me", "password": TOKEN}, **how)
+        how = {"http_credentials": {"username": "me", "password": TOKEN}, **how}
+        context = await self._chromium.new_context(**how)
         self.contexts.append(context)
         page = await context.new_page()
         page.on("console", lambda message: self.complaints.append(message.text))
@@ -96,7 +101,9 @@ async def lived(store: SqlStore) -> None:
     good = JobFacts(model="base", fine_tuned_model="ft:model", created_at=START, finished_at=START)
     await see(store, "good", "queued", "running", "succeeded", recipients=("pager",), facts=good)
     points = [
-        MetricPoint(series, step, 1 / step, START) for series in ("train_loss", "valid_loss") for step in (1, 2, 3)
+        MetricPoint(series, step, 1 / step, START)
+        for series in ("train_loss", "valid_loss", f"{HOSTILE[:90]} loss")
+        for step in (1, 2, 3)
     ]
     await store.record_points(JobKey("openai", "good"), points, None, START)
 
@@ -158,6 +165,81 @@ async def test_the_model_is_copied(site: Site, store: SqlStore, clock: ManualClo
         await page.get_by_role("button", name="Copy").first.click()
         await page.get_by_text("Copied").wait_for()
         assert await page.evaluate("navigator.clipboard.readText()") == "ft:model"
+
+
+async def test_a_curve_says_its_values_where_the_pointer_is_and_goes_on_to_do_so(
+    site: Site, store: SqlStore, clock: ManualClock, pages: Pages
+) -> None:
+    await lived(store)
+    async with whole_site(site, clock) as client:
+        page = await pages.open(f"{client.base_url}/jobs/openai/good")
+        curve = page.get_by_role("img", name="Loss from step 1 to 3")
+        await curve.hover()
+        shown = page.locator("figure output")
+        assert (await shown.inner_text()).startswith("step 2 · train_loss 0.500 · valid_loss 0.500 · <script>alert")
+        more = [MetricPoint("train_loss", 4, 0.25, START)]
+        await store.record_points(JobKey("openai", "good"), more, None, START)
+        await page.clock.run_for(POLL_MILLISECONDS)
+        await page.get_by_role("img", name="Loss from step 1 to 4").wait_for()
+        assert "step 2" in await shown.inner_text()
+    assert pages.complaints == []
+
+
+async def test_nothing_runs_that_does_not_come_from_here(
+    site: Site, store: SqlStore, clock: ManualClock, pages: Pages
+) -> None:
+    await lived(store)
+    async with whole_site(site, clock) as client:
+        page = await pages.open(f"{client.base_url}")
+        await page.evaluate(
+            """() => {
+                const inline = document.createElement("script");
+                inline.textContent = "window.ran = true";
+                document.body.append(inline);
+                const handler = document.createElement("div");
+                handler.innerHTML = "<img src=x onerror='window.ran = true'><img src='https://elsewhere.example/x.png'>";
+                document.body.append(handler);
+            }"""
+        )
+        await page.wait_for_function("document.images[1].complete")
+        assert await page.evaluate("window.ran") is None
+    refused = [each for each in pages.complaints if "Content Security Policy" in each]
+    assert len(refused) >= 3, pages.complaints
+
+
+async def test_a_page_of_another_site_can_neither_change_nor_read_anything(
+    site: Site, store: SqlStore, clock: ManualClock, pages: Pages
+) -> None:
+    """Neither by a form that sends itself, nor under a name that is pointed here."""
+    number = await dead_delivery(store, clock)
+    async with whole_site(site, clock) as client:
+        page = await pages.open(f"{client.base_url}/deliveries")
+        form = (
+            f'<form method="post" action="{client.base_url}/deliveries"><input name="id" value="{number}">'
+            '<button name="action" value="discard">Win</button></form>'
+        )
+        await page.route("http://elsewhere.example/", lambda route: route.fulfill(body=form, content_type="text/html"))
+        await page.goto("http://elsewhere.example/")
+        async with page.expect_navigation() as sent:
+            await page.get_by_role("button", name="Win").click()
+        assert (await sent.value).status == 403
+        rebound = await page.goto(str(client.base_url).replace("127.0.0.1", REBOUND))
+        assert rebound
+        assert rebound.status == 421
+    assert [each.state for each in await store.deliveries()] == [DeliveryState.DEAD]
+
+
+async def test_whom_a_proxy_names_does_everything_without_a_token(
+    site: Site, store: SqlStore, clock: ManualClock, pages: Pages
+) -> None:
+    number = await dead_delivery(store, clock)
+    async with site(user_header="X-Forwarded-User") as client:
+        how = {"http_credentials": None, "extra_http_headers": {"X-Forwarded-User": "ada"}}
+        page = await pages.open(f"{client.base_url}/deliveries", **how)
+        await page.get_by_label(f"Discard delivery {number}").click()
+        await page.get_by_text("It will not be sent.").wait_for()
+    assert [each.state for each in await store.deliveries()] == [DeliveryState.DISCARDED]
+    assert pages.complaints == []
 
 
 async def test_it_is_whole_without_script(site: Site, store: SqlStore, clock: ManualClock, pages: Pages) -> None:

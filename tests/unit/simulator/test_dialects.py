@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from tests.doubles import ManualClock, RecordingLog
+from tests.simulated import settings_for
 from watcher.domain.states import JobState
 from watcher.errors import MalformedResponseError, MissingError, RejectedError
 from watcher.plugins.registry import sources
@@ -23,18 +23,6 @@ from watcher.simulator.script import DialectName, Endpoint, Fault, FaultKind, Jo
 from watcher.simulator.script_file import load_script
 
 KEY = "sk-right-0123"
-SETTINGS: dict[DialectName, Callable[[str], dict[str, Any]]] = {
-    DialectName.OPENAI: lambda url: {"base_url": url},
-    DialectName.AZURE: lambda url: {"endpoint": url},
-    DialectName.TOGETHER: lambda url: {"base_url": url},
-    DialectName.FIREWORKS: lambda url: {"base_url": url, "account": "example"},
-    DialectName.VERTEX: lambda url: {"base_url": url, "project": "my-project"},
-    DialectName.BEDROCK: lambda url: {"base_url": url, "region": "us-east-1"},
-    DialectName.REPLICATE: lambda url: {"base_url": url},
-    DialectName.HUGGINGFACE: lambda url: {"endpoint": url, "namespace": "example"},
-    DialectName.MISTRAL: lambda url: {"base_url": url},
-    DialectName.LOCALAI: lambda url: {"base_url": url},
-}
 
 
 @dataclass(frozen=True)
@@ -98,7 +86,7 @@ async def world(dialect: DialectName, *jobs: JobScript, key: str = KEY) -> Async
     clock = ManualClock()
     async with FineTuningApi(Script(jobs, api_key=KEY, dialect=dialect), clock=clock) as api:
         plugin = sources.plugin(dialect)
-        config = plugin.config.model_validate({"api_key": key, **SETTINGS[dialect](api.base_url)})
+        config = plugin.config.model_validate({"api_key": key, **settings_for(api)})
         async with plugin.build(config, SourceContext("lab", clock, RecordingLog(), sleep=no_pause)) as source:
             yield World(api, source, clock)
 
@@ -157,6 +145,21 @@ async def test_pages_lead_to_all_jobs(dialect: DialectName) -> None:
             pages.append(await w.source.page(pages[-1].after))
     listed = [job_id for page in pages for job_id in page.jobs]
     assert sorted(listed) == sorted(job.id for job in jobs)
+
+
+@pytest.mark.parametrize("dialect", [DialectName.OPENAI, DialectName.HUGGINGFACE])
+async def test_a_list_is_narrowed_by_metadata_where_the_service_filters(dialect: DialectName) -> None:
+    teams = ["nlp", "nlp", "vision"] * 100
+    jobs = [
+        JobScript(f"ft-{number}", (Step("running"),), metadata={"team": team, "run": "a=b&c"})
+        for number, team in enumerate(teams)
+    ]
+    async with world(dialect, *jobs) as w:
+        wanted = {"team": "nlp", "run": "a=b&c"}
+        pages = [await w.source.page(metadata=wanted)]
+        while pages[-1].after is not None:
+            pages.append(await w.source.page(pages[-1].after, metadata=wanted))
+    assert len({job_id for page in pages for job_id in page.jobs}) == teams.count("nlp")
 
 
 @every_dialect

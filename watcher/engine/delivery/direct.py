@@ -8,7 +8,7 @@ from typing import Self
 
 from watcher.domain.deliveries import WATCH_RETRY_POLICY, Delivery, DeliveryState
 from watcher.domain.events import Event
-from watcher.domain.notifications import plan
+from watcher.domain.notifications import at_once, plan
 from watcher.domain.routing import Route
 from watcher.engine.delivery.dispatcher import Dispatcher
 from watcher.engine.delivery.memory_store import MemoryDeliveries
@@ -31,7 +31,7 @@ class DirectDelivery:
     ) -> None:
         self._notifiers = notifiers
         self._runtime = runtime
-        self._routes = routes
+        self._routes = at_once(routes)
         self._tick_seconds = tick_seconds
 
     async def __aenter__(self) -> Self:

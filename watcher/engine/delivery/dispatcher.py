@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from watcher.domain.conditions import Health
 from watcher.domain.deliveries import (
     Broken,
+    Delivered,
     Delivery,
     DeliveryState,
     Failed,
@@ -20,6 +21,7 @@ from watcher.domain.deliveries import (
     after_attempt,
     superseded,
 )
+from watcher.domain.holding import is_one_message
 from watcher.domain.messages import Message, message_of, message_of_several, message_of_test
 from watcher.engine.group_commit import GroupCommit
 from watcher.engine.liveness import Liveness
@@ -191,7 +193,8 @@ class Dispatcher:
         self.liveness.begun(first.id)
         try:
             events = [delivery.event for delivery in notification]
-            outcome = await self._send(first.notifier, partial(message_of_several, events), first.previous_receipt)
+            receipt = None if len(events) > 1 else first.previous_receipt
+            outcome = await self._send(first.notifier, partial(message_of_several, events), receipt)
         except OutputClosedError as error:
             self._output_closed = error
             self.stop()
@@ -200,6 +203,8 @@ class Dispatcher:
             self.liveness.ended(first.id)
         if isinstance(outcome, Failed) and outcome.retry_after:
             state.pause(outcome.retry_after, self._runtime.steady())
+        if isinstance(outcome, Delivered) and len(notification) > 1:
+            outcome = replace(outcome, receipt=None)  # a message of several jobs is no thread of any of them
         now, jitter = self._runtime.clock(), self._runtime.jitter()
         for delivery in notification:
             settlement = after_attempt(delivery, outcome, now, jitter, self._policy)
@@ -261,9 +266,11 @@ def _is_needless(notifier: Notifier, notification: Sequence[Delivery]) -> bool:
 
 
 def _notifications(deliveries: Iterable[Delivery]) -> list[list[Delivery]]:
-    """Group deliveries to a notifier by their key; one without a key is sent alone."""
-    groups: dict[tuple[str, str | int], list[Delivery]] = {}
+    """Put together what waited under one key, where it is enough for one message; anything else is sent alone."""
+    groups: dict[tuple[str, str | None], list[Delivery]] = {}
     for delivery in deliveries:
-        key = delivery.id if delivery.group_key is None else delivery.group_key
-        groups.setdefault((delivery.notifier, key), []).append(delivery)
-    return list(groups.values())
+        groups.setdefault((delivery.notifier, delivery.group_key), []).append(delivery)
+    notifications: list[list[Delivery]] = []
+    for (_, key), group in groups.items():
+        notifications += [group] if is_one_message(key, len(group)) else [[each] for each in group]
+    return notifications

@@ -11,7 +11,7 @@ from watcher.domain.conditions import Condition, ConditionChange, Health
 from watcher.domain.decision import Decision, PollContext, PollResult, decide
 from watcher.domain.health import DiscoveryHealth
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
-from watcher.domain.notifications import plan
+from watcher.domain.notifications import Silence, plan
 from watcher.domain.polling_policy import PollFailure, PollingPolicy, PollOutcome, wants_look
 from watcher.domain.routing import Route
 from watcher.engine.liveness import Liveness
@@ -20,7 +20,7 @@ from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
 from watcher.engine.polling.failure_log import log_poll_failure, log_scan_failure
 from watcher.engine.polling.job_cache import JobCache
 from watcher.engine.polling.source_calls import discover, poll, read_list
-from watcher.engine.polling.source_state import SourceState
+from watcher.engine.polling.source_state import MOST_LISTED, SourceState
 from watcher.engine.polling.telemetry import TelemetryReader, ends
 from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, MetricStore, Runtime
 from watcher.errors import StoreError
@@ -48,6 +48,7 @@ class Poller:
         *,
         routes: Sequence[Route],
         wake_delivery: Callable[[], None],
+        silences: Callable[[], Sequence[Silence]] = tuple,
         metrics: MetricStore | None = None,
         store_patience: timedelta = STORE_PATIENCE,
     ) -> None:
@@ -56,6 +57,7 @@ class Poller:
         self._runtime = runtime
         self._log = runtime.log
         self._routes = routes
+        self._silences = silences
         self._sources: dict[str, SourceState] = {}
         self._cache = JobCache(store, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget)
         self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
@@ -168,11 +170,11 @@ class Poller:
             for name, jobs in claimed.items()
             if (state := self._sources[name]).scan.pays(jobs, requests[name].limit) and not state.breaker.rejection
         ]
-        more = await self._claim({state.name: state.claim_request_for_scan(now) for state in scans}, now)
         for state in scans:
+            jobs = [*claimed.pop(state.name), *await self._claim_rest(state, now)]
             state.note_claimed(0, 1)
             state.scan.is_running = True
-            tasks.create_task(self._scan(state, [*claimed.pop(state.name), *more[state.name]], now))
+            tasks.create_task(self._scan(state, jobs, now))
         for name, jobs in claimed.items():
             state = self._sources[name]
             state.note_claimed(len(jobs), requests[name].limit)
@@ -196,6 +198,17 @@ class Poller:
             else:  # the store was asked for it earlier, and answers only now
                 state.enqueue([job], now)
         return claimed
+
+    async def _claim_rest(self, state: SourceState, now: datetime) -> list[Job]:
+        """Claim what else a scan looks after, part by part, so that nothing waits long for the store."""
+        jobs: list[Job] = []
+        request = state.claim_request_for_scan(now, is_rest=True)
+        while len(jobs) < MOST_LISTED:
+            part = (await self._claim({state.name: request}, now))[state.name]
+            jobs += part
+            if len(part) * 2 < request.limit:  # some of it may be under way still
+                break
+        return jobs
 
     def _start_polls(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
         for job, claimed_at in state.start():
@@ -268,8 +281,8 @@ class Poller:
     ) -> Decision:
         jitter, now = self._runtime.jitter(), self._runtime.clock()
         has_looked, progress = look is not None, look.progress if look else None
-        measured = state.policy, jitter, claimed_at, self._routes, state.durations
-        context = PollContext(*measured, has_looked=has_looked, progress=progress)
+        measured = state.policy, jitter, claimed_at, self._routes
+        context = PollContext(*measured, self._silences(), state.durations, has_looked=has_looked, progress=progress)
         if isinstance(result, PollFailure):
             log_poll_failure(self._log, state.breaker, job, result)
         try:
@@ -281,7 +294,7 @@ class Poller:
 
     def _findings(self, condition: Condition) -> tuple[Finding, ...]:
         now = self._runtime.clock()
-        return (Finding(condition, now, plan(ConditionChange(condition, 0, now), self._routes, now)),)
+        return (Finding(condition, now, plan(ConditionChange(condition, 0, now), self._routes, now, self._silences())),)
 
     def _note_result(self, state: SourceState, result: PollResult) -> None:
         if state.note_result(result, self._runtime.clock()):

@@ -27,6 +27,8 @@ from watcher.engine.ports import ClaimRequest, JobSource
 
 MOST_LISTED = 50_000
 """Jobs that one scan of the list may look after."""
+CLAIMED_AT_ONCE = 5_000
+"""Jobs that one transaction claims for a scan: a tenth of a second of the store, which deliveries wait for."""
 RATE_LIMITED_AHEAD_SECONDS = 1.0
 """How far ahead polls are started that still wait for the rate limit: about a tick."""
 
@@ -45,6 +47,7 @@ class SourceState:
     rate_limit: RateLimit | None = None
     discovery: Discovery | None = None
     """Finds the jobs that rules adopt; None where there is no rule."""
+    claimed_at_once: int = CLAIMED_AT_ONCE
     durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
     """How long earlier jobs were in each status."""
 
@@ -89,9 +92,10 @@ class SourceState:
         limit = max(limit, PAYS_FROM) if may_scan else limit
         return ClaimRequest(limit, now + self.policy.interval, urgency=partial(urgency, policy=self.policy, now=now))
 
-    def claim_request_for_scan(self, now: datetime) -> ClaimRequest:
-        """Return which jobs the list is read for: also what falls due before it is read again."""
-        return ClaimRequest(MOST_LISTED, now + self.policy.interval, ahead=self.policy.interval)
+    def claim_request_for_scan(self, now: datetime, *, is_rest: bool = False) -> ClaimRequest:
+        """Return which jobs the list is read for: also what falls due before it is read again, a part at a time."""
+        interval = self.policy.interval
+        return ClaimRequest(self.claimed_at_once, now + interval, ahead=interval, is_rest=is_rest)
 
     def claim(self, job: Job) -> bool:
         """Note that a job was claimed; return False when its poll is still under way."""

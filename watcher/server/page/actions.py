@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import parse_qs
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from watcher.domain.deliveries import Delivered, Failed, Outcome
 from watcher.domain.text import printable
+from watcher.server.auth import user_of
 from watcher.server.context import ServerContext
 from watcher.server.page.answers import go_to
 from watcher.server.parsing import read_body
@@ -29,8 +30,10 @@ _FORM = "application/x-www-form-urlencoded"
 class Actions:
     """Carries out forms."""
 
-    def __init__(self, context: ServerContext) -> None:
+    def __init__(self, context: ServerContext, has_changed: Callable[[], None]) -> None:
+        """`has_changed` is called when the pages may show something else now."""
         self._context = context
+        self._has_changed = has_changed
         self.tests: dict[str, tuple[datetime, str]] = {}
         """When each notifier was last tested, and what its receiver answered."""
 
@@ -46,7 +49,10 @@ class Actions:
                 count, word = await store.discard_deliveries([number], now), "discarded"
             case _:
                 raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The form must say action=retry or action=discard.")
-        self._context.log.info("delivery changed on the page", delivery=number, action=word if count else "none")
+        self._context.log.info(
+            "delivery changed on the page", delivery=number, action=word if count else "none", **_by(request)
+        )
+        self._has_changed()
         return go_to(f"/deliveries?done={word if count else 'unchanged'}")
 
     async def test(self, request: Request) -> Response:
@@ -55,8 +61,10 @@ class Actions:
         if self._context.send_test is None or name not in self._context.health().notifiers:
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "No notifier of this name is configured.")
         outcome = await self._context.send_test(name)
-        self._context.log.info("test message sent from the page", notifier=name, outcome=type(outcome).__name__.lower())
+        word = type(outcome).__name__.lower()
+        self._context.log.info("test message sent from the page", notifier=name, outcome=word, **_by(request))
         self.tests[name] = self._context.clock(), _words(outcome)
+        self._has_changed()
         return go_to("/notifiers")
 
     async def _form(self, request: Request) -> Mapping[str, str]:
@@ -69,6 +77,11 @@ class Actions:
         except ValueError:
             raise Problem(HTTPStatus.BAD_REQUEST, "The body is no form.") from None
         return {name: values[0] for name, values in fields.items()}
+
+
+def _by(request: Request) -> Mapping[str, str]:
+    user = user_of(request.scope)
+    return {"user": user} if user else {}
 
 
 def _number(text: str) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from watcher.server.page.shared import Rendered
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -24,13 +25,12 @@ AS_OF = "<!--as-of-->"
 """Stands in a page where the time of the answer belongs, which must not make two pages differ."""
 
 
-def fresh(request: Request, html: str, as_of: str) -> Response:
+def fresh(request: Request, page: Rendered) -> Response:
     """Return the page, or word that the browser has it already."""
-    tag = f'"{hashlib.blake2b(html.encode(), digest_size=12).hexdigest()}"'
-    headers = HEADERS | {"ETag": tag}
-    if tag in (each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")):
+    headers = HEADERS | {"ETag": page.tag}
+    if page.tag in (each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return HTMLResponse(html.replace(AS_OF, as_of), headers=headers)
+    return HTMLResponse(page.html.replace(AS_OF, page.as_of), headers=headers)
 
 
 def failed(html: str, status: HTTPStatus) -> Response:

@@ -3,25 +3,49 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from watcher.curves.charts import HEIGHT, WIDTH, charts
+from watcher.curves.charts import HEIGHT, WIDTH, Chart, charts
 from watcher.domain.jobs import Job, JobFacts, JobKey
 from watcher.domain.overview import explain_next_poll
-from watcher.domain.states import JobState, is_terminal
+from watcher.domain.states import is_terminal, mark
+from watcher.domain.telemetry import thinned
 from watcher.domain.time_in_status import status_of
 from watcher.domain.transitions import Transition
 from watcher.server.context import ServerContext
+from watcher.server.page.concerns import concern_of
 from watcher.server.parsing import not_watched
 
 MOST_DELIVERIES = 50
 MOST_TRANSITIONS = 100
 MOST_DETAILS = 40
-"""Lines of a job's hyperparameters that are shown."""
+"""Lines of a job's files, and of its hyperparameters, that are shown."""
+MOST_ROWS = 20
+"""Rows of the table beside a chart."""
 TIMELINE_WIDTH = 1000
+_IS_FILE = re.compile("file|dataset|data_uri|uri$", re.IGNORECASE)
+_SAID_ELSEWHERE = frozenset(
+    {
+        *(
+            "id",
+            "object",
+            "name",
+            "status",
+            "state",
+            "model",
+            "base_model",
+            "fine_tuned_model",
+            "output_model",
+            "error",
+        ),
+        *("created_at", "updated_at", "finished_at", "estimated_finish", "trained_tokens", "events", "organization_id"),
+    }
+)
+"""Fields that the page tells of in its own words, or that tell nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +71,27 @@ async def job_page(context: ServerContext, key: JobKey) -> dict[str, Any]:
     newest_first = await context.store.latest_transitions(key, MOST_TRANSITIONS)
     history = list(reversed(newest_first))
     policy = context.polling_policy(key.source)
+    points = await context.store.metric_points(key)
+    drawn, lived = charts(points), stays(history, now)
     return {
         "now": now,
         "job": job,
         "facts": job.facts or JobFacts(),
-        "stays": stays(history, now),
+        "is_over": is_terminal(job.state),
+        "stays": lived,
+        "spanned": sum((stay.lasted for stay in lived if stay.lasted), timedelta()),
+        "spanned_until": job.status_since if is_terminal(job.state) else now,
         "left_out": await context.store.count_transitions(key) - len(history),
-        "charts": charts(await context.store.metric_points(key)),
-        "details": details(history[-1].document) if history else [],
+        "charts": drawn,
+        "tables": [table_of(chart) for chart in drawn],
+        "details": details(history[-1].document) if history else Details(),
+        "concern": concern_of(job, now, context.stuck_after()),
+        "is_measured": bool(points),
         "deliveries": await context.store.views.deliveries_of(key, MOST_DELIVERIES),
         "next_poll": explain_next_poll(job, policy, now) if policy else "never: its source is not in the configuration",
         "duration": duration(job, now),
         "chart_size": (WIDTH, HEIGHT),
-        "headline": f"{_sign(job)}{job.title}",
+        "headline": f"{mark(job.state)} {job.title}",
     }
 
 
@@ -88,34 +120,54 @@ def duration(job: Job, now: datetime) -> timedelta | None:
     return max(end - facts.created_at, timedelta()) if end else None
 
 
-def details(document: str) -> list[tuple[str, str]]:
-    """Return the hyperparameters and the files that a job object names; other services may say nothing here."""
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a job object says besides what has a place of its own on the page: names and values."""
+
+    files: Sequence[tuple[str, str]] = ()
+    settings: Sequence[tuple[str, str]] = ()
+
+
+def details(document: str) -> Details:
+    """Sort what a job object says into its files and its hyperparameters; the words differ between services."""
     try:
         said = json.loads(document)
     except ValueError:
-        return []
+        return Details()
     if not isinstance(said, dict):
-        return []
-    parts = _flat(said.get("hyperparameters"), "") + _flat(said.get("method"), "method.")
-    files = [
-        (name, str(said[name])) for name in ("training_file", "validation_file", "seed") if said.get(name) is not None
-    ]
-    return (files + parts)[:MOST_DETAILS]
+        return Details()
+    found = _flat({name: value for name, value in said.items() if name not in _SAID_ELSEWHERE}, "")
+    files = [pair for pair in found if _IS_FILE.search(pair[0])]
+    return Details(files[:MOST_DETAILS], [pair for pair in found if pair not in files][:MOST_DETAILS])
 
 
-def _flat(value: object, prefix: str) -> list[tuple[str, str]]:
-    if not isinstance(value, dict):
-        return []
+def _flat(value: Mapping[str, object], prefix: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for name, each in value.items():
-        is_table = isinstance(each, dict)
-        found += _flat(each, f"{prefix}{name}.") if is_table else [(f"{prefix}{name}", _text(each))]
-    return [pair for pair in found if pair[1]]
+        if isinstance(each, dict):
+            found += _flat(each, "" if name == "hyperparameters" else f"{prefix}{name}.")
+        elif each not in (None, "", [], {}):
+            found.append((f"{prefix}{name}", _text(each)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class PointTable:
+    """The values of a chart at some of its steps, for whoever cannot see the curves."""
+
+    series: Sequence[str]
+    rows: Sequence[tuple[int, Sequence[float | None]]]
+    """A step, and the value of each series there; None where it has none."""
+
+
+def table_of(chart: Chart) -> PointTable:
+    """Return the values at up to `MOST_ROWS` steps of a chart, the first and the last among them."""
+    values = {curve.series: {point.step: point.value for point in curve.points} for curve in chart.curves}
+    steps = thinned(sorted({step for each in values.values() for step in each}), MOST_ROWS)
+    return PointTable(list(values), [(step, [each.get(step) for each in values.values()]) for step in steps])
 
 
 def _text(value: object) -> str:
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
-
-
-def _sign(job: Job) -> str:
-    return {JobState.FAILED: "✘ ", JobState.SUCCEEDED: "✔ "}.get(job.state or JobState.UNKNOWN, "")
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
+    return value if isinstance(value, str) else json.dumps(value)

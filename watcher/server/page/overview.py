@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from watcher.curves.sparkline import Sparkline, sparkline
 from watcher.domain.health import HealthSnapshot
-from watcher.domain.job_filter import JobFilter
-from watcher.domain.jobs import Job, JobKey
-from watcher.domain.states import JobState
+from watcher.domain.job_filter import Concerns, JobFilter
+from watcher.domain.jobs import Basis, Job, JobKey
+from watcher.domain.states import JobState, is_terminal, mark
+from watcher.domain.telemetry import TRAIN_LOSS
 from watcher.server.context import ServerContext
+from watcher.server.page.concerns import concern_of
+from watcher.server.page.templates import lasting
 
 PAGE_SIZE = 50
 MOST_IN_TROUBLE = 20
 MOST_ENDED = 20
+SPARKLINE_POINTS = 16
 FRESH_FAILURE = timedelta(days=1)
 """For how long a failed job needs a person; after that it has ended like others."""
 _SHOWN_STATES = (
@@ -33,20 +38,57 @@ _SHOWN_STATES = (
 )
 
 
+_BASES: Mapping[Basis, str] = {
+    Basis.ESTIMATED_FINISH: "the service's estimate",
+    Basis.PROGRESS: "from its steps so far",
+    Basis.HISTORY: "as long as earlier jobs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One job of the overview, with what is known of its way."""
+
+    job: Job
+    concern: str | None
+    """Why it needs a person, where its error does not say so."""
+    percent: int | None
+    """How much of its status is over, by the forecast; None without one."""
+    left: str | None
+    """How long its status is expected to last."""
+    basis: str | None
+    """What says so."""
+    loss: Sparkline | None
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """A part of the page: jobs under a heading."""
 
     heading: str
-    jobs: Sequence[Job]
+    lines: Sequence[Line]
     more: str | None = None
     """Where the rest of them is."""
+
+    @property
+    def has_way(self) -> bool:
+        """Whether it is known of any of them how far it has come, or how it trains."""
+        return any(line.percent is not None or line.loss for line in self.lines)
 
 
 async def overview(context: ServerContext, wanted: JobFilter, after: JobKey | None) -> dict[str, Any]:
     """Return what the page shows."""
-    now = context.clock()
-    counts, sections = await asyncio.gather(context.store.views.count_states(), _sections(context, wanted, after, now))
+    now, views = context.clock(), context.store.views
+    counts, found, dead = await asyncio.gather(
+        views.count_states(), _found(context, wanted, after, now), views.count_dead()
+    )
+    running = [job.key for _, jobs, _ in found for job in jobs if job.state is JobState.RUNNING]
+    limits = context.stuck_after()
+    losses = await views.spread_points(running, TRAIN_LOSS, SPARKLINE_POINTS)
+    sections = [
+        Section(heading, [_line(job, now, limits, sparkline(losses.get(job.key, ()))) for job in jobs], more)
+        for heading, jobs, more in found
+    ]
     health = context.health()
     return {
         "now": now,
@@ -55,9 +97,9 @@ async def overview(context: ServerContext, wanted: JobFilter, after: JobKey | No
             (state, counts[state], path_of(JobFilter(state=state))) for state in _SHOWN_STATES if state in counts
         ],
         "watched": sum(counts.values()),
-        "headline": _headline(counts),
+        "headline": _headline(len(found[0][1]) if len(found) > 1 else 0, counts.get(JobState.RUNNING, 0)),
         "sections": sections,
-        "troubles": troubles(health),
+        "troubles": troubles(health, dead),
         "health": health,
         "sources": sorted(health.last_answers),
         "states": _SHOWN_STATES,
@@ -78,47 +120,64 @@ def path_of(wanted: JobFilter, after: JobKey | None = None) -> str:
     return f"/?{query}" if query else "/"
 
 
-def troubles(health: HealthSnapshot) -> list[tuple[str, str]]:
+def troubles(health: HealthSnapshot, dead: int) -> list[tuple[str, str]]:
     """Say what is wrong with the watcher's own parts, and where to look."""
     found = [(f"The store cannot be used: {health.store_error}", "/sources")] if health.store_error else []
     found += [
         (f"Source {name} refuses the watcher: {why}", "/sources") for name, why in health.rejections.items() if why
     ]
     found += [
+        (f"Source {each.name} does not answer: {each.error}", "/sources")
+        for each in health.sources
+        if each.failing_since and not each.rejection
+    ]
+    found += [
         (f"Notifier {each.name} cannot deliver: {each.rejection or each.error}", "/notifiers")
         for each in health.receivers
         if each.rejection or each.failing_since
     ]
+    if dead:
+        what = "1 message was" if dead == 1 else f"{dead:,} messages were"
+        found.append((f"{what} given up before a receiver accepted it", "/deliveries?state=dead"))
     return found
 
 
-async def _sections(
-    context: ServerContext, wanted: JobFilter, after: JobKey | None, now: datetime
-) -> Sequence[Section]:
+_Found = tuple[str, Sequence[Job], str | None]
+"""A heading, the jobs under it, and where the rest of them is."""
+
+
+async def _found(context: ServerContext, wanted: JobFilter, after: JobKey | None, now: datetime) -> Sequence[_Found]:
     views = context.store.views
     if not wanted.is_empty:
         return [_page("Jobs", wanted, await views.search(wanted, after, PAGE_SIZE + 1))]
-    under_way = _page("Under way", wanted, await views.under_way(after, PAGE_SIZE + 1))
+    limits = context.stuck_after()
+    concerns = Concerns(now - FRESH_FAILURE, {status: now - limit for status, limit in limits.items()})
+    under_way = _page("Under way", wanted, await views.under_way(concerns, after, PAGE_SIZE + 1))
     if after is not None:
         return [under_way]
-    since = now - FRESH_FAILURE
-    in_trouble = await views.in_trouble(since, MOST_IN_TROUBLE + 1)
-    ended = await views.ended(since, MOST_ENDED)
+    in_trouble = await views.in_trouble(concerns, MOST_IN_TROUBLE + 1)
+    ended = await views.ended(concerns.failed_since, MOST_ENDED)
     failed = path_of(JobFilter(state=JobState.FAILED)) if len(in_trouble) > MOST_IN_TROUBLE else None
-    return [Section("Needs a person", in_trouble[:MOST_IN_TROUBLE], failed), under_way, Section("Ended lately", ended)]
+    return [("Needs a person", in_trouble[:MOST_IN_TROUBLE], failed), under_way, ("Ended lately", ended, None)]
 
 
-def _page(heading: str, wanted: JobFilter, jobs: Sequence[Job]) -> Section:
+def _page(heading: str, wanted: JobFilter, jobs: Sequence[Job]) -> _Found:
     more = path_of(wanted, jobs[PAGE_SIZE - 1].key) if len(jobs) > PAGE_SIZE else None
-    return Section(heading, jobs[:PAGE_SIZE], more)
+    return heading, jobs[:PAGE_SIZE], more
 
 
-def _headline(counts: Mapping[JobState | None, int]) -> str:
+def _line(job: Job, now: datetime, limits: Mapping[str, timedelta], loss: Sparkline | None) -> Line:
+    forecast, since = job.forecast, job.status_since
+    concern = concern_of(job, now, limits)
+    if is_terminal(job.state) or forecast is None or forecast.at is None or since is None or forecast.at <= since:
+        return Line(job, concern, None, None, None, loss)
+    percent = min(max(int((now - since) / (forecast.at - since) * 100), 0), 99)
+    left = f"≈ {lasting(forecast.at - now)}" if forecast.at > now else "any moment"
+    return Line(job, concern, percent, left, _BASES[forecast.basis], loss)
+
+
+def _headline(in_trouble: int, running: int) -> str:
     """Say in the title of the window what a person wants to know without looking at the page."""
-    failed, running = counts.get(JobState.FAILED, 0), counts.get(JobState.RUNNING, 0)
-    return (f"✘ {failed} failed, " if failed else "") + f"{running} running"
-
-
-def without(wanted: JobFilter, condition: str) -> str:
-    """Return where the jobs are that pass all but one condition of a filter."""
-    return path_of(replace(wanted, **{condition: None}))
+    some = f"{in_trouble}+" if in_trouble == MOST_IN_TROUBLE else str(in_trouble)
+    need = "needs" if in_trouble == 1 else "need"
+    return (f"{mark(JobState.FAILED)} {some} {need} a person, " if in_trouble else "") + f"{running:,} running"

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from watcher.curves.picture import curve_png, curve_svg
 from watcher.domain.deliveries import DeliveryState
 from watcher.domain.job_filter import JobFilter
 from watcher.domain.jobs import is_plain
 from watcher.domain.states import JobState
+from watcher.domain.telemetry import MetricPoint
 from watcher.server.context import ServerContext
 from watcher.server.page.actions import NOTICES, Actions
-from watcher.server.page.answers import HEADERS, fresh
+from watcher.server.page.answers import HEADERS
 from watcher.server.page.badge import badge
 from watcher.server.page.job import job_page
-from watcher.server.page.overview import overview, path_of, without
+from watcher.server.page.overview import overview
 from watcher.server.page.templates import render
 from watcher.server.parsing import DELIVERIES_QUERY, after_job, no_query, not_watched, read_key, read_query, source_name
+from watcher.server.problems import Problem
 
 DELIVERIES_SHOWN = 50
 FEED_LENGTH = 50
 """Transitions in the feed."""
+
+_NOTHING_DRAWN = Problem(HTTPStatus.NOT_FOUND, "Nothing was measured of this job that could be drawn.")
 
 
 def _state(text: str) -> JobState:
@@ -65,20 +71,20 @@ class Pages:
         self._actions = actions
         self._may_change = may_change
 
-    async def overview(self, request: Request) -> Response:
+    async def overview(self, request: Request) -> str:
         """Show all jobs, or those that pass a filter."""
         # A form sends its empty fields as well.
         query = read_query(request, OVERVIEW_QUERY, ignore_empty=True)
         wanted = JobFilter(query.get("source"), query.get("state"), query.get("label"), query.get("q"))
         shown = await overview(self._context, wanted, query.get("after"))
-        return self._answer(request, "overview.html", shown | {"path_of": path_of, "without": without})
+        return self._render("overview.html", shown)
 
-    async def job(self, request: Request) -> Response:
+    async def job(self, request: Request) -> str:
         """Show one job."""
         no_query(request)
-        return self._answer(request, "job.html", await job_page(self._context, read_key(request)))
+        return self._render("job.html", await job_page(self._context, read_key(request)))
 
-    async def deliveries(self, request: Request) -> Response:
+    async def deliveries(self, request: Request) -> str:
         """Show what is owed, and what is dead; or the deliveries in a state."""
         query = read_query(request, {**DELIVERIES_QUERY, **_NOTICE}, ignore_empty=True)
         states = [query["state"]] if "state" in query else [DeliveryState.PENDING, DeliveryState.DEAD]
@@ -88,8 +94,7 @@ class Pages:
         shown = found[:DELIVERIES_SHOWN]
         following = shown[-1].id if len(found) > len(shown) else None
         owed = await self._context.store.pending_deliveries()
-        return self._answer(
-            request,
+        return self._render(
             "deliveries.html",
             {
                 "now": self._context.clock(),
@@ -104,7 +109,7 @@ class Pages:
             },
         )
 
-    async def notifiers(self, request: Request) -> Response:
+    async def notifiers(self, request: Request) -> str:
         """Show how each notifier's receiver has been answering."""
         no_query(request)
         shown = {
@@ -114,9 +119,9 @@ class Pages:
             "tests": self._actions.tests,
             "headline": "Notifiers",
         }
-        return self._answer(request, "notifiers.html", shown)
+        return self._render("notifiers.html", shown)
 
-    async def sources(self, request: Request) -> Response:
+    async def sources(self, request: Request) -> str:
         """Show how each source has been answering."""
         no_query(request)
         health, counts = self._context.health(), await self._context.store.job_counts()
@@ -131,7 +136,7 @@ class Pages:
             "policies": policies,
             "headline": "Sources",
         }
-        return self._answer(request, "sources.html", shown)
+        return self._render("sources.html", shown)
 
     async def badge(self, request: Request) -> Response:
         """Draw how a job stands."""
@@ -151,6 +156,26 @@ class Pages:
         text = render("feed.atom", transitions=transitions, updated=updated.isoformat(), base=base)
         return Response(text, headers=HEADERS, media_type="application/atom+xml")
 
-    def _answer(self, request: Request, template: str, shown: Mapping[str, Any]) -> Response:
-        html = render(template, **shown, may_change=self._may_change)
-        return fresh(request, html, f"{self._context.clock().astimezone(UTC):%H:%M:%S}Z")
+    async def curve_svg(self, request: Request) -> Response:
+        """Draw how a job trains."""
+        drawing = curve_svg(await self._points(request))
+        if drawing is None:
+            raise _NOTHING_DRAWN
+        return Response(drawing, headers=HEADERS, media_type="image/svg+xml")
+
+    async def curve_png(self, request: Request) -> Response:
+        """Draw the same for whoever shows no SVG."""
+        picture = await asyncio.to_thread(curve_png, await self._points(request))
+        if picture is None:
+            raise _NOTHING_DRAWN
+        return Response(picture, headers=HEADERS, media_type="image/png")
+
+    async def _points(self, request: Request) -> Sequence[MetricPoint]:
+        no_query(request)
+        key = read_key(request)
+        if await self._context.store.job(key, include_removed=False) is None:
+            raise not_watched(key)
+        return await self._context.store.metric_points(key)
+
+    def _render(self, template: str, shown: Mapping[str, Any]) -> str:
+        return render(template, **shown, may_change=self._may_change)

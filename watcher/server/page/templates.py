@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import version
+from math import isnan
 from typing import Any
 from urllib.parse import quote
 
@@ -14,21 +14,10 @@ from markupsafe import Markup
 
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobKey
-from watcher.domain.states import JobState
+from watcher.domain.states import mark
 from watcher.domain.text import excerpt, printable
 from watcher.server.page.assets import address
 
-MARKS: Mapping[JobState | None, str] = {
-    JobState.SUCCEEDED: "✔",
-    JobState.FAILED: "✘",
-    JobState.CANCELLED: "⊘",
-    JobState.RUNNING: "▶",
-    JobState.PAUSED: "⏸",
-    JobState.UNKNOWN: "?",
-    None: "…",
-}
-"""A sign beside each state; the states before `running` share one."""
-_WAITING = "…"
 NOTHING = "-"
 """Stands where there is nothing to say."""
 _MINUTE = timedelta(minutes=1)
@@ -54,11 +43,12 @@ def _environment() -> Environment:
     environment.filters |= {
         "job_path": job_path,
         "lasting": lasting,
-        "mark": lambda state: MARKS.get(state, _WAITING),
+        "mark": mark,
         "moment": moment,
         "safe_text": safe_text,
         "seconds": format_duration,
         "state_word": state_word,
+        "value": value,
     }
     environment.globals |= {"asset": address, "version": version("finetune-watcher")}
     return environment
@@ -86,6 +76,11 @@ def lasting(duration: timedelta | None) -> str:
     if duration is None:
         return NOTHING
     return "under 1m" if duration < _MINUTE else format_duration(_to_the_minute(duration))
+
+
+def value(number: float) -> str:
+    """Write what was measured."""
+    return "NaN" if isnan(number) else f"{number:.4g}".replace("inf", "∞")
 
 
 def _to_the_minute(duration: timedelta) -> timedelta:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs, unquote
 
 from watcher.domain.states import Status
-from watcher.simulator import refusals
 from watcher.simulator.course import Course
-from watcher.simulator.dialect import Asked
 from watcher.simulator.documents import Moment, error_of, made_up
+from watcher.simulator.jobs_only import JobsOnly, documents_of, json_reply, query_of
 from watcher.simulator.listing import Jobs, newest_first
-from watcher.simulator.refusals import JSON
-from watcher.simulator.script import Endpoint, JobScript
+from watcher.simulator.script import JobScript
 from watcher.simulator.server import Received, Reply
 
 WORDS: Mapping[str, str] = {
@@ -35,27 +31,20 @@ _USUAL_PAGE = 100
 _LISTED = ("jobArn", "jobName", "baseModelArn", "status", "creationTime", "lastModifiedTime", "endTime")
 
 
-class Bedrock:
+def _error(status: HTTPStatus, name: str, message: str) -> Reply:
+    return json_reply({"message": message}, status, {"x-amzn-errortype": f"{name}:http://internal.example/{name}"})
+
+
+class Bedrock(JobsOnly):
     """Jobs lie at `/model-customization-jobs`."""
 
-    base_path = ""
-    tells_progress = False
-    _path = re.compile(r"/model-customization-jobs(?:/(?P<id>[^/]+))?")
+    path = re.compile(r"/model-customization-jobs(?:/(?P<id>[^/]+))?")
+    # AWS knows no 401.
+    refused = _error(HTTPStatus.FORBIDDEN, "AccessDeniedException", "Authentication failed: the API key is not valid.")
 
-    def find(self, received: Received) -> Asked | None:
-        """See `Dialect`: a job is found by its name, and by its ARN, which ends in the name."""
-        found = self._path.fullmatch(received.path)
-        if found is None or received.method != "GET":
-            return None
-        if found["id"] is None:
-            return Asked(Endpoint.LIST)
-        return Asked(Endpoint.RETRIEVE, unquote(found["id"]).rpartition("/")[2])
-
-    def refusal(self, received: Received, api_key: str) -> Reply | None:
-        """See `Dialect`: AWS knows no 401."""
-        if refusals.bearer_of(received) == api_key:
-            return None
-        return _error(HTTPStatus.FORBIDDEN, "AccessDeniedException", "Authentication failed: the API key is not valid.")
+    def script_id(self, found: re.Match[str]) -> str:
+        """See `JobsOnly`: a job is found by its name, and by its ARN, which ends in the name."""
+        return super().script_id(found).rpartition("/")[2]
 
     def document(self, job: JobScript, moment: Moment) -> dict[str, Any]:
         """See `Dialect`: there is no queue, and the output has its name from the beginning."""
@@ -82,16 +71,12 @@ class Bedrock:
 
     def page(self, jobs: Jobs, received: Received) -> tuple[Reply, Sequence[Course]]:
         """See `Dialect`: summaries, the newest first, as the watcher asks for them."""
-        query = {name: values[0] for name, values in parse_qs(received.query).items()}
+        query = query_of(received)
         page, token = newest_first(jobs.all(), query.get("nextToken"), int(query.get("maxResults", _USUAL_PAGE)))
-        documents = [json.loads(course.body(received.at)) for course in page]
+        documents = documents_of(page, received.at)
         summaries = [{name: document[name] for name in _LISTED if name in document} for document in documents]
         body = {"modelCustomizationJobSummaries": summaries, **({"nextToken": token} if token else {})}
-        return Reply(HTTPStatus.OK, JSON, json.dumps(body).encode()), page
-
-    def events(self, course: Course, received: Received) -> Reply:  # noqa: ARG002 - it keeps none
-        """See `Dialect`."""
-        return self.unknown_url(received)
+        return json_reply(body), page
 
     def unknown_job(self, job_id: str) -> Reply:
         """See `Dialect`."""
@@ -105,8 +90,3 @@ class Bedrock:
 
 def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
-
-
-def _error(status: HTTPStatus, name: str, message: str) -> Reply:
-    headers = {**JSON, "x-amzn-errortype": f"{name}:http://internal.example/{name}"}
-    return Reply(status, headers, json.dumps({"message": message}).encode())

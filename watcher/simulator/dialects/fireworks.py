@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs, unquote
 
 from watcher.domain.states import Status
-from watcher.simulator import refusals
 from watcher.simulator.course import Course
-from watcher.simulator.dialect import Asked
 from watcher.simulator.documents import Moment, error_of, made_up
 from watcher.simulator.events import TOTAL_STEPS
+from watcher.simulator.jobs_only import JobsOnly, documents_of, json_reply, query_of
 from watcher.simulator.listing import Jobs, newest_first
-from watcher.simulator.refusals import JSON
-from watcher.simulator.script import Endpoint, JobScript, Method
+from watcher.simulator.script import JobScript, Method
 from watcher.simulator.server import Received, Reply
 
 ACCOUNT = "accounts/example"
@@ -42,27 +38,21 @@ _EPOCHS = 2
 _USUAL_PAGE = 50
 
 
-class Fireworks:
+def _error(status: HTTPStatus, code: str, message: str) -> Reply:
+    return json_reply({"error": {"code": code, "message": message}}, status)
+
+
+class Fireworks(JobsOnly):
     """Jobs lie at `/v1/accounts/example/supervisedFineTuningJobs` and beside it."""
 
-    base_path = ""
     tells_progress = True
-    _path = re.compile(rf"/v1/{ACCOUNT}/(?P<kind>{'|'.join(KINDS.values())})(?:/(?P<id>[^/]+))?")
+    path = re.compile(rf"/v1/{ACCOUNT}/(?P<kind>{'|'.join(KINDS.values())})(?:/(?P<id>[^/]+))?")
+    refused = _error(HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED", "The API key you provided is invalid.")
 
-    def find(self, received: Received) -> Asked | None:
-        """See `Dialect`. A job of a kind other than supervised is found by `kind/id`."""
-        found = self._path.fullmatch(received.path)
-        if found is None or received.method != "GET":
-            return None
-        if found["id"] is None:
-            return Asked(Endpoint.LIST)
-        return Asked(Endpoint.RETRIEVE, _script_id(found["kind"], unquote(found["id"])))
-
-    def refusal(self, received: Received, api_key: str) -> Reply | None:
-        """See `Dialect`."""
-        if refusals.bearer_of(received) == api_key:
-            return None
-        return _error(HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED", "The API key you provided is invalid.")
+    def script_id(self, found: re.Match[str]) -> str:
+        """See `JobsOnly`: a job of a kind other than supervised is found by `kind/id`."""
+        own_id = super().script_id(found)
+        return own_id if found["kind"] == KINDS[Method.SUPERVISED] else f"{found['kind']}/{own_id}"
 
     def document(self, job: JobScript, moment: Moment) -> dict[str, Any]:
         """See `Dialect`: the output has its name from the beginning, and whoever made the job is named."""
@@ -91,18 +81,14 @@ class Fireworks:
     def page(self, jobs: Jobs, received: Received) -> tuple[Reply, Sequence[Course]]:
         """See `Dialect`: the jobs of one kind, by name unless another order is asked for."""
         kind = received.path.rpartition("/")[2]
-        query = {name: values[0] for name, values in parse_qs(received.query).items()}
+        query = query_of(received)
         listed = [course for course in jobs.all() if KINDS[course.job.method] == kind]
         if query.get("orderBy") != "createTime desc":
             listed.sort(key=lambda course: course.job.id, reverse=True)
         page, token = newest_first(listed, query.get("pageToken"), int(query.get("pageSize", _USUAL_PAGE)))
-        documents = [json.loads(course.body(received.at)) for course in page]
+        documents = documents_of(page, received.at)
         body = {kind: documents, "nextPageToken": token or "", "totalSize": len(listed)}
-        return Reply(HTTPStatus.OK, JSON, json.dumps(body).encode()), page
-
-    def events(self, course: Course, received: Received) -> Reply:  # noqa: ARG002 - it keeps none
-        """See `Dialect`."""
-        return self.unknown_url(received)
+        return json_reply(body), page
 
     def unknown_job(self, job_id: str) -> Reply:
         """See `Dialect`."""
@@ -111,10 +97,6 @@ class Fireworks:
     def unknown_url(self, received: Received) -> Reply:
         """See `Dialect`."""
         return _error(HTTPStatus.NOT_FOUND, "NOT_FOUND", f"Unknown path {received.path}")
-
-
-def _script_id(kind: str, own_id: str) -> str:
-    return own_id if kind == KINDS[Method.SUPERVISED] else f"{kind}/{own_id}"
 
 
 def _status(job: JobScript, moment: Moment) -> dict[str, str]:
@@ -132,7 +114,3 @@ def _progress(moment: Moment) -> dict[str, int]:
 
 def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S.%f}001Z"
-
-
-def _error(status: HTTPStatus, code: str, message: str) -> Reply:
-    return Reply(status, JSON, json.dumps({"error": {"code": code, "message": message}}).encode())

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlencode
+from urllib.parse import parse_qs, urlencode
 
 from watcher.domain.states import Status
-from watcher.simulator import refusals
 from watcher.simulator.course import Course
-from watcher.simulator.dialect import Asked
 from watcher.simulator.documents import Moment, error_of
+from watcher.simulator.jobs_only import JobsOnly, documents_of, json_reply, query_of
 from watcher.simulator.listing import Jobs, newest_first
-from watcher.simulator.refusals import JSON
-from watcher.simulator.script import Endpoint, JobScript
+from watcher.simulator.script import JobScript
 from watcher.simulator.server import Received, Reply
 
 WORDS: Mapping[str, str] = {
@@ -34,25 +31,15 @@ _OWNER = {"id": "000000000000000000000001", "name": "example", "type": "user"}
 _PAGE_SIZE = 100
 
 
-class HuggingFace:
+def _error(status: HTTPStatus, message: str) -> Reply:
+    return json_reply({"error": message}, status)
+
+
+class HuggingFace(JobsOnly):
     """Jobs lie at `/api/jobs/example`."""
 
-    base_path = ""
-    tells_progress = False
-    _path = re.compile(r"/api/jobs/example(?:/(?P<id>[^/]+))?")
-
-    def find(self, received: Received) -> Asked | None:
-        """See `Dialect`."""
-        found = self._path.fullmatch(received.path)
-        if found is None or received.method != "GET":
-            return None
-        return Asked(Endpoint.LIST) if found["id"] is None else Asked(Endpoint.RETRIEVE, unquote(found["id"]))
-
-    def refusal(self, received: Received, api_key: str) -> Reply | None:
-        """See `Dialect`."""
-        if refusals.bearer_of(received) == api_key:
-            return None
-        return _error(HTTPStatus.UNAUTHORIZED, "Invalid username or password.")
+    path = re.compile(r"/api/jobs/example(?:/(?P<id>[^/]+))?")
+    refused = _error(HTTPStatus.UNAUTHORIZED, "Invalid username or password.")
 
     def document(self, job: JobScript, moment: Moment) -> dict[str, Any]:
         """See `Dialect`: a job is a container, which names no model."""
@@ -77,16 +64,14 @@ class HuggingFace:
 
     def page(self, jobs: Jobs, received: Received) -> tuple[Reply, Sequence[Course]]:
         """See `Dialect`: a bare array; the next page is named in a header, at the host of the service itself."""
-        cursor = parse_qs(received.query).get("cursor", [None])[0]
-        page, token = newest_first(jobs.all(), cursor, _PAGE_SIZE)
-        link = f'<https://huggingface.co/api/jobs/example?{urlencode({"cursor": token})}>; rel="next"'
-        documents = [json.loads(course.body(received.at)) for course in page]
-        headers = {**JSON, "link": link} if token else JSON
-        return Reply(HTTPStatus.OK, headers, json.dumps(documents).encode()), page
-
-    def events(self, course: Course, received: Received) -> Reply:  # noqa: ARG002 - it keeps none
-        """See `Dialect`."""
-        return self.unknown_url(received)
+        labels = parse_qs(received.query, keep_blank_values=True).get("label", [])
+        wanted = {label.partition("=")[::2] for label in labels}
+        listed = [course for course in jobs.all() if wanted <= course.job.metadata.items()]
+        page, token = newest_first(listed, query_of(received).get("cursor"), _PAGE_SIZE)
+        query = urlencode([*(("label", label) for label in labels), ("cursor", token)])
+        link = f'<https://huggingface.co/api/jobs/example?{query}>; rel="next"'
+        documents = documents_of(page, received.at)
+        return json_reply(documents, headers={"link": link} if token else {}), page
 
     def unknown_job(self, job_id: str) -> Reply:
         """See `Dialect`."""
@@ -99,7 +84,3 @@ class HuggingFace:
 
 def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
-
-
-def _error(status: HTTPStatus, message: str) -> Reply:
-    return Reply(status, JSON, json.dumps({"error": message}).encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,13 +9,10 @@ from http import HTTPStatus
 from typing import Any
 
 from watcher.domain.states import Status
-from watcher.simulator import refusals
 from watcher.simulator.course import Course
-from watcher.simulator.dialect import Asked
-from watcher.simulator.dialects.openai import asked_by
 from watcher.simulator.documents import Moment, error_of
+from watcher.simulator.jobs_only import JobsOnly, documents_of, json_reply
 from watcher.simulator.listing import Jobs
-from watcher.simulator.refusals import JSON
 from watcher.simulator.script import JobScript
 from watcher.simulator.server import Received, Reply
 
@@ -29,20 +25,15 @@ WORDS: Mapping[str, str] = {
 """Its words for the statuses of a script, where they are not the same."""
 
 
-class LocalAI:
+def _error(status: HTTPStatus, message: str) -> Reply:
+    return json_reply({"error": message}, status)
+
+
+class LocalAI(JobsOnly):
     """Jobs lie at `/api/fine-tuning/jobs`."""
 
-    base_path = ""
-    tells_progress = False
-    _path = re.compile(r"/api/fine-tuning/jobs(?:/(?P<id>[^/]+)(?P<events>(?!))?)?")
-
-    def find(self, received: Received) -> Asked | None:
-        """See `Dialect`."""
-        return asked_by(self._path, received)
-
-    def refusal(self, received: Received, api_key: str) -> Reply | None:
-        """See `Dialect`."""
-        return None if refusals.bearer_of(received) == api_key else _error(HTTPStatus.UNAUTHORIZED, "invalid API key")
+    path = re.compile(r"/api/fine-tuning/jobs(?:/(?P<id>[^/]+))?")
+    refused = _error(HTTPStatus.UNAUTHORIZED, "invalid API key")
 
     def document(self, job: JobScript, moment: Moment) -> dict[str, Any]:
         """See `Dialect`: there is no time of the end."""
@@ -65,12 +56,7 @@ class LocalAI:
     def page(self, jobs: Jobs, received: Received) -> tuple[Reply, Sequence[Course]]:
         """See `Dialect`: all jobs, the newest first; the list is the whole answer."""
         listed = list(reversed(jobs.all()))
-        data = [json.loads(course.body(received.at)) for course in listed]
-        return Reply(HTTPStatus.OK, JSON, json.dumps(data).encode()), listed
-
-    def events(self, course: Course, received: Received) -> Reply:  # noqa: ARG002 - there is only a stream
-        """See `Dialect`."""
-        return self.unknown_url(received)
+        return json_reply(documents_of(listed, received.at)), listed
 
     def unknown_job(self, job_id: str) -> Reply:
         """See `Dialect`."""
@@ -83,7 +69,3 @@ class LocalAI:
 
 def _time(at: datetime) -> str:
     return at.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _error(status: HTTPStatus, message: str) -> Reply:
-    return Reply(status, JSON, json.dumps({"error": message}).encode())

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs
 
 from watcher.domain.states import Status
-from watcher.simulator import refusals
 from watcher.simulator.course import Course
-from watcher.simulator.dialect import Asked
-from watcher.simulator.dialects.openai import asked_by
 from watcher.simulator.documents import TRAINED_TOKENS, Moment, made_up, seconds
+from watcher.simulator.jobs_only import JobsOnly, documents_of, json_reply, query_of
 from watcher.simulator.listing import Jobs
-from watcher.simulator.refusals import JSON
 from watcher.simulator.script import JobScript
 from watcher.simulator.server import Received, Reply
 
@@ -33,20 +28,16 @@ _STEPS = 100
 _SHORTENED_BY = ("events", "checkpoints")
 
 
-class Mistral:
+def _error(status: HTTPStatus, message: str) -> Reply:
+    return json_reply({"message": message}, status)
+
+
+class Mistral(JobsOnly):
     """Jobs lie at `/v1/fine_tuning/jobs`."""
 
     base_path = "/v1"
-    tells_progress = False
-    _path = re.compile(r"/v1/fine_tuning/jobs(?:/(?P<id>[^/]+)(?P<events>(?!))?)?")
-
-    def find(self, received: Received) -> Asked | None:
-        """See `Dialect`."""
-        return asked_by(self._path, received)
-
-    def refusal(self, received: Received, api_key: str) -> Reply | None:
-        """See `Dialect`."""
-        return None if refusals.bearer_of(received) == api_key else _error(HTTPStatus.UNAUTHORIZED, "Unauthorized")
+    path = re.compile(r"/v1/fine_tuning/jobs(?:/(?P<id>[^/]+))?")
+    refused = _error(HTTPStatus.UNAUTHORIZED, "Unauthorized")
 
     def document(self, job: JobScript, moment: Moment) -> dict[str, Any]:
         """See `Dialect`: there is no time of the end, and no reason of a failure."""
@@ -80,17 +71,13 @@ class Mistral:
 
     def page(self, jobs: Jobs, received: Received) -> tuple[Reply, Sequence[Course]]:
         """See `Dialect`: so many jobs from the newest on, by the number of the page."""
-        given = parse_qs(received.query)
-        number, size = (int(given.get(name, [usual])[0]) for name, usual in (("page", "0"), ("page_size", "100")))
+        given = query_of(received)
+        number, size = (int(given.get(name, usual)) for name, usual in (("page", "0"), ("page_size", "100")))
         newest_first = list(reversed(jobs.all()))
         listed = newest_first[number * size : (number + 1) * size]
-        data = [_shortened(json.loads(course.body(received.at))) for course in listed]
+        data = list(map(_shortened, documents_of(listed, received.at)))
         answer = {"data": data, "total": len(newest_first), "object": "list"}
-        return Reply(HTTPStatus.OK, JSON, json.dumps(answer).encode()), listed
-
-    def events(self, course: Course, received: Received) -> Reply:  # noqa: ARG002 - they stand in the job object
-        """See `Dialect`."""
-        return self.unknown_url(received)
+        return json_reply(answer), listed
 
     def unknown_job(self, job_id: str) -> Reply:
         """See `Dialect`."""
@@ -103,7 +90,3 @@ class Mistral:
 
 def _shortened(document: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name not in _SHORTENED_BY}
-
-
-def _error(status: HTTPStatus, message: str) -> Reply:
-    return Reply(status, JSON, json.dumps({"message": message}).encode())

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlencode
+from urllib.parse import urlencode
 
 from watcher.domain.states import Status
-from watcher.simulator import refusals
 from watcher.simulator.course import Course
-from watcher.simulator.dialect import Asked
 from watcher.simulator.documents import Moment, error_of, made_up
+from watcher.simulator.jobs_only import JobsOnly, documents_of, json_reply, query_of
 from watcher.simulator.listing import Jobs, newest_first
-from watcher.simulator.refusals import JSON
-from watcher.simulator.script import Endpoint, JobScript
+from watcher.simulator.script import JobScript
 from watcher.simulator.server import Received, Reply
 
 WORDS: Mapping[str, str] = {
@@ -31,25 +28,16 @@ _ENDS = {Status.SUCCEEDED, Status.FAILED, "canceled"}
 _PAGE_SIZE = 100
 
 
-class Replicate:
+def _error(status: HTTPStatus, detail: str) -> Reply:
+    return json_reply({"detail": detail, "status": int(status)}, status)
+
+
+class Replicate(JobsOnly):
     """Jobs lie at `/v1/trainings`."""
 
     base_path = "/v1"
-    tells_progress = False
-    _path = re.compile(r"/v1/trainings(?:/(?P<id>[^/]+))?")
-
-    def find(self, received: Received) -> Asked | None:
-        """See `Dialect`."""
-        found = self._path.fullmatch(received.path)
-        if found is None or received.method != "GET":
-            return None
-        return Asked(Endpoint.LIST) if found["id"] is None else Asked(Endpoint.RETRIEVE, unquote(found["id"]))
-
-    def refusal(self, received: Received, api_key: str) -> Reply | None:
-        """See `Dialect`."""
-        if refusals.bearer_of(received) == api_key:
-            return None
-        return _error(HTTPStatus.UNAUTHORIZED, "You did not pass a valid authentication token")
+    path = re.compile(r"/v1/trainings(?:/(?P<id>[^/]+))?")
+    refused = _error(HTTPStatus.UNAUTHORIZED, "You did not pass a valid authentication token")
 
     def document(self, job: JobScript, moment: Moment) -> dict[str, Any]:
         """See `Dialect`."""
@@ -76,16 +64,12 @@ class Replicate:
 
     def page(self, jobs: Jobs, received: Received) -> tuple[Reply, Sequence[Course]]:
         """See `Dialect`: the next page is named by its URL, at the host of the service itself."""
-        cursor = parse_qs(received.query).get("cursor", [None])[0]
+        cursor = query_of(received).get("cursor")
         page, token = newest_first(jobs.all(), cursor, _PAGE_SIZE)
         following = f"https://api.replicate.com/v1/trainings?{urlencode({'cursor': token})}" if token else None
-        results = [json.loads(course.body(received.at)) for course in page]
+        results = documents_of(page, received.at)
         body = {"previous": None, "next": following, "results": results}
-        return Reply(HTTPStatus.OK, JSON, json.dumps(body).encode()), page
-
-    def events(self, course: Course, received: Received) -> Reply:  # noqa: ARG002 - it keeps none
-        """See `Dialect`."""
-        return self.unknown_url(received)
+        return json_reply(body), page
 
     def unknown_job(self, job_id: str) -> Reply:
         """See `Dialect`."""
@@ -98,7 +82,3 @@ class Replicate:
 
 def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S.%f}Z"
-
-
-def _error(status: HTTPStatus, detail: str) -> Reply:
-    return Reply(status, JSON, json.dumps({"detail": detail, "status": int(status)}).encode())

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs, unquote
 
 from watcher.domain.states import Status
-from watcher.simulator import refusals
 from watcher.simulator.course import Course
-from watcher.simulator.dialect import Asked
 from watcher.simulator.documents import TRAINED_TOKENS, Moment, error_of, made_up
 from watcher.simulator.events import TOTAL_STEPS
+from watcher.simulator.jobs_only import JobsOnly, documents_of, json_reply, query_of
 from watcher.simulator.listing import Jobs, newest_first
-from watcher.simulator.refusals import JSON
-from watcher.simulator.script import Endpoint, JobScript
+from watcher.simulator.script import JobScript
 from watcher.simulator.server import Received, Reply
 
 PARENT = "projects/123456789012/locations/us-central1"
@@ -37,26 +33,21 @@ _USUAL_PAGE = 100
 _INTERNAL = 13
 
 
-class Vertex:
+def _error(status: HTTPStatus, word: str, message: str) -> Reply:
+    return json_reply({"error": {"code": int(status), "message": message, "status": word}}, status)
+
+
+class Vertex(JobsOnly):
     """Jobs lie at `/v1/projects/{project}/locations/us-central1/tuningJobs`, whatever the project is called."""
 
     base_path = "/v1"
     tells_progress = True
-    _path = re.compile(r"/v1/projects/[^/]+/locations/us-central1/tuningJobs(?:/(?P<id>[^/]+))?")
-
-    def find(self, received: Received) -> Asked | None:
-        """See `Dialect`."""
-        found = self._path.fullmatch(received.path)
-        if found is None or received.method != "GET":
-            return None
-        return Asked(Endpoint.LIST) if found["id"] is None else Asked(Endpoint.RETRIEVE, unquote(found["id"]))
-
-    def refusal(self, received: Received, api_key: str) -> Reply | None:
-        """See `Dialect`."""
-        if refusals.bearer_of(received) == api_key:
-            return None
-        message = "Request had invalid authentication credentials. Expected OAuth 2 access token."
-        return _error(HTTPStatus.UNAUTHORIZED, "UNAUTHENTICATED", message)
+    path = re.compile(r"/v1/projects/[^/]+/locations/us-central1/tuningJobs(?:/(?P<id>[^/]+))?")
+    refused = _error(
+        HTTPStatus.UNAUTHORIZED,
+        "UNAUTHENTICATED",
+        "Request had invalid authentication credentials. Expected OAuth 2 access token.",
+    )
 
     def document(self, job: JobScript, moment: Moment) -> dict[str, Any]:
         """See `Dialect`: whole numbers are texts, and what is not set is absent."""
@@ -88,17 +79,13 @@ class Vertex:
 
     def page(self, jobs: Jobs, received: Received) -> tuple[Reply, Sequence[Course]]:
         """See `Dialect`: an empty page is an empty object."""
-        query = {name: values[0] for name, values in parse_qs(received.query).items()}
+        query = query_of(received)
         size = int(query.get("pageSize", _USUAL_PAGE))
         page, token = newest_first(jobs.all(), query.get("pageToken"), size)
-        body: dict[str, Any] = {"tuningJobs": [json.loads(course.body(received.at)) for course in page]} if page else {}
+        body: dict[str, Any] = {"tuningJobs": documents_of(page, received.at)} if page else {}
         if token:
             body["nextPageToken"] = token
-        return Reply(HTTPStatus.OK, JSON, json.dumps(body).encode()), page
-
-    def events(self, course: Course, received: Received) -> Reply:  # noqa: ARG002 - it keeps none
-        """See `Dialect`."""
-        return self.unknown_url(received)
+        return json_reply(body), page
 
     def unknown_job(self, job_id: str) -> Reply:
         """See `Dialect`."""
@@ -111,8 +98,3 @@ class Vertex:
 
 def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S.%f}Z"
-
-
-def _error(status: HTTPStatus, word: str, message: str) -> Reply:
-    error = {"code": int(status), "message": message, "status": word}
-    return Reply(status, JSON, json.dumps({"error": error}).encode())

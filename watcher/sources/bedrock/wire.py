@@ -6,10 +6,11 @@ from datetime import datetime
 
 from pydantic import Field
 
-from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page
+from watcher.domain.jobs import JobFacts, JobKey, Observation, Page
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.bedrock.states import BEDROCK_STATES
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
+from watcher.sources.job_object import reason_of
 from watcher.sources.lenient import Part, Text, Timestamp, Tolerant
 from watcher.sources.listing import Fact, ListEntry, Moment, listed_jobs
 
@@ -32,13 +33,12 @@ class CustomizationJob(Part):
 
     def facts(self, state: JobState) -> JobFacts:
         """Return the parts that messages speak of."""
-        is_unwanted = state in {JobState.FAILED, JobState.CANCELLED}
         return JobFacts(
             model=self.base_model or None,
             fine_tuned_model=self.output_model or self.output_name or None if state is JobState.SUCCEEDED else None,
             created_at=self.created_at,
             finished_at=self.ended_at or self.updated_at if is_terminal(state) else None,
-            error=JobError(message=self.failure) if is_unwanted and self.failure else None,
+            error=reason_of(state, self.failure),
             suffix=self.name or None,
         )
 

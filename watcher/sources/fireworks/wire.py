@@ -6,14 +6,16 @@ The status is in `state`; what is called `status` is the reason, as `{code, mess
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from pydantic import AliasChoices, AliasPath, Field
 
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, Progress, ProgressUnit
 from watcher.domain.states import JobState, is_terminal
-from watcher.sources.decoding import complaint_about, malformed, read, text_of
+from watcher.sources.decoding import malformed, read, text_of
 from watcher.sources.fireworks import ids
 from watcher.sources.fireworks.states import FIREWORKS_STATES
+from watcher.sources.job_object import JobObject, read_job, reason_of
 from watcher.sources.lenient import Count, Part, Text, Timestamp, Tolerant
 from watcher.sources.listing import Fact, ListEntry, Moment, listed_jobs
 
@@ -31,10 +33,9 @@ class Reason(Part):
     code: Text = None
     message: Text = None
 
-    def error(self) -> JobError | None:
-        """Return it as the reason of a failure, if it says one."""
-        code = None if self.code == _NO_ERROR else self.code
-        return JobError(code or None, self.message or None) if code or self.message else None
+    def of(self, state: JobState) -> JobError | None:
+        """Return it as the reason of a job in this state."""
+        return reason_of(state, self.message, None if self.code == _NO_ERROR else self.code)
 
 
 class Done(Part):
@@ -50,11 +51,11 @@ class Done(Part):
         return ((self.epoch or 0) * _WHOLE + (self.percent or 0)) // epochs
 
 
-class TuningJob(Part):
+class TuningJob(JobObject):
     """A job of any kind."""
 
-    name: str
-    state: str
+    id: str = Field(alias="name")
+    status: str = Field(alias="state")
     display_name: Text = Field(None, alias="displayName")
     model: Text = Field(None, validation_alias=_MODEL)
     output_model: Text = Field(
@@ -64,7 +65,7 @@ class TuningJob(Part):
     created_at: Timestamp = Field(None, alias="createTime")
     completed_at: Timestamp = Field(None, alias="completedTime")
     updated_at: Timestamp = Field(None, alias="updateTime")
-    status: Tolerant[Reason] = None
+    reason: Tolerant[Reason] = Field(None, alias="status")
     epochs: Count = None
     done: Tolerant[Done] = Field(None, alias="jobProgress")
 
@@ -75,13 +76,12 @@ class TuningJob(Part):
 
     def facts(self, state: JobState) -> JobFacts:
         """Return the parts that messages speak of."""
-        is_unwanted = state in {JobState.FAILED, JobState.CANCELLED}
         return JobFacts(
             model=self.model or None,
             fine_tuned_model=self.output_model or None if state is JobState.SUCCEEDED else None,
             created_at=self.created_at,
             finished_at=self.completed_at or self.updated_at if is_terminal(state) else None,
-            error=self.status.error() if is_unwanted and self.status else None,
+            error=self.reason.of(state) if self.reason else None,
             suffix=self.display_name or None,
         )
 
@@ -106,18 +106,11 @@ class Listed(Part):
 
 
 def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
-    """Read the answer to a retrieve, received at the time given.
-
-    Raises MalformedResponseError, which says what is wrong, for anything but the object of the job asked for.
-    """
-    document = text_of(body)
-    job = read(TuningJob, document)
-    if _id_of(job.name, ids.kind_and_own_id(key.id)[0]) != key.id:
-        raise malformed("it is about another job", job.name)
-    if complaint := complaint_about(job.state):
-        raise malformed(complaint, document)
-    state = FIREWORKS_STATES(job.state)
-    return Observation(key, job.state, state, at, job.facts(state), document, progress=job.progress(at))
+    """Read the answer to a retrieve, received at the time given: see `read_job`."""
+    kind = ids.kind_and_own_id(key.id)[0]
+    job, document = read_job(TuningJob, body, key, partial(_id_of, kind=kind))
+    state = FIREWORKS_STATES(job.status)
+    return Observation(key, job.status, state, at, job.facts(state), document, progress=job.progress(at))
 
 
 def parse_page(body: bytes, kind: str) -> tuple[Page, str | None]:

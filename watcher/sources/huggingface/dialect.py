@@ -17,7 +17,7 @@ class HuggingFaceDialect:
     """Asks for the jobs of a namespace."""
 
     rules = ErrorRules()
-    capabilities = Capabilities(page_size=100)
+    capabilities = Capabilities(page_size=100, filters=True)
     """How many jobs a page has is not documented, nor is their order."""
 
     def __init__(self, pages: str) -> None:
@@ -28,9 +28,11 @@ class HuggingFaceDialect:
         """Ask for a job."""
         return Question(f"/{quoted(job_id)}")
 
-    def page(self, cursor: str | None, metadata: Mapping[str, str]) -> Question:  # noqa: ARG002 - it does not filter
-        """Ask for a page of the list: the first one, or the one with this query."""
-        return Question("", tuple(parse_qsl(cursor or "", keep_blank_values=True)))
+    def page(self, cursor: str | None, metadata: Mapping[str, str]) -> Question:
+        """Ask for a page of the list: the first one of the jobs with these labels, or the one with this query."""
+        if cursor is not None:
+            return Question("", tuple(parse_qsl(cursor, keep_blank_values=True)))
+        return Question("", tuple(("label", f"{name}={value}") for name, value in metadata.items()))
 
     def read_job(self, answer: Answer, key: JobKey, context: SourceContext) -> Observation:
         """Read a job object."""

@@ -11,39 +11,32 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasPath, Field, RootModel
 
-from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page
+from watcher.domain.jobs import JobFacts, JobKey, Observation, Page
 from watcher.domain.states import JobState, is_terminal
-from watcher.sources.decoding import complaint_about, malformed, read, text_of
+from watcher.sources.decoding import read, text_of
 from watcher.sources.huggingface.states import HUGGINGFACE_STATES
-from watcher.sources.lenient import Part, Text, Timestamp, Tolerant
+from watcher.sources.job_object import JobObject, read_job, reason_of
+from watcher.sources.lenient import Text, Timestamp, Tolerant
 from watcher.sources.listing import ListEntry, Metadata, Moment, listed_jobs
 
 _NEXT = re.compile(r"<([^<>]{1,2000})>\s*;[^,<]{0,200}\brel=\"?next\b")
 """In a header `Link`: the URL of the next page."""
 
 
-class Status(Part):
-    """How a job stands, and why."""
-
-    stage: str
-    message: Text = None
-
-
-class ContainerJob(Part):
+class ContainerJob(JobObject):
     """A job."""
 
-    id: str
-    status: Status
+    status: str = Field(validation_alias=AliasPath("status", "stage"))
+    message: Text = Field(None, validation_alias=AliasPath("status", "message"))
     created_at: Timestamp = Field(None, alias="createdAt")
     finished_at: Timestamp = Field(None, alias="finishedAt")
 
     def facts(self, state: JobState, page_url: str) -> JobFacts:
         """Return the parts that messages speak of: no job of this kind names a model."""
-        message = self.status.message
         return JobFacts(
             created_at=self.created_at,
             finished_at=self.finished_at if is_terminal(state) else None,
-            error=JobError(message=message) if message and state in {JobState.FAILED, JobState.CANCELLED} else None,
+            error=reason_of(state, self.message),
             page_url=page_url,
         )
 
@@ -60,18 +53,13 @@ Listed = RootModel[list[Tolerant[Entry]]]
 
 
 def parse(body: bytes, key: JobKey, at: datetime, pages: str) -> Observation:
-    """Read the answer to a retrieve, received at the time given; below `pages` each job has a page for people.
+    """Read the answer to a retrieve, received at the time given: see `read_job`.
 
-    Raises MalformedResponseError, which says what is wrong, for anything but the object of the job asked for.
+    Below `pages` each job has a page for people.
     """
-    document = text_of(body)
-    job = read(ContainerJob, document)
-    if job.id != key.id:
-        raise malformed("it is about another job", job.id)
-    if complaint := complaint_about(job.status.stage):
-        raise malformed(complaint, document)
-    state = HUGGINGFACE_STATES(job.status.stage)
-    return Observation(key, job.status.stage, state, at, job.facts(state, f"{pages}/{job.id}"), document)
+    job, document = read_job(ContainerJob, body, key)
+    state = HUGGINGFACE_STATES(job.status)
+    return Observation(key, job.status, state, at, job.facts(state, f"{pages}/{job.id}"), document)
 
 
 def parse_page(body: bytes, link: str, asked: str | None) -> Page:

@@ -6,21 +6,20 @@ from datetime import datetime
 
 from pydantic import RootModel
 
-from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page
+from watcher.domain.jobs import JobFacts, JobKey, Observation, Page
 from watcher.domain.states import JobState
-from watcher.sources.decoding import complaint_about, malformed, read, text_of
-from watcher.sources.lenient import Part, Text, Timestamp, Tolerant
+from watcher.sources.decoding import read, text_of
+from watcher.sources.job_object import JobObject, read_job, reason_of
+from watcher.sources.lenient import Text, Timestamp, Tolerant
 from watcher.sources.listing import ListEntry, listed_jobs
 from watcher.sources.localai.states import LOCALAI_STATES
 
 _PATH = (JobState.QUEUED, JobState.RUNNING)
 
 
-class Job(Part):
+class Job(JobObject):
     """A job."""
 
-    id: str
-    status: str
     model: Text = None
     message: Text = None
     """Why it failed, when it failed."""
@@ -32,12 +31,11 @@ class Job(Part):
 
     def facts(self, state: JobState) -> JobFacts:
         """Return the parts that messages speak of."""
-        has_failed = state in {JobState.FAILED, JobState.CANCELLED}
         return JobFacts(
             model=self.model or None,
             fine_tuned_model=self.export_model_name or None,
             created_at=self.created_at,
-            error=JobError(message=self.message) if has_failed and self.message else None,
+            error=reason_of(state, self.message),
             more=(("Output folder", self.output_dir),) if state is JobState.SUCCEEDED and self.output_dir else (),
         )
 
@@ -47,16 +45,8 @@ class _Listed(RootModel[list[Tolerant[ListEntry]]]):
 
 
 def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
-    """Read the answer to a retrieve, received at the time given.
-
-    Raises MalformedResponseError, which says what is wrong, for anything but the object of the job asked for.
-    """
-    document = text_of(body)
-    job = read(Job, document)
-    if job.id != key.id:
-        raise malformed("it is about another job", job.id)
-    if complaint := complaint_about(job.status):
-        raise malformed(complaint, document)
+    """Read the answer to a retrieve, received at the time given: see `read_job`."""
+    job, document = read_job(Job, body, key)
     state = LOCALAI_STATES(job.status)
     return Observation(key, job.status, state, at, job.facts(state), document, path=_PATH)
 

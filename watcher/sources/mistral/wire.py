@@ -9,7 +9,8 @@ from datetime import datetime
 
 from watcher.domain.jobs import JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.states import JobState, is_terminal
-from watcher.sources.decoding import complaint_about, malformed, read, text_of
+from watcher.sources.decoding import read, text_of
+from watcher.sources.job_object import JobObject, read_job
 from watcher.sources.lenient import Count, Flag, Part, Text, Timestamp, Tolerant
 from watcher.sources.listing import Fact, ListEntry, listed_jobs
 from watcher.sources.mistral.states import MISTRAL_STATES, PATH
@@ -30,11 +31,9 @@ class Checkpoint(Part):
     step_number: Count = None
 
 
-class FineTuningJob(Part):
+class FineTuningJob(JobObject):
     """A job."""
 
-    id: str
-    status: str
     model: Text = None
     fine_tuned_model: Text = None
     """May be null on a job that succeeded."""
@@ -84,16 +83,8 @@ class _Listed(Part):
 
 
 def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
-    """Read the answer to a retrieve, received at the time given.
-
-    Raises MalformedResponseError, which says what is wrong, for anything but the object of the job asked for.
-    """
-    document = text_of(body)
-    job = read(FineTuningJob, document)
-    if job.id != key.id:
-        raise malformed("it is about another job", job.id)
-    if complaint := complaint_about(job.status):
-        raise malformed(complaint, document)
+    """Read the answer to a retrieve, received at the time given: see `read_job`."""
+    job, document = read_job(FineTuningJob, body, key)
     state = MISTRAL_STATES(job.status)
     return Observation(key, job.status, state, at, job.facts(state), document, path=PATH, progress=job.progress(at))
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Progress, ProgressUnit
 from watcher.domain.states import JobState, StateMap
-from watcher.sources.decoding import complaint_about, malformed, read, text_of
+from watcher.sources.job_object import JobObject, read_job
 from watcher.sources.lenient import Count, Part, Text, Timestamp, Tolerant
 
 _PATH = (JobState.VALIDATING, JobState.RUNNING)
@@ -39,11 +39,9 @@ class BatchErrors(Part):
     data: Tolerant[list[Tolerant[BatchError]]] = None
 
 
-class Batch(Part):
+class Batch(JobObject):
     """A batch. What is not set is null, and at Azure `""`."""
 
-    id: str
-    status: str
     model: Text = None
     """Not documented by Azure."""
     created_at: Timestamp = None
@@ -96,16 +94,8 @@ class Batch(Part):
 
 
 def parse(body: bytes, key: JobKey, at: datetime, states: StateMap) -> Observation:
-    """Read the answer to a retrieve of a batch, received at the time given.
-
-    Raises MalformedResponseError, which says what is wrong, for anything but the object of the batch asked for.
-    """
-    document = text_of(body)
-    batch = read(Batch, document)
-    if batch.id != key.id:
-        raise malformed("it is about another job", batch.id)
-    if complaint := complaint_about(batch.status):
-        raise malformed(complaint, document)
+    """Read the answer to a retrieve of a batch, received at the time given: see `read_job`."""
+    batch, document = read_job(Batch, body, key)
     # As OpenAI's own webhooks name it: what reads fine-tuning jobs would not find this one.
     word = f"batch.{batch.status}"
     state = states(batch.status)

@@ -11,7 +11,7 @@ from typing import Any
 
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Progress
 from watcher.domain.states import OPENAI_STATES, StateMap
-from watcher.sources.decoding import complaint_about, malformed, read, text_of
+from watcher.sources.job_object import JobObject, read_job
 from watcher.sources.lenient import Count, Flag, Number, Part, Setting, Text, Texts, Timestamp, Tolerant
 from watcher.sources.openai.graders import Grader
 
@@ -96,12 +96,9 @@ class Integration(Part):
     wandb: Tolerant[Wandb] = None
 
 
-class FineTuningJob(Part):
-    """A fine-tuning job, as the API describes it."""
+class FineTuningJob(JobObject):
+    """A fine-tuning job, as the API describes it. Six statuses are documented; services use others."""
 
-    id: str
-    status: str
-    """Six are documented; services use others."""
     object: Text = None
     created_at: Timestamp = None
     finished_at: Timestamp = None
@@ -149,16 +146,8 @@ class FineTuningJob(Part):
 
 
 def parse(body: bytes, key: JobKey, at: datetime, states: StateMap = OPENAI_STATES) -> Observation:
-    """Read the answer to a retrieve, received at the time given.
-
-    Raises MalformedResponseError, which says what is wrong, for anything but the object of the job asked for.
-    """
-    document = text_of(body)
-    job = read(FineTuningJob, document)
-    if job.id != key.id:
-        raise malformed("it is about another job", job.id)
-    if complaint := complaint_about(job.status):
-        raise malformed(complaint, document)
+    """Read the answer to a retrieve, received at the time given: see `read_job`."""
+    job, document = read_job(FineTuningJob, body, key)
     return Observation(key, job.status, states(job.status), at, job.facts(), document, progress=job.progress(at))
 
 

@@ -7,19 +7,18 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AliasPath, Field
 
-from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page
+from watcher.domain.jobs import JobFacts, JobKey, Observation, Page
 from watcher.domain.states import JobState, is_terminal
-from watcher.sources.decoding import complaint_about, malformed, read, text_of
+from watcher.sources.decoding import read, text_of
+from watcher.sources.job_object import JobObject, read_job, reason_of
 from watcher.sources.lenient import Part, Text, Timestamp, Tolerant
 from watcher.sources.listing import ListEntry, listed_jobs
 from watcher.sources.replicate.states import REPLICATE_STATES
 
 
-class Training(Part):
+class Training(JobObject):
     """A training."""
 
-    id: str
-    status: str
     model: Text = None
     result: Text = Field(None, validation_alias=AliasPath("output", "version"))
     created_at: Timestamp = None
@@ -28,13 +27,12 @@ class Training(Part):
 
     def facts(self, state: JobState) -> JobFacts:
         """Return the parts that messages speak of."""
-        is_unwanted = state in {JobState.FAILED, JobState.CANCELLED}
         return JobFacts(
             model=self.model or None,
             fine_tuned_model=self.result or None if state is JobState.SUCCEEDED else None,
             created_at=self.created_at,
             finished_at=self.completed_at if is_terminal(state) else None,
-            error=JobError(message=self.error) if is_unwanted and self.error else None,
+            error=reason_of(state, self.error),
         )
 
 
@@ -47,16 +45,8 @@ class Listed(Part):
 
 
 def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
-    """Read the answer to a retrieve, received at the time given.
-
-    Raises MalformedResponseError, which says what is wrong, for anything but the object of the job asked for.
-    """
-    document = text_of(body)
-    job = read(Training, document)
-    if job.id != key.id:
-        raise malformed("it is about another job", job.id)
-    if complaint := complaint_about(job.status):
-        raise malformed(complaint, document)
+    """Read the answer to a retrieve, received at the time given: see `read_job`."""
+    job, document = read_job(Training, body, key)
     state = REPLICATE_STATES(job.status)
     return Observation(key, job.status, state, at, job.facts(state), document)
 

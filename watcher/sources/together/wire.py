@@ -12,7 +12,8 @@ from pydantic import Field
 
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page
 from watcher.domain.states import JobState, is_terminal
-from watcher.sources.decoding import complaint_about, malformed, read, text_of
+from watcher.sources.decoding import read, text_of
+from watcher.sources.job_object import JobObject, read_job
 from watcher.sources.lenient import Count, Flag, Part, Text, Timestamp, Tolerant
 from watcher.sources.listing import MOST_ENTRIES, Fact, ListEntry, listed_jobs
 from watcher.sources.together.states import TOGETHER_STATES
@@ -45,11 +46,9 @@ class Estimate(Part):
     seconds_remaining: Count = None
 
 
-class FineTune(Part):
+class FineTune(JobObject):
     """A job."""
 
-    id: str
-    status: str
     model: Text = None
     model_output_name: Text = None
     """Set from creation on: no sign of success."""
@@ -106,16 +105,8 @@ class Listed(Part):
 
 
 def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
-    """Read the answer to a retrieve, received at the time given.
-
-    Raises MalformedResponseError, which says what is wrong, for anything but the object of the job asked for.
-    """
-    document = text_of(body)
-    job = read(FineTune, document)
-    if job.id != key.id:
-        raise malformed("it is about another job", job.id)
-    if complaint := complaint_about(job.status):
-        raise malformed(complaint, document)
+    """Read the answer to a retrieve, received at the time given: see `read_job`."""
+    job, document = read_job(FineTune, body, key)
     state = TOGETHER_STATES(job.status)
     return Observation(key, job.status, state, at, job.facts(state, at), document)
 

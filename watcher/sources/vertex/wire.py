@@ -11,7 +11,8 @@ from pydantic import AliasPath, Field
 
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.states import JobState, is_terminal
-from watcher.sources.decoding import complaint_about, malformed, read, text_of
+from watcher.sources.decoding import malformed, read, text_of
+from watcher.sources.job_object import JobObject, read_job, reason_of
 from watcher.sources.lenient import Count, Part, Text, Timestamp, Tolerant
 from watcher.sources.listing import Fact, ListEntry, Metadata, Moment, listed_jobs
 from watcher.sources.vertex.ids import own_id
@@ -27,12 +28,16 @@ class Status(Part):
     """A number of Google's, such as 13 for an internal error."""
     message: Text = None
 
+    def of(self, state: JobState) -> JobError | None:
+        """Return it as the reason of a job in this state."""
+        return reason_of(state, self.message, str(self.code) if self.code else None)
 
-class TuningJob(Part):
+
+class TuningJob(JobObject):
     """A job."""
 
-    name: str
-    state: str
+    id: str = Field(alias="name")
+    status: str = Field(alias="state")
     display_name: Text = Field(None, alias="tunedModelDisplayName")
     model: Text = Field(None, alias="baseModel")
     tuned_model: Text = Field(None, validation_alias=AliasPath("tunedModel", "model"))
@@ -60,14 +65,9 @@ class TuningJob(Part):
             created_at=self.created_at,
             finished_at=self.ended_at or self.updated_at if has_ended else None,
             trained_tokens=self.tokens if state is JobState.SUCCEEDED else None,
-            error=self._error() if state in {JobState.FAILED, JobState.CANCELLED} else None,
+            error=self.error.of(state) if self.error else None,
             suffix=self.display_name or None,
         )
-
-    def _error(self) -> JobError | None:
-        if self.error is None or not (self.error.code or self.error.message):
-            return None
-        return JobError(str(self.error.code) if self.error.code else None, self.error.message or None)
 
 
 class Entry(ListEntry):
@@ -90,18 +90,10 @@ class Listed(Part):
 
 
 def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
-    """Read the answer to a retrieve, received at the time given.
-
-    Raises MalformedResponseError, which says what is wrong, for anything but the object of the job asked for.
-    """
-    document = text_of(body)
-    job = read(TuningJob, document)
-    if own_id(job.name) != key.id:
-        raise malformed("it is about another job", job.name)
-    if complaint := complaint_about(job.state):
-        raise malformed(complaint, document)
-    state = VERTEX_STATES(job.state)
-    return Observation(key, job.state, state, at, job.facts(state), document, progress=job.progress(at))
+    """Read the answer to a retrieve, received at the time given: see `read_job`."""
+    job, document = read_job(TuningJob, body, key, own_id)
+    state = VERTEX_STATES(job.status)
+    return Observation(key, job.status, state, at, job.facts(state), document, progress=job.progress(at))
 
 
 def parse_page(body: bytes, asked: str | None) -> Page:

@@ -486,7 +486,7 @@ async def test_what_is_told_together_is_never_superseded() -> None:
     for job_id in ("ftjob-1", "ftjob-2"):
         for seq in (1, 2):
             event = transition("running", job_id, seq)
-            world.record.owe(event, [Planned("chat", group_key="batch" if seq == 1 else None)], world.clock())
+            world.record.owe(event, [Planned("chat", group_key="quiet x" if seq == 1 else None)], world.clock())
     async with world.running():
         world.deliver.wake()
         await until(lambda: "pending" not in world.states())

@@ -116,6 +116,16 @@ async def test_one_page_takes_the_place_of_a_hundred_retrieves(store: SqlStore) 
         assert [each.last_success for each in world.poller.health()] == [world.clock()]
 
 
+async def test_more_jobs_than_are_claimed_at_once_are_looked_up_by_one_scan(store: SqlStore) -> None:
+    async with World(store, running(250), Strategy.AUTO) as world:
+        world.state.claimed_at_once = 40
+        world.asked()
+        await world.turn(seconds=30)
+        pages, retrieves = world.asked()
+        assert pages == 3
+        assert retrieves < 20
+
+
 async def test_few_jobs_are_retrieved(store: SqlStore) -> None:
     async with World(store, running(19), Strategy.AUTO) as world:
         await world.turn(seconds=30)

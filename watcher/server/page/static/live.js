@@ -19,8 +19,9 @@
       ignoreActiveValue: true,
       callbacks: {
         // What a person has opened stays open, and what was typed stays typed.
-        beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS"),
-        beforeNodeMorphed: (node) => !(node.tagName === "FORM" && node.role === "search"),
+        beforeAttributeUpdated: (name, node) =>
+          !(name === "open" && node.tagName === "DETAILS") && !node.matches(".cursor"),
+        beforeNodeMorphed: (node) => !(node.matches && node.matches("form[role=search], output")),
       },
     });
     offerCopies();
@@ -65,6 +66,28 @@
     area.remove();
   }
 
+  // Says the values of a chart where the pointer is, from the lines themselves.
+  function point(figure, at) {
+    const { low, high, first, last } = Object.fromEntries(Object.entries(figure.dataset).map(([k, v]) => [k, Number(v)]));
+    const svg = figure.querySelector("svg"), { width, height } = svg.viewBox.baseVal, box = svg.getBoundingClientRect();
+    const x = ((at - box.left) / box.width) * width;
+    const nearest = [...svg.querySelectorAll("polyline")].map((line) => {
+      const points = [...line.points], distance = (each) => Math.abs(each.x - x);
+      return [line.dataset.series, points.reduce((one, other) => (distance(other) < distance(one) ? other : one))];
+    });
+    if (!nearest.length) return;
+    const closest = nearest.map(([, each]) => each.x).reduce((a, b) => (Math.abs(b - x) < Math.abs(a - x) ? b : a));
+    const step = Math.round(first + (closest / width) * (last - first));
+    const value = (y) => (high - (y / height) * (high - low)).toPrecision(3);
+    const said = nearest.map(([series, each]) => `${series} ${value(each.y)}`);
+    figure.querySelector("output").textContent = [`step ${step}`, ...said].join(" · ");
+    for (const end of ["x1", "x2"]) svg.querySelector(".cursor").setAttribute(end, closest);
+  }
+
+  document.addEventListener("pointermove", (event) => {
+    const figure = event.target.closest("[data-chart]");
+    if (figure) point(figure, event.clientX);
+  });
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
