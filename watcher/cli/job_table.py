@@ -194,6 +194,8 @@ def _progress(row: JobRow, layout: Layout, glyphs: Glyphs) -> Cell:
 
 def _loss(row: JobRow, layout: Layout, glyphs: Glyphs) -> Cell:
     losses = row.training.losses
+    if row.note and not layout.has_left:
+        return row.note, RED
     if not losses:
         return _EMPTY
     drawn = sparkline([point.value for point in losses], layout.spark, glyphs)
