@@ -98,6 +98,10 @@ class FollowedJobs:
         """Return how each job stands that has not ended."""
         return [_row(followed, now) for followed in self._jobs.values() if not followed.is_over]
 
+    def all_rows(self, now: datetime) -> list[JobRow]:
+        """Return how each job stands, also those that have ended."""
+        return [_row(followed, now) for followed in self._jobs.values()]
+
     def ended(self, now: datetime) -> list[tuple[JobRow, JobFacts]]:
         """Return how each job ended that has, and what its source says of it."""
         return [
@@ -146,9 +150,9 @@ def _row(followed: _Followed, now: datetime) -> JobRow:
 
 
 def _trouble(followed: _Followed) -> str | None:
-    if followed.failure is None:
-        return None if followed.last else UNSEEN
-    return printable(followed.failure.error if followed.last else f"{UNSEEN} · {followed.failure.error}")
+    if followed.failure:
+        return printable(followed.failure.error)
+    return None if followed.last else UNSEEN
 
 
 def _again(followed: _Followed, now: datetime) -> str | None:
@@ -161,7 +165,7 @@ def _again(followed: _Followed, now: datetime) -> str | None:
 def _note(training: Training, now: datetime) -> str | None:
     silence = stalled_for(training, now)
     if silence:
-        return f"no step for {format_duration(timedelta(seconds=round(silence.total_seconds())))}"
+        return f"stalled {format_duration(timedelta(seconds=round(silence.total_seconds())))}"
     return "loss rises" if has_risen(training) else None
 
 

@@ -55,7 +55,7 @@ LAYOUTS: Sequence[Layout] = (
     Layout(12, 6, False, True, True, 8, True, True),
     Layout(12, 0, False, True, True, 8, False, True),
     Layout(12, 0, False, True, True, 6),
-    Layout(9, 0, False, True, True, 6),
+    Layout(9, 0, False, True, True, 5),
     Layout(12, 0, False, True, True),
     Layout(10, 0, False, True, False),
     Layout(8, 0, False, False, False),
@@ -194,6 +194,8 @@ def _progress(row: JobRow, layout: Layout, glyphs: Glyphs) -> Cell:
 
 def _loss(row: JobRow, layout: Layout, glyphs: Glyphs) -> Cell:
     losses = row.training.losses
+    if row.note and not layout.has_left:
+        return row.note, RED
     if not losses:
         return _EMPTY
     drawn = sparkline([point.value for point in losses], layout.spark, glyphs)

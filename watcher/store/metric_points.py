@@ -1,4 +1,4 @@
-"""The metric points of jobs, and where the reading of their events stands."""
+"""What the events of jobs told: metric points, milestones, and where the reading stands."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     Connection,
-    Insert,
     Select,
+    Table,
     and_,
     bindparam,
     delete,
@@ -26,12 +26,15 @@ from sqlalchemy import (
 )
 
 from watcher.domain.jobs import JobKey
-from watcher.domain.telemetry import MetricPoint, thinned
+from watcher.domain.states import JobState
+from watcher.domain.telemetry import MetricPoint, Milestone, thinned
 from watcher.store.columns import Number
-from watcher.store.schema import event_reading, job, metric_point
+from watcher.store.schema import event_reading, job, metric_point, milestone
 
 MOST_STEPS = 2_000
 """Points of one series of a job that are kept; of more, every other one goes."""
+MOST_MILESTONES = 200
+"""Milestones of a job that are kept, the first ones: a job enters a handful of states."""
 LARGEST_STEP = 2**63 - 1
 
 
@@ -45,7 +48,7 @@ def record_points(
     connection: Connection, key: JobKey, points: Sequence[MetricPoint], cursor: str | None, now: datetime
 ) -> None:
     """Keep what was read of a job's events; what is there already is replaced. Nothing for a job that is not there."""
-    number = connection.scalar(select(job.c.id).where(job.c.source == key.source, job.c.job_id == key.id))
+    number = _number_of(connection, key)
     if number is None:
         return
     rows = {
@@ -67,6 +70,16 @@ def record_points(
     connection.execute(_upsert(connection, event_reading, "job"), [reading])
 
 
+def record_milestones(connection: Connection, key: JobKey, milestones: Sequence[Milestone]) -> None:
+    """Keep when the job entered states; nothing for a job that is not there, or that has entered too many."""
+    number = _number_of(connection, key)
+    kept = connection.scalar(select(func.count()).where(milestone.c.job == number)) or 0
+    told = [{"job": number, "state": state, "at": at} for state, at in milestones[: max(MOST_MILESTONES - kept, 0)]]
+    if number is not None and told:
+        insertion = _insertion(connection, milestone).on_conflict_do_nothing()
+        connection.execute(insertion, told)
+
+
 def points_of(connection: Connection, key: JobKey) -> list[MetricPoint]:
     """Return the points of a job by series and step."""
     statement = (
@@ -75,6 +88,31 @@ def points_of(connection: Connection, key: JobKey) -> list[MetricPoint]:
         .where(job.c.source == key.source, job.c.job_id == key.id)
         .order_by(metric_point.c.series, metric_point.c.step)
     )
+    return [MetricPoint(row.series, row.step, float(row.value), row.at) for row in connection.execute(statement)]
+
+
+def milestones_of(connection: Connection, key: JobKey) -> list[Milestone]:
+    """Return the milestones of a job, in no order."""
+    statement = (
+        select(milestone.c.state, milestone.c.at)
+        .join(job, job.c.id == milestone.c.job)
+        .where(job.c.source == key.source, job.c.job_id == key.id)
+    )
+    # A newer watcher on the same store may know states that this one does not.
+    known = set(JobState)
+    return [Milestone(JobState(row.state), row.at) for row in connection.execute(statement) if row.state in known]
+
+
+def last_points(connection: Connection, key: JobKey, count: int = 1) -> list[MetricPoint]:
+    """Return the last `count` points of each series of a job, by series and step."""
+    rank = func.row_number().over(partition_by=metric_point.c.series, order_by=metric_point.c.step.desc())
+    ranked = (
+        select(metric_point.c.series, metric_point.c.step, metric_point.c.value, metric_point.c.at, rank.label("rank"))
+        .join(job, job.c.id == metric_point.c.job)
+        .where(job.c.source == key.source, job.c.job_id == key.id)
+        .subquery()
+    )
+    statement = select(ranked).where(ranked.c.rank <= count).order_by(ranked.c.series, ranked.c.step)
     return [MetricPoint(row.series, row.step, float(row.value), row.at) for row in connection.execute(statement)]
 
 
@@ -117,13 +155,19 @@ def _next_steps(span: CTE, series: str, count: int) -> Select[tuple[int, int]]:
     return select(span.c.id, following.label("step")).select_from(span.join(numbers, true()))
 
 
-def _upsert(connection: Connection, table: object, *keys: str) -> Insert:
-    # The one that is in use is loaded already, the other would take 2 MB.
-    dialect: Any = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
-    statement = dialect.insert(table)
-    others = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}  # type: ignore[attr-defined]
-    upsert: Insert = statement.on_conflict_do_update(index_elements=list(keys), set_=others)
-    return upsert
+def _number_of(connection: Connection, key: JobKey) -> int | None:
+    return connection.scalar(select(job.c.id).where(job.c.source == key.source, job.c.job_id == key.id))
+
+
+def _insertion(connection: Connection, table: Table) -> Any:
+    # The dialect that is in use is loaded already, the other would take 2 MB.
+    return import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(table)
+
+
+def _upsert(connection: Connection, table: Table, *keys: str) -> Any:
+    statement = _insertion(connection, table)
+    others = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=others)
 
 
 def _thin(connection: Connection, number: int, series: str) -> None:
