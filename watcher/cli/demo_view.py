@@ -63,7 +63,7 @@ class DemoView:
     def began(self, api: FineTuningApi) -> None:
         """Say what is to be seen."""
         self._api = api
-        write_line("The real service, a simulated fine-tuning API and receivers, all on this machine.")
+        write_line("A simulated fine-tuning API, its receivers, and the real service between them.")
 
     def page(self, address: str) -> None:
         """Say where the page is."""
@@ -99,11 +99,14 @@ class DemoView:
         self._posts.append(message)
 
     async def run(self) -> None:
-        """Draw it anew all the time."""
-        while True:
-            self._look()
-            self._region.draw(self._lines())
-            await asyncio.sleep(_REFRESH_SECONDS)
+        """Draw it anew all the time, and leave nothing of it."""
+        try:
+            while True:
+                self._look()
+                self._region.draw(self._lines())
+                await asyncio.sleep(_REFRESH_SECONDS)
+        finally:
+            self._region.clear()
 
     async def ended(self, verdict: Verdict) -> None:
         """Leave the last picture, say what it came to, and keep the page up for whoever is there to see it."""
