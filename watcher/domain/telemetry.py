@@ -9,6 +9,7 @@ from math import isfinite
 from typing import NamedTuple
 
 from watcher.domain.jobs import Progress
+from watcher.domain.states import JobState
 
 TRAIN_LOSS = "train_loss"
 VALID_LOSS = "valid_loss"
@@ -26,6 +27,13 @@ class JobEvent:
     """`info`, `warn` or `error`, or another word of the service."""
     id: str | None = None
     """None where the service gives events no id."""
+
+
+class Milestone(NamedTuple):
+    """A state that a job entered, as an event of its service says."""
+
+    state: JobState
+    at: datetime
 
 
 class MetricPoint(NamedTuple):
@@ -59,6 +67,8 @@ class EventPage:
     points: tuple[MetricPoint, ...] = ()
     """The oldest first."""
     checkpoints: tuple[Checkpoint, ...] = ()
+    milestones: tuple[Milestone, ...] = ()
+    """The states that the job entered, where the events say so."""
     progress: Progress | None = None
     """The newest one told; None when nothing new says how far the job has come."""
     cursor: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -51,6 +51,10 @@ class Transition:
     """Whether the previous status was seen to begin, so that `previous_since` says when."""
     event_word: str | None = None
     """The word for the type of the event, where it is not the status. One with a dot is the whole type."""
+    happened_at: datetime | None = None
+    """When the status began, as the service says; None where it does not. It may become known later."""
+    skipped_at: Mapping[str, datetime] = field(default_factory=dict)
+    """The same for those of `skipped` of which it is known."""
 
     @property
     def id(self) -> str:

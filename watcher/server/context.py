@@ -116,6 +116,10 @@ class Store(Protocol):
         """Return the metric points of a job, by series and step."""
         ...
 
+    async def last_points(self, key: JobKey, count: int = 1) -> Sequence[MetricPoint]:
+        """Return the last `count` points of each series of a job, by series and step."""
+        ...
+
     async def deliveries(
         self,
         *,

@@ -115,6 +115,10 @@ class Pipeline:
     """What this process is called among replicas."""
     configured: Sequence[JobSpec]
     """The jobs that the configuration names."""
+    rules: frozenset[str]
+    """The names of the rules that the configuration has."""
+    sources: Sequence[str]
+    """The sources that are polled."""
     find_job: FindJob
     retention: timedelta
     """How long the store keeps what is over."""
@@ -199,7 +203,7 @@ class ServicePlan:
         from watcher.engine.self_monitoring import SelfMonitoring
         from watcher.service.heartbeat import Heartbeat
         from watcher.service.source_states import open_source_state
-        from watcher.settings.conversion import job_spec, routes
+        from watcher.settings.conversion import discovery_rules, job_spec, routes
         from watcher.settings.job_lookup import find_job
 
         settings, runtime = self.settings, self._runtime
@@ -227,6 +231,8 @@ class ServicePlan:
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
                 service=self._service,
                 configured=[job_spec(job) for job in settings.jobs],
+                rules=frozenset(rule.name for rule in discovery_rules(settings)),
+                sources=sorted(self._sources),
                 find_job=partial(find_job, settings),
                 retention=settings.store.retention,
             )

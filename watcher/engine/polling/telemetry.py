@@ -9,7 +9,7 @@ from datetime import timedelta
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.polling_policy import PollFailure
 from watcher.domain.states import JobState, is_terminal
-from watcher.domain.telemetry import EventPage, MetricPoint
+from watcher.domain.telemetry import EventPage, MetricPoint, Milestone
 from watcher.engine.polling.source_calls import read_events
 from watcher.engine.ports import JobSource, MetricStore, Runtime
 from watcher.errors import StoreError
@@ -23,8 +23,8 @@ _SHARE = 60
 
 
 def ends(job: Job, observation: Observation) -> bool:
-    """Tell whether a run is over, so that its last points can be had."""
-    return job.state is JobState.RUNNING and is_terminal(observation.state)
+    """Tell whether a job that was watched is over, so that the last of its events can be had."""
+    return job.state is not None and not is_terminal(job.state) and is_terminal(observation.state)
 
 
 class TelemetryReader:
@@ -49,17 +49,21 @@ class TelemetryReader:
     async def _read_since(self, store: MetricStore, source: JobSource, job: Job) -> Progress | None:
         begun_with = cursor = await store.events_cursor(job.key)
         points: list[MetricPoint] = []
+        milestones: list[Milestone] = []
         told: list[Progress] = []
         for _ in range(MOST_PAGES):
             page = await read_events(source, job, cursor, self._runtime.log)
             if isinstance(page, PollFailure):
                 break
             points += page.points
+            milestones += page.milestones
             told += [page.progress] if page.progress else []
             has_more = page.has_more and page.cursor != cursor
             cursor = page.cursor
             if not has_more:
                 break
+        if milestones:  # before the cursor, so that a crash in between forgets none
+            await store.record_milestones(job.key, milestones)
         if points or cursor != begun_with:
             await store.record_points(job.key, points, cursor, self._runtime.clock())
         return max(told, key=lambda progress: (progress.at, progress.done), default=None)

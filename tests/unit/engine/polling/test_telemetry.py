@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, job_in, runtime
 from watcher.domain.jobs import JobKey, Progress
-from watcher.domain.telemetry import EventPage, MetricPoint
+from watcher.domain.states import JobState
+from watcher.domain.telemetry import EventPage, MetricPoint, Milestone
 from watcher.engine.polling.telemetry import MOST_PAGES, TelemetryFeed, TelemetryReader
 from watcher.errors import StoreUnavailableError, TransientError
 from watcher.plugins.source import Capabilities
@@ -40,6 +41,7 @@ class Kept:
         self.cursor = cursor
         self.trouble = trouble
         self.points: list[MetricPoint] = []
+        self.milestones: list[Milestone] = []
         self.writes = 0
 
     async def events_cursor(self, key: JobKey) -> str | None:
@@ -55,6 +57,10 @@ class Kept:
         self.points += points
         self.cursor = cursor
         self.writes += 1
+
+    async def record_milestones(self, key: JobKey, milestones: Sequence[Milestone]) -> None:
+        assert key == JOB.key
+        self.milestones += milestones
 
 
 def page(number: int, *, more: bool = True, cursor: str | None = None) -> EventPage:
@@ -79,6 +85,12 @@ async def test_nothing_new_is_not_written() -> None:
     store = Kept("3")
     assert await look(Paged(EventPage(cursor="3")), store) is None
     assert store.writes == 0
+
+
+async def test_milestones_are_kept_even_where_there_is_nothing_else() -> None:
+    store, started = Kept("3"), Milestone(JobState.RUNNING, START)
+    await look(Paged(EventPage(milestones=(started,), cursor="3")), store)
+    assert (store.milestones, store.writes) == ([started], 0)
 
 
 async def test_endless_pages_end_at_a_bound_and_go_on_at_the_next_look() -> None:
