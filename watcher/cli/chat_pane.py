@@ -27,7 +27,7 @@ def message_lines(message: Mapping[str, Any], width: int, *, has_colour: bool) -
         kind = block.get("type")
         if kind == "header":
             headline = _text(block["text"]["text"])
-            first, *others = _wrapped(headline, width)
+            first, *others = wrapped(headline, width)
             lines += [painted(line, BOLD if has_colour else None) for line in (first, *others)]
         elif kind == "section":
             for text in _texts(block):
@@ -50,13 +50,13 @@ def _text(markup: str) -> str:
 
 
 def _shortened(text: str, width: int) -> list[str]:
-    lines = _wrapped(text, width)
+    lines = wrapped(text, width)
     if len(lines) <= _MOST_LINES:
         return lines
     return [*lines[: _MOST_LINES - 1], cut(f"{lines[_MOST_LINES - 1]} …", width)]
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int) -> list[str]:
     """Break a text between words; a word that is too long for a line is cut."""
     lines = [""]
     for word in text.split():

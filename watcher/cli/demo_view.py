@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from typing import Any
 
-from watcher.cli.chat_pane import heading, message_lines
+from watcher.cli.chat_pane import heading, message_lines, wrapped
 from watcher.cli.choice import read_line
 from watcher.cli.demo import proof
 from watcher.cli.followed_jobs import FollowedJobs
@@ -38,6 +38,7 @@ _WIDEST_TABLE = 110
 _CHAT_LINES = 14
 _TROUBLE_SHOWN = timedelta(seconds=1)
 """How long trouble stays in sight after it is over."""
+_INTRODUCTION = "A simulated fine-tuning API, its receivers, and the real service between them."
 _CHANNEL = "# ml-jobs, as in Slack"
 
 
@@ -63,7 +64,8 @@ class DemoView:
     def began(self, api: FineTuningApi) -> None:
         """Say what is to be seen."""
         self._api = api
-        write_line("The real service, a simulated fine-tuning API and receivers, all on this machine.")
+        for line in wrapped(_INTRODUCTION, self._region.size()[0]):
+            write_line(line)
 
     def page(self, address: str) -> None:
         """Say where the page is."""
@@ -99,11 +101,14 @@ class DemoView:
         self._posts.append(message)
 
     async def run(self) -> None:
-        """Draw it anew all the time."""
-        while True:
-            self._look()
-            self._region.draw(self._lines())
-            await asyncio.sleep(_REFRESH_SECONDS)
+        """Draw it anew all the time, and leave nothing of it."""
+        try:
+            while True:
+                self._look()
+                self._region.draw(self._lines())
+                await asyncio.sleep(_REFRESH_SECONDS)
+        finally:
+            self._region.clear()
 
     async def ended(self, verdict: Verdict) -> None:
         """Leave the last picture, say what it came to, and keep the page up for whoever is there to see it."""
@@ -146,7 +151,7 @@ class DemoView:
 
     def _table(self, width: int) -> list[str]:
         rows = self._jobs.all_rows(datetime.now(UTC))
-        count = f"{self._delivered} of {self._scene.expected} changes delivered"
+        count = f"{self._delivered} of {self._scene.expected} delivered"
         signed = "A SIGNATURE IS WRONG" if self._is_forged else "all signed"
         lines = table(rows, width, next(self._spinner), self._glyphs, has_colour=self._has_colour)
         return [*lines, "", cut(f"  {count}, {signed}", width)]

@@ -30,7 +30,7 @@ class JobRow:
     state: JobState | None
     training: Training
     elapsed: timedelta | None
-    """Since the job was created, else since it was first seen; None before the first answer."""
+    """Since the job was created, else since it was first seen; None where that, or its end, is not known."""
     is_elapsed_exact: bool
     expected: Forecast | None
     """When it is expected to end; None while that is not known."""
@@ -132,14 +132,14 @@ def _row(followed: _Followed, now: datetime) -> JobRow:
     last, facts = followed.last, followed.facts
     is_running = last is not None and last.state is JobState.RUNNING
     since = facts.created_at or followed.first_seen
-    until = (facts.finished_at or (last.observed_at if last else now)) if followed.is_over else now
+    until = _end_of(followed) if followed.is_over else now
     is_exact = facts.created_at is not None or (last is not None and last.reason is not Reason.FIRST_SEEN)
     return JobRow(
         title=printable(followed.title),
         status=printable(last.status) if last else None,
         state=last.state if last else None,
         training=followed.training,
-        elapsed=max(until - since, timedelta()) if since else None,
+        elapsed=max(until - since, timedelta()) if since and until else None,
         is_elapsed_exact=is_exact,
         expected=expected_end(followed.training, facts, now) if is_running else None,
         answered=max(now - followed.answered_at, timedelta()) if followed.answered_at else None,
@@ -147,6 +147,14 @@ def _row(followed: _Followed, now: datetime) -> JobRow:
         again=_again(followed, now),
         note=_note(followed.training, now) if is_running else None,
     )
+
+
+def _end_of(followed: _Followed) -> datetime | None:
+    """Return when a job ended; None where its source does not say, and nobody saw it."""
+    last = followed.last
+    if followed.facts.finished_at or last is None:
+        return followed.facts.finished_at
+    return None if last.reason is Reason.FIRST_SEEN else last.observed_at
 
 
 def _trouble(followed: _Followed) -> str | None:

@@ -19,8 +19,10 @@ _MARK_WIDTH = 2
 _STATUS_WIDTH = 16
 _TROUBLE_WIDTH = 24
 """Where trouble has less room beside the status, it takes its place."""
-_TWO_DECIMALS = (0.1, 1000.0)
-"""A loss between the two is written with two decimals."""
+_TWO_DECIMALS = 0.1
+"""A loss from here on is written with two decimals, a smaller one with three."""
+_USUAL = 0.001
+"""One that is smaller, or as large, is written with a power of ten."""
 _BASES: Mapping[Basis, str] = {
     Basis.ESTIMATED_FINISH: "API",
     Basis.PROGRESS: "steps",
@@ -204,7 +206,10 @@ def _loss(row: JobRow, layout: Layout, glyphs: Glyphs) -> Cell:
 
 
 def _loss_words(value: float) -> str:
-    return f"{value:.2f}" if _TWO_DECIMALS[0] <= abs(value) < _TWO_DECIMALS[1] else f"{value:.2g}"
+    """Write a loss in five characters, if it has a usual size."""
+    if _USUAL <= abs(value) < 1 / _USUAL:
+        return f"{value:.2f}" if abs(value) >= _TWO_DECIMALS else f"{value:.3f}"
+    return f"{value:.1e}" if value else "0"
 
 
 def _elapsed(row: JobRow) -> Cell:

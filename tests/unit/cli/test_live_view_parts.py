@@ -64,7 +64,7 @@ def test_a_wide_terminal_is_told_everything() -> None:
     heading, row = table([a_row()], 150, "⠋", FINE, has_colour=False)
     assert heading.split() == ["job", "status", "progress", "loss", "for", "left", "heard"]
     assert row == (
-        "⠋ support-bot  running  ━━━━━━━━━━━╸──────── 340/600  57%  0.05  █▄▃▂▂▂▁▁▁▁▁▁▁▁▁▁▁▁▁▁  12m  ≈9m (steps)  3s"
+        "⠋ support-bot  running  ━━━━━━━━━━━╸──────── 340/600  57%  0.050 █▄▃▂▂▂▁▁▁▁▁▁▁▁▁▁▁▁▁▁  12m  ≈9m (steps)  3s"
     )
 
 
