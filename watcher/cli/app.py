@@ -18,6 +18,7 @@ _COMMANDS = (
     "jobs",
     "sources",
     "deliveries",
+    "silence",
     "explain",
     "metrics",
     "backup",

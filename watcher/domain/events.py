@@ -7,3 +7,11 @@ from watcher.domain.transitions import Transition
 
 Event = Transition | ConditionChange
 """Both have `id`, `type`, `subject`, `thread`, `seq`, `at`, `labels` and `title`. One subject's are sent in order."""
+
+
+def source_of(event: Event) -> str | None:
+    """Return the source that an event is about, or that its job lives at; None: a notifier or the store."""
+    if isinstance(event, Transition):
+        return event.key.source
+    source = event.condition.data.get("source")
+    return source if isinstance(source, str) else None

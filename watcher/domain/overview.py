@@ -163,6 +163,7 @@ def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) 
         "attempts": delivery.attempts,
         "next_attempt": next_attempt if is_pending else None,
         "next_attempt_at": _at(delivery.next_at) if is_pending else None,
+        "reason": delivery.reason,
         "last_error": delivery.last_error,
         "settled_at": _at(delivery.settled_at),
         "observed_at": _at(event.at),

@@ -32,6 +32,7 @@ TABLES = (
     "metric_point",
     "event_reading",
     "receipt",
+    "silence",
     "service",
     "service_settings",
 )
