@@ -19,6 +19,7 @@ _COMMANDS = (
     "sources",
     "deliveries",
     "silence",
+    "routes",
     "explain",
     "metrics",
     "backup",
