@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from watcher.domain.conditions import Condition, missing_condition
 from watcher.domain.forecast import forecast, forecast_from
 from watcher.domain.jobs import Forecast, Job, Observation, Progress
-from watcher.domain.notifications import Planned, Silence, plan
+from watcher.domain.notifications import Planned, plan
 from watcher.domain.polling_policy import (
     MISSING_TOLERATED,
     PollFailure,
@@ -43,7 +43,6 @@ class PollContext:
     claimed_at: datetime
     """When the job was claimed for this poll. Its `due_at` was moved on by an interval then."""
     routes: Sequence[Route] = ()
-    silences: Sequence[Silence] = ()
     durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
     """How long earlier jobs of the source were in each status."""
     has_looked: bool = False
@@ -106,7 +105,7 @@ def _after_answer(job: Job, observation: Observation | None, context: PollContex
         due_at = _due_after_answer(after, context, now, has_changed=transition is not None)
     if due_at != after.due_at:
         after = replace(after, due_at=due_at)
-    wanted = plan(transition, context.routes, now, context.silences) if transition else ()
+    wanted = plan(transition, context.routes, now) if transition else ()
     return Decision(after, transition, wanted, due_at, is_new=after is not job and after != job)
 
 

@@ -11,7 +11,7 @@ from watcher.domain.conditions import Condition, ConditionChange, Health
 from watcher.domain.decision import Decision, PollContext, PollResult, decide
 from watcher.domain.health import DiscoveryHealth
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
-from watcher.domain.notifications import Silence, plan
+from watcher.domain.notifications import plan
 from watcher.domain.polling_policy import PollFailure, PollingPolicy, PollOutcome, wants_look
 from watcher.domain.routing import Route
 from watcher.domain.states import JobState
@@ -52,7 +52,6 @@ class Poller:
         *,
         routes: Sequence[Route],
         wake_delivery: Callable[[], None],
-        silences: Callable[[], Sequence[Silence]] = tuple,
         metrics: MetricStore | None = None,
         store_patience: timedelta = STORE_PATIENCE,
     ) -> None:
@@ -61,7 +60,6 @@ class Poller:
         self._runtime = runtime
         self._log = runtime.log
         self._routes = routes
-        self._silences = silences
         self._sources: dict[str, SourceState] = {}
         self._cache = JobCache(store, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget)
         self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
@@ -301,7 +299,7 @@ class Poller:
         jitter, now = self._runtime.jitter(), self._runtime.clock()
         has_looked, progress = look is not None, look.progress if look else None
         measured = look.measured if look else ()
-        given = state.policy, jitter, claimed_at, self._routes, self._silences(), state.durations
+        given = state.policy, jitter, claimed_at, self._routes, state.durations
         context = PollContext(*given, has_looked=has_looked, progress=progress, measured=measured)
         if isinstance(result, PollFailure):
             log_poll_failure(self._log, state.breaker, job, result)
@@ -314,7 +312,7 @@ class Poller:
 
     def _findings(self, condition: Condition) -> tuple[Finding, ...]:
         now = self._runtime.clock()
-        return (Finding(condition, now, plan(ConditionChange(condition, 0, now), self._routes, now, self._silences())),)
+        return (Finding(condition, now, plan(ConditionChange(condition, 0, now), self._routes, now)),)
 
     def _note_result(self, state: SourceState, result: PollResult) -> None:
         if state.note_result(result, self._runtime.clock()):
