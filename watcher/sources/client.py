@@ -100,7 +100,7 @@ class SourceClient:
             return read(answer)
         except SourceError as error:
             error.args = (self._masked(str(error)),)
-            error.request_id = request_id_of(answer, self._rules)
+            error.request_id = request_id_of(self._without_secrets(answer), self._rules)
             raise
 
     async def _with_another_secret(self, request: Request, answer: Answer, secret: str | None) -> Answer:
@@ -173,8 +173,10 @@ class SourceClient:
         """Remove the keys from an error answer, for services that repeat them."""
         if not (secrets := self._telling_secrets()):
             return answer
-        text = Redactor(secrets).hide(answer.body.decode("utf-8", "surrogateescape"))
-        return replace(answer, body=text.encode("utf-8", "surrogateescape"))
+        redactor = Redactor(secrets)
+        text = redactor.hide(answer.body.decode("utf-8", "surrogateescape"))
+        headers = Headers([(name, redactor.hide(value)) for name, value in answer.headers.multi_items()])
+        return replace(answer, headers=headers, body=text.encode("utf-8", "surrogateescape"))
 
     def _telling_secrets(self) -> list[str]:
         return [secret for secret in (*self._secrets, *self._endpoint.secrets) if len(secret) >= SHORTEST_SECRET]

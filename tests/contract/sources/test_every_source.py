@@ -481,6 +481,20 @@ async def test_a_service_that_echoes_the_key_does_not_get_it_told(
 
 
 @every_kind
+async def test_headers_that_echo_the_key_do_not_get_it_told(
+    trial: Trial, make: Make, world: World, subtests: pytest.Subtests
+) -> None:
+    headers = {"x-request-id": KEY, "location": f"https://login.example/?token={KEY}"}
+    async with make(trial) as source:
+        for status_code in (200, 302, 403, 500):
+            with subtests.test(status_code=status_code):
+                world.answer(Reply(status_code, b"", headers))
+                error = await failure(source)
+                told = "".join(traceback.format_exception(error)) + repr(vars(error)) + repr(world.log.lines)
+                assert KEY not in told
+
+
+@every_kind
 async def test_no_half_a_key_stays_where_an_answer_is_cut(
     trial: Trial, make: Make, world: World, subtests: pytest.Subtests
 ) -> None:
