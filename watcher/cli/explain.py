@@ -16,7 +16,7 @@ from watcher.domain.outlook import routing_rows, supposed, wishes
 from watcher.domain.overview import explain_next_poll, history_rows, job_row
 from watcher.domain.silences import Silence, silence_row
 from watcher.domain.states import Status
-from watcher.domain.telemetry import MetricPoint, latest, point_row
+from watcher.domain.telemetry import MetricPoint, point_row
 from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
 from watcher.service.bootstrap import utc_now
@@ -53,8 +53,13 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
     for line in [*_told(found, facts, origins), *map(_measured, measured)]:
         write_line(printable(line))
     write_line(f"Next poll: {next_poll}\n")
-    columns = ["observed_at", "status", "reason", "lasted"]
-    write_table(columns, columns, history_rows(history, now), "no history yet")
+    columns = ["observed_at", "happened_at", "status", "reason", "lasted"]
+    write_table(
+        columns,
+        ["observed_at", "status", "reason", "lasted", "happened_at"],
+        history_rows(history, now),
+        "no history yet",
+    )
     if len(history) == LATEST:
         write_line("(the latest; `watcher jobs history` shows more)")
     write_line("\nWho would hear of its next status:")
@@ -88,7 +93,7 @@ async def _find(
 ) -> tuple[Job, Sequence[str], Sequence[Transition], Sequence[MetricPoint], Sequence[Silence]]:
     key = await find_key(store, reference)
     job, origins = await store.job(key), await store.origins([key])
-    history, points = await store.latest_transitions(key, LATEST), await store.metric_points(key)
+    history, points = await store.latest_transitions(key, LATEST), await store.last_points(key)
     found = job or Job(key)
     silences = [each for each in await store.silences(ending_after=now) if each.mutes(supposed(found, _ANY, now), now)]
-    return found, origins.get(key, []), history, latest(points), silences
+    return found, origins.get(key, []), history, points, silences

@@ -35,6 +35,8 @@ _OPEN = (DeliveryState.PENDING, DeliveryState.DEAD)
 _IS_TRANSITION = and_(transition.c.job == delivery.c.job, transition.c.seq == delivery.c.seq)
 _IS_CONDITION_EVENT = and_(condition_event.c.condition == delivery.c.condition, condition_event.c.seq == delivery.c.seq)
 _EVENT_AT = func.coalesce(transition.c.observed_at, condition_event.c.at)
+_OWED_SINCE = case((delivery.c.hold_until > _EVENT_AT, delivery.c.hold_until), else_=_EVENT_AT)
+"""Since when a delivery could have gone out: nothing is late that had to wait."""
 
 MOST_GROUPED = 500
 """Events that one message tells of at most: all of them are in memory at once."""
@@ -168,13 +170,14 @@ class Pending:
 
     count: int
     oldest: datetime
+    """Since when the oldest could have gone out; in the future when all are held back."""
     """When the oldest event among it was observed."""
 
 
 def pending(connection: Connection) -> dict[str, Pending]:
     """Sum up what is owed to each notifier that is owed anything."""
     rows = connection.execute(
-        select(delivery.c.notifier, func.count(), func.min(_EVENT_AT))
+        select(delivery.c.notifier, func.count(), func.min(_OWED_SINCE))
         .select_from(delivery.outerjoin(transition, _IS_TRANSITION).outerjoin(condition_event, _IS_CONDITION_EVENT))
         .where(delivery.c.state == _PENDING_AS_SQL)
         .group_by(delivery.c.notifier)

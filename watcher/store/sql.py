@@ -6,12 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Self
 
+from sqlalchemy import Connection
+
 from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.silences import Silence
 from watcher.domain.states import JobState
-from watcher.domain.telemetry import MetricPoint
+from watcher.domain.telemetry import MetricPoint, Milestone
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import (
     Adopted,
@@ -84,8 +86,7 @@ class SqlStore:
 
     async def claim_due(self, requests: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
         """See `JobStore`. Writes nothing when nothing is due."""
-        due = await self._read(find_due, requests, now)
-        return await self._write(claim_due, due) if due else ()
+        return await self._access.find_and_write(find_due, claim_due, requests, now) or ()
 
     async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:
         """See `JobStore`."""
@@ -97,8 +98,11 @@ class SqlStore:
 
     async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
         """See `DeliveryStore`. Writes nothing when nothing is due."""
-        due = await self._read(deliveries.find_due_deliveries, capacity, now)
-        return await self._write(deliveries.claim, due, now, until) if due else ()
+
+        def claim(connection: Connection, due: Mapping[str, int]) -> Sequence[Delivery]:
+            return deliveries.claim(connection, due, now, until)
+
+        return await self._access.find_and_write(deliveries.find_due_deliveries, claim, capacity, now) or ()
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """See `DeliveryStore`."""
@@ -216,7 +220,10 @@ class SqlStore:
         return await self._read(services.service_seen)
 
     async def latest_transitions(self, key: JobKey, limit: int = 100, before: int | None = None) -> list[Transition]:
-        """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`."""
+        """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`.
+
+        With their true times, as far as the events of the job have told them.
+        """
         return await self._look_up(jobs.latest_transitions, key, limit, before)
 
     async def count_transitions(self, key: JobKey) -> int:
@@ -233,9 +240,17 @@ class SqlStore:
         """See `MetricStore`."""
         await self._write(metric_points.record_points, key, points, cursor, now)
 
+    async def record_milestones(self, key: JobKey, milestones: Sequence[Milestone]) -> None:
+        """See `MetricStore`."""
+        await self._write(metric_points.record_milestones, key, milestones)
+
     async def metric_points(self, key: JobKey) -> list[MetricPoint]:
         """Return the points of a job by series and step."""
         return await self._look_up(metric_points.points_of, key)
+
+    async def last_points(self, key: JobKey, count: int = 1) -> list[MetricPoint]:
+        """Return the last `count` points of each series of a job, by series and step."""
+        return await self._look_up(metric_points.last_points, key, count)
 
     async def deliveries(
         self,

@@ -99,3 +99,11 @@ async def test_what_is_held_fails_only_after_its_time(store: SqlStore) -> None:
     (claimed,) = await claim(store, NOON + timedelta(hours=71))
     assert claimed.give_up_at == NOON + timedelta(hours=71 + 72)
     assert (await the_job(store)).status == "running"
+
+
+async def test_nothing_is_late_that_has_to_wait(store: SqlStore) -> None:
+    await see(store, KEY, "running", HELD)
+    owed = (await store.pending_deliveries())["pager"]
+    assert (owed.count, owed.oldest) == (1, LATER)
+    await see(store, key(2), "running", Planned("pager"))
+    assert (await store.pending_deliveries())["pager"].oldest == NOON
