@@ -101,6 +101,22 @@ async def test_a_dead_delivery_is_sent_again_on_request(
     assert (await command.run("deliveries", "list")).out == "no deliveries are pending or dead\n"
 
 
+async def test_a_running_service_follows_a_silence_at_once_and_records_what_it_mutes(
+    command: Command, service: Running, api: FineTuningApi, receiver: Receiver
+) -> None:
+    told = len(receiver.received)
+    assert (await command.run("silence", "add", "--source", "openai", "--for", "2h", "--reason", "new rack")).code == 0
+    tried = json.loads((await command.run("routes", "test", "--job", FIRST, "--state", "succeeded", "--json")).out)
+    assert {(row["hears"], row["why"]) for row in tried} == {(False, "silence 1: new rack")}
+    assert "silence 1: new rack" in (await command.run("explain", FIRST)).out
+    api.set_status(FIRST, "succeeded")
+    while not (muted := json.loads((await command.run("deliveries", "list", "--state", "muted", "--json")).out)):
+        await asyncio.sleep(0.01)
+    assert {(each["status"], each["reason"]) for each in muted} == {("succeeded", "silence 1: new rack")}
+    ended = [(await command.run("silence", "expire", 1)).code for _ in range(2)]
+    assert (ended, len(receiver.received)) == ([0, 1], told)
+
+
 async def test_a_discarded_delivery_is_never_sent(
     command: Command, service: Running, api: FineTuningApi, receiver: Receiver
 ) -> None:

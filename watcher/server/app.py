@@ -27,6 +27,7 @@ from watcher.server.openapi import document
 from watcher.server.page.routes import page_routes, problem_page
 from watcher.server.probes import Probes
 from watcher.server.problems import Problem, of_routing, problem_response
+from watcher.server.silences import Silences
 
 _CHANGES = frozenset({"POST", "DELETE"})
 
@@ -53,6 +54,7 @@ class Access:
 def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Access) -> Starlette:
     """Make the application."""
     probes, jobs, deliveries = Probes(context), Jobs(context), Deliveries(context)
+    silences = Silences(context)
     has_token, turns = access.token is not None, asyncio.Semaphore(CONCURRENT_ANSWERS)
     may_change = has_token or access.user_header is not None
     pages = page_routes(context, may_change=may_change)
@@ -78,6 +80,8 @@ def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Acc
             at("/api/v1/jobs/{source}/{id:path}", GET=jobs.one, DELETE=jobs.remove),
             at("/api/v1/metrics/{source}/{id:path}", GET=jobs.metrics),
             at("/api/v1/deliveries", GET=deliveries.page),
+            at("/api/v1/silences", GET=silences.all, POST=silences.add),
+            at("/api/v1/silences/{id}", DELETE=silences.expire),
             *(at(path, problem_page, **answers) for path, answers in pages.items()),
         ],
         middleware=_guards(access),

@@ -13,6 +13,7 @@ from watcher.domain.health import HealthSnapshot
 from watcher.domain.job_filter import Concerns, JobFilter
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.polling_policy import PollingPolicy
+from watcher.domain.silences import Silence
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import Transition
@@ -147,6 +148,18 @@ class Store(Protocol):
 
     async def discard_deliveries(self, ids: Collection[int], now: datetime) -> int:
         """Give up these pending and dead deliveries for good; return how many."""
+        ...
+
+    async def add_silence(self, wanted: Silence, now: datetime) -> Silence:
+        """Mute what a silence says from now on; return it with its name."""
+        ...
+
+    async def silences(self, *, ending_after: datetime | None = None) -> Sequence[Silence]:
+        """Return silences, the newest first: those that end after a moment, else all."""
+        ...
+
+    async def expire_silence(self, number: int, now: datetime) -> bool:
+        """End a silence now; return whether it was in force."""
         ...
 
     async def count_transitions(self, key: JobKey) -> int:

@@ -14,7 +14,7 @@ from watcher.server.parsing import (
     NUMBER_CURSOR_PATTERN,
     USUAL_PAGE,
 )
-from watcher.server.schemas import SCHEMAS, Json, new_job, plain_text
+from watcher.server.schemas import SCHEMAS, Json, new_job, new_silence, plain_text
 
 
 def document(version: str, sources: Collection[str], *, has_token: bool) -> Json:
@@ -43,9 +43,11 @@ def document(version: str, sources: Collection[str], *, has_token: bool) -> Json
             },
             "/api/v1/metrics/{source}/{id}": {"parameters": _KEY, "get": _show_metrics(reading)},
             "/api/v1/deliveries": {"get": _list_deliveries(reading)},
+            "/api/v1/silences": {"get": _list_silences(reading), "post": _add_silence()},
+            "/api/v1/silences/{id}": {"parameters": [_SILENCE_ID], "delete": _expire_silence()},
         },
         "components": {
-            "schemas": {**SCHEMAS, "NewJob": new_job(sources)},
+            "schemas": {**SCHEMAS, "NewJob": new_job(sources), "NewSilence": new_silence(sources)},
             "responses": {_problem_name(status): _problem(status, text) for status, text in _PROBLEMS.items()},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "`http.token`"}},
         },
@@ -174,6 +176,41 @@ def _list_deliveries(reading: Sequence[Json]) -> Json:
     }
 
 
+def _list_silences(reading: Sequence[Json]) -> Json:
+    return {
+        "operationId": "list_silences",
+        "summary": "The silences in force, the newest first.",
+        "security": reading,
+        "responses": {"200": _answer("The silences.", "Silences"), **_refusals(401, 421, 422, 500, 503)},
+    }
+
+
+def _add_silence() -> Json:
+    location = {"Location": {"description": "The silence's path.", "schema": {"type": "string"}}}
+    return {
+        "operationId": "add_silence",
+        "summary": "Mute what has labels, or is of a source, from now on. What is muted is recorded.",
+        "security": [{"token": []}],
+        "requestBody": {"required": True, "content": _json("#/components/schemas/NewSilence")},
+        "responses": {
+            "201": {**_answer("It is in force.", "Silence"), "headers": location},
+            **_refusals(400, 401, 421, 403, 408, 413, 415, 422, 500, 503),
+        },
+    }
+
+
+def _expire_silence() -> Json:
+    return {
+        "operationId": "expire_silence",
+        "summary": "End a silence now. What it has muted stays muted.",
+        "security": [{"token": []}],
+        "responses": {
+            "204": {"description": "It has ended."},
+            **_refusals(401, 421, 403, 404, 422, 500, 503),
+        },
+    }
+
+
 def _parameter(name: str, place: str, schema: Json, description: str) -> Json:
     return {"name": name, "in": place, "required": place == "path", "schema": schema, "description": description}
 
@@ -208,6 +245,7 @@ _KEY = [
     _parameter("source", "path", {"type": "string"}, "The source that it lives at."),
     _parameter("id", "path", {"type": "string", "minLength": 1}, "The job's id there."),
 ]
+_SILENCE_ID = _parameter("id", "path", {"type": "string", "minLength": 1}, "The number of the silence.")
 _CURSOR = "The `next` of the page before."
 _LIMIT = _parameter(
     "limit",
@@ -219,7 +257,7 @@ _PROBLEMS: Mapping[int, str] = {
     400: "The body is not JSON.",
     401: "The token is missing or wrong.",
     403: "No token is configured, so nothing can be changed over HTTP.",
-    404: "It is not watched.",
+    404: "It is not watched, or not in force.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body is not said to be JSON.",

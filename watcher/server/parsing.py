@@ -7,10 +7,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
@@ -26,6 +26,7 @@ from watcher.domain.jobs import (
     is_job_id,
     is_plain,
 )
+from watcher.domain.silences import LONGEST_SILENCE, Silence
 from watcher.domain.text import excerpt
 from watcher.errors import ConfigurationError
 from watcher.server.context import ServerContext
@@ -175,6 +176,34 @@ def read_spec(document: object, context: ServerContext) -> JobSpec:
     _read(mistakes, values, "/source", lambda: _source(found.key.source, sources))
     refuse(mistakes)
     return JobSpec(found.key, values["/name"] or found.name, {**found.labels, **labels})
+
+
+def read_silence(document: object, context: ServerContext, now: datetime) -> Silence:
+    """Read what to mute, and for how long. Raises Problem."""
+    if not isinstance(document, dict):
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The body must be an object.")
+    known = ("for_seconds", "labels", "source", "all", "reason")
+    why = f"unknown; there are: {', '.join(known)}"
+    mistakes = [Mistake(f"/{excerpt(key, LONGEST_ECHO)}", why) for key in document if key not in known]
+    values: dict[str, Any] = {"/source": None}
+    _read(mistakes, values, "/for_seconds", lambda: _lasting(document.get("for_seconds")))
+    if document.get("source") is not None:
+        _read(mistakes, values, "/source", lambda: _source(document["source"], context.health().last_answers))
+    _read(mistakes, values, "/reason", lambda: _job_name(document.get("reason")))
+    labels = _labels(mistakes, document.get("labels", {}))
+    is_all = document.get("all", False)
+    if not isinstance(is_all, bool) or is_all == bool(labels or document.get("source") is not None):
+        mistakes.append(Mistake("/all", "expected true without labels and source, which would mute everything"))
+    refuse(mistakes)
+    return Silence("new", now + values["/for_seconds"], labels, values["/source"], values["/reason"])
+
+
+def _lasting(value: object) -> timedelta:
+    longest = int(LONGEST_SILENCE.total_seconds())
+    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
+    if not is_whole or not 1 <= cast(float, value) <= longest:
+        raise ValueError(f"expected a whole number of seconds from 1 to {longest}")
+    return timedelta(seconds=cast(float, value))
 
 
 def _found(context: ServerContext, source: str | None, job_id: str) -> JobSpec:

@@ -8,6 +8,7 @@ from typing import Any
 from watcher.domain.deliveries import DeliveryState
 from watcher.domain.jobs import ID_PATTERN, LONGEST_TEXT, TEXT_PATTERN
 from watcher.domain.overview import UNSEEN
+from watcher.domain.silences import LONGEST_SILENCE
 from watcher.domain.transitions import Reason
 
 Json = dict[str, Any]
@@ -42,6 +43,37 @@ def new_job(sources: Collection[str]) -> Json:
         },
         "required": ["id"],
         "additionalProperties": False,
+    }
+
+
+def new_silence(sources: Collection[str]) -> Json:
+    """Describe what adding a silence takes."""
+    chosen: Json = {"enum": [*sorted(sources), None]} if sources else {"type": ["string", "null"]}
+    longest = int(LONGEST_SILENCE.total_seconds())
+    return {
+        "type": "object",
+        "properties": {
+            "for_seconds": {"type": "integer", "minimum": 1, "maximum": longest, "description": "For how long."},
+            "labels": {
+                "type": "object",
+                "propertyNames": plain_text(),
+                "additionalProperties": plain_text(),
+                "description": "Mutes what carries all of these.",
+            },
+            "source": {**chosen, "description": "Mutes what is of this source."},
+            "all": {"type": "boolean", "description": "True, without labels and source: mutes everything."},
+            "reason": {**plain_text(), "type": ["string", "null"], "description": "Why; it stands with what is muted."},
+        },
+        "required": ["for_seconds"],
+        "additionalProperties": False,
+        "anyOf": [
+            {"properties": {"labels": {"minProperties": 1}, "all": {"const": False}}, "required": ["labels"]},
+            {"properties": {"source": {"type": "string"}, "all": {"const": False}}, "required": ["source"]},
+            {
+                "properties": {"all": {"const": True}, "labels": {"maxProperties": 0}, "source": {"type": "null"}},
+                "required": ["all"],
+            },
+        ],
     }
 
 
@@ -147,6 +179,7 @@ SCHEMAS: Mapping[str, Json] = {
             "state": {"enum": list(DeliveryState)},
             "attempts": {"type": "integer"},
             "next_attempt": _optional("string", description="For people."),
+            "reason": _optional("string", description="Why it waits, or is muted."),
             "last_error": _optional("string"),
             "observed_at": _TIME,
             "event_id": {"type": "string"},
@@ -155,6 +188,18 @@ SCHEMAS: Mapping[str, Json] = {
         }
     ),
     "DeliveryPage": _page("Delivery"),
+    "Silence": _object(
+        {
+            "id": {"type": "integer"},
+            "labels": _LABELS,
+            "source": _optional("string"),
+            "reason": _optional("string"),
+            "ends": {"type": "string", "description": "For people."},
+            "until": _TIME,
+            "created_at": _OPTIONAL_TIME,
+        }
+    ),
+    "Silences": _object({"data": {"type": "array", "items": {"$ref": "#/components/schemas/Silence"}}}),
     "Problem": {
         "type": "object",
         "properties": {
