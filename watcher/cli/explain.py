@@ -13,7 +13,7 @@ from watcher.cli.tables import Column, write_table
 from watcher.domain.jobs import Job, JobFacts
 from watcher.domain.overview import explain_next_poll, history_rows, job_row, routing_rows, wishes
 from watcher.domain.states import Status
-from watcher.domain.telemetry import MetricPoint, latest, point_row
+from watcher.domain.telemetry import MetricPoint, point_row
 from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
 from watcher.service.bootstrap import utc_now
@@ -47,8 +47,13 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
     for line in [*_told(found, facts, origins), *map(_measured, measured)]:
         write_line(printable(line))
     write_line(f"Next poll: {next_poll}\n")
-    columns = ["observed_at", "status", "reason", "lasted"]
-    write_table(columns, columns, history_rows(history, now), "no history yet")
+    columns = ["observed_at", "happened_at", "status", "reason", "lasted"]
+    write_table(
+        columns,
+        ["observed_at", "status", "reason", "lasted", "happened_at"],
+        history_rows(history, now),
+        "no history yet",
+    )
     if len(history) == LATEST:
         write_line("(the latest; `watcher jobs history` shows more)")
     write_line("\nWho would hear of its next status:")
@@ -79,5 +84,5 @@ async def _find(
 ) -> tuple[Job, Sequence[str], Sequence[Transition], Sequence[MetricPoint]]:
     key = await find_key(store, reference)
     job, origins = await store.job(key), await store.origins([key])
-    history, points = await store.latest_transitions(key, LATEST), await store.metric_points(key)
-    return job or Job(key), origins.get(key, []), history, latest(points)
+    history, points = await store.latest_transitions(key, LATEST), await store.last_points(key)
+    return job or Job(key), origins.get(key, []), history, points

@@ -21,7 +21,7 @@ from watcher.cli.selection import spec_of
 from watcher.cli.store import find_key, tell_if_unattended, with_store
 from watcher.cli.tables import Column, write_table
 from watcher.domain.jobs import COMMAND, TEXT_RULE, Job, JobKey, JobSpec, completed, is_plain
-from watcher.domain.overview import UNSEEN, history_rows, job_row, result_of
+from watcher.domain.overview import UNSEEN, history_rows, job_row, result_of, skipped_of
 from watcher.domain.states import JobState
 from watcher.domain.text import excerpt
 from watcher.domain.transitions import Transition
@@ -52,6 +52,7 @@ COLUMNS: Sequence[Column | str] = [
 IMPORTANT = ["id", "status", "result", "trouble", "name", "for", "next_poll", "source", "origins"]
 HISTORY_COLUMNS: Sequence[Column | str] = [
     "observed_at",
+    "happened_at",
     "status",
     "reason",
     "skipped",
@@ -59,7 +60,16 @@ HISTORY_COLUMNS: Sequence[Column | str] = [
     Column("result", is_text=True),
     "event_id",
 ]
-IMPORTANT_IN_HISTORY = ["observed_at", "status", "result", "lasted", "reason", "skipped", "event_id"]
+IMPORTANT_IN_HISTORY = [
+    "observed_at",
+    "status",
+    "result",
+    "lasted",
+    "reason",
+    "skipped",
+    "happened_at",
+    "event_id",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +214,7 @@ async def _history_pages(store: SqlStore, key: JobKey, now: datetime) -> AsyncIt
 
 
 def _with_result(row: Row) -> Row:
-    return row | {"result": result_of(row)}
+    return row | {"result": result_of(row), "skipped": skipped_of(row)}
 
 
 async def _add(

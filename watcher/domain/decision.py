@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from watcher.domain.conditions import Condition, missing_condition
 from watcher.domain.forecast import forecast, forecast_from
@@ -24,6 +25,9 @@ from watcher.domain.polling_policy import (
 from watcher.domain.routing import Route
 from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition, detect, moved
+
+if TYPE_CHECKING:
+    from watcher.domain.telemetry import MetricPoint
 
 PollResult = Observation | PollFailure | None
 """What a poll came to: an observation, a failure, or None for an answer that says nothing new."""
@@ -46,6 +50,8 @@ class PollContext:
     """Whether the source was asked for the job's progress."""
     progress: Progress | None = None
     """What it said."""
+    measured: tuple[MetricPoint, ...] = ()
+    """What is known of the training of a job that has succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ def _after_failure(job: Job, failure: PollFailure, context: PollContext, now: da
 def _after_answer(job: Job, observation: Observation | None, context: PollContext, now: datetime) -> Decision:
     transition = detect(job, observation) if observation else None
     after = after_answer(job)
+    if transition and context.measured:
+        transition = replace(transition, measured=context.measured)
     if transition:
         after = moved(after, transition)
     if observation and observation.facts != after.facts:

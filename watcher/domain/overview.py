@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobFacts, Observation
+from watcher.domain.milestones import skipped_for
 from watcher.domain.polling_policy import PollingPolicy, is_reported_missing, reason
 from watcher.domain.routing import Route, RouteMatch, match_route
 from watcher.domain.states import OPENAI_STATES, Status, is_terminal
@@ -53,6 +54,16 @@ def fact_row(facts: JobFacts) -> Row:
     }
 
 
+def skipped_of(row: Row) -> str | None:
+    """Return the statuses that a transition passed over, each with how long it lasted where that is known."""
+    lasted = row["skipped_seconds"]
+    words = (
+        f"{word} ({format_duration(timedelta(seconds=lasted[word]))})" if word in lasted else word
+        for word in row["skipped"]
+    )
+    return ", ".join(words) or None
+
+
 def result_of(row: Row) -> str | None:
     """Return the result of a job: the model's name, or why it failed; None while neither is known."""
     if row["fine_tuned_model"]:
@@ -69,10 +80,13 @@ def history_rows(newest_first: Sequence[Transition], now: datetime, later: Trans
         rows.append(
             {
                 "observed_at": _at(transition.observed_at),
+                "happened_at": _at(transition.happened_at),
                 "status": transition.status,
                 "previous_status": transition.previous_status,
                 "reason": str(transition.reason),
                 "skipped": list(transition.skipped),
+                "skipped_at": {word: _at(at) for word, at in transition.skipped_at.items()},
+                "skipped_seconds": {word: stay.total_seconds() for word, stay in skipped_for(transition).items()},
                 "lasted": str(lasted) if lasted else None,
                 "lasted_seconds": _seconds(lasted),
                 "is_lasted_exact": lasted.is_exact if lasted else None,
@@ -170,11 +184,18 @@ def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) 
     }
 
 
+def counted(number: int, plural: str) -> str:
+    """Say how many there are: `2 jobs`, `1 job`, `1 delivery`."""
+    if number != 1:
+        return f"{number} {plural}"
+    return f"1 {plural.removesuffix('ies')}y" if plural.endswith("ies") else f"1 {plural.removesuffix('s')}"
+
+
 def status_line(watched: int, recipients: int, last_answers: Mapping[str, datetime | None], now: datetime) -> str:
     """Say in one line how a running watcher stands."""
     latest = max((answer for answer in last_answers.values() if answer), default=None)
     answer = f"last answer {format_duration(now - latest)} ago" if latest else "no answer yet"
-    return f"{watched} jobs watched, {recipients} deliveries pending, {answer}"
+    return f"{counted(watched, 'jobs')} watched, {counted(recipients, 'deliveries')} pending, {answer}"
 
 
 def _at(moment: datetime | None) -> str | None:

@@ -50,6 +50,8 @@ def status_of(transition: Transition, following: Transition | None, now: datetim
 
 def since_transition(transition: Transition, until: datetime) -> TimeInStatus:
     """Return how long the status of a transition had lasted by a time."""
+    if transition.happened_at:
+        return TimeInStatus(transition.happened_at, until)
     is_seen = transition.reason is not Reason.FIRST_SEEN
     return _from(transition.state, transition.observed_at, until, is_seen=is_seen, facts=transition.facts)
 
@@ -73,7 +75,10 @@ def _from(
 
 
 def _end_before(transition: Transition, since: datetime) -> datetime:
-    """Return when the status before a transition ended; a status that came in between ended at an unknown time."""
+    """Return when the status before a transition ended, as far as that is known: else it was observed to have."""
+    began = transition.skipped_at.get(transition.skipped[0]) if transition.skipped else transition.happened_at
+    if began:
+        return began
     finished = transition.facts.finished_at
     is_next = transition.reason is not Reason.SKIPPED
     if is_terminal(transition.state) and is_next and finished and since <= finished <= transition.observed_at:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from watcher.domain.jobs import Job, JobKey, JobSpec
     from watcher.domain.notifications import Planned
     from watcher.domain.polling_policy import PollOutcome
-    from watcher.domain.telemetry import MetricPoint
+    from watcher.domain.telemetry import MetricPoint, Milestone
     from watcher.domain.transitions import Transition
 
 Clock = context.Clock
@@ -131,6 +131,14 @@ class MetricStore(Protocol):
         self, key: JobKey, points: Sequence[MetricPoint], cursor: str | None, now: datetime
     ) -> None:
         """Commit points of a job and the cursor to go on with; a point that is there already is replaced."""
+        ...
+
+    async def last_points(self, key: JobKey, count: int = 1) -> Sequence[MetricPoint]:
+        """Return the last `count` points of each series of a job, by series and step."""
+        ...
+
+    async def record_milestones(self, key: JobKey, milestones: Sequence[Milestone]) -> None:
+        """Commit when a job entered states; what is there already stays."""
         ...
 
 

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import API, Job, JobKey, completed
 from watcher.domain.overview import Row, delivery_row, history_rows, job_row
-from watcher.domain.telemetry import latest, point_row
+from watcher.domain.telemetry import point_row
 from watcher.server.context import ServerContext
 from watcher.server.parsing import (
     DELIVERIES_QUERY,
@@ -61,7 +61,7 @@ class Jobs:
         if job is None:
             raise not_watched(key)
         rows, following = await self._history(key, query["limit"], query.get("after"))
-        measured = latest(await self._context.store.metric_points(key))
+        measured = await self._context.store.last_points(key)
         row = job_row(job, self._context.clock()) | {"metrics": list(map(point_row, measured))}
         return JSONResponse({**row, "history": rows, "next": following})
 

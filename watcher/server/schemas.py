@@ -124,10 +124,13 @@ SCHEMAS: Mapping[str, Json] = {
     "Transition": _object(
         {
             "observed_at": _TIME,
+            "happened_at": _OPTIONAL_TIME,
             "status": {"type": "string"},
             "previous_status": _optional("string"),
             "reason": {"enum": list(Reason)},
             "skipped": {"type": "array", "items": {"type": "string"}},
+            "skipped_at": {"type": "object", "additionalProperties": _TIME, "description": "As far as it is known."},
+            "skipped_seconds": {"type": "object", "additionalProperties": {"type": "number"}},
             "lasted": _optional("string", description="For people; null when the job has ended with it."),
             "lasted_seconds": _optional("number"),
             "is_lasted_exact": _optional("boolean", description="False where it may have lasted longer."),

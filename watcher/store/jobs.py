@@ -21,11 +21,13 @@ from sqlalchemy import (
 )
 
 from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.milestones import with_true_times
 from watcher.domain.overview import UNSEEN
 from watcher.domain.states import JobState
 from watcher.domain.transitions import Transition
 from watcher.store.database import serialise
 from watcher.store.job_state import HAS_ENDED, STATE, is_in
+from watcher.store.metric_points import milestones_of
 from watcher.store.origins import has_origin, with_origin, without_origin
 from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of
 from watcher.store.schema import job, transition
@@ -105,11 +107,13 @@ def find_jobs(connection: Connection, job_id: str) -> list[Job]:
 
 
 def latest_transitions(connection: Connection, key: JobKey, limit: int, before: int | None) -> list[Transition]:
-    """Return up to `limit` transitions of a job, the newest first: of those before this `seq`."""
+    """Return up to `limit` transitions of a job with their true times, the newest first: of those before this `seq`."""
     statement = select(*TRANSITION_COLUMNS).join_from(transition, job).where(_has_key(key))
     if before is not None:
         statement = statement.where(transition.c.seq < before)
-    return list(map(transition_of, connection.execute(statement.order_by(transition.c.seq.desc()).limit(limit))))
+    found = map(transition_of, connection.execute(statement.order_by(transition.c.seq.desc()).limit(limit)).all())
+    milestones = milestones_of(connection, key)
+    return [with_true_times(each, milestones) for each in found]
 
 
 def count_transitions(connection: Connection, key: JobKey) -> int:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from watcher.store.columns import AnyText, Number, UtcTime
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
@@ -104,7 +104,7 @@ transition = Table(
     Column("previous_state", Text),
     Column("is_previous_exact", Boolean),
     Column("event_word", Text),  # null: the status
-    Column("happened_at", UtcTime),  # when the service says that the status began
+    Column("happened_at", UtcTime),  # not used: see `milestone`
     Column("more_facts", Text),  # JSON; older programs refuse facts that they do not know
     UniqueConstraint("event_id", name="transition_event_id"),
 )
@@ -226,6 +226,15 @@ event_reading = Table(
     Column("job", Number, ForeignKey("job.id", name="event_reading_job", ondelete="CASCADE"), primary_key=True),
     Column("cursor", Text),  # where the reading of the job's events stands
     Column("read_at", UtcTime, nullable=False),
+)
+
+milestone = Table(
+    "milestone",
+    metadata,
+    Column("job", Number, ForeignKey("job.id", name="milestone_job", ondelete="CASCADE"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),  # when the job entered it, as its service says
+    PrimaryKeyConstraint("job", "state", "at"),
 )
 
 discovery_rule = Table(

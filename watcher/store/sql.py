@@ -12,7 +12,7 @@ from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.states import JobState
-from watcher.domain.telemetry import MetricPoint
+from watcher.domain.telemetry import MetricPoint, Milestone
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import (
     Adopted,
@@ -219,7 +219,10 @@ class SqlStore:
         return await self._read(services.service_seen)
 
     async def latest_transitions(self, key: JobKey, limit: int = 100, before: int | None = None) -> list[Transition]:
-        """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`."""
+        """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`.
+
+        With their true times, as far as the events of the job have told them.
+        """
         return await self._look_up(jobs.latest_transitions, key, limit, before)
 
     async def count_transitions(self, key: JobKey) -> int:
@@ -236,9 +239,17 @@ class SqlStore:
         """See `MetricStore`."""
         await self._write(metric_points.record_points, key, points, cursor, now)
 
+    async def record_milestones(self, key: JobKey, milestones: Sequence[Milestone]) -> None:
+        """See `MetricStore`."""
+        await self._write(metric_points.record_milestones, key, milestones)
+
     async def metric_points(self, key: JobKey) -> list[MetricPoint]:
         """Return the points of a job by series and step."""
         return await self._look_up(metric_points.points_of, key)
+
+    async def last_points(self, key: JobKey, count: int = 1) -> list[MetricPoint]:
+        """Return the last `count` points of each series of a job, by series and step."""
+        return await self._look_up(metric_points.last_points, key, count)
 
     async def deliveries(
         self,

@@ -31,6 +31,7 @@ TABLES = (
     "delivery",
     "metric_point",
     "event_reading",
+    "milestone",
     "receipt",
     "service",
     "service_settings",

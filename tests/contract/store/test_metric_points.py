@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from tests.contract.store.scenes import KEY, NOON, watch
-from watcher.domain.telemetry import MetricPoint
-from watcher.store.metric_points import MOST_STEPS
+from tests.contract.store.scenes import KEY, NOON, SECOND, key, move, watch
+from watcher.domain.states import JobState
+from watcher.domain.telemetry import MetricPoint, Milestone
+from watcher.store.metric_points import MOST_MILESTONES, MOST_STEPS
 from watcher.store.sql import SqlStore
 
 
@@ -41,15 +42,45 @@ async def test_of_too_many_points_every_other_one_goes(store: SqlStore) -> None:
     assert (kept[0].step, kept[-1].step) == (0, MOST_STEPS)
 
 
+async def test_the_last_points_of_each_series_are_found_without_the_others(store: SqlStore) -> None:
+    await watch(store, KEY, key(2))
+    await store.record_points(KEY, [*points("a", 1, 2, 30), *points("b", 7)], None, NOON)
+    await store.record_points(key(2), points("a", 99), None, NOON)
+    assert await store.last_points(KEY) == [*points("a", 30), *points("b", 7)]
+    assert await store.last_points(KEY, 2) == [*points("a", 2, 30), *points("b", 7)]
+
+
 async def test_a_job_that_is_not_there_has_none(store: SqlStore) -> None:
     await store.record_points(KEY, points("loss", 1), "c", NOON)
+    await store.record_milestones(KEY, [Milestone(JobState.RUNNING, NOON)])
     assert await store.metric_points(KEY) == []
     assert await store.events_cursor(KEY) is None
+
+
+async def test_milestones_tell_when_statuses_began(store: SqlStore) -> None:
+    (job,) = await watch(store, KEY)
+    await store.record([move(job, "running", NOON + 10 * SECOND)])
+    queued, running = Milestone(JobState.QUEUED, NOON), Milestone(JobState.RUNNING, NOON + SECOND)
+    for _ in range(2):  # a page may be read again
+        await store.record_milestones(KEY, [running, queued, running])
+    (transition,) = await store.latest_transitions(KEY)
+    assert transition.happened_at == NOON + SECOND
+
+
+async def test_endless_milestones_end_at_a_bound(store: SqlStore) -> None:
+    (job,) = await watch(store, KEY)
+    await store.record([move(job, "running", NOON + 1000 * SECOND)])
+    endless = [Milestone(JobState.RUNNING, NOON + number * SECOND) for number in range(MOST_MILESTONES + 1)]
+    await store.record_milestones(KEY, endless)
+    await store.record_milestones(KEY, [Milestone(JobState.RUNNING, NOON + 500 * SECOND)])
+    (transition,) = await store.latest_transitions(KEY)
+    assert transition.happened_at == NOON + (MOST_MILESTONES - 1) * SECOND
 
 
 async def test_points_go_with_their_job(store: SqlStore) -> None:
     await watch(store, KEY)
     await store.record_points(KEY, points("loss", 1), "c", NOON)
+    await store.record_milestones(KEY, [Milestone(JobState.RUNNING, NOON)])
     await store.remove_job(KEY, NOON)
     await store.prune(NOON + timedelta(seconds=1))
     assert await store.metric_points(KEY) == []

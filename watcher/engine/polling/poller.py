@@ -14,6 +14,8 @@ from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.notifications import Silence, plan
 from watcher.domain.polling_policy import PollFailure, PollingPolicy, PollOutcome, wants_look
 from watcher.domain.routing import Route
+from watcher.domain.states import JobState
+from watcher.domain.telemetry import MetricPoint
 from watcher.engine.liveness import Liveness
 from watcher.engine.polling.discovery import Discovery
 from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
@@ -36,6 +38,8 @@ class _Look:
     """What a source said when it was asked for a job's progress; None when that cannot be said."""
 
     progress: Progress | None
+    measured: tuple[MetricPoint, ...] = ()
+    """What is known of the training of a job that has succeeded."""
 
 
 class Poller:
@@ -125,6 +129,11 @@ class Poller:
         """Return how a source is polled; None for one that is not in the configuration."""
         state = self._sources.get(source)
         return state.policy if state else None
+
+    def budget_of(self, source: str) -> int | None:
+        """Return how many requests a minute this process may send to a source; None where there is no limit."""
+        state = self._sources.get(source)
+        return state.rate_limit.requests_per_minute if state and state.rate_limit else None
 
     async def run(self) -> None:
         """Poll until cancelled. What was observed is recorded first, polls in flight are dropped."""
@@ -225,7 +234,7 @@ class Poller:
             self._note_result(state, result)
             look = None if isinstance(result, PollFailure) else await self._look(state, job, result)
             self._apply(state, job, result, claimed_at, look)
-            if state.policy.looks_at_progress and isinstance(result, Observation) and ends(job, result):
+            if self._is_last(state, job, result) and not (look and look.measured):
                 await self._telemetry.read(state.source, job)  # its last points; the end itself is on its way already
         finally:
             self.liveness.ended(job.key)
@@ -233,11 +242,21 @@ class Poller:
                 self._wake.set()
 
     async def _look(self, state: SourceState, job: Job, observation: Observation | None) -> _Look | None:
-        """Ask for the job's progress where the policy wants it, but never before a new status is recorded."""
-        has_changed = observation is not None and observation.status != job.status
-        if has_changed or not wants_look(job, state.policy, self._runtime.clock()):
+        """Ask for the job's progress where the policy wants it. A new status does not wait for that.
+
+        Only a success waits, shortly, for what was measured of the job.
+        """
+        if observation is not None and observation.status != job.status:
+            if observation.state is not JobState.SUCCEEDED or not self._is_last(state, job, observation):
+                return None
+            return _Look(None, await self._telemetry.last_measured(state.source, job))
+        if not wants_look(job, state.policy, self._runtime.clock()):
             return None
         return _Look(await self._telemetry.read(state.source, job))
+
+    def _is_last(self, state: SourceState, job: Job, result: PollResult) -> bool:
+        """Tell whether this poll is the last one of a job of which more may be read."""
+        return state.policy.looks_at_progress and isinstance(result, Observation) and ends(job, result)
 
     async def _scan(self, state: SourceState, jobs: Sequence[Job], claimed_at: datetime) -> None:
         """Learn from the list what has not changed; retrieve what may have, and what the list does not hold."""
@@ -281,8 +300,9 @@ class Poller:
     ) -> Decision:
         jitter, now = self._runtime.jitter(), self._runtime.clock()
         has_looked, progress = look is not None, look.progress if look else None
-        measured = state.policy, jitter, claimed_at, self._routes
-        context = PollContext(*measured, self._silences(), state.durations, has_looked=has_looked, progress=progress)
+        measured = look.measured if look else ()
+        given = state.policy, jitter, claimed_at, self._routes, self._silences(), state.durations
+        context = PollContext(*given, has_looked=has_looked, progress=progress, measured=measured)
         if isinstance(result, PollFailure):
             log_poll_failure(self._log, state.breaker, job, result)
         try:

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from watcher.domain.jobs import Progress, is_job_id
-from watcher.domain.telemetry import Checkpoint, EventPage, JobEvent, MetricPoint
+from watcher.domain.states import JobState
+from watcher.domain.telemetry import Checkpoint, EventPage, JobEvent, MetricPoint, Milestone
 from watcher.domain.text import excerpt
 from watcher.sources.decoding import read, text_of
 from watcher.sources.lenient import Count, Flag, Text, Timestamp, Tolerant
@@ -21,6 +22,17 @@ LONGEST_MESSAGE = 1000
 _NO_SERIES = frozenset({"step", "total_steps"})
 _SPEAK_OF_CHECKPOINTS = ("checkpoint", "model created", "succeeded", "completed")
 """What messages say when there is a checkpoint that was not there before; each service has its own."""
+
+_MILESTONES = {
+    "validating training file": JobState.VALIDATING,
+    "files validated, moving job to queued state": JobState.QUEUED,
+    "fine-tuning job started": JobState.RUNNING,
+    "the job has successfully completed": JobState.SUCCEEDED,
+    # Azure's words. Its "Job succeeded." comes minutes before the status.
+    "job enqueued": JobState.QUEUED,
+    "job started": JobState.RUNNING,
+}
+"""What a message begins with, in lower case, when a job enters a state."""
 
 
 class _Steps(BaseModel):
@@ -70,11 +82,11 @@ def parse_events(body: bytes, cursor: str | None) -> EventPage:
     wants_checkpoints = any(word in event.message.lower() for event in events for word in _SPEAK_OF_CHECKPOINTS)
     after = replace(after, wants_checkpoints=wants_checkpoints)
     return EventPage(
-        events,
-        tuple(point for event in oldest_first for point in _points(event)),
-        (),
-        newest([progress for event in new if (progress := _progress(event))]),
-        str(after),
+        events=events,
+        points=tuple(point for event in oldest_first for point in _points(event)),
+        milestones=tuple(milestone for event in events if (milestone := _milestone(event))),
+        progress=newest([progress for event in new if (progress := _progress(event))]),
+        cursor=str(after),
         has_more=wants_checkpoints or (after.behind is not None and after.behind != at.behind),
     )
 
@@ -120,6 +132,12 @@ def _told(event: _Event) -> JobEvent | None:
     return JobEvent(
         event.created_at, excerpt(event.message, LONGEST_MESSAGE), (event.level or "info").lower(), event.id
     )
+
+
+def _milestone(event: JobEvent) -> Milestone | None:
+    said = event.message.lower()
+    state = next((state for words, state in _MILESTONES.items() if said.startswith(words)), None)
+    return Milestone(state, event.at) if state else None
 
 
 def _steps(event: _Event) -> _Steps:

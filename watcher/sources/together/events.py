@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from watcher.domain.jobs import Progress
-from watcher.domain.telemetry import TRAIN_LOSS, VALID_LOSS, Checkpoint, EventPage, JobEvent, MetricPoint
+from watcher.domain.states import JobState
+from watcher.domain.telemetry import TRAIN_LOSS, VALID_LOSS, Checkpoint, EventPage, JobEvent, MetricPoint, Milestone
 from watcher.domain.text import excerpt
 from watcher.sources.decoding import read, text_of
 from watcher.sources.lenient import EARLIEST, LATEST, Count, Part, Text, Tolerant
@@ -23,6 +24,13 @@ LONGEST_CHECKPOINT = 1024
 _STEP, _TIME = "train/global_step", "timestamp"
 _NO_SERIES = frozenset({_STEP, _TIME, "step"})
 _NAMES = {"train/loss": TRAIN_LOSS, "eval/loss": VALID_LOSS}
+_MILESTONES = {
+    "job_pending": JobState.QUEUED,
+    "job_restarted": JobState.QUEUED,
+    "job_start": JobState.RUNNING,
+    "job_complete": JobState.SUCCEEDED,
+}
+"""The types of events, in lower case, with which a job enters a state."""
 _NANOSECONDS = 1e9
 _MOST_DIGITS = 19
 
@@ -77,11 +85,11 @@ def parse_events(body: bytes, cursor: str | None) -> EventPage:
     listed = read(_Events, text_of(body)).data or []
     new = [event for event in (listed[at.events :] if len(listed) >= at.events else listed) if event]
     return EventPage(
-        tuple(told for event in new if (told := _told(event))),
-        (),
-        tuple(saved for event in new if (saved := _checkpoint(event))),
-        newest([progress for event in new if (progress := _progress(event))]),
-        str(replace(at, events=len(listed), wants_metrics=True)),
+        events=tuple(told for event in new if (told := _told(event))),
+        checkpoints=tuple(saved for event in new if (saved := _checkpoint(event))),
+        milestones=tuple(milestone for event in new if (milestone := _milestone(event))),
+        progress=newest([progress for event in new if (progress := _progress(event))]),
+        cursor=str(replace(at, events=len(listed), wants_metrics=True)),
         has_more=True,
     )
 
@@ -104,6 +112,11 @@ def _told(event: Event) -> JobEvent | None:
     if event.created_at is None or not event.message:
         return None
     return JobEvent(event.created_at, excerpt(event.message, LONGEST_MESSAGE), (event.level or "info").lower())
+
+
+def _milestone(event: Event) -> Milestone | None:
+    state = _MILESTONES.get((event.type or "").lower())
+    return Milestone(state, event.created_at) if state and event.created_at else None
 
 
 def _checkpoint(event: _TrainingEvent) -> Checkpoint | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, job_in, runtime
 from watcher.domain.jobs import JobKey, Progress
-from watcher.domain.telemetry import EventPage, MetricPoint
-from watcher.engine.polling.telemetry import MOST_PAGES, TelemetryReader
+from watcher.domain.states import JobState
+from watcher.domain.telemetry import Checkpoint, EventPage, MetricPoint, Milestone
+from watcher.engine.polling.telemetry import MOST_PAGES, TelemetryFeed, TelemetryReader
 from watcher.errors import StoreUnavailableError, TransientError
+from watcher.plugins.source import Capabilities
 
 JOB = job_in("running")
 POINT = MetricPoint("train_loss", 3, 0.5, START)
@@ -37,6 +41,7 @@ class Kept:
         self.cursor = cursor
         self.trouble = trouble
         self.points: list[MetricPoint] = []
+        self.milestones: list[Milestone] = []
         self.writes = 0
 
     async def events_cursor(self, key: JobKey) -> str | None:
@@ -52,6 +57,16 @@ class Kept:
         self.points += points
         self.cursor = cursor
         self.writes += 1
+
+    async def last_points(self, key: JobKey, count: int = 1) -> Sequence[MetricPoint]:
+        assert (key, count) == (JOB.key, 1)
+        if self.trouble:
+            raise self.trouble
+        return self.points[-1:]
+
+    async def record_milestones(self, key: JobKey, milestones: Sequence[Milestone]) -> None:
+        assert key == JOB.key
+        self.milestones += milestones
 
 
 def page(number: int, *, more: bool = True, cursor: str | None = None) -> EventPage:
@@ -78,6 +93,41 @@ async def test_nothing_new_is_not_written() -> None:
     assert store.writes == 0
 
 
+async def test_milestones_are_kept_even_where_there_is_nothing_else() -> None:
+    store, started = Kept("3"), Milestone(JobState.RUNNING, START)
+    await look(Paged(EventPage(milestones=(started,), cursor="3")), store)
+    assert (store.milestones, store.writes) == ([started], 0)
+
+
+def reader(store: Kept | None, log: RecordingLog | None = None, **more: timedelta) -> TelemetryReader:
+    return TelemetryReader(store, runtime(ManualClock(), log or RecordingLog()), **more)
+
+
+async def test_the_end_of_a_job_knows_what_was_measured_and_its_checkpoints() -> None:
+    saved = Checkpoint("c", 4, START, None, {"full_valid_loss": 0.75})
+    unknown = [Checkpoint("d", None, START, None, {"a": 1.0}), Checkpoint("e", 5, None, None, {"a": 1.0})]
+    source, store = Paged(EventPage(checkpoints=(saved, *unknown), cursor="4")), Kept()
+    assert await reader(store).last_measured(source, JOB) == (MetricPoint("full_valid_loss", 4, 0.75, START),)
+    assert await reader(None).last_measured(source, JOB) == ()
+
+
+async def test_the_end_of_a_job_does_not_wait_for_a_source_that_is_slow() -> None:
+    class Slow(Paged):
+        async def events(self, job_id: str, cursor: str | None = None, /) -> EventPage:
+            await asyncio.Event().wait()
+            return await super().events(job_id, cursor)
+
+    store = Kept()
+    store.points.append(POINT)
+    assert await reader(store, patience=timedelta(milliseconds=1)).last_measured(Slow(), JOB) == (POINT,)
+
+
+async def test_the_end_of_a_job_does_not_need_the_store() -> None:
+    log = RecordingLog()
+    assert await reader(Kept(trouble=StoreUnavailableError("full")), log).last_measured(Paged(page(5)), JOB) == ()
+    assert log.events("debug")[-1] == "metric points are not known"
+
+
 async def test_endless_pages_end_at_a_bound_and_go_on_at_the_next_look() -> None:
     source, store = Paged(*(page(number) for number in range(100))), Kept()
     await look(source, store)
@@ -102,3 +152,60 @@ async def test_a_store_that_fails_costs_the_points_only() -> None:
 async def test_without_a_store_one_page_says_how_far_the_job_is() -> None:
     assert await look(Paged(page(5)), None) == Progress(5, 100, START)
     assert await look(Paged(), None) is None
+
+
+class Looker:
+    """Looks at jobs by a clock that is moved by hand."""
+
+    def __init__(self, *pages: EventPage) -> None:
+        self.source = Paged(*pages)
+        self.now = 0.0
+        self.told: list[EventPage] = []
+        world = replace(runtime(ManualClock()), steady=lambda: self.now)
+        self.feed = TelemetryFeed(lambda _job, page: self.told.append(page), world, limit=timedelta(milliseconds=20))
+
+    async def look(self, status: str = "running", *, at: float = 0.0) -> int:
+        """Look at the job in a status, and return how many questions that took."""
+        self.now, before = at, len(self.source.cursors)
+        await self.feed.look(self.source, job_in(status))
+        return len(self.source.cursors) - before
+
+
+async def test_whoever_looks_on_gets_each_page_and_the_next_look_goes_on_there() -> None:
+    looker = Looker(page(1), page(2, more=False), page(3, cursor="2"))
+    assert [await looker.look(), await looker.look(at=60)] == [2, 1]
+    assert [each.progress for each in looker.told] == [Progress(number, 100, START) for number in (1, 2, 3)]
+    assert looker.source.cursors == [None, "1", "2"]
+
+
+async def test_a_longer_run_is_looked_at_less_often_and_one_that_has_ended_once_more() -> None:
+    looker = Looker(*(page(number, more=False) for number in range(1, 9)))
+    looks = [await looker.look(at=at) for at in (0, 3600, 3630, 3663)]
+    assert looks == [1, 1, 0, 1]
+    assert [await looker.look("queued", at=3700), await looker.look("succeeded", at=3701)] == [0, 1]
+
+
+async def test_a_source_without_events_is_not_asked() -> None:
+    looker = Looker(page(1))
+    looker.source.capabilities = Capabilities()
+    assert await looker.look() == 0
+
+
+async def test_what_goes_wrong_or_takes_too_long_ends_one_look() -> None:
+    looker = Looker(page(1))
+    assert await looker.look() == 2  # the second one fails
+    hanging = Looker()
+    never = asyncio.Event()
+
+    async def hang(_job_id: str, _cursor: str | None = None, /) -> EventPage:
+        await never.wait()
+        raise AssertionError
+
+    hanging.source.events = hang  # type: ignore[method-assign]
+    await hanging.look()
+    assert hanging.told == []
+
+
+async def test_no_look_is_without_end() -> None:
+    looker = Looker(*(page(number) for number in range(1, 50)))
+    assert await looker.look() == MOST_PAGES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.contract.sources.conftest import SAMPLES
 from watcher.domain.jobs import JobKey, Progress
-from watcher.domain.telemetry import Checkpoint, EventPage
+from watcher.domain.states import JobState
+from watcher.domain.telemetry import Checkpoint, EventPage, Milestone
 from watcher.errors import MalformedResponseError
 from watcher.sources.openai.events import parse_checkpoints, parse_events
 from watcher.sources.openai.wire import parse
@@ -104,6 +105,16 @@ ANY_VALUE = st.none() | st.booleans() | st.integers() | st.floats() | st.text() 
 def test_whatever_the_events_say_the_progress_is_possible(events: list[Any]) -> None:
     progress = progress_in(body(*events))
     assert progress is None or 0 <= progress.done <= (progress.total or progress.done)
+
+
+def test_messages_say_when_the_job_entered_a_state() -> None:
+    said = ["Validating training file: f", "Files validated, moving job to queued state", "Fine-tuning job started"]
+    events = [{**message(CREATED + number), "message": words} for number, words in enumerate([*said, "Job succeeded."])]
+    assert parse_events(body(*events), None).milestones == (
+        Milestone(JobState.VALIDATING, AT),
+        Milestone(JobState.QUEUED, AT + timedelta(seconds=1)),
+        Milestone(JobState.RUNNING, AT + timedelta(seconds=2)),
+    )
 
 
 def numbered(*numbers: int, more: bool = False) -> bytes:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.contract.sources.conftest import SAMPLES
+from watcher.domain.states import JobState
 from watcher.domain.telemetry import Checkpoint, MetricPoint
 from watcher.errors import MalformedResponseError
 from watcher.sources.together.dialect import TogetherDialect
@@ -21,6 +22,12 @@ def test_the_recorded_answers_are_read_one_after_the_other() -> None:
     assert events.has_more
     assert events.progress is not None
     assert (events.progress.done, events.progress.total) == (24, 72)
+    begun = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    assert [(each.state, (each.at - begun).total_seconds()) for each in events.milestones] == [
+        (JobState.QUEUED, 0),
+        (JobState.RUNNING, 60),
+        (JobState.SUCCEEDED, 750),
+    ]
     metrics = parse_metrics((SAMPLES / "together-metrics.json").read_bytes(), events.cursor)
     assert not metrics.has_more
     assert MetricPoint("train_loss", 24, 1.234, AT) in metrics.points
