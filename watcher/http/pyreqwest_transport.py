@@ -30,6 +30,9 @@ from watcher.http.transport import Target
 _PING_EVERY = timedelta(seconds=15)
 """HTTP/2 carries all exchanges on one connection: one that died silently must be noticed, or all of them time out."""
 _PING_TIMEOUT = timedelta(seconds=10)
+_GIVEN_UP = timedelta(seconds=1)
+"""How long the library keeps a connection beyond the time for an exchange. It does not notice that the task that waits
+for an answer was cancelled: without this, each time that a server hangs would leave one connection open for good."""
 _WINDOW_BYTES = 1024 * 1024
 _CONNECTION_HEADERS = frozenset({"host", "connection", "content-length", "transfer-encoding"})
 """Headers that the library writes itself, each in the way of the protocol version in use."""
@@ -143,6 +146,7 @@ def _build(target: Target) -> Client:
         .http2_keep_alive_interval(_PING_EVERY)
         .http2_keep_alive_timeout(_PING_TIMEOUT)
         .http2_keep_alive_while_idle(True)
+        .timeout(timedelta(seconds=target.seconds) + _GIVEN_UP)
     )
     if target.connect_seconds is not None:
         builder = builder.connect_timeout(timedelta(seconds=target.connect_seconds))

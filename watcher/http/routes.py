@@ -112,6 +112,7 @@ class Route:
             proxy=self._proxy,
             tls=self._ways.tls,
             connect_seconds=self._ways.seconds / of if of > 1 else None,
+            seconds=self._ways.seconds,
             keeps_connections=self._ways.keeps_connections,
             url=self._url,
         )

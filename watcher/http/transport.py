@@ -27,6 +27,8 @@ class Target:
     tls: TlsContext
     connect_seconds: float | None
     """For opening a connection; None when there is no other address to be tried in time."""
+    seconds: float
+    """For an exchange: one that was given up must not hold its connection for longer."""
     keeps_connections: bool
     url: httpx.URL
     """The URL of some request to the server."""

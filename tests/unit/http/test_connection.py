@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -145,6 +146,22 @@ async def test_an_exchange_that_is_cancelled_leaves_nothing_to_the_next_one() ->
         assert await ask(client, counting.url) == b"ok"
 
     assert counting.opened == 2
+
+
+async def test_an_exchange_that_is_given_up_leaves_no_connection_behind() -> None:
+    """A server that hangs would else use up all descriptors of the process, one at each poll."""
+    ended = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.read(1) == b""
+        ended.set()
+
+    async with connections(hang) as url, HttpClient(replace(LONG_TIMEOUT, timeout=timedelta(seconds=0.2))) as client:
+        with pytest.raises(HttpError, match=r"no answer within 0\.2 s"):
+            await ask(client, url)
+        async with asyncio.timeout(10):
+            await ended.wait()
 
 
 class Forgetful:
