@@ -10,10 +10,11 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.benchmarks import delivering, many, policies, polling, recording, starting, year
-from tests.benchmarks.results import RESULTS, Table, heading
+from tests.benchmarks import crowded, delivering, idling, many, policies, polling, recording, scheduling, starting, year
+from tests.benchmarks.results import RESULTS, Table, heading, summary
 
-ROUNDS = 5
+ROUNDS = 2
+"""A full run takes about eleven minutes then."""
 
 Rows = tuple[list[str], list[list[str]]]
 
@@ -24,13 +25,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each is run (default: {ROUNDS})")
     given = parser.parse_args()
-    parts = [heading(given.rounds)]
-    _print(parts[0])
+    head, tables = heading(given.rounds), list[Table]()
+    _print(head)
     for name in given.only or BENCHMARKS:
-        parts.append(BENCHMARKS[name](given.rounds).text())
-        _print(parts[-1])
+        tables.append(BENCHMARKS[name](given.rounds))
+        _print(tables[-1].text())
+    _print(summary(tables).text())
     if not given.only:
-        RESULTS.write_text("\n".join(parts))
+        RESULTS.write_text("\n".join([head, *(table.text() for table in (summary(tables), *tables))]))
 
 
 def _print(text: str) -> None:
@@ -49,11 +51,15 @@ def _simulated(title: str, table: Callable[[], Rows]) -> Callable[[int], Table]:
 
 BENCHMARKS: dict[str, Callable[[int], Table]] = {
     "poll": polling.cost,
+    "rest": scheduling.table,
     "rate": polling.rate,
     "list": many.table,
     "start": starting.table,
+    "idle": idling.table,
     "deliver": delivering.table,
+    "throughput": delivering.throughput,
     "record": recording.table,
+    "crowded": crowded.table,
     "doors": polling.doors,
     "policies": _simulated("Polling policies, simulated", policies.table),
     "year": _simulated("The store over a simulated year", year.table),

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,9 +17,13 @@ from tempfile import TemporaryDirectory
 LATENCY_SECONDS = 0.1
 PATIENCE_SECONDS = 120
 
+_CACHE = TemporaryDirectory(prefix="bytecode-")
 CLEAN_ENVIRONMENT = {
-    name: value for name, value in os.environ.items() if not name.startswith(("WATCHER_", "OPENAI_"))
-} | {"OPENAI_API_KEY": "sk-benchmark", "PYTHONPATH": str(Path.cwd())}
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("WATCHER_", "OPENAI_")) and name != "PYTHONDONTWRITEBYTECODE"
+} | {"OPENAI_API_KEY": "sk-benchmark", "PYTHONPATH": str(Path.cwd()), "PYTHONPYCACHEPREFIX": _CACHE.name}
+"""Bytecode is kept, as it is of what is installed: to compile all modules takes longer than all else at a start."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Tally:
     """Seconds from the answer that told of a change to the event that did."""
     untold: int
     """Changes that no event has told of yet."""
+    counted: Sequence[float]
+    """When messages came that are only counted, by a steady clock."""
 
 
 class SourceClient:
@@ -87,21 +93,32 @@ class Setup:
     """Further sections of the configuration."""
     core: int | None = None
     """The one core that the process is kept to."""
+    sources: int = 1
+    """At how many sources the jobs are: each has at most 128 requests in flight."""
 
     def text(self, directory: str, base_url: str) -> str:
         """Return the configuration."""
+        names = ["openai", *(f"openai-{number}" for number in range(1, self.sources))]
         return (
             f'[store]\nurl = "sqlite:///{directory}/watcher.db"\n[log]\nlevel = "warning"\n'
             f'[polling]\ninterval = "{self.interval}"\ncadence = "fixed"\n'
-            f'[sources.openai]\nbase_url = "{base_url}"\nstrategy = "{self.strategy}"\n{self.notifiers}'
-            + "".join(f'[[jobs]]\nid = "ftjob-{number}"\n' for number in range(self.jobs))
+            + "".join(
+                f'[sources.{name}]\nkind = "openai"\nbase_url = "{base_url}"\nstrategy = "{self.strategy}"\n'
+                f'api_key = "sk-benchmark"\n'
+                for name in names
+            )
+            + self.notifiers
+            + "".join(
+                f'[[jobs]]\nid = "ftjob-{number}"\nsource = "{names[number % self.sources]}"\n'
+                for number in range(self.jobs)
+            )
         )
 
 
 @contextmanager
-def watcher(setup: Setup, base_url: str) -> Iterator[int]:
-    """Run `watcher run` on a new record; yield the process's id."""
-    with TemporaryDirectory() as directory:
+def watcher(setup: Setup, base_url: str, store: str | None = None) -> Iterator[int]:
+    """Run `watcher run` on a new store, or on that of a directory; yield the process's id."""
+    with nullcontext(store) if store else TemporaryDirectory() as directory:
         config = Path(directory) / "watcher.toml"
         config.write_text(setup.text(directory, base_url))
         command = [*pinned(setup.core), sys.executable, "-m", "watcher", "run", "--config", str(config)]
@@ -120,7 +137,7 @@ def until(has_come: Callable[[], bool], what: str) -> None:
     while not has_come():
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {PATIENCE_SECONDS} s in vain for {what}")
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 def cpu_seconds(pid: int) -> float:

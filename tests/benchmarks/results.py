@@ -7,12 +7,16 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _LIBRARIES = ("httpx", "httpx2", "h11", "openai", "aiohttp", "httpx-aiohttp", "sqlalchemy", "pydantic", "tenacity")
+
+
+Verdict = tuple[str, str, str, str]
+"""What was promised, what was measured, the target, and whether it is met."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
+    verdicts: Sequence[Verdict] = ()
+    """What it says of the targets."""
 
     def text(self) -> str:
         """Return it as Markdown, readable on a terminal too."""
@@ -44,6 +50,18 @@ class Target:
         """Return the target in words, and whether the figure meets it."""
         is_met = figure >= self.bound if self.is_minimum else figure <= self.bound
         return f"{'≥' if self.is_minimum else '≤'} {self.bound:g} {self.unit}", "yes" if is_met else "**no**"
+
+
+def verdict(what: str, figures: Sequence[float], target: Target, digits: int = 0) -> Verdict:
+    """Judge the median of figures."""
+    unit = "" if target.unit == "x" else f" {target.unit}"
+    return what, f"{spread(figures, digits)}{unit}", *target.judged(statistics.median(figures))
+
+
+def summary(tables: Iterable[Table]) -> Table:
+    """Put together what tables say of the targets."""
+    rows = [row for table in tables for row in table.verdicts]
+    return Table("Targets", ("", "measured", "target", "met"), rows)
 
 
 def spread(figures: Sequence[float], digits: int = 0) -> str:

@@ -2,7 +2,8 @@
 
 `python -m tests.benchmarks.server [--latency SECONDS] [--jobs N] [--changes PER_SECOND]` prints its port. It knows
 `ftjob-0` to `ftjob-N-1`, all of them running, unless changes are wanted: then each job changes between two statuses,
-in turn with the others. `POST /hook` takes events; `GET /tally` tells what has happened since it was last asked.
+in turn with the others. `POST /hook` takes events, `POST /count` anything; `GET /tally` tells what has happened since
+it was last asked.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class Jobs:
         self._retrieved = self._pages = 0
         self._longest_gap = 0.0
         self._delays: list[float] = []
+        self._counted: list[float] = []
 
     def tally(self) -> bytes:
         """Return what happened since the last time, and begin anew."""
@@ -75,6 +77,7 @@ class Jobs:
             "longest_gap": max(gaps),
             "delays": self._delays,
             "untold": sum(map(len, self._untold.values())),
+            "counted": self._counted,
         }
         self._start_anew()
         return json.dumps(told).encode()
@@ -97,6 +100,10 @@ class Jobs:
         given = parse_qs(query)
         after = int(given["after"][0].rsplit("-", 1)[1]) if "after" in given else self.number
         return _page(after, int(given.get("limit", ["20"])[0]))
+
+    def count(self) -> None:
+        """Count a message."""
+        self._counted.append(time.monotonic())
 
     def hear(self, event: bytes) -> None:
         """Note when an event arrived that tells of a change."""
@@ -146,7 +153,10 @@ class Exchange(asyncio.Protocol):
             self._answer(head.split(b" ", 2)[1], rest[:length])
 
     def _answer(self, target: bytes, body: bytes) -> None:
-        if body:
+        if target == b"/count":
+            self.jobs.count()
+            self._write(_written(b"ok"))
+        elif body:
             self.jobs.hear(body)
             self._write(_written(b"ok"))
         elif target.endswith(b"/tally"):

@@ -184,6 +184,7 @@ class Command:
         *arguments: object,
         env: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
+        stdin: int = DEVNULL,
         stdout: int = PIPE,
     ) -> AsyncIterator[Running]:
         """Start the command, and kill it at the end if it still runs."""
@@ -193,7 +194,7 @@ class Command:
             "-m",
             "watcher",
             *map(str, arguments),
-            stdin=DEVNULL,
+            stdin=stdin,
             stdout=stdout,
             stderr=PIPE,
             cwd=self.home,

@@ -29,5 +29,6 @@ def test_a_chosen_benchmark_prints_its_table_and_leaves_the_results_of_the_last_
     assert (run.returncode, run.stderr) == (0, "")
     lines = run.stdout.splitlines()
     assert lines[0].startswith("# ")
-    assert any(line.startswith("| a transition, 500 ready") and "≤ 150 µs" in line for line in lines)
+    assert any(line.startswith("| a transition, 500 ready") for line in lines)
+    assert "## Targets" in lines
     assert (results.read_bytes() if results.exists() else None) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.e2e.processes import Command
 from tests.e2e.settings import API_KEY
+from tests.e2e.terminal import Terminal
 from watcher.simulator.api import FineTuningApi
 
 SCRIPT = f"""
@@ -67,10 +69,34 @@ async def test_mistakes_in_a_script_are_told_at_once(watcher: Command, script: P
 
 
 async def test_the_demonstration_shows_everything_and_succeeds(watcher: Command) -> None:
-    shown = await watcher.run("demo", within=timedelta(seconds=30))
+    shown = await watcher.run("demo", within=timedelta(seconds=60))
     assert (shown.code, shown.err) == (0, "")
     verdict = re.fullmatch(r"(\d+) of \1 status changes delivered: none lost, none twice, all signed.", shown.lines[-1])
     assert verdict
     assert shown.out.count("signature verified") == int(verdict[1]) > 10
     assert "HTTP 503" in shown.out
     assert "HTTP 429" in shown.out
+
+
+async def test_on_a_terminal_it_shows_how_jobs_train_beside_what_a_chat_gets(watcher: Command) -> None:
+    env = {"TERM": "xterm-256color", "NO_COLOR": "1"}
+    with Terminal(80) as terminal:
+        async with watcher.start("demo", env=env, stdout=terminal.theirs) as showing:
+            ended = await showing.ended(timedelta(seconds=90))
+        await asyncio.sleep(0)
+        shown = terminal.lines
+    assert (ended.code, ended.err) == (0, "")
+    assert re.fullmatch(r"Its page for browsers: http://127\.0\.0\.1:\d+/", shown[1])
+    assert shown[-1] == "17 of 17 status changes delivered: none lost, none twice, all signed."
+    assert max(map(len, shown)) < 80
+    jobs = [line.partition("│")[0].split() for line in shown if "│" in line]
+    assert [job[1:3] for job in jobs[1:6]] == [
+        ["support-bot", "succeeded"],
+        ["sql-helper", "failed"],
+        ["old-idea", "succeeded"],
+        ["tagger", "cancelled"],
+        ["summariser", "succeeded"],
+    ]
+    assert jobs[4][3] == "40%"
+    assert "# ml-jobs" in shown[3]
+    assert sum("tagger: cancelled" in line for line in shown) == 1

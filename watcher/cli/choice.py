@@ -31,7 +31,7 @@ async def choose(heading: str, offers: Sequence[Sequence[str]]) -> Sequence[int]
         write_line(f"… and {len(offers) - _MOST_SHOWN} more; name them by their ids")
     while True:
         write_text(_PROMPT)
-        answer = await _read_line()
+        answer = await read_line()
         if answer is None:
             write_line("")
             return ()
@@ -66,7 +66,7 @@ def _listed(offers: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-async def _read_line() -> str | None:
+async def read_line() -> str | None:
     """Read a line without a thread, so that a signal ends it; None at the end of the input."""
     loop = asyncio.get_running_loop()
     arrived: asyncio.Future[bytes] = loop.create_future()

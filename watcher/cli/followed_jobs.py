@@ -30,7 +30,7 @@ class JobRow:
     state: JobState | None
     training: Training
     elapsed: timedelta | None
-    """Since the job was created, else since it was first seen; None before the first answer."""
+    """Since the job was created, else since it was first seen; None where that, or its end, is not known."""
     is_elapsed_exact: bool
     expected: Forecast | None
     """When it is expected to end; None while that is not known."""
@@ -98,6 +98,10 @@ class FollowedJobs:
         """Return how each job stands that has not ended."""
         return [_row(followed, now) for followed in self._jobs.values() if not followed.is_over]
 
+    def all_rows(self, now: datetime) -> list[JobRow]:
+        """Return how each job stands, also those that have ended."""
+        return [_row(followed, now) for followed in self._jobs.values()]
+
     def ended(self, now: datetime) -> list[tuple[JobRow, JobFacts]]:
         """Return how each job ended that has, and what its source says of it."""
         return [
@@ -128,14 +132,14 @@ def _row(followed: _Followed, now: datetime) -> JobRow:
     last, facts = followed.last, followed.facts
     is_running = last is not None and last.state is JobState.RUNNING
     since = facts.created_at or followed.first_seen
-    until = (facts.finished_at or (last.observed_at if last else now)) if followed.is_over else now
+    until = _end_of(followed) if followed.is_over else now
     is_exact = facts.created_at is not None or (last is not None and last.reason is not Reason.FIRST_SEEN)
     return JobRow(
         title=printable(followed.title),
         status=printable(last.status) if last else None,
         state=last.state if last else None,
         training=followed.training,
-        elapsed=max(until - since, timedelta()) if since else None,
+        elapsed=max(until - since, timedelta()) if since and until else None,
         is_elapsed_exact=is_exact,
         expected=expected_end(followed.training, facts, now) if is_running else None,
         answered=max(now - followed.answered_at, timedelta()) if followed.answered_at else None,
@@ -145,10 +149,18 @@ def _row(followed: _Followed, now: datetime) -> JobRow:
     )
 
 
+def _end_of(followed: _Followed) -> datetime | None:
+    """Return when a job ended; None where its source does not say, and nobody saw it."""
+    last = followed.last
+    if followed.facts.finished_at or last is None:
+        return followed.facts.finished_at
+    return None if last.reason is Reason.FIRST_SEEN else last.observed_at
+
+
 def _trouble(followed: _Followed) -> str | None:
-    if followed.failure is None:
-        return None if followed.last else UNSEEN
-    return printable(followed.failure.error if followed.last else f"{UNSEEN} · {followed.failure.error}")
+    if followed.failure:
+        return printable(followed.failure.error)
+    return None if followed.last else UNSEEN
 
 
 def _again(followed: _Followed, now: datetime) -> str | None:
@@ -161,7 +173,7 @@ def _again(followed: _Followed, now: datetime) -> str | None:
 def _note(training: Training, now: datetime) -> str | None:
     silence = stalled_for(training, now)
     if silence:
-        return f"no step for {format_duration(timedelta(seconds=round(silence.total_seconds())))}"
+        return f"stalled {format_duration(timedelta(seconds=round(silence.total_seconds())))}"
     return "loss rises" if has_risen(training) else None
 
 

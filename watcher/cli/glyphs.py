@@ -35,6 +35,8 @@ class Glyphs:
 FINE = Glyphs("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "━", "╸", "─", "▁▂▃▄▅▆▇█", "≈", " · ", "✔", "✘", "•", "◦", "!", "✕")
 PLAIN = Glyphs("|/-\\", "#", "", ".", ".:-=+*#", "~", " - ", "+", "x", "*", "o", "!", "x")
 
+_SAME = 1e-9
+"""Values that differ by a smaller share are drawn as one."""
 RED, GREEN, YELLOW, CYAN, DIM, BOLD = "31", "32", "33", "36", "2", "1"
 STATE_COLOURS: Mapping[JobState, str] = {
     JobState.SUCCEEDED: GREEN,
@@ -81,4 +83,6 @@ def sparkline(values: Sequence[float], width: int, glyphs: Glyphs) -> str:
 
 def _level(value: float, low: float, high: float, glyphs: Glyphs) -> int:
     span = high / 2 - low / 2
-    return round((value / 2 - low / 2) / span * (len(glyphs.levels) - 1)) if span else 0
+    if span <= max(abs(low), abs(high)) * _SAME:  # means of one value differ in their last digits
+        return 0
+    return round((value / 2 - low / 2) / span * (len(glyphs.levels) - 1))

@@ -19,8 +19,10 @@ _MARK_WIDTH = 2
 _STATUS_WIDTH = 16
 _TROUBLE_WIDTH = 24
 """Where trouble has less room beside the status, it takes its place."""
-_TWO_DECIMALS = (0.1, 1000.0)
-"""A loss between the two is written with two decimals."""
+_TWO_DECIMALS = 0.1
+"""A loss from here on is written with two decimals, a smaller one with three."""
+_USUAL = 0.001
+"""One that is smaller, or as large, is written with a power of ten."""
 _BASES: Mapping[Basis, str] = {
     Basis.ESTIMATED_FINISH: "API",
     Basis.PROGRESS: "steps",
@@ -55,7 +57,7 @@ LAYOUTS: Sequence[Layout] = (
     Layout(12, 6, False, True, True, 8, True, True),
     Layout(12, 0, False, True, True, 8, False, True),
     Layout(12, 0, False, True, True, 6),
-    Layout(9, 0, False, True, True, 6),
+    Layout(9, 0, False, True, True, 5),
     Layout(12, 0, False, True, True),
     Layout(10, 0, False, True, False),
     Layout(8, 0, False, False, False),
@@ -194,6 +196,8 @@ def _progress(row: JobRow, layout: Layout, glyphs: Glyphs) -> Cell:
 
 def _loss(row: JobRow, layout: Layout, glyphs: Glyphs) -> Cell:
     losses = row.training.losses
+    if row.note and not layout.has_left:
+        return row.note, RED
     if not losses:
         return _EMPTY
     drawn = sparkline([point.value for point in losses], layout.spark, glyphs)
@@ -202,7 +206,10 @@ def _loss(row: JobRow, layout: Layout, glyphs: Glyphs) -> Cell:
 
 
 def _loss_words(value: float) -> str:
-    return f"{value:.2f}" if _TWO_DECIMALS[0] <= abs(value) < _TWO_DECIMALS[1] else f"{value:.2g}"
+    """Write a loss in five characters, if it has a usual size."""
+    if _USUAL <= abs(value) < 1 / _USUAL:
+        return f"{value:.2f}" if abs(value) >= _TWO_DECIMALS else f"{value:.3f}"
+    return f"{value:.1e}" if value else "0"
 
 
 def _elapsed(row: JobRow) -> Cell:

@@ -52,7 +52,8 @@ class LiveView:
         width, height = self._region.size()
         rows = self._jobs.rows(self._clock())
         self._region.draw(self._lines(rows, width, min(height, _MOST_ROWS)), above)
-        self._window.show(_title(rows, self._jobs), *_overall(rows))
+        if rows:
+            self._window.show(_title(rows, self._jobs), *_overall(rows))
 
     def above(self, text: str) -> None:
         """Write lines above."""
@@ -77,7 +78,7 @@ class LiveView:
 
     def _lines(self, rows: Sequence[JobRow], width: int, most: int) -> list[str]:
         if not rows:
-            return [cut(f"{self._mark} every job has ended; messages are still being delivered", width)]
+            return [cut(f"{self._mark} finishing", width)]
         shown = rows if len(rows) < most else rows[: max(most - 2, 0)]
         lines = table(shown, width, self._mark, self._glyphs, has_colour=self._has_colour)[-most:] if shown else []
         if len(shown) < len(rows):

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from watcher.cli.output import tell, write_line, write_text
 from watcher.cli.text_width import terminal_size
 
-_CLEAR = "\r\x1b[J"
-"""Takes away what stands from the cursor on."""
+_CLEAR_REST = "\x1b[J"
+"""Takes away what stands behind the cursor and below. Never sent at the very first place of the screen: tmux would
+keep what it takes away among the lines that have scrolled out, each time."""
 _NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
 """What is written for a window that has just become narrower must not take more rows than were counted."""
 _NEXT_ROW = "\r\n"
@@ -33,11 +34,13 @@ class ScreenRegion:
     def draw(self, lines: Sequence[str], above: str = "") -> None:
         """Write the lines in place of the last ones. What stands `above` them, whole lines, stays."""
         back = f"\x1b[{len(lines) - 1}A" if len(lines) > 1 else ""
-        write_text(f"{_CLEAR}{above}{_NO_WRAP}{_NEXT_ROW.join(lines)}{back}\r{_WRAP}")
+        first, *others = lines
+        rows = _NEXT_ROW.join([first + _CLEAR_REST, *others])
+        write_text(f"\r{_cleared(above)}{_NO_WRAP}{rows}{back}\r{_WRAP}")
 
     def clear(self) -> None:
         """Take the lines away."""
-        write_text(_CLEAR)
+        write_text(f"\r {_CLEAR_REST}\r")
 
     def leave(self, lines: Sequence[str]) -> None:
         """Write the lines for the last time; they stay."""
@@ -49,3 +52,9 @@ class ScreenRegion:
         """Write to standard error, above the lines where that is the same terminal. The lines are to be drawn anew."""
         self.clear()
         tell(text)
+
+
+def _cleared(above: str) -> str:
+    """Return the lines with what takes away, behind the first of them, all that stood there and below."""
+    first, end, rest = above.partition("\n")
+    return f"{first}{_CLEAR_REST}{end}{rest}" if above else ""

@@ -184,11 +184,18 @@ def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) 
     }
 
 
+def counted(number: int, plural: str) -> str:
+    """Say how many there are: `2 jobs`, `1 job`, `1 delivery`."""
+    if number != 1:
+        return f"{number} {plural}"
+    return f"1 {plural.removesuffix('ies')}y" if plural.endswith("ies") else f"1 {plural.removesuffix('s')}"
+
+
 def status_line(watched: int, recipients: int, last_answers: Mapping[str, datetime | None], now: datetime) -> str:
     """Say in one line how a running watcher stands."""
     latest = max((answer for answer in last_answers.values() if answer), default=None)
     answer = f"last answer {format_duration(now - latest)} ago" if latest else "no answer yet"
-    return f"{watched} jobs watched, {recipients} deliveries pending, {answer}"
+    return f"{counted(watched, 'jobs')} watched, {counted(recipients, 'deliveries')} pending, {answer}"
 
 
 def _at(moment: datetime | None) -> str | None:

@@ -100,6 +100,11 @@ class GroupCommit(Generic[T]):
             self._log.error("stopped with unrecorded items", what=self._what, items=unrecorded)
 
     @property
+    def has_waiting(self) -> bool:
+        """Whether items wait for the next commit."""
+        return bool(self._waiting)
+
+    @property
     def stuck(self) -> StoreError | None:
         """Return what cannot be recorded although the store can be written; None if there is nothing."""
         if not self._set_aside:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Self
 
 import httpx
@@ -77,7 +78,7 @@ class HttpClient:
         the URL cannot be used.
         """
         try:
-            address = httpx.URL(url)
+            address = _parsed(url)
             request = Request(method, address, content=content, headers=self._headers)
             if headers:
                 request.headers.update(headers)
@@ -111,6 +112,12 @@ class HttpClient:
             if request.method != "GET":  # the server may have acted on it
                 raise
         return await route.send(request, self._size_limit)
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    """Parse a URL once: messages go to the same few addresses."""
+    return httpx.URL(url)
 
 
 def _usual_headers() -> dict[str, str]:

@@ -115,6 +115,10 @@ class Pipeline:
     """What this process is called among replicas."""
     configured: Sequence[JobSpec]
     """The jobs that the configuration names."""
+    rules: frozenset[str]
+    """The names of the rules that the configuration has."""
+    sources: Sequence[str]
+    """The sources that are polled."""
     find_job: FindJob
     retention: timedelta
     """How long the store keeps what is over."""
@@ -180,6 +184,7 @@ class ServicePlan:
             # Looked up at each request: a reload exchanges the pipeline.
             find_job=lambda source, job_id: pipeline().find_job(source, job_id),
             polling_policy=lambda source: pipeline().poller.policy_of(source),  # noqa: PLW0108 - see above
+            budget=lambda source: pipeline().poller.budget_of(source),  # noqa: PLW0108 - see above
             stuck_after=lambda: pipeline().self_monitoring.stuck_after,
             send_test=lambda notifier: pipeline().deliver.send_test(notifier),  # noqa: PLW0108 - see above
         )
@@ -199,7 +204,7 @@ class ServicePlan:
         from watcher.engine.self_monitoring import SelfMonitoring
         from watcher.service.heartbeat import Heartbeat
         from watcher.service.source_states import open_source_state
-        from watcher.settings.conversion import job_spec, routes
+        from watcher.settings.conversion import discovery_rules, job_spec, routes
         from watcher.settings.job_lookup import find_job
 
         settings, runtime = self.settings, self._runtime
@@ -227,6 +232,8 @@ class ServicePlan:
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
                 service=self._service,
                 configured=[job_spec(job) for job in settings.jobs],
+                rules=frozenset(rule.name for rule in discovery_rules(settings)),
+                sources=sorted(self._sources),
                 find_job=partial(find_job, settings),
                 retention=settings.store.retention,
             )

@@ -88,7 +88,10 @@ class Daemon:
     async def _open(self, plan: ServicePlan) -> _Generation:
         stack = AsyncExitStack()
         pipeline = await stack.enter_async_context(plan.open_pipeline(self._store))
-        return _Generation(plan, pipeline, Maintenance(pipeline, self._store, self._manager, self._runtime), stack)
+        maintenance = Maintenance(
+            *(pipeline, self._store, self._manager, self._runtime), reload=self._requests.on_reload
+        )
+        return _Generation(plan, pipeline, maintenance, stack)
 
     def _health(self) -> HealthSnapshot:
         return self._maintenance.health.snapshot()

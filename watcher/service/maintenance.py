@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ from watcher.service.bootstrap import Pipeline
 from watcher.service.health import Health
 from watcher.service.scheduler import PeriodicTask
 from watcher.service.systemd import ServiceManager
-from watcher.service.watched_jobs import WatchedJobs
+from watcher.service.watched_jobs import OTHERS_COUNT_FOR, WatchedJobs
+from watcher.store.services import KEPT, SIGN_OF_LIFE_HOLDS, Named
 
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore
@@ -40,17 +42,30 @@ STORE_GRACE = timedelta(seconds=30)
 class Maintenance:
     """The maintenance of one generation of the pipeline. The daemon's scheduler calls each task at its interval."""
 
-    def __init__(self, pipeline: Pipeline, store: SqlStore, manager: ServiceManager, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        store: SqlStore,
+        manager: ServiceManager,
+        runtime: Runtime,
+        reload: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`reload` asks for a reload of the configuration."""
         self.pipeline = pipeline
         self._store = store
         self._manager = manager
         self._runtime = runtime
+        self._reload = reload
         self.health = Health(pipeline, runtime.clock)
         self._emergency: asyncio.Task[None] | None = None
         self._store_failing_since: datetime | None = None
         self._is_store_failure_told = False
         self._recoveries = 0
         self._is_beat_missed = False
+        self._signs_from: datetime | None = None
+        """Since when this service has left signs of life without a break."""
+        self._signed_at = runtime.clock()
+        """When it left the last one."""
 
     def tasks(self) -> list[PeriodicTask]:
         """List what is to be done, and how often."""
@@ -112,10 +127,16 @@ class Maintenance:
             await self._store.upsert_jobs(specs, self._runtime.clock(), origin=CONFIG)
 
     async def let_go(self) -> None:
-        """Watch no more what only a service wanted that has died meanwhile: at the start it still counted as alive."""
-        configured = frozenset(spec.key for spec in self.pipeline.configured)
+        """Watch no more what only a service wanted that has died: at the start it still counted as alive."""
+        pipeline, now = self.pipeline, self._runtime.clock()
+        seen_since = now - OTHERS_COUNT_FOR
+        # After a suspension or an outage of the store the signs of all are old, and those of the living come anew.
+        if self._signs_from is None or self._signs_from > seen_since or now - self._signed_at > SIGN_OF_LIFE_HOLDS:
+            return
+        named = Named(pipeline.rules, frozenset(spec.key for spec in pipeline.configured))
+        watched = WatchedJobs(self._store, self._runtime, pipeline.service)
         with suppress(StoreError):  # the next time will do
-            await WatchedJobs(self._store, self._runtime, self.pipeline.service).let_go(configured)
+            await watched.let_go(named, pipeline.sources, others_seen_since=seen_since)
 
     async def refresh_durations(self) -> None:
         """Look up what earlier jobs say of how long a status lasts."""
@@ -130,7 +151,21 @@ class Maintenance:
         """Tell the service manager how things stand, and the store that this service is alive."""
         self._manager.status(await self.status())
         with suppress(StoreError):  # the next time will do
-            await self._store.note_service(self.pipeline.service, __version__, self._runtime.clock())
+            await self._leave_sign(self._runtime.clock())
+
+    async def _leave_sign(self, now: datetime) -> None:
+        service, store = self.pipeline.service, self._store
+        away = now - self._signed_at if self._signs_from else timedelta()
+        await store.note_service(service, __version__, now)
+        if self._signs_from is None or abs(away) > SIGN_OF_LIFE_HOLDS:
+            self._signs_from = now
+        self._signed_at = now
+        if away > OTHERS_COUNT_FOR and await store.named_by_others(service, now - KEPT) != Named():
+            self._runtime.log.warning(
+                "this service was away, and others may have let go of what it watches: its configuration is read again",
+                away_seconds=round(away.total_seconds()),
+            )
+            self._reload()
 
     async def beat(self) -> None:
         """Keep the dead man's switch from going off, or set it off."""

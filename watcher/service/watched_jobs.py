@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from watcher import __version__
@@ -13,13 +13,16 @@ from watcher.domain.jobs import CONFIG, JobKey
 from watcher.engine.ports import Runtime
 from watcher.settings.conversion import discovery_rules, job_spec, watches_all
 from watcher.settings.model import Settings
-from watcher.store.services import Named
+from watcher.store.services import KEPT, Named
 
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore
 
 OTHERS_COUNT_FOR = timedelta(minutes=10)
-"""How long after its last sign of life a service's wishes count for others: the clocks of their hosts may differ."""
+"""How long after its last sign of life a service's wishes count for one that has left its own signs all that time.
+
+The clocks of their hosts may differ.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,7 @@ class WatchedJobs:
         await self.store.note_settings(self.service, __version__, named, now)
         await self.store.upsert_jobs(list(specs.values()), now, origin=CONFIG)
         replaced = frozenset(job_spec(job).key for job in before.jobs) if before else frozenset()
-        await self.let_go(named.jobs, replaced)
-        await self._end_rules(named.rules, sources)
+        await self.let_go(named, sources, replaced, others_seen_since=now - KEPT)
         watched = await self.store.jobs()
         log.info(
             "watching",
@@ -58,28 +60,32 @@ class WatchedJobs:
         )
         self._tell_surprises(settings, rules, {job.key.source for job in watched} - set(sources))
 
-    async def let_go(self, configured: frozenset[JobKey], replaced: frozenset[JobKey] = frozenset()) -> None:
-        """Watch the jobs no more that only a configuration wanted, where no living service's configuration names them.
+    async def let_go(
+        self,
+        named: Named,
+        sources: Sequence[str],
+        replaced: frozenset[JobKey] = frozenset(),
+        *,
+        others_seen_since: datetime,
+    ) -> None:
+        """Watch no more what only a configuration wanted, and end the rules, that no living service's settings name.
 
-        `configured` are those that this service names, `replaced` those that it named until now. While a service is
-        alive that does not say what it wants, a program of an earlier version, only `replaced` are let go.
+        `named` is what this service names, `replaced` the jobs that it named until now; a service counts as living
+        that was seen since `others_seen_since` and has not ended. While one does that does not say what it wants,
+        a program of an earlier version, only `replaced` are let go.
         """
-        others = await self._named_by_others()
+        others = await self.store.named_by_others(self.service, others_seen_since)
         wanted = replaced if others is None else replaced | await self.store.keys_of_origin(CONFIG)
-        gone = wanted - configured - (others.jobs if others else frozenset())
+        gone = wanted - named.jobs - (others.jobs if others else frozenset())
         if gone and (count := await self.store.drop_origin(gone, CONFIG, self.runtime.clock())):
             self.runtime.log.info("jobs that no configuration names any more are watched no more", jobs=count)
+        if others is not None:
+            await self._end_rules(named.rules | others.rules, sources)
 
-    async def _end_rules(self, named: frozenset[str], sources: Sequence[str]) -> None:
-        others = await self._named_by_others()
-        if others is None:
-            return
-        ended = await self.store.end_rules(named | others.rules, sources, self.runtime.clock())
+    async def _end_rules(self, kept: frozenset[str], sources: Sequence[str]) -> None:
+        ended = await self.store.end_rules(kept, sources, self.runtime.clock())
         for rule, jobs in ended.items():
             self.runtime.log.info("a rule is gone: what only it brought is watched no more", rule=rule, jobs=jobs)
-
-    async def _named_by_others(self) -> Named | None:
-        return await self.store.named_by_others(self.service, self.runtime.clock() - OTHERS_COUNT_FOR)
 
     def _tell_surprises(self, settings: Settings, rules: Sequence[Rule], unpolled: set[str]) -> None:
         log = self.runtime.log

@@ -11,6 +11,7 @@ from typing import Self
 
 from watcher.simulator.course import Course
 from watcher.simulator.dialect import dialect_of
+from watcher.simulator.events import Event
 from watcher.simulator.faults import PendingFaults, spoil
 from watcher.simulator.listing import Jobs
 from watcher.simulator.refusals import JSON
@@ -88,6 +89,10 @@ class FineTuningApi:
     def status(self, job_id: str) -> str:
         """Return the status that a job has now. Raises KeyError for an unknown job."""
         return self._jobs[job_id].status(self._clock())
+
+    def events(self, job_id: str) -> Sequence[Event]:
+        """Return what has happened to a job so far, the oldest first. Raises KeyError for an unknown job."""
+        return self._jobs[job_id].events(self._clock())
 
     async def _answer(self, received: Received) -> Reply:
         number = self._keep(received)

@@ -1,4 +1,4 @@
-"""The demonstration: the real service between a simulated API and a webhook receiver, all on loopback."""
+"""The demonstration: the real service between a simulated API and its receivers, all on loopback."""
 
 from __future__ import annotations
 
@@ -7,62 +7,35 @@ import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 from watcher.domain.states import OPENAI_STATES, is_terminal
 from watcher.simulator.api import FineTuningApi
+from watcher.simulator.demo_scenes import CHAT_STATUSES, Scene
 from watcher.simulator.receiver import Receiver
-from watcher.simulator.script import Fault, FaultKind, JobScript, Script, Step
+from watcher.simulator.script import Script
 from watcher.simulator.server import Received
 
 API_KEY = "sk-demo-only"
 SECRET = "whsec_ZmluZXR1bmUtd2F0Y2hlci1kZW1vLXNlY3JldC0zMg=="  # noqa: S105 - signs the demonstration, nothing else
-LIMIT = timedelta(seconds=25)
-"""How long the whole demonstration may take."""
+LIMIT = timedelta(seconds=60)
+"""How long everything may take to arrive."""
 STOP_LIMIT_SECONDS = 12.0
-
-Say = Callable[[str, str], None]
-"""Shows what one of the parties did."""
-
-
-def _life(*statuses: str) -> tuple[Step, ...]:
-    # The statuses move on with the answers, not with the clock: a slow machine sees the same.
-    return (*(Step(status, polls=2) for status in statuses[:-1]), Step(statuses[-1]))
-
-
-JOBS: Sequence[tuple[str, str, JobScript]] = (
-    (
-        "support-bot",
-        "succeeds",
-        JobScript("ftjob-demo1", _life("validating_files", "queued", "running", "succeeded"), suffix="support-bot"),
-    ),
-    ("sql-helper", "fails", JobScript("ftjob-demo2", _life("validating_files", "queued", "running", "failed"))),
-    ("old-idea", "is cancelled", JobScript("ftjob-demo3", _life("queued", "running", "cancelled"))),
-    ("tagger", "skips a status", JobScript("ftjob-demo4", _life("validating_files", "running", "succeeded"))),
-    (
-        "summariser",
-        "meets a 503 and a 429",
-        JobScript(
-            "ftjob-demo5",
-            _life("queued", "running", "succeeded"),
-            faults=(
-                Fault(FaultKind.STATUS, at=2, status_code=503),
-                Fault(FaultKind.STATUS, at=4, status_code=429, headers={"retry-after": "1"}),
-            ),
-        ),
-    ),
-)
+RETRY = "request failed, trying again"
+"""What the service logs of a request that it repeats."""
+_SERVING = "serving HTTP"
 
 CONFIG = """\
 [sources.openai]
 base_url = "{base_url}"
 api_key = "{api_key}"
+progress = true
 [polling]
 interval = "0.4s"
 [notifiers.console]
@@ -76,10 +49,22 @@ first_seen = "always"
 [log]
 format = "json"
 """
+PAGE = """\
+[http]
+listen = "127.0.0.1:0"
+"""
+CHAT = """\
+[notifiers.chat]
+kind = "slack"
+webhook_url = "{url}"
+statuses = {statuses}
+first_seen = "always"
+events = ["jobs"]
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class RouteMatch:
+class Verdict:
     """What the demonstration came to."""
 
     expected: int
@@ -87,69 +72,129 @@ class RouteMatch:
     problems: Sequence[str]
 
 
-async def demonstrate(say: Say) -> RouteMatch:
-    """Run the service on the demonstration's jobs until each has ended and every webhook has arrived."""
-    script = Script(tuple(job for _, _, job in JOBS), api_key=API_KEY)
-    async with FineTuningApi(script) as api, Receiver(secret=SECRET) as receiver:
-        with _configuration(api.base_url, receiver.url) as config:
-            problems = await _run_service(config, receiver, say)
-        return RouteMatch(_expected(), len(receiver.received), [*problems, *_reconcile(receiver.received)])
+class Audience(Protocol):
+    """Whoever looks on."""
+
+    def began(self, api: FineTuningApi) -> None:
+        """Note that the jobs have begun."""
+        ...
+
+    def page(self, address: str) -> None:
+        """Note where the page is."""
+        ...
+
+    def printed(self, line: str) -> None:
+        """Note a line of the service's standard output."""
+        ...
+
+    def logged(self, entry: Mapping[str, Any]) -> None:
+        """Note an entry of the service's log."""
+        ...
+
+    def delivered(self, event: Mapping[str, Any], *, verified: bool) -> None:
+        """Note a webhook that arrived, and whether its signature holds."""
+        ...
+
+    def posted(self, message: Mapping[str, Any]) -> None:
+        """Note a message that arrived in the chat."""
+        ...
+
+    async def run(self) -> None:
+        """Look on until cancelled."""
+        ...
+
+    async def ended(self, verdict: Verdict) -> None:
+        """Note what it came to; the service runs until this returns."""
+        ...
 
 
-async def _run_service(config: Path, receiver: Receiver, say: Say) -> list[str]:
+async def demonstrate(scene: Scene, audience: Audience) -> Verdict:
+    """Run the service on the jobs of a scene until each has ended and everything has arrived."""
+    script = Script(tuple(actor.script for actor in scene.actors), api_key=API_KEY)
+    async with FineTuningApi(script) as api, Receiver(secret=SECRET) as receiver, Receiver() as chat:
+        audience.began(api)
+        with _configuration(scene, api.base_url, receiver.url, chat.url) as config:
+            return await _run_service(config, scene, (receiver, chat), audience)
+
+
+async def _run_service(config: Path, scene: Scene, receivers: tuple[Receiver, Receiver], audience: Audience) -> Verdict:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("WATCHER_", "OPENAI_"))}
     environment["STATE_DIRECTORY"] = str(config.parent)
     command = [sys.executable, "-m", "watcher", "run", "--config", str(config)]
     service = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment
     )
+    receiver, chat = receivers
+    reading = [
+        asyncio.create_task(_read_output(service.stdout, audience)),
+        asyncio.create_task(_read_log(service.stderr, audience)),
+    ]
     showing = [
-        asyncio.create_task(_show_alerts(service.stdout, say)),
-        asyncio.create_task(_show_log(service.stderr, say)),
-        asyncio.create_task(_show_webhooks(receiver, say)),
+        asyncio.create_task(_show_webhooks(receiver, audience)),
+        asyncio.create_task(_show_posts(chat, audience)),
+        asyncio.create_task(audience.run()),
     ]
     try:
-        await receiver.wait_for(_expected(), LIMIT)
-        problems = []
+        problems = await _all_arrived(scene, receiver, chat)
+        problems += _reconcile(scene, receiver.received)
+        for task in showing:
+            task.cancel()
+        await asyncio.gather(*showing, return_exceptions=True)
+        await audience.ended(Verdict(scene.expected, len(receiver.received), problems))
+    finally:
+        for task in showing:
+            task.cancel()
+        if service.returncode is None:
+            service.terminate()
+        code = await asyncio.wait_for(service.wait(), STOP_LIMIT_SECONDS)
+        await asyncio.gather(*showing, *reading, return_exceptions=True)
+    end = [] if code == 0 else [f"the service ended with exit code {code}"]
+    return Verdict(scene.expected, len(receiver.received), [*problems, *end])
+
+
+async def _all_arrived(scene: Scene, receiver: Receiver, chat: Receiver) -> list[str]:
+    try:
+        await receiver.wait_for(scene.expected, LIMIT)
+        await chat.wait_for(scene.expected_posts, LIMIT)
     except TimeoutError as error:
-        problems = [f"not everything arrived within {LIMIT.total_seconds():g} s: {error}"]
-    if service.returncode is None:
-        service.terminate()
-    code = await asyncio.wait_for(service.wait(), STOP_LIMIT_SECONDS)
-    showing[2].cancel()
-    await asyncio.gather(*showing, return_exceptions=True)
-    return problems if code == 0 else [*problems, f"the service ended with exit code {code}"]
+        return [f"not everything arrived within {LIMIT.total_seconds():g} s: {error}"]
+    await asyncio.sleep(0)  # what arrived last is shown first
+    return []
 
 
-async def _show_alerts(stream: asyncio.StreamReader | None, say: Say) -> None:
+async def _read_output(stream: asyncio.StreamReader | None, audience: Audience) -> None:
     async for line in _lines(stream):
-        say("watcher", line)
+        audience.printed(line)
 
 
-async def _show_log(stream: asyncio.StreamReader | None, say: Say) -> None:
-    """Show what the service had to survive, and what it could not."""
+async def _read_log(stream: asyncio.StreamReader | None, audience: Audience) -> None:
     async for line in _lines(stream):
         try:
             entry: dict[str, Any] = json.loads(line)
         except ValueError:
-            say("log", line)
-            continue
-        if entry.get("level") in {"warning", "error"} or entry["event"] == "request failed, trying again":
-            say("log", f"{entry['event']}: {entry.get('job', '')} {entry.get('error', '')}")
+            entry = {"event": line, "level": "error"}
+        if entry.get("event") == _SERVING:
+            audience.page(f"http://{entry.get('listen')}/")
+        audience.logged(entry)
 
 
-async def _show_webhooks(receiver: Receiver, say: Say) -> None:
+async def _show_webhooks(receiver: Receiver, audience: Audience) -> None:
+    async for message in _arriving(receiver):
+        audience.delivered(json.loads(message.body), verified=bool(message.verified))
+
+
+async def _show_posts(chat: Receiver, audience: Audience) -> None:
+    async for message in _arriving(chat):
+        audience.posted(json.loads(message.body))
+
+
+async def _arriving(receiver: Receiver) -> AsyncIterator[Received]:
     shown = 0
     while True:
-        received = await receiver.wait_for(shown + 1, LIMIT)
+        received = await receiver.wait_for(shown + 1, LIMIT * 2)
         for message in received[shown:]:
-            event = json.loads(message.body)
-            proof = "signature verified" if message.verified else "SIGNATURE WRONG"
-            say(
-                "webhook",
-                f"{event['id']}  {event['data']['name'] or event['data']['id']} {event['data']['status']}  {proof}",
-            )
-        shown = len(received)
+            shown += 1
+            yield message
 
 
 async def _lines(stream: asyncio.StreamReader | None) -> AsyncIterator[str]:
@@ -158,32 +203,30 @@ async def _lines(stream: asyncio.StreamReader | None) -> AsyncIterator[str]:
 
 
 @contextmanager
-def _configuration(base_url: str, url: str) -> Iterator[Path]:
+def _configuration(scene: Scene, base_url: str, url: str, chat_url: str) -> Iterator[Path]:
     with TemporaryDirectory(prefix="watcher-demo-") as directory:
         text = CONFIG.format(base_url=base_url, api_key=API_KEY, url=url, secret=SECRET)
-        text += "".join(f'[[jobs]]\nid = "{job.id}"\nname = "{name}"\n' for name, _, job in JOBS)
+        text += PAGE if scene.has_page else ""
+        text += CHAT.format(url=chat_url, statuses=json.dumps(CHAT_STATUSES)) if scene.has_chat else ""
+        text += "".join(f'[[jobs]]\nid = "{actor.script.id}"\nname = "{actor.name}"\n' for actor in scene.actors)
         path = Path(directory, "watcher.toml")
         path.write_text(text, encoding="utf-8")
         yield path
 
 
-def _expected() -> int:
-    return sum(len(job.steps) for _, _, job in JOBS)
-
-
-def _reconcile(received: Sequence[Received]) -> list[str]:
+def _reconcile(scene: Scene, received: Sequence[Received]) -> list[str]:
     """Hold what arrived against the script: nothing lost, nothing twice, in order, each with a valid signature."""
     arrived: dict[str, list[str]] = defaultdict(list)
     for message in received:
         data = json.loads(message.body)["data"]
         arrived[data["id"]].append(data["status"])
-    problems = [
-        f"{name}: expected {[step.status for step in job.steps]}, but {arrived[job.id]} arrived"
-        for name, _, job in JOBS
-        if arrived[job.id] != [step.status for step in job.steps]
-    ]
+    problems = []
+    for actor in scene.actors:
+        expected = [step.status for step in actor.script.steps]
+        if arrived[actor.script.id] != expected:
+            problems.append(f"{actor.name}: expected {expected}, but {arrived[actor.script.id]} arrived")
     if not all(message.verified for message in received):
         problems.append("a signature was wrong")
-    if not all(is_terminal(OPENAI_STATES(statuses[-1])) for statuses in arrived.values()):
+    if not all(statuses and is_terminal(OPENAI_STATES(statuses[-1])) for statuses in arrived.values()):
         problems.append("a job did not end")
     return problems

@@ -11,10 +11,12 @@ from typing import Any
 
 from watcher.domain.states import Status
 from watcher.simulator.documents import Passage, error_of, made_up, model_name, seconds, training_file
-from watcher.simulator.script import JobScript, Step
+from watcher.simulator.script import JobScript, Step, Training
 
 TOTAL_STEPS = 100
 """Training steps of a job; each of them has metrics."""
+TURNING_STEP = 40
+"""The step after which training goes wrong, where the script wants that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +118,14 @@ def _message_of(milestone: Status, job: JobScript) -> str:
 class _Training:
     """The training steps of a job, spread evenly over the time for which its script lets it run."""
 
-    def __init__(self, whole: timedelta) -> None:
+    def __init__(self, whole: timedelta, kind: Training) -> None:
         self._whole = whole
+        self._kind = kind
         self._done = timedelta()
 
     @classmethod
     def of(cls, job: JobScript) -> _Training:
-        return cls(sum(map(_training_time, job.steps), timedelta()))
+        return cls(sum(map(_training_time, job.steps), timedelta()), job.training)
 
     def steps(self, passage: Passage, end: datetime) -> Iterator[Event]:
         """Tell the metrics of the steps done while the job ran."""
@@ -131,16 +134,17 @@ class _Training:
         before = self._done
         self._done = before + max(min(end - passage.since, longest), timedelta())
         for number in range(TOTAL_STEPS * before // self._whole + 1, TOTAL_STEPS * self._done // self._whole + 1):
-            yield _metrics(number, passage.since + self._whole * number / TOTAL_STEPS - before)
+            if self._kind is not Training.STALLS or number <= TURNING_STEP:
+                yield _metrics(number, passage.since + self._whole * number / TOTAL_STEPS - before, self._kind)
 
 
 def _training_time(step: Step) -> timedelta:
     return step.lasts or timedelta() if step.status == Status.RUNNING else timedelta()
 
 
-def _metrics(number: int, at: datetime) -> Event:
+def _metrics(number: int, at: datetime, kind: Training) -> Event:
     share = number / TOTAL_STEPS
-    loss = round(2 * math.exp(-3 * share), 4)
+    loss = round(_loss(share, kind), 4)
     data = {
         "step": number,
         "total_steps": TOTAL_STEPS,
@@ -149,3 +153,10 @@ def _metrics(number: int, at: datetime) -> Event:
         "train_mean_token_accuracy": round(0.5 + 0.45 * share, 4),
     }
     return Event(at, f"Step {number}/{TOTAL_STEPS}: training loss={loss:.2f}", data=data)
+
+
+def _loss(share: float, kind: Training) -> float:
+    turn = TURNING_STEP / TOTAL_STEPS
+    if kind is Training.DIVERGES and share > turn:
+        return 2 * math.exp(-3 * turn) + 8 * math.pow(share - turn, 1.5)
+    return 2 * math.exp(-3 * share)

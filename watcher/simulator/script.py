@@ -26,6 +26,17 @@ class Method(StrEnum):
     REINFORCEMENT = "reinforcement"
 
 
+class Training(StrEnum):
+    """How well a job trains."""
+
+    CONVERGES = "converges"
+    """The losses fall to the end."""
+    DIVERGES = "diverges"
+    """They fall at first, and climb from there on."""
+    STALLS = "stalls"
+    """They fall at first, and then no further step is made."""
+
+
 class Grader(StrEnum):
     """What marks the answers of a reinforcement job."""
 
@@ -137,6 +148,7 @@ class JobScript:
     faults: tuple[Fault, ...] = ()
     method: Method = Method.SUPERVISED
     grader: Grader = Grader.STRING_CHECK
+    training: Training = Training.CONVERGES
     model: str = DEFAULT_MODEL
     suffix: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from watcher.simulator.script import (
     Method,
     Script,
     Step,
+    Training,
 )
 from watcher.simulator.table import Table
 
@@ -72,6 +73,7 @@ def _read_job(table: Table) -> JobScript:
         faults=tuple(_read_fault(fault) for fault in table.tables("faults")),
         method=table.choice("method", Method.SUPERVISED),
         grader=table.choice("grader", Grader.STRING_CHECK),
+        training=table.choice("training", Training.CONVERGES),
         model=table.text("model") or DEFAULT_MODEL,
         suffix=table.text("suffix"),
         metadata=table.texts("metadata"),

@@ -23,6 +23,7 @@ OPENING = timedelta(minutes=10)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class StoreAccess:
@@ -64,6 +65,25 @@ class StoreAccess:
                 return work(connection, *args, **kwargs)
 
         return await self._thread.ask(transaction)
+
+    async def find_and_write(
+        self,
+        find: Callable[Concatenate[Connection, P], T],
+        work: Callable[[Connection, T], R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R | None:
+        """Read what is to be done, and do it, one right after the other; None, and nothing is written, for nothing."""
+
+        def transactions() -> R | None:
+            with self._timed(find.__name__), self.database.reading() as connection:
+                found = find(connection, *args, **kwargs)
+            if not found:
+                return None
+            with self._timed(work.__name__), self.database.writing() as connection:
+                return work(connection, found)
+
+        return await self._thread.ask(transactions)
 
     async def look_up(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Read what may take long, without holding up what writes."""

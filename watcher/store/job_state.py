@@ -5,7 +5,7 @@ A program of the first version moves a job and leaves the column `state` as it w
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, case, literal, or_
+from sqlalchemy import ColumnElement, and_, case, literal, literal_column, or_
 
 from watcher.domain.states import OPENAI_STATES, TERMINAL, JobState, named_state
 from watcher.store.schema import job
@@ -18,8 +18,8 @@ STATE: ColumnElement[str] = case(
 )
 """The state of a job; null before the first sight."""
 
-# Not as a list: SQLAlchemy refuses one in a statement that is executed for many rows.
-HAS_ENDED: ColumnElement[bool] = or_(*[literal(state.value) == STATE for state in sorted(TERMINAL)])
+# Words of ours as they stand: SQLAlchemy refuses a list of values in a statement that is executed for many rows.
+HAS_ENDED: ColumnElement[bool] = STATE.in_([literal_column(f"'{state.value}'") for state in sorted(TERMINAL)])
 """Whether a job is in a state that ends it; null or false before the first sight."""
 
 

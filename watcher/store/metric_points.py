@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from functools import cache
 from importlib import import_module
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     Connection,
     Select,
     Table,
@@ -17,8 +17,11 @@ from sqlalchemy import (
     delete,
     func,
     literal,
-    or_,
+    literal_column,
     select,
+    true,
+    tuple_,
+    union,
     union_all,
 )
 
@@ -121,39 +124,35 @@ def spread_points(
     The first and the last one are among them. Each is found by the index: a run may have thousands.
     """
     of_series = and_(metric_point.c.job == job.c.id, metric_point.c.series == series)
-    first = select(metric_point.c.step).where(of_series).order_by(metric_point.c.step).limit(1)
-    last = select(metric_point.c.step).where(of_series).order_by(metric_point.c.step.desc()).limit(1)
-    wanted = or_(*[and_(job.c.source == key.source, job.c.job_id == key.id) for key in keys])
-    spans = select(
-        job.c.id,
-        job.c.source,
-        job.c.job_id,
-        first.scalar_subquery().label("first"),
-        last.scalar_subquery().label("last"),
+    first = select(metric_point.c.step).where(of_series).order_by(metric_point.c.step).limit(1).scalar_subquery()
+    last = select(metric_point.c.step).where(of_series).order_by(metric_point.c.step.desc()).limit(1).scalar_subquery()
+    wanted = tuple_(job.c.source, job.c.job_id).in_([(key.source, key.id) for key in keys])
+    spans = select(job.c.id, job.c.source, job.c.job_id, first.label("first"), last.label("last")).where(wanted)
+    span = spans.cte("span").prefix_with("MATERIALIZED")
+    picked = union(_next_steps(span, series, count), select(span.c.id, span.c.last)).subquery()
+    is_picked = (metric_point.c.job == picked.c.id) & (metric_point.c.step == picked.c.step)
+    columns = (span.c.source, span.c.job_id, metric_point.c.step, metric_point.c.value, metric_point.c.at)
+    statement = (
+        select(*columns)
+        .select_from(picked.join(span, span.c.id == picked.c.id).join(metric_point, is_picked))
+        .where(metric_point.c.series == series)
+        .order_by(span.c.id, metric_point.c.step)
     )
     found: dict[JobKey, list[MetricPoint]] = {}
-    for number, source, job_id, begin, end in connection.execute(spans.where(wanted)).all():
-        if begin is not None:
-            stride = max((end - begin) // max(count - 1, 1), 1)
-            asked = {"number": number, "wanted_series": series, "begin": begin, "end": end, "stride": stride}
-            rows = connection.execute(_evenly(count), asked)
-            found[JobKey(source, job_id)] = [MetricPoint(series, row.step, float(row.value), row.at) for row in rows]
+    for source, job_id, step, value, at in connection.execute(statement).all():
+        found.setdefault(JobKey(source, job_id), []).append(MetricPoint(series, step, float(value), at))
     return found
 
 
-@cache
-def _evenly(count: int) -> Select[tuple[int, str, datetime]]:
-    """Return the statement that finds the last point of a series, and the next one after each of some even steps."""
-    of_series = (metric_point.c.job == bindparam("number"), metric_point.c.series == bindparam("wanted_series"))
+def _next_steps(span: CTE, series: str, count: int) -> Select[tuple[int, int]]:
+    """Select the first step at or after each of `count` - 1 even ones of each span."""
     numbers = union_all(*[select(literal(number).label("number")) for number in range(count - 1)]).subquery()
-    even = bindparam("begin", type_=Number) + bindparam("stride", type_=Number) * numbers.c.number
-    point = metric_point.alias("next_point")
-    is_next = (point.c.job == bindparam("number"), point.c.series == bindparam("wanted_series"), point.c.step >= even)
-    following = select(func.min(point.c.step)).where(*is_next).correlate(numbers).scalar_subquery()
-    # Found by the index; a condition beside this one would be tried on every point of the series.
-    picked = union_all(select(following).select_from(numbers), select(bindparam("end", type_=Number)))
-    columns = (metric_point.c.step, metric_point.c.value, metric_point.c.at)
-    return select(*columns).where(*of_series, metric_point.c.step.in_(picked)).order_by(metric_point.c.step)
+    # Whole numbers as both databases divide them: steps may be too large for any other.
+    stride = (span.c.last - span.c.first).op("/", precedence=8, return_type=Number)(literal_column(str(count - 1)))
+    even = span.c.first + stride * numbers.c.number
+    is_next = (metric_point.c.job == span.c.id, metric_point.c.series == series, metric_point.c.step >= even)
+    following = select(func.min(metric_point.c.step)).where(*is_next).correlate(span, numbers).scalar_subquery()
+    return select(span.c.id, following.label("step")).select_from(span.join(numbers, true()))
 
 
 def _number_of(connection: Connection, key: JobKey) -> int | None:

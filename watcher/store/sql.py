@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Self
 
+from sqlalchemy import Connection
+
 from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
@@ -83,8 +85,7 @@ class SqlStore:
 
     async def claim_due(self, requests: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
         """See `JobStore`. Writes nothing when nothing is due."""
-        due = await self._read(find_due, requests, now)
-        return await self._write(claim_due, due) if due else ()
+        return await self._access.find_and_write(find_due, claim_due, requests, now) or ()
 
     async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:
         """See `JobStore`."""
@@ -96,8 +97,11 @@ class SqlStore:
 
     async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
         """See `DeliveryStore`. Writes nothing when nothing is due."""
-        due = await self._read(deliveries.find_due_deliveries, capacity, now)
-        return await self._write(deliveries.claim, due, now, until) if due else ()
+
+        def claim(connection: Connection, due: Mapping[str, int]) -> Sequence[Delivery]:
+            return deliveries.claim(connection, due, now, until)
+
+        return await self._access.find_and_write(deliveries.find_due_deliveries, claim, capacity, now) or ()
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """See `DeliveryStore`."""

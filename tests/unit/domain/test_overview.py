@@ -187,3 +187,4 @@ def test_a_line_says_how_the_watcher_stands() -> None:
 
     assert status_line(12, 3, answers, NOW) == "12 jobs watched, 3 deliveries pending, last answer 3s ago"
     assert status_line(0, 0, {"openai": None}, NOW) == "0 jobs watched, 0 deliveries pending, no answer yet"
+    assert status_line(1, 1, {"openai": None}, NOW) == "1 job watched, 1 delivery pending, no answer yet"

@@ -42,6 +42,7 @@ from watcher.service.heartbeat import Heartbeat
 from watcher.service.maintenance import Maintenance
 from watcher.service.systemd import ServiceManager
 from watcher.simulator.receiver import Receiver
+from watcher.store.services import Named
 from watcher.store.sql import SqlStore
 
 FAILING = StoreUnavailableError("the disk is full")
@@ -91,10 +92,22 @@ class World:
             heartbeat=heartbeat,
             service="w1",
             configured=[JobSpec(JobKey("openai", "a"))],
+            rules=frozenset(),
+            sources=["openai"],
             find_job=lambda source, job_id: JobSpec(JobKey(source or "openai", job_id)),
             retention=SERVICE_RETRY_POLICY.give_up_after,
         )
-        self.maintenance = Maintenance(self.pipeline, store, ServiceManager({}), context)
+        self.reloads = 0
+        self.maintenance = Maintenance(self.pipeline, store, ServiceManager({}), context, reload=self._reload)
+
+    def _reload(self) -> None:
+        self.reloads += 1
+
+    async def live(self, minutes: int) -> None:
+        """Leave signs of life for a while."""
+        for _ in range(minutes + 1):
+            await self.maintenance.report()
+            self.clock.move(minutes=1)
 
     def told(self) -> Sequence[str]:
         return [message.type for message in self.notifier.received]
@@ -158,7 +171,7 @@ async def test_it_says_how_things_stand(store: SqlStore) -> None:
     world.poller.wake()
     await until(lambda: world.poller.watched)
     await until(lambda: world.poller.health()[0].last_success)
-    assert await world.maintenance.status() == "1 jobs watched, 0 deliveries pending, last answer 0s ago"
+    assert await world.maintenance.status() == "1 job watched, 0 deliveries pending, last answer 0s ago"
     health = world.maintenance.health.snapshot()
     assert (health.watched, health.stalled, health.rejections, list(health.notifiers)) == (1, [], {}, ["chat"])
     running.cancel()
@@ -238,3 +251,38 @@ async def test_what_a_clock_that_was_set_back_makes_wait_is_due(store: SqlStore)
     world.clock.move(hours=-1)
     await world.maintenance.undo_clock_step()
     assert (await store.jobs())[0].due_at == world.clock.at
+
+
+async def test_what_a_dead_service_wanted_is_let_go_by_one_that_lived_on(store: SqlStore) -> None:
+    """Not by one that comes back itself, from a suspension or an outage of the store: the signs of all are old then."""
+    world = World(store)
+    dead = JobKey("openai", "b")
+    await store.note_settings("w2", "1", Named(jobs=frozenset({dead})), world.clock())
+    await store.upsert_jobs([JobSpec(dead)], world.clock(), origin="config")
+    await world.maintenance.let_go()
+    await world.maintenance.report()
+    world.clock.move(hours=1)
+    await world.live(8)
+    await world.maintenance.let_go()
+    assert [job.key for job in await store.jobs()] == [dead]
+    await world.live(1)
+    world.clock.move(hours=1)
+    await world.maintenance.let_go()
+    assert [job.key for job in await store.jobs()] == [dead]
+    await world.live(11)
+    await world.maintenance.let_go()
+    assert await store.jobs() == []
+
+
+async def test_a_service_that_was_away_says_anew_what_it_wants_where_others_may_have_let_it_go(store: SqlStore) -> None:
+    world = World(store)
+    await world.live(11)
+    world.clock.move(hours=1)
+    await world.maintenance.report()
+    assert world.reloads == 0
+    await store.note_settings("w2", "1", Named(frozenset({"nlp"})), world.clock())
+    await world.live(11)
+    assert world.reloads == 0
+    world.clock.move(hours=1)
+    await world.maintenance.report()
+    assert world.reloads == 1

@@ -15,6 +15,7 @@ from watcher.engine.ports import Adoption, RecordedLine
 from watcher.service.watched_jobs import OTHERS_COUNT_FOR, WatchedJobs
 from watcher.settings.model import Settings
 from watcher.settings.validation import load
+from watcher.store.services import Named
 from watcher.store.sql import SqlStore
 
 
@@ -52,7 +53,9 @@ class Services:
     async def let_go(self, name: str, *configured: str) -> None:
         """Do what the maintenance of a service does now and then."""
         keys = frozenset(JobKey("openai", f"ftjob-{job}") for job in configured)
-        await WatchedJobs(self.store, runtime(self.clock, self.log), name).let_go(keys)
+        rules = frozenset(rule.rule for rule in self._before[name].watch if rule.rule)
+        watched = WatchedJobs(self.store, runtime(self.clock, self.log), name)
+        await watched.let_go(Named(rules, keys), ["openai"], others_seen_since=self.clock() - OTHERS_COUNT_FOR)
 
     async def adopt(self, rule: str, job: str) -> None:
         """Have a rule bring a job."""
@@ -98,13 +101,24 @@ async def test_a_rule_ends_with_the_last_service_that_has_it(services: Services)
 
 
 async def test_what_only_a_service_named_that_died_is_let_go_once_that_is_known(services: Services) -> None:
-    await services.start("killed", jobs=["a"])
-    await services.start("next", jobs=["b"])
+    await services.start("killed", jobs=["a"], rules=["nlp"])
+    await services.adopt("nlp", "found")
+    await services.start("next", jobs=["b"], rules=["vision"])
     await services.let_go("next", "b")
-    assert await services.watched() == ["a", "b"]
+    assert await services.watched() == ["a", "b", "found"]
     services.clock.move(seconds=OTHERS_COUNT_FOR.total_seconds() + 1)
     await services.let_go("next", "b")
     assert await services.watched() == ["b"]
+    assert await services.store.lines("openai") == {}
+
+
+async def test_a_start_lets_go_of_nothing_that_a_service_names_which_has_not_ended(services: Services) -> None:
+    """After an outage of the store the signs of all are old."""
+    await services.start("suspended", jobs=["a"], rules=["nlp"])
+    await services.adopt("nlp", "found")
+    services.clock.move(hours=1)
+    await services.start("next", jobs=["b"])
+    assert await services.watched() == ["a", "b", "found"]
 
 
 async def test_beside_a_program_of_before_only_what_this_one_named_is_let_go(services: Services) -> None:

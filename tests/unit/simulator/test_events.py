@@ -11,7 +11,8 @@ import pytest
 
 from tests.doubles import ManualClock
 from watcher.simulator.api import FineTuningApi
-from watcher.simulator.script import JobScript, Step
+from watcher.simulator.events import TURNING_STEP
+from watcher.simulator.script import JobScript, Step, Training
 
 EVENTS = "/fine_tuning/jobs/ftjob-1/events"
 QUEUED = "Files validated, moving job to queued state"
@@ -241,3 +242,18 @@ async def test_the_official_sdk_lists_the_events(
 async def test_an_unknown_job_has_no_events(client: httpx.AsyncClient) -> None:
     answer = await client.get("/fine_tuning/jobs/ftjob-unknown/events")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "fine_tune_not_found")
+
+
+async def test_a_job_may_train_badly(api: FineTuningApi, client: httpx.AsyncClient, clock: ManualClock) -> None:
+    life = (Step("running", seconds(100)), Step("succeeded"))
+    losses = {}
+    for training in Training:
+        api.add_job(a_life(*life, training=training))
+        clock.move(seconds=101)
+        told = [event["data"] for event in reversed(await events(client, limit="500")) if event["data"]]
+        losses[training] = [data["train_loss"] for data in told]
+    assert losses[Training.CONVERGES] == sorted(losses[Training.CONVERGES], reverse=True)
+    assert losses[Training.STALLS] == losses[Training.CONVERGES][:TURNING_STEP]
+    assert losses[Training.DIVERGES][:TURNING_STEP] == losses[Training.STALLS]
+    climbing = losses[Training.DIVERGES][TURNING_STEP:]
+    assert climbing == sorted(climbing)

@@ -68,6 +68,11 @@ class _NotifierState:
         """Leave the receiver alone for as long as it asks, which it asks of all messages and not of one."""
         self.paused_until = steady + min(wait, LONGEST_PAUSE).total_seconds()
 
+    @property
+    def is_half_free(self) -> bool:
+        """Whether so much is free that it should not wait for more."""
+        return len(self.in_flight) * 2 <= self.notifier.concurrency
+
     def free_slots(self, steady: float) -> int:
         """Return how many more messages may be in flight."""
         return 0 if steady < self.paused_until else max(self.notifier.concurrency - len(self.in_flight), 0)
@@ -249,9 +254,12 @@ class Dispatcher:
 
     def committed(self, items: Sequence[Settlement], result: object) -> None:  # noqa: ARG002 - settling returns nothing
         """Hear from the queue that these are settled: there are free slots, and the next ones may go."""
-        for settlement in items:
-            self._states[settlement.delivery.notifier].in_flight.discard(settlement.delivery.id)
-        self._wake.set()
+        settled = [(self._states[settlement.delivery.notifier], settlement.delivery.id) for settlement in items]
+        for state, number in settled:
+            state.in_flight.discard(number)
+        # Outcomes that still wait will free more slots: to claim for many costs hardly more than for one.
+        if not self._settlements.has_waiting or any(state.is_half_free for state, _ in settled):
+            self._wake.set()
 
     def key_of(self, item: Settlement) -> int:
         """Name the delivery for the queue."""

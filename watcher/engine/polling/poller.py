@@ -130,6 +130,11 @@ class Poller:
         state = self._sources.get(source)
         return state.policy if state else None
 
+    def budget_of(self, source: str) -> int | None:
+        """Return how many requests a minute this process may send to a source; None where there is no limit."""
+        state = self._sources.get(source)
+        return state.rate_limit.requests_per_minute if state and state.rate_limit else None
+
     async def run(self) -> None:
         """Poll until cancelled. What was observed is recorded first, polls in flight are dropped."""
         try:

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.doubles import ManualClock, RecordingLog, ScriptedSource, runtime
-from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.jobs import Job, JobKey, JobSpec, Progress
 from watcher.domain.polling_policy import PollFailure, PollingPolicy
+from watcher.domain.telemetry import EventPage
 from watcher.domain.transitions import Transition
 from watcher.engine.polling.follow import Bounds, Ending, Follow, FollowListener
 from watcher.errors import MissingError, RejectedError, TransientError
@@ -25,7 +26,9 @@ POLICY = PollingPolicy(INTERVAL, timedelta(minutes=5), is_adaptive=False)
 class World:
     """A watch whose sleeping moves the clock."""
 
-    def __init__(self, script: Mapping[str, Sequence[str | Exception]], bounds: Bounds | None = None) -> None:
+    def __init__(
+        self, script: Mapping[str, Sequence[str | Exception]], bounds: Bounds | None = None, *, looks_on: bool = False
+    ) -> None:
         self.clock = ManualClock()
         self.slept: list[float] = []
         self.told: list[Transition] = []
@@ -34,7 +37,14 @@ class World:
         self.log = RecordingLog()
         # The first wait in a status is not cut short then.
         context = replace(runtime(self.clock, self.log), jitter=lambda: 1.0)
-        listener = FollowListener(self.told.append, self.poll_failed)
+        self.answers: list[tuple[str | None, Progress | None]] = []
+        self.pages: list[EventPage] = []
+        listener = FollowListener(
+            self.told.append,
+            self.poll_failed,
+            lambda job, progress: self.answers.append((job.status, progress)),
+            (lambda _job, page: self.pages.append(page)) if looks_on else None,
+        )
         self.watch = Follow({"openai": self.source}, bounds or Bounds(POLICY), listener, context, self.sleep)
 
     def poll_failed(self, _job: Job, failure: PollFailure, next_at: datetime | None) -> None:
@@ -126,3 +136,17 @@ async def test_a_fault_of_ours_is_a_failed_poll_not_the_end() -> None:
 
     assert await world.run() == [Ending.SUCCEEDED]
     assert world.log.events("exception") == ["poll failed with an internal error"]
+
+
+async def test_whoever_looks_on_hears_of_answers_and_of_what_is_new_while_the_job_runs_and_once_it_has_ended() -> None:
+    world = World({"a": ["queued", "running", "running", BUSY, "succeeded"]}, looks_on=True)
+    world.source.progress_of["a"] = Progress(7, 10, world.clock())
+    await world.run()
+    assert [status for status, _ in world.answers] == ["queued", "running", "running", "succeeded"]
+    assert [page.progress for page in world.pages] == [Progress(7, 10, world.pages[0].progress.at)] * 3  # type: ignore[union-attr]
+
+
+async def test_nobody_looking_on_takes_no_further_request() -> None:
+    world = World({"a": ["running", "succeeded"]})
+    await world.run()
+    assert world.source.looked_at == []

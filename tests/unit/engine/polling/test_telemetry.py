@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, job_in, runtime
 from watcher.domain.jobs import JobKey, Progress
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import Checkpoint, EventPage, MetricPoint, Milestone
-from watcher.engine.polling.telemetry import MOST_PAGES, TelemetryReader
+from watcher.engine.polling.telemetry import MOST_PAGES, TelemetryFeed, TelemetryReader
 from watcher.errors import StoreUnavailableError, TransientError
+from watcher.plugins.source import Capabilities
 
 JOB = job_in("running")
 POINT = MetricPoint("train_loss", 3, 0.5, START)
@@ -150,3 +152,60 @@ async def test_a_store_that_fails_costs_the_points_only() -> None:
 async def test_without_a_store_one_page_says_how_far_the_job_is() -> None:
     assert await look(Paged(page(5)), None) == Progress(5, 100, START)
     assert await look(Paged(), None) is None
+
+
+class Looker:
+    """Looks at jobs by a clock that is moved by hand."""
+
+    def __init__(self, *pages: EventPage) -> None:
+        self.source = Paged(*pages)
+        self.now = 0.0
+        self.told: list[EventPage] = []
+        world = replace(runtime(ManualClock()), steady=lambda: self.now)
+        self.feed = TelemetryFeed(lambda _job, page: self.told.append(page), world, limit=timedelta(milliseconds=20))
+
+    async def look(self, status: str = "running", *, at: float = 0.0) -> int:
+        """Look at the job in a status, and return how many questions that took."""
+        self.now, before = at, len(self.source.cursors)
+        await self.feed.look(self.source, job_in(status))
+        return len(self.source.cursors) - before
+
+
+async def test_whoever_looks_on_gets_each_page_and_the_next_look_goes_on_there() -> None:
+    looker = Looker(page(1), page(2, more=False), page(3, cursor="2"))
+    assert [await looker.look(), await looker.look(at=60)] == [2, 1]
+    assert [each.progress for each in looker.told] == [Progress(number, 100, START) for number in (1, 2, 3)]
+    assert looker.source.cursors == [None, "1", "2"]
+
+
+async def test_a_longer_run_is_looked_at_less_often_and_one_that_has_ended_once_more() -> None:
+    looker = Looker(*(page(number, more=False) for number in range(1, 9)))
+    looks = [await looker.look(at=at) for at in (0, 3600, 3630, 3663)]
+    assert looks == [1, 1, 0, 1]
+    assert [await looker.look("queued", at=3700), await looker.look("succeeded", at=3701)] == [0, 1]
+
+
+async def test_a_source_without_events_is_not_asked() -> None:
+    looker = Looker(page(1))
+    looker.source.capabilities = Capabilities()
+    assert await looker.look() == 0
+
+
+async def test_what_goes_wrong_or_takes_too_long_ends_one_look() -> None:
+    looker = Looker(page(1))
+    assert await looker.look() == 2  # the second one fails
+    hanging = Looker()
+    never = asyncio.Event()
+
+    async def hang(_job_id: str, _cursor: str | None = None, /) -> EventPage:
+        await never.wait()
+        raise AssertionError
+
+    hanging.source.events = hang  # type: ignore[method-assign]
+    await hanging.look()
+    assert hanging.told == []
+
+
+async def test_no_look_is_without_end() -> None:
+    looker = Looker(*(page(number) for number in range(1, 50)))
+    assert await looker.look() == MOST_PAGES
