@@ -160,10 +160,11 @@ def _progress(event: _Event) -> Progress | None:
 
 def _checkpoint(entry: _Checkpoint) -> Checkpoint:
     numbers = {
-        name: number for name, value in (entry.metrics or {}).items() if (number := number_of(value)) is not None
+        name: number
+        for name, value in (entry.metrics or {}).items()
+        if name not in _NO_SERIES and (number := number_of(value)) is not None
     }
     step = entry.step_number
     if step is None:
         step = _Steps.model_validate(entry.metrics or {}).step
-    numbers.pop("step", None)
     return Checkpoint(entry.id, step, entry.created_at, entry.fine_tuned_model_checkpoint, numbers)
