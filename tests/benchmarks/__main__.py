@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.benchmarks import crowded, delivering, idling, many, policies, polling, recording, starting, year
+from tests.benchmarks import crowded, delivering, idling, many, policies, polling, recording, scheduling, starting, year
 from tests.benchmarks.results import RESULTS, Table, heading, summary
 
 ROUNDS = 2
@@ -51,6 +51,7 @@ def _simulated(title: str, table: Callable[[], Rows]) -> Callable[[int], Table]:
 
 BENCHMARKS: dict[str, Callable[[int], Table]] = {
     "poll": polling.cost,
+    "rest": scheduling.table,
     "rate": polling.rate,
     "list": many.table,
     "start": starting.table,

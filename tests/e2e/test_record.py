@@ -273,6 +273,6 @@ async def test_a_backup_of_the_running_service_is_a_store_of_its_own(command: Co
     made = await command.run("backup", str(copy), "--json")
     assert (made.code, json.loads(made.out)["transitions"]) == (0, 1)
     again = await command.run("backup", str(copy))
-    assert again.out.startswith(f"{command.database} copied to {copy}: 1 jobs, 1 transitions, ")
+    assert again.out.startswith(f"{command.database} copied to {copy}: 1 job, 1 transition, ")
     refused = await command.run("backup", str(command.database))
     assert (refused.code, "is the store itself" in refused.err) == (2, True)

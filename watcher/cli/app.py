@@ -18,6 +18,8 @@ _COMMANDS = (
     "jobs",
     "sources",
     "deliveries",
+    "silence",
+    "routes",
     "explain",
     "metrics",
     "backup",

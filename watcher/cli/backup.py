@@ -9,6 +9,7 @@ import typer
 
 from watcher.cli.options import ConfigOption, JsonOption, read_settings_for_store
 from watcher.cli.output import write_json, write_line
+from watcher.domain.overview import counted
 
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="Where to write the copy; an older one is replaced.")
@@ -35,6 +36,7 @@ def backup(file: FileArgument, as_json: JsonOption = False, config: ConfigOption
         )
     else:
         write_line(
-            f"{made.store} copied to {made.file}: {made.jobs} jobs, {made.transitions} transitions, "
+            f"{made.store} copied to {made.file}: {counted(made.jobs, 'jobs')}, "
+            f"{counted(made.transitions, 'transitions')}, "
             f"{made.size:,} bytes, checked"
         )

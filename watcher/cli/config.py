@@ -12,6 +12,7 @@ from watcher.cli.exit_codes import Exit
 from watcher.cli.options import Command, ConfigOption, JsonOption, open_log, read_settings
 from watcher.cli.output import tell, write_json, write_line, write_text
 from watcher.cli.setting_notes import notes_on
+from watcher.domain.overview import counted
 from watcher.errors import ConfigurationError
 from watcher.settings.locations import find_config
 
@@ -49,12 +50,8 @@ def _check(config: Path | None, *, as_json: bool) -> None:
         write_json({"ok": True, "file": str(path) if path else None, **counts, "notes": notes})
         return
     where = f"{path}: " if path else "no file, only the environment: "
-    write_line(f"{where}OK ({', '.join(f'{count} {_noun(name, count)}' for name, count in counts.items())})")
+    write_line(f"{where}OK ({', '.join(counted(count, name) for name, count in counts.items())})")
     tell(*notes)
-
-
-def _noun(plural: str, count: int) -> str:
-    return plural.removesuffix("s") if count == 1 else plural
 
 
 @app.command(cls=Command)

@@ -45,9 +45,10 @@ COLUMNS: Sequence[Column | str] = [
     "state",
     "attempts",
     Column("next_attempt", is_text=True),
+    Column("reason", is_text=True),
     Column("last_error", is_text=True),
 ]
-IMPORTANT = ["id", "notifier", "state", "job", "status", "last_error", "next_attempt", "attempts", "source"]
+IMPORTANT = ["id", "notifier", "state", "job", "status", "last_error", "next_attempt", "reason", "attempts", "source"]
 
 
 @app.command("list", cls=Command)

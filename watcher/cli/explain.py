@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from watcher.cli.job_reference import JobReference
@@ -11,7 +12,9 @@ from watcher.cli.output import write_json, write_line
 from watcher.cli.store import find_key, with_store
 from watcher.cli.tables import Column, write_table
 from watcher.domain.jobs import Job, JobFacts
-from watcher.domain.overview import explain_next_poll, history_rows, job_row, routing_rows, wishes
+from watcher.domain.outlook import routing_rows, supposed, wishes
+from watcher.domain.overview import explain_next_poll, history_rows, job_row
+from watcher.domain.silences import Silence, silence_row
 from watcher.domain.states import Status
 from watcher.domain.telemetry import MetricPoint, point_row
 from watcher.domain.text import printable
@@ -22,6 +25,8 @@ from watcher.settings.conversion import polling_policy, routes
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore
 
+_ANY = "failed"
+"""A status that stands for any: what a silence mutes does not depend on it."""
 LATEST = 20
 """How many transitions are shown, the newest ones."""
 
@@ -29,8 +34,8 @@ LATEST = 20
 def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Show a job's history, its next poll and why then, and which notifiers would hear of which status."""
     settings = read_settings_for_store(config)
-    found, origins, history, measured = with_store(config, lambda store: _find(store, job))
     now = utc_now()
+    found, origins, history, measured, silences = with_store(config, lambda store: _find(store, job, now))
     next_poll = explain_next_poll(found, polling_policy(settings, found.key.source), now)
     facts = found.facts or JobFacts()
     if as_json:
@@ -40,6 +45,7 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
             "next_poll": next_poll,
             "metrics": [point_row(point) for point in measured],
             "notifiers": wishes(found, routes(settings), now),
+            "silences": [silence_row(silence, now) for silence in silences],
         }
         write_json(document)
         return
@@ -59,6 +65,9 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
     write_line("\nWho would hear of its next status:")
     rows = routing_rows(found, routes(settings), now)
     write_table(["notifier", *(Column(status) for status in Status)], [], rows, "no notifiers are configured")
+    for silence in silences:
+        row = silence_row(silence, now)
+        write_line(printable(f"None hears of it for now: {silence.title} (ends {row['ends']})"))
 
 
 def _told(job: Job, facts: JobFacts, origins: Sequence[str]) -> Sequence[str]:
@@ -80,9 +89,11 @@ def _measured(point: MetricPoint) -> str:
 
 
 async def _find(
-    store: SqlStore, reference: JobReference
-) -> tuple[Job, Sequence[str], Sequence[Transition], Sequence[MetricPoint]]:
+    store: SqlStore, reference: JobReference, now: datetime
+) -> tuple[Job, Sequence[str], Sequence[Transition], Sequence[MetricPoint], Sequence[Silence]]:
     key = await find_key(store, reference)
     job, origins = await store.job(key), await store.origins([key])
     history, points = await store.latest_transitions(key, LATEST), await store.last_points(key)
-    return job or Job(key), origins.get(key, []), history, points
+    found = job or Job(key)
+    silences = [each for each in await store.silences(ending_after=now) if each.mutes(supposed(found, _ANY, now), now)]
+    return found, origins.get(key, []), history, points, silences

@@ -17,6 +17,7 @@ from watcher.cli.signals import run_until_signal
 from watcher.cli.source_errors import code_of
 from watcher.cli.tables import Column, write_table
 from watcher.cli.text_log import TextLog
+from watcher.domain.overview import counted
 from watcher.domain.text import printable
 from watcher.errors import ConfigurationError, MissingError, RejectedError, SourceError
 from watcher.plugins.source import DEFAULT_SOURCE
@@ -138,7 +139,9 @@ class _Trial:
         if self.error:
             parts.append(str(self.error))
         elif self.jobs is not None:
-            parts.append(f"{self.jobs} jobs on the first page" + (", and more behind it" if self.has_more else ""))
+            parts.append(
+                f"{counted(self.jobs, 'jobs')} on the first page" + (", and more behind it" if self.has_more else "")
+            )
         else:
             parts.append("it has no list of jobs")
         return f"{self.source}: {'; '.join([*parts, f'can: {_words(self.capabilities)}', f'{self.seconds:.2f} s'])}"

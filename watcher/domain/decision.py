@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from watcher.domain.conditions import Condition, missing_condition
 from watcher.domain.forecast import forecast, forecast_from
 from watcher.domain.jobs import Forecast, Job, Observation, Progress
-from watcher.domain.notifications import Planned, Silence, plan
+from watcher.domain.notifications import Planned, plan
 from watcher.domain.polling_policy import (
     MISSING_TOLERATED,
     PollFailure,
@@ -25,6 +26,9 @@ from watcher.domain.routing import Route
 from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition, detect, moved
 
+if TYPE_CHECKING:
+    from watcher.domain.telemetry import MetricPoint
+
 PollResult = Observation | PollFailure | None
 """What a poll came to: an observation, a failure, or None for an answer that says nothing new."""
 
@@ -39,13 +43,14 @@ class PollContext:
     claimed_at: datetime
     """When the job was claimed for this poll. Its `due_at` was moved on by an interval then."""
     routes: Sequence[Route] = ()
-    silences: Sequence[Silence] = ()
     durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
     """How long earlier jobs of the source were in each status."""
     has_looked: bool = False
     """Whether the source was asked for the job's progress."""
     progress: Progress | None = None
     """What it said."""
+    measured: tuple[MetricPoint, ...] = ()
+    """What is known of the training of a job that has succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,8 @@ def _after_failure(job: Job, failure: PollFailure, context: PollContext, now: da
 def _after_answer(job: Job, observation: Observation | None, context: PollContext, now: datetime) -> Decision:
     transition = detect(job, observation) if observation else None
     after = after_answer(job)
+    if transition and context.measured:
+        transition = replace(transition, measured=context.measured)
     if transition:
         after = moved(after, transition)
     if observation and observation.facts != after.facts:
@@ -98,7 +105,7 @@ def _after_answer(job: Job, observation: Observation | None, context: PollContex
         due_at = _due_after_answer(after, context, now, has_changed=transition is not None)
     if due_at != after.due_at:
         after = replace(after, due_at=due_at)
-    wanted = plan(transition, context.routes, now, context.silences) if transition else ()
+    wanted = plan(transition, context.routes, now) if transition else ()
     return Decision(after, transition, wanted, due_at, is_new=after is not job and after != job)
 
 

@@ -16,6 +16,7 @@ from watcher.domain.durations import format_duration
 from watcher.domain.events import Event
 from watcher.domain.jobs import JobError
 from watcher.domain.states import NEWS_MARK, JobState, mark
+from watcher.domain.telemetry import point_row
 from watcher.domain.text import excerpt
 from watcher.domain.time_in_status import previous_status
 from watcher.domain.transitions import Reason, Transition, event_id
@@ -275,7 +276,12 @@ def _facts_of_success(transition: Transition) -> list[Detail]:
         facts.append(Detail("Trained tokens", f"{job.trained_tokens:,}"))
     if job.created_at:
         facts.append(Detail("Duration", format_duration((job.finished_at or transition.observed_at) - job.created_at)))
-    return facts
+    return facts + [Detail(_in_words(point.series), f"{point.value:.4g}") for point in transition.measured]
+
+
+def _in_words(series: str) -> str:
+    """Return the name of a series as people write it: `train_loss` is the "Train loss"."""
+    return series.replace("_", " ").capitalize()
 
 
 def _facts_of_failure(transition: Transition) -> list[Detail]:
@@ -304,4 +310,5 @@ def _data(transition: Transition) -> Mapping[str, object]:
         "skipped": list(transition.skipped),
         "observed_at": int(transition.observed_at.astimezone(UTC).timestamp()),
         "job": read_document(transition.document),
+        **({"metrics": [point_row(point) for point in transition.measured]} if transition.measured else {}),
     }

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from watcher.domain.deliveries import DeliveryState
 from watcher.domain.events import Event
 from watcher.domain.holding import NOTHING_HELD
 from watcher.domain.routing import Route, RouteMatch, match_route
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """Mutes events for a while: they are recorded as muted, and can be listed."""
-
-    name: str
-    until: datetime
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """The event must carry all of these."""
-
-    def mutes(self, event: Event, now: datetime) -> bool:
-        """Return whether the event is muted now."""
-        return now < self.until and all(event.labels.get(label) == value for label, value in self.labels.items())
+from watcher.domain.silences import Silence, first_that_mutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +30,17 @@ class Planned:
     """Whether what its subject has waiting there goes out now as well: it may not wait, and must not overtake."""
 
 
-Plan = Callable[[Event, datetime], tuple[Planned, ...]]
-"""Returns which notifiers get an event, and when."""
-
-
-def plan(event: Event, routes: Sequence[Route], now: datetime, silences: Sequence[Silence] = ()) -> tuple[Planned, ...]:
+def plan(event: Event, routes: Sequence[Route], now: datetime) -> tuple[Planned, ...]:
     """Return which notifiers get the event, and when. Pure; the outcome is recorded in the transaction of the event."""
-    silence = next((each for each in silences if each.mutes(event, now)), None)
-    return tuple(
-        _planned(route, event, now, silence) for route in routes if match_route(route, event) is RouteMatch.WANTED
-    )
+    return tuple(_planned(route, event, now) for route in routes if match_route(route, event) is RouteMatch.WANTED)
+
+
+def muted(planned: Sequence[Planned], event: Event, silences: Sequence[Silence], now: datetime) -> tuple[Planned, ...]:
+    """Return what becomes of a plan where these silences hold: it names the one that mutes it."""
+    silence = first_that_mutes(event, silences, now)
+    if silence is None:
+        return tuple(planned)
+    return tuple(Planned(each.notifier, DeliveryState.MUTED, reason=silence.title) for each in planned)
 
 
 def at_once(routes: Sequence[Route]) -> list[Route]:
@@ -60,9 +48,7 @@ def at_once(routes: Sequence[Route]) -> list[Route]:
     return [replace(route, holding=NOTHING_HELD) for route in routes]
 
 
-def _planned(route: Route, event: Event, now: datetime, silence: Silence | None) -> Planned:
-    if silence:
-        return Planned(route.notifier, DeliveryState.MUTED, reason=f"silence {silence.name}")
+def _planned(route: Route, event: Event, now: datetime) -> Planned:
     hold = route.holding.hold(event, now)
     if hold is None:
         return Planned(route.notifier, releases=bool(route.holding))

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.durations import format_duration
-from watcher.domain.jobs import Job, JobFacts, Observation
+from watcher.domain.jobs import Job, JobFacts
 from watcher.domain.milestones import skipped_for
 from watcher.domain.polling_policy import PollingPolicy, is_reported_missing, reason
-from watcher.domain.routing import Route, RouteMatch, match_route
-from watcher.domain.states import OPENAI_STATES, Status, is_terminal
+from watcher.domain.states import is_terminal
 from watcher.domain.time_in_status import TimeInStatus, present_status, status_of
-from watcher.domain.transitions import Transition, detect
+from watcher.domain.transitions import Transition
 
 Row = dict[str, Any]
 
@@ -119,47 +117,6 @@ def explain_next_poll(job: Job, polling_policy: PollingPolicy, now: datetime) ->
     return f"{when}: {reason(job, polling_policy, now)}"
 
 
-def routing_rows(job: Job, routes: Sequence[Route], now: datetime) -> list[Row]:
-    """Show which notifiers would hear of which status of the job, and why not of the others."""
-    return [
-        {"notifier": route.notifier} | {status: _WHY[match] for status, match in _matches(job, route, now).items()}
-        for route in routes
-    ]
-
-
-def wishes(job: Job, routes: Sequence[Route], now: datetime) -> list[Row]:
-    """Show the same for programs: whether a notifier wants a status, and the reason if it does not."""
-    found = [(route.notifier, _matches(job, route, now)) for route in routes]
-    return [
-        {
-            "notifier": notifier,
-            "wants": {status: match is RouteMatch.WANTED for status, match in matches.items()},
-            "why_not": {status: str(match) for status, match in matches.items() if match is not RouteMatch.WANTED},
-        }
-        for notifier, matches in found
-    ]
-
-
-_WHY = {
-    RouteMatch.WANTED: "yes",
-    RouteMatch.FIRST_SIGHT: "no: a first sight",
-    RouteMatch.OTHER_STATUS: "no: other statuses",
-    RouteMatch.OTHER_LABELS: "no: other labels",
-    RouteMatch.OTHER_EVENTS: "no: other events",
-}
-
-
-def _matches(job: Job, route: Route, now: datetime) -> Mapping[str, RouteMatch]:
-    return {str(status): match_route(route, _transition_to(job, status, now)) for status in Status}
-
-
-def _transition_to(job: Job, status: str, now: datetime) -> Transition:
-    """Suppose that the job is next seen in this status."""
-    supposed = Observation(job.key, status, OPENAI_STATES(status), now, JobFacts(), "{}")
-    before = job if job.status != status else replace(job, status="(another status)")
-    return cast(Transition, detect(before, supposed))
-
-
 def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) -> Row:
     """Show how a delivery stands; `notifiers` are those that are configured."""
     event = delivery.event
@@ -177,6 +134,7 @@ def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) 
         "attempts": delivery.attempts,
         "next_attempt": next_attempt if is_pending else None,
         "next_attempt_at": _at(delivery.next_at) if is_pending else None,
+        "reason": delivery.reason,
         "last_error": delivery.last_error,
         "settled_at": _at(delivery.settled_at),
         "observed_at": _at(event.at),
@@ -184,11 +142,18 @@ def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) 
     }
 
 
+def counted(number: int, plural: str) -> str:
+    """Say how many there are: `2 jobs`, `1 job`, `1 delivery`."""
+    if number != 1:
+        return f"{number} {plural}"
+    return f"1 {plural.removesuffix('ies')}y" if plural.endswith("ies") else f"1 {plural.removesuffix('s')}"
+
+
 def status_line(watched: int, recipients: int, last_answers: Mapping[str, datetime | None], now: datetime) -> str:
     """Say in one line how a running watcher stands."""
     latest = max((answer for answer in last_answers.values() if answer), default=None)
     answer = f"last answer {format_duration(now - latest)} ago" if latest else "no answer yet"
-    return f"{watched} jobs watched, {recipients} deliveries pending, {answer}"
+    return f"{counted(watched, 'jobs')} watched, {counted(recipients, 'deliveries')} pending, {answer}"
 
 
 def _at(moment: datetime | None) -> str | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from watcher.domain.conditions import ConditionChange, notifier_subject
-from watcher.domain.events import Event
+from watcher.domain.events import Event, job_name_of, source_of
 from watcher.domain.holding import NOTHING_HELD, Holding
 from watcher.domain.states import JobState, is_meant, is_terminal
 from watcher.domain.transitions import Reason
@@ -38,6 +39,8 @@ class RouteMatch(StrEnum):
     OTHER_STATUS = "other_status"
     OTHER_LABELS = "other_labels"
     OTHER_EVENTS = "other_events"
+    OTHER_SOURCES = "other_sources"
+    OTHER_NAMES = "other_names"
     ITS_OWN_FAILURE = "its_own_failure"
 
 
@@ -50,6 +53,10 @@ class Route:
     """None: every status."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """The job must carry all of these."""
+    sources: tuple[str, ...] = ()
+    """Patterns: the event is about a source, or a job of one, that matches any of them. None: any source."""
+    names: tuple[str, ...] = ()
+    """Patterns: the name of the job, or its id where it has none, matches any of them. None: any job."""
     first_seen: FirstSeen = FirstSeen.TERMINAL
     events: frozenset[Events] = frozenset(Events)
     holding: Holding = NOTHING_HELD
@@ -62,8 +69,8 @@ def match_route(route: Route, event: Event) -> RouteMatch:
         return _match_condition(route, event)
     if Events.JOBS not in route.events:
         return RouteMatch.OTHER_EVENTS
-    if _lacks_labels(route, event):
-        return RouteMatch.OTHER_LABELS
+    if elsewhere := _is_elsewhere(route, event):
+        return elsewhere
     if route.statuses is not None and not any(is_meant(word, event.status, event.state) for word in route.statuses):
         return RouteMatch.OTHER_STATUS
     if event.reason is Reason.FIRST_SEEN and not _wants_first_sight(route.first_seen, event.state):
@@ -76,13 +83,26 @@ def _match_condition(route: Route, event: ConditionChange) -> RouteMatch:
         return RouteMatch.OTHER_EVENTS
     if event.subject == notifier_subject(route.notifier):
         return RouteMatch.ITS_OWN_FAILURE
-    # What is said of a job goes where its transitions go; what is said of a source or a notifier has no labels.
-    is_elsewhere = event.condition.is_about_job and _lacks_labels(route, event)
-    return RouteMatch.OTHER_LABELS if is_elsewhere else RouteMatch.WANTED
+    return _is_elsewhere(route, event) or RouteMatch.WANTED
 
 
-def _lacks_labels(route: Route, event: Event) -> bool:
-    return any(event.labels.get(label) != value for label, value in route.labels.items())
+def _is_elsewhere(route: Route, event: Event) -> RouteMatch | None:
+    """Return why an event is told elsewhere. What is said of a job goes where its transitions go.
+
+    What is said of a source has no labels and no name, what is said of a notifier has no source either.
+    """
+    source, name = source_of(event), job_name_of(event)
+    if name and any(event.labels.get(label) != value for label, value in route.labels.items()):
+        return RouteMatch.OTHER_LABELS
+    if source and route.sources and not _matches_any(source, route.sources):
+        return RouteMatch.OTHER_SOURCES
+    if name and route.names and not _matches_any(name, route.names):
+        return RouteMatch.OTHER_NAMES
+    return None
+
+
+def _matches_any(text: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(text, pattern) for pattern in patterns)
 
 
 def _wants_first_sight(wish: FirstSeen, state: JobState) -> bool:

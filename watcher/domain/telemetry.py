@@ -16,6 +16,9 @@ VALID_LOSS = "valid_loss"
 FULL_VALID_LOSS = "full_valid_loss"
 """The series that every kind of source names alike; any other one keeps the name that its service gives it."""
 
+MOST_TOLD = 16
+"""Series that a message tells of."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
@@ -75,6 +78,25 @@ class EventPage:
     """What to ask the next question with: it brings only what is new since. Opaque to all but the source."""
     has_more: bool = False
     """Whether the next question may be asked at once: this page did not hold all that there is."""
+
+
+def points_of_checkpoints(checkpoints: Sequence[Checkpoint]) -> list[MetricPoint]:
+    """Return what was measured of the checkpoints whose step and time are known."""
+    return [
+        MetricPoint(series, each.step, value, each.at)
+        for each in checkpoints
+        if each.step is not None and each.at is not None
+        for series, value in each.metrics.items()
+    ]
+
+
+def most_telling(points: Sequence[MetricPoint]) -> tuple[MetricPoint, ...]:
+    """Return what a message has room for: the losses first, then the other series by name."""
+    losses = (TRAIN_LOSS, VALID_LOSS, FULL_VALID_LOSS)
+    ranked = sorted(
+        points, key=lambda point: (losses.index(point.series) if point.series in losses else len(losses), point.series)
+    )
+    return tuple(ranked[:MOST_TOLD])
 
 
 def point_row(point: MetricPoint) -> dict[str, object]:

@@ -8,10 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from watcher.domain.documents import without_fields
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation
 from watcher.domain.states import DEAD_ENDS, PATH, RANK, JobState, documented_word, is_terminal, named_state
+
+if TYPE_CHECKING:
+    # `watch` loads it only where it is asked for.
+    from watcher.domain.telemetry import MetricPoint
 
 
 class Reason(StrEnum):
@@ -55,6 +60,8 @@ class Transition:
     """When the status began, as the service says; None where it does not. It may become known later."""
     skipped_at: Mapping[str, datetime] = field(default_factory=dict)
     """The same for those of `skipped` of which it is known."""
+    measured: tuple[MetricPoint, ...] = ()
+    """Of a success: the last points of its series, as far as they were known when it was recorded."""
 
     @property
     def id(self) -> str:

@@ -133,6 +133,10 @@ class MetricStore(Protocol):
         """Commit points of a job and the cursor to go on with; a point that is there already is replaced."""
         ...
 
+    async def last_points(self, key: JobKey, count: int = 1) -> Sequence[MetricPoint]:
+        """Return the last `count` points of each series of a job, by series and step."""
+        ...
+
     async def record_milestones(self, key: JobKey, milestones: Sequence[Milestone]) -> None:
         """Commit when a job entered states; what is there already stays."""
         ...

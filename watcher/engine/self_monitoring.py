@@ -18,7 +18,7 @@ from watcher.domain.conditions import (
     stuck_condition,
 )
 from watcher.domain.jobs import Job
-from watcher.domain.notifications import Planned, Silence, plan
+from watcher.domain.notifications import plan
 from watcher.domain.routing import Route
 from watcher.engine.ports import Finding, Runtime
 from watcher.errors import StoreError
@@ -56,13 +56,11 @@ class SelfMonitoring:
         stuck_after: Mapping[str, timedelta],
         wake_delivery: Callable[[], None],
         watcher: str,
-        silences: Callable[[], Sequence[Silence]] = tuple,
     ) -> None:
         """`watcher` names this process among replicas."""
         self._store = store
         self._runtime = runtime
         self._routes = routes
-        self._silences = silences
         self.stuck_after = stuck_after
         """How long a job may stay in a status."""
         self._wake_delivery = wake_delivery
@@ -108,14 +106,11 @@ class SelfMonitoring:
         news = [each for each in found if is_news(each, recorded.get(each.subject), self._watcher, now)]
         if not news:
             return
-        findings = [Finding(each, now, self._plan(ConditionChange(each, 0, now), now)) for each in news]
+        findings = [Finding(each, now, plan(ConditionChange(each, 0, now), self._routes, now)) for each in news]
         for event in await self._store.record_findings(findings, self._watcher):
             self._log(event)
         if any(finding.recipients for finding in findings):
             self._wake_delivery()
-
-    def _plan(self, event: ConditionChange, now: datetime) -> tuple[Planned, ...]:
-        return plan(event, self._routes, now, self._silences())
 
     async def _note_good(self, found: Sequence[Condition], now: datetime) -> None:
         """Let replicas know what this process has found well, now and then."""

@@ -172,6 +172,8 @@ class ServerContext:
     """Finds the job that is meant by an id, with or without its source. Raises ConfigurationError."""
     polling_policy: Callable[[str], PollingPolicy | None] = lambda _source: None
     """Returns how a source is polled; None for one that is not in the configuration."""
+    budget: Callable[[str], int | None] = lambda _source: None
+    """Returns how many requests a minute may be sent to a source; None where there is no limit."""
     stuck_after: Callable[[], Mapping[str, timedelta]] = lambda: STUCK_AFTER
     """Returns how long a job may stay in a status, by status."""
     send_test: Callable[[str], Awaitable[Outcome]] | None = None

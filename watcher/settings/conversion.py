@@ -98,6 +98,8 @@ def routes(settings: Settings) -> list[Route]:
             notifier=name,
             statuses=frozenset(notifier.statuses) if notifier.statuses is not None else None,
             labels=notifier.labels,
+            sources=notifier.sources,
+            names=notifier.names,
             first_seen=notifier.first_seen,
             events=frozenset(notifier.events),
             holding=_holding(notifier),

@@ -39,6 +39,7 @@ from watcher.settings.values import (
     JobName,
     Labels,
     Name,
+    Pattern,
     Statuses,
     StatusName,
     StoreUrl,
@@ -165,6 +166,10 @@ class NotifierSettings(Section):
     """The statuses it wants to hear of. Default: every one."""
     labels: Labels = Field(default_factory=dict)
     """The labels a job must have for it to hear of it."""
+    sources: tuple[Pattern, ...] = ()
+    """The sources it wants to hear of, `azure-*` for all that begin so. Default: every one."""
+    names: tuple[Pattern, ...] = ()
+    """The names of jobs it wants to hear of, such as `support-*`; the id of one without a name. Default: every one."""
     first_seen: FirstSeen = FirstSeen.TERMINAL
     """Which first sights of a job it wants: those of a job that has ended (`terminal`), `always`, or `never`."""
     events: Annotated[frozenset[Events], PlainSerializer(sorted, return_type=list[str])] = Field(

@@ -11,12 +11,14 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from watcher.domain.conditions import OWN_SOURCE, Condition, ConditionChange, RecordedCondition, is_news
+from watcher.domain.notifications import muted
 from watcher.domain.transitions import next_seq
 from watcher.engine.ports import Finding
 from watcher.store.database import serialise
 from watcher.store.notifications import release, row_of_planned
 from watcher.store.rows import row_of_condition_event
 from watcher.store.schema import condition, condition_event, delivery, job, transition
+from watcher.store.silences import silences_since
 
 _RECORDED = (condition.c.state, condition.c.seq, condition.c.good_at, condition.c.good_by)
 
@@ -85,8 +87,9 @@ def _record(connection: Connection, finding: Finding, watcher: str) -> Condition
         number = connection.execute(statement).scalar_one()
     connection.execute(insert(condition_event), row_of_condition_event(number, change))
     if finding.recipients:
-        release(connection, finding.recipients, delivery.c.condition == number, finding.at)
-        rows = [row_of_planned(each, change, condition=number) for each in finding.recipients]
+        planned = muted(finding.recipients, change, silences_since(connection, [change.at]), change.at)
+        release(connection, planned, delivery.c.condition == number, finding.at)
+        rows = [row_of_planned(each, change, condition=number) for each in planned]
         connection.execute(insert(delivery), rows)
     return change
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from watcher.store.database import serialise
 from watcher.store.job_state import HAS_ENDED
-from watcher.store.schema import condition_event, delivery, job, receipt, transition
+from watcher.store.schema import condition_event, delivery, job, receipt, silence, transition
 
 BATCH = 200
 """How many rows one transaction looks at, so that others do not wait long."""
@@ -37,7 +37,7 @@ class Pruning:
 
     What is over: settled deliveries, then transitions without any delivery left, both only of jobs that have ended
     or are no longer watched, and of conditions; then jobs that are no longer watched, or have ended and were not
-    asserted since, when they have no transition left.
+    asserted since, when they have no transition left; then silences that are over.
 
     A job that has ended stays while it is configured or added again: without its row it would come back as a new
     job, and its end would be sent once more.
@@ -55,6 +55,7 @@ class Pruning:
             self._condition_events,
             self._jobs,
             self._receipts,
+            self._silences,
         ]
 
     @property
@@ -93,6 +94,10 @@ class Pruning:
         old = self._next(connection, order, receipt.c.updated_at < self._before)
         rows = [{"of_notifier": row.notifier, "of_subject": row.subject} for row in old]
         return connection.execute(_DELETE_RECEIPT, rows).rowcount if rows else 0
+
+    def _silences(self, connection: Connection) -> int:
+        over = self._next(connection, (silence.c.id,), silence.c.until < self._before)
+        return _delete(connection, silence, silence.c.id.in_([row.id for row in over]))
 
     def _jobs(self, connection: Connection) -> int:
         has_history = select(transition.c.seq).where(transition.c.job == job.c.id).exists()

@@ -8,6 +8,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from watcher.domain.jobs import JobKey
+from watcher.domain.notifications import muted
 from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Change
@@ -16,6 +17,7 @@ from watcher.store.jobs import rows_by_key
 from watcher.store.notifications import release, row_of_planned
 from watcher.store.rows import row_of_transition, text_of_facts
 from watcher.store.schema import delivery, job, transition
+from watcher.store.silences import silences_since
 
 _Numbers = dict[JobKey, int]
 """The numbers of the jobs' rows."""
@@ -91,9 +93,11 @@ def _keep(connection: Connection, moves: Sequence[Change], numbers: _Numbers) ->
     if not kept:
         return
     connection.execute(insert(transition), [row_of_transition(number, news) for number, news, _ in kept])
-    for number, news, planned in kept:
+    silences = silences_since(connection, [news.at for _, news, planned in kept if planned])
+    wanted = [(number, news, muted(planned, news, silences, news.at)) for number, news, planned in kept]
+    for number, news, planned in wanted:
         release(connection, planned, delivery.c.job == number, news.at)
-    owed = [row_of_planned(each, news, job=number) for number, news, planned in kept for each in planned]
+    owed = [row_of_planned(each, news, job=number) for number, news, planned in wanted for each in planned]
     if owed:
         connection.execute(insert(delivery), owed)
 

@@ -15,6 +15,7 @@ from watcher.domain.conditions import Condition, ConditionChange
 from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import Basis, Forecast, Job, JobError, JobFacts, JobKey
 from watcher.domain.states import OPENAI_STATES, JobState
+from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import Reason, Transition
 from watcher.store.schema import condition, condition_event, delivery, job, transition
 
@@ -94,6 +95,8 @@ DELIVERY_COLUMNS = (
 _STATES = {state.value: state for state in JobState}
 _NEW_FACTS = ("suffix", "page_url", "more")
 """Facts that programs of the first two revisions do not know."""
+_MEASURED = "measured"
+"""Beside the facts of a transition: what was measured of the job. Programs that do not know it leave it out."""
 _FACTS = {each.name for each in fields(JobFacts)}
 """What a newer watcher on the same database says besides is left out."""
 _MOMENTS = ("created_at", "finished_at", "estimated_finish")
@@ -138,7 +141,8 @@ def job_of(row: Sequence[Any]) -> Job:
 def transition_of(row: Sequence[Any]) -> Transition:
     """Read a transition."""
     source, job_id, name, labels, seq, before, status, reason, skipped, observed_at, since, facts, *rest = row
-    document, state, previous_state, is_previous_exact, event_word, more_facts = rest
+    document, state, previous_state, is_previous_exact, event_word, more = rest
+    more_facts = json.loads(more or "{}")
     return Transition(
         key=JobKey(source, job_id),
         name=name,
@@ -152,10 +156,11 @@ def transition_of(row: Sequence[Any]) -> Transition:
         skipped=tuple(json.loads(skipped)),
         observed_at=observed_at,
         previous_since=since,
-        facts=_facts_of(json.loads(facts) | json.loads(more_facts or "{}")),
+        facts=_facts_of(json.loads(facts) | more_facts),
         document=document,
         is_previous_exact=is_previous_exact is not False,
         event_word=event_word,
+        measured=tuple(map(_point_of, more_facts.get(_MEASURED, ()))),
     )
 
 
@@ -212,13 +217,25 @@ def row_of_transition(number: int, change: Transition) -> dict[str, Any]:
         "name": change.name,
         "labels": text_of_labels(change.labels),
         "facts": text_of_facts(replace(change.facts, suffix=None, page_url=None, more=())),
-        "more_facts": json.dumps({name: value for name in _NEW_FACTS if (value := getattr(change.facts, name))}),
+        "more_facts": json.dumps(_more_facts(change)),
         "document": change.document,
         "state": change.state.value,
         "previous_state": change.previous_state and change.previous_state.value,
         "is_previous_exact": change.is_previous_exact,
         "event_word": change.event_word,
     }
+
+
+def _more_facts(change: Transition) -> dict[str, Any]:
+    facts: dict[str, Any] = {name: value for name in _NEW_FACTS if (value := getattr(change.facts, name))}
+    if change.measured:
+        facts[_MEASURED] = [[series, step, repr(value), at.isoformat()] for series, step, value, at in change.measured]
+    return facts
+
+
+def _point_of(values: Sequence[Any]) -> MetricPoint:
+    series, step, value, at = values
+    return MetricPoint(series, step, float(value), datetime.fromisoformat(at))
 
 
 def row_of_condition_event(number: int, change: ConditionChange) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from watcher.store.columns import AnyText, Number, UtcTime
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
@@ -207,6 +207,18 @@ receipt = Table(
     Column("subject", AnyText, primary_key=True),  # the thread of the events: a job with its conditions
     Column("receipt", AnyText, nullable=False),  # what the notifier needs to update its message about the subject
     Column("updated_at", UtcTime, nullable=False),
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("labels", Text, nullable=False),  # JSON
+    Column("source", Text),
+    Column("reason", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("until", UtcTime, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 metric_point = Table(

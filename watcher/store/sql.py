@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.silences import Silence
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint, Milestone
 from watcher.domain.transitions import Transition
@@ -25,7 +26,7 @@ from watcher.engine.ports import (
     RecordedLine,
     Telemetry,
 )
-from watcher.store import deliveries, discovery, jobs, metric_points, services
+from watcher.store import deliveries, discovery, jobs, metric_points, services, silences
 from watcher.store.access import StoreAccess
 from watcher.store.clock_steps import cap_waits
 from watcher.store.conditions import (
@@ -284,6 +285,18 @@ class SqlStore:
     async def discard_deliveries(self, ids: Collection[int], now: datetime) -> int:
         """Give up these pending and dead deliveries for good; return how many."""
         return await self.discard(Selection(tuple(ids)), now) if ids else 0
+
+    async def add_silence(self, wanted: Silence, now: datetime) -> Silence:
+        """Mute what a silence says, until it ends: what is recorded from now on. Return it with its name."""
+        return await self._write(silences.add_silence, wanted, now)
+
+    async def silences(self, *, ending_after: datetime | None = None) -> list[Silence]:
+        """Return silences, the newest first: those that end after a moment, else all."""
+        return await self._look_up(silences.list_silences, ending_after)
+
+    async def expire_silence(self, number: int, now: datetime) -> bool:
+        """End a silence now; return whether it was in force. What it has muted stays muted."""
+        return await self._write(silences.expire_silence, number, now)
 
     async def prune(self, before: datetime) -> int:
         """Delete what is over since before then; return how many rows that was. What is pending always stays.

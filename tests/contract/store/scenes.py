@@ -33,6 +33,7 @@ TABLES = (
     "event_reading",
     "milestone",
     "receipt",
+    "silence",
     "service",
     "service_settings",
 )

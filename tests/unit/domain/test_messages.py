@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from watcher.domain.messages import (
     message_of_test,
 )
 from watcher.domain.states import JobState
+from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import Reason, event_id
 
 
@@ -56,6 +58,16 @@ def test_the_envelope_is_that_of_openai_s_webhooks_and_more() -> None:
             "job": {"id": "ftjob-abc123", "status": "succeeded", "hyperparameters": {"n_epochs": 3}, "seed": 7},
         },
     }
+
+
+def test_a_success_tells_what_was_measured() -> None:
+    measured = (MetricPoint("train_loss", 90, 0.123456, START), MetricPoint("valid_loss", 90, math.nan, START))
+    assert facts(measured=measured)[-2:] == [("Train loss", "0.1235"), ("Valid loss", "nan")]
+    at = START.isoformat()
+    assert envelope(measured=measured)["data"]["metrics"] == [
+        {"series": "train_loss", "step": 90, "value": 0.123456, "at": at},
+        {"series": "valid_loss", "step": 90, "value": "nan", "at": at},
+    ]
 
 
 def test_what_is_not_known_is_null() -> None:

@@ -9,8 +9,9 @@ import pytest
 from tests.doubles import START, a_transition, planned
 from watcher.domain.deliveries import DeliveryState
 from watcher.domain.holding import Holding, QuietHours
-from watcher.domain.notifications import Planned, Silence, at_once, plan
+from watcher.domain.notifications import Planned, at_once, muted, plan
 from watcher.domain.routing import Route
+from watcher.domain.silences import Silence
 
 HOUR = timedelta(hours=1)
 
@@ -28,13 +29,16 @@ def test_an_event_goes_to_the_notifiers_that_want_it_in_their_order() -> None:
         pytest.param(Silence("all", START + HOUR), True, id="it has no labels"),
         pytest.param(Silence("maintenance", START + HOUR, {"team": "vision"}), False, id="other labels"),
         pytest.param(Silence("maintenance", START), False, id="it is over"),
+        pytest.param(Silence("outage", START + HOUR, source="openai"), True, id="its source is that of the job"),
+        pytest.param(Silence("outage", START + HOUR, source="azure"), False, id="another source"),
+        pytest.param(Silence("7", START + HOUR, reason="new rack"), True, id="its reason is told"),
     ],
 )
 def test_what_a_silence_mutes_is_recorded_and_says_so(silence: Silence, is_muted: bool) -> None:
-    muted = (Planned("all", DeliveryState.MUTED, reason=f"silence {silence.name}"),)
+    reason = "silence 7: new rack" if silence.reason else f"silence {silence.name}"
+    expected = (Planned("all", DeliveryState.MUTED, reason=reason),) if is_muted else planned("all")
 
-    found = plan(a_transition(), [Route("all")], START, silences=[silence])
-    assert found == (muted if is_muted else planned("all"))
+    assert muted(plan(a_transition(), [Route("all")], START), a_transition(), [silence], START) == expected
 
 
 def test_what_is_held_back_goes_out_when_its_time_has_come() -> None:

@@ -20,12 +20,9 @@ from watcher.domain.overview import (
     history_rows,
     job_row,
     result_of,
-    routing_rows,
     status_line,
-    wishes,
 )
 from watcher.domain.polling_policy import PollingPolicy
-from watcher.domain.routing import Events, FirstSeen, Route
 from watcher.domain.transitions import Reason, Transition, detect, moved
 
 NOW = START + timedelta(minutes=10)
@@ -137,32 +134,6 @@ def test_the_next_poll_has_its_reason(job: Job, words: str) -> None:
     assert words in explain_next_poll(job, POLICY, NOW)
 
 
-def test_who_would_hear_of_what_and_why_not() -> None:
-    routes = [
-        Route("all"),
-        Route("ends", statuses=frozenset({"succeeded", "failed"})),
-        Route("vision", labels={"team": "vision"}),
-        Route("watcher", events=frozenset({Events.WATCHER})),
-        Route("no-first", first_seen=FirstSeen.NEVER),
-    ]
-    seen = {row["notifier"]: row for row in routing_rows(job_in("running"), routes, NOW)}
-    unseen = {row["notifier"]: row for row in routing_rows(job_in(None), routes, NOW)}
-
-    assert set(seen["all"].values()) == {"all", "yes"}
-    assert (seen["ends"]["running"], seen["ends"]["failed"]) == ("no: other statuses", "yes")
-    assert seen["vision"]["failed"] == "no: other labels"
-    assert seen["watcher"]["failed"] == "no: other events"
-    assert (unseen["all"]["running"], unseen["all"]["failed"]) == ("no: a first sight", "yes")
-    assert unseen["no-first"]["failed"] == "no: a first sight"
-
-
-def test_programs_get_who_wants_what_as_true_and_false() -> None:
-    [row] = wishes(job_in("running"), [Route("ends", statuses=frozenset({"succeeded"}))], NOW)
-
-    assert (row["notifier"], row["wants"]["succeeded"], row["wants"]["failed"]) == ("ends", True, False)
-    assert (row["why_not"]["failed"], "succeeded" in row["why_not"]) == ("other_status", False)
-
-
 def test_a_delivery_is_shown_as_it_stands() -> None:
     transition = a_transition()
     pending = Delivery(7, "chat", transition, DeliveryState.PENDING, 2, NOW + timedelta(minutes=2), NOW)
@@ -187,3 +158,4 @@ def test_a_line_says_how_the_watcher_stands() -> None:
 
     assert status_line(12, 3, answers, NOW) == "12 jobs watched, 3 deliveries pending, last answer 3s ago"
     assert status_line(0, 0, {"openai": None}, NOW) == "0 jobs watched, 0 deliveries pending, no answer yet"
+    assert status_line(1, 1, {"openai": None}, NOW) == "1 job watched, 1 delivery pending, no answer yet"

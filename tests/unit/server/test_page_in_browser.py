@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from tests.availability import unavailable
 from tests.doubles import START, ManualClock
+from tests.screenshots import NOW, PAGES, Scene
 from tests.unit.server.running_server import TOKEN, Site, a_health_snapshot, see, watch
 from tests.unit.server.test_page import HOSTILE, dead_delivery
 from watcher.domain.conditions import Health
@@ -29,7 +30,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.system]
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 REBOUND = "rebound.example"
 """The name of a web page that its owner has pointed at this host."""
-PATHS = ("/", "/jobs/openai/hostile", "/jobs/openai/good", "/deliveries", "/notifiers", "/sources", "/jobs/openai/none")
+PATHS = (*PAGES.values(), "/jobs/openai/hostile", "/jobs/openai/good", "/jobs/openai/none")
 POLL_MILLISECONDS = 3_000
 LOOKS: Sequence[tuple[str, int]] = (("light", 1100), ("dark", 1100), ("dark", 360))
 
@@ -261,6 +262,8 @@ async def test_it_is_read_by_everyone_and_fits(
     from axe_playwright_python.async_playwright import Axe
 
     await lived(store)
+    await Scene(store).play()
+    clock.at = NOW
     async with whole_site(site, clock) as client:
         how = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
         page = await pages.open(f"{client.base_url}", **how)

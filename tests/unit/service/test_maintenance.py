@@ -171,7 +171,7 @@ async def test_it_says_how_things_stand(store: SqlStore) -> None:
     world.poller.wake()
     await until(lambda: world.poller.watched)
     await until(lambda: world.poller.health()[0].last_success)
-    assert await world.maintenance.status() == "1 jobs watched, 0 deliveries pending, last answer 0s ago"
+    assert await world.maintenance.status() == "1 job watched, 0 deliveries pending, last answer 0s ago"
     health = world.maintenance.health.snapshot()
     assert (health.watched, health.stalled, health.rejections, list(health.notifiers)) == (1, [], {}, ["chat"])
     running.cancel()

@@ -288,6 +288,14 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
         ("[sources.a]\napi_key = 5", "sources.a.api_key: expected text"),
         ("[store]\nurl = 'mysql://u:pw@h/d'", "store.url: expected sqlite:////path/of/file.db or postgresql://"),
         ("[heartbeat]\nurl = 'ping.example/x'", "heartbeat.url: expected an http:// or https:// URL, without user"),
+        (
+            "[http]\ntrusted_user_header = 'Host'",
+            "http.trusted_user_header: got 'Host', expected a header that only the proxy writes",
+        ),
+        (
+            "[http]\ntrusted_user_header = 'a b'",
+            "http.trusted_user_header: got 'a b', expected a header that only the proxy writes",
+        ),
         ("[http]\ntoken = 'a b'", "http.token: expected printable ASCII without spaces"),
         ("[store]\nurl = 'sqlite:///:memory:'", "store.url: expected sqlite:////path/of/file.db or postgresql://"),
         (

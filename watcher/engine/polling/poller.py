@@ -11,9 +11,11 @@ from watcher.domain.conditions import Condition, ConditionChange, Health
 from watcher.domain.decision import Decision, PollContext, PollResult, decide
 from watcher.domain.health import DiscoveryHealth
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
-from watcher.domain.notifications import Silence, plan
+from watcher.domain.notifications import plan
 from watcher.domain.polling_policy import PollFailure, PollingPolicy, PollOutcome, wants_look
 from watcher.domain.routing import Route
+from watcher.domain.states import JobState
+from watcher.domain.telemetry import MetricPoint
 from watcher.engine.liveness import Liveness
 from watcher.engine.polling.discovery import Discovery
 from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
@@ -36,6 +38,8 @@ class _Look:
     """What a source said when it was asked for a job's progress; None when that cannot be said."""
 
     progress: Progress | None
+    measured: tuple[MetricPoint, ...] = ()
+    """What is known of the training of a job that has succeeded."""
 
 
 class Poller:
@@ -48,7 +52,6 @@ class Poller:
         *,
         routes: Sequence[Route],
         wake_delivery: Callable[[], None],
-        silences: Callable[[], Sequence[Silence]] = tuple,
         metrics: MetricStore | None = None,
         store_patience: timedelta = STORE_PATIENCE,
     ) -> None:
@@ -57,7 +60,6 @@ class Poller:
         self._runtime = runtime
         self._log = runtime.log
         self._routes = routes
-        self._silences = silences
         self._sources: dict[str, SourceState] = {}
         self._cache = JobCache(store, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget)
         self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
@@ -125,6 +127,11 @@ class Poller:
         """Return how a source is polled; None for one that is not in the configuration."""
         state = self._sources.get(source)
         return state.policy if state else None
+
+    def budget_of(self, source: str) -> int | None:
+        """Return how many requests a minute this process may send to a source; None where there is no limit."""
+        state = self._sources.get(source)
+        return state.rate_limit.requests_per_minute if state and state.rate_limit else None
 
     async def run(self) -> None:
         """Poll until cancelled. What was observed is recorded first, polls in flight are dropped."""
@@ -225,7 +232,7 @@ class Poller:
             self._note_result(state, result)
             look = None if isinstance(result, PollFailure) else await self._look(state, job, result)
             self._apply(state, job, result, claimed_at, look)
-            if state.policy.looks_at_progress and isinstance(result, Observation) and ends(job, result):
+            if self._is_last(state, job, result) and not (look and look.measured):
                 await self._telemetry.read(state.source, job)  # its last points; the end itself is on its way already
         finally:
             self.liveness.ended(job.key)
@@ -233,11 +240,21 @@ class Poller:
                 self._wake.set()
 
     async def _look(self, state: SourceState, job: Job, observation: Observation | None) -> _Look | None:
-        """Ask for the job's progress where the policy wants it, but never before a new status is recorded."""
-        has_changed = observation is not None and observation.status != job.status
-        if has_changed or not wants_look(job, state.policy, self._runtime.clock()):
+        """Ask for the job's progress where the policy wants it. A new status does not wait for that.
+
+        Only a success waits, shortly, for what was measured of the job.
+        """
+        if observation is not None and observation.status != job.status:
+            if observation.state is not JobState.SUCCEEDED or not self._is_last(state, job, observation):
+                return None
+            return _Look(None, await self._telemetry.last_measured(state.source, job))
+        if not wants_look(job, state.policy, self._runtime.clock()):
             return None
         return _Look(await self._telemetry.read(state.source, job))
+
+    def _is_last(self, state: SourceState, job: Job, result: PollResult) -> bool:
+        """Tell whether this poll is the last one of a job of which more may be read."""
+        return state.policy.looks_at_progress and isinstance(result, Observation) and ends(job, result)
 
     async def _scan(self, state: SourceState, jobs: Sequence[Job], claimed_at: datetime) -> None:
         """Learn from the list what has not changed; retrieve what may have, and what the list does not hold."""
@@ -281,8 +298,9 @@ class Poller:
     ) -> Decision:
         jitter, now = self._runtime.jitter(), self._runtime.clock()
         has_looked, progress = look is not None, look.progress if look else None
-        measured = state.policy, jitter, claimed_at, self._routes
-        context = PollContext(*measured, self._silences(), state.durations, has_looked=has_looked, progress=progress)
+        measured = look.measured if look else ()
+        given = state.policy, jitter, claimed_at, self._routes, state.durations
+        context = PollContext(*given, has_looked=has_looked, progress=progress, measured=measured)
         if isinstance(result, PollFailure):
             log_poll_failure(self._log, state.breaker, job, result)
         try:
@@ -294,7 +312,7 @@ class Poller:
 
     def _findings(self, condition: Condition) -> tuple[Finding, ...]:
         now = self._runtime.clock()
-        return (Finding(condition, now, plan(ConditionChange(condition, 0, now), self._routes, now, self._silences())),)
+        return (Finding(condition, now, plan(ConditionChange(condition, 0, now), self._routes, now)),)
 
     def _note_result(self, state: SourceState, result: PollResult) -> None:
         if state.note_result(result, self._runtime.clock()):

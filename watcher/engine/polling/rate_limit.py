@@ -22,6 +22,7 @@ class RateLimit:
         clock: Callable[[], float] = monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self.requests_per_minute = requests_per_minute
         self._spacing = _MINUTE_SECONDS / requests_per_minute
         self._clock = clock
         self._sleep = sleep

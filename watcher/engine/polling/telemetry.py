@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.polling_policy import PollFailure
 from watcher.domain.states import JobState, is_terminal
-from watcher.domain.telemetry import EventPage, MetricPoint, Milestone
+from watcher.domain.telemetry import EventPage, MetricPoint, Milestone, most_telling, points_of_checkpoints
 from watcher.engine.polling.source_calls import read_events
 from watcher.engine.ports import JobSource, MetricStore, Runtime
 from watcher.errors import StoreError
 
 MOST_PAGES = 10
 """Pages read at one look, each of which is a request; the next look goes on where this one ended."""
+LAST_LOOK_PATIENCE = timedelta(seconds=2)
+"""How long the end of a job waits for its last points, and for the store to say what is known of it."""
 LOOK_LIMIT = timedelta(seconds=5)
 """How long a look for `watch` may take: the next poll of its job waits for it."""
 _SHARE = 60
@@ -30,10 +33,13 @@ def ends(job: Job, observation: Observation) -> bool:
 class TelemetryReader:
     """Reads what is new of jobs, and records their metric points. What goes wrong ends one look, and is logged."""
 
-    def __init__(self, store: MetricStore | None, runtime: Runtime) -> None:
+    def __init__(
+        self, store: MetricStore | None, runtime: Runtime, *, patience: timedelta = LAST_LOOK_PATIENCE
+    ) -> None:
         """Without a store, one page tells how far a job has come, and nothing is kept."""
         self._store = store
         self._runtime = runtime
+        self._patience = patience
 
     async def read(self, source: JobSource, job: Job) -> Progress | None:
         """Read what is new of a job, and record it; return how far the job has come, None when that is not said."""
@@ -46,6 +52,20 @@ class TelemetryReader:
             self._runtime.log.debug("metric points are not recorded", job=str(job.key), error=str(error))
             return None
 
+    async def last_measured(self, source: JobSource, job: Job) -> tuple[MetricPoint, ...]:
+        """Read the last of a job, and return what is known of its training. Never takes long: its end is waiting."""
+        if self._store is None:
+            return ()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience.total_seconds()):
+                await self.read(source, job)
+        try:
+            async with asyncio.timeout(self._patience.total_seconds()):
+                return most_telling(await self._store.last_points(job.key))
+        except (TimeoutError, StoreError) as error:
+            self._runtime.log.debug("metric points are not known", job=str(job.key), error=str(error))
+            return ()
+
     async def _read_since(self, store: MetricStore, source: JobSource, job: Job) -> Progress | None:
         begun_with = cursor = await store.events_cursor(job.key)
         points: list[MetricPoint] = []
@@ -55,7 +75,7 @@ class TelemetryReader:
             page = await read_events(source, job, cursor, self._runtime.log)
             if isinstance(page, PollFailure):
                 break
-            points += page.points
+            points += [*page.points, *points_of_checkpoints(page.checkpoints)]
             milestones += page.milestones
             told += [page.progress] if page.progress else []
             has_more = page.has_more and page.cursor != cursor

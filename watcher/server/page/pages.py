@@ -134,6 +134,7 @@ class Pages:
             "health": health,
             "jobs": jobs,
             "policies": policies,
+            "budgets": {each.name: self._context.budget(each.name) for each in health.sources},
             "headline": "Sources",
         }
         return self._render("sources.html", shown)

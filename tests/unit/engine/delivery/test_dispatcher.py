@@ -74,10 +74,12 @@ class FaultyDeliveries(MemoryDeliveries):
 class World:
     """A delivering pipeline with a store in memory and a clock that is moved."""
 
-    def __init__(self, notifiers: Mapping[str, Notifier], **options: Any) -> None:
+    def __init__(
+        self, notifiers: Mapping[str, Notifier], store: FaultyDeliveries | None = None, **options: Any
+    ) -> None:
         self.clock = ManualClock()
         self.log = RecordingLog()
-        self.record = FaultyDeliveries()
+        self.record = store or FaultyDeliveries()
         self.deliver = Dispatcher(
             self.record, notifiers, SERVICE_RETRY_POLICY, runtime(self.clock, self.log), **options
         )
@@ -359,6 +361,45 @@ async def test_a_notifier_with_its_hands_full_is_not_asked() -> None:
         assert len(hanging.received) == 1
         hanging.let_go.set()
         await until(lambda: world.states() == ["delivered", "delivered"])
+
+
+class InTurn:
+    """Accepts one message after the other, when it is told to."""
+
+    concurrency = 8
+
+    def __init__(self) -> None:
+        self.accepted = asyncio.Semaphore(0)
+
+    async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - takes any
+        await self.accepted.acquire()
+        return Delivered()
+
+
+async def test_slots_that_further_outcomes_will_free_are_claimed_for_together() -> None:
+    notifier, asked, settled = InTurn(), list[int](), list[int]()
+
+    class Deliveries(FaultyDeliveries):
+        async def claim(self, capacity: Mapping[str, int], now: datetime, until: datetime) -> Sequence[Delivery]:
+            asked.append(capacity["chat"])
+            return await super().claim(capacity, now, until)
+
+        async def settle(self, settlements: Sequence[Settlement]) -> None:
+            settled.append(len(settlements))
+            if len(settled) == 1:  # while the first one is written, another message is accepted
+                notifier.accepted.release()
+                await asyncio.sleep(0.01)
+            await super().settle(settlements)
+
+    world = World({"chat": notifier}, store=Deliveries())
+    world.owe(*(transition("running", f"ftjob-{number}") for number in range(12)))
+    async with world.running():
+        await until(lambda: asked)
+        notifier.accepted.release()
+        await until(lambda: len(asked) > 1)
+        for _ in range(12):
+            notifier.accepted.release()
+    assert asked[:2] == [8, 2]
 
 
 async def test_a_receiver_that_asks_for_quiet_gets_it_from_all_messages() -> None:

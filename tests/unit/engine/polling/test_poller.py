@@ -28,6 +28,7 @@ from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import FirstSeen, Route
 from watcher.domain.transitions import Reason
 from watcher.engine.polling.poller import Poller
+from watcher.engine.polling.rate_limit import RateLimit
 from watcher.engine.ports import Change
 from watcher.errors import MissingError, RejectedError, StoreUnavailableError, TransientError
 from watcher.store.sql import SqlStore
@@ -357,6 +358,9 @@ async def test_it_says_how_a_source_is_polled(store: SqlStore) -> None:
     world = World(store, {})
     assert world.poller.policy_of("openai") == world.state.policy
     assert world.poller.policy_of("elsewhere") is None
+    assert [world.poller.budget_of(source) for source in ("openai", "elsewhere")] == [None, None]
+    world.state.rate_limit = RateLimit(600)
+    assert world.poller.budget_of("openai") == 600
 
 
 async def test_what_cannot_be_recorded_is_kept_with_all_that_follows_and_told_of(store: SqlStore) -> None:

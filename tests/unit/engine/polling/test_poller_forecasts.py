@@ -170,3 +170,17 @@ async def test_a_job_that_ends_is_looked_at_once_more(store: SqlStore) -> None:
     assert world.source.looked_at == ["a"]
     await until(lambda: world.state.is_idle)
     assert await store.metric_points(KEY) == [MetricPoint("train_loss", 9, 0.5, START)]
+    end, *_ = await store.latest_transitions(KEY)
+    assert end.measured == (MetricPoint("train_loss", 9, 0.5, START),)
+
+
+async def test_a_job_that_fails_is_looked_at_once_it_is_recorded(store: SqlStore) -> None:
+    world = World(store, running(), ADAPTIVE, metrics=store)
+    world.source.points_of["a"] = (MetricPoint("train_loss", 9, 0.5, START),)
+    await world.poll()
+    world.source.script["a"] = ["failed"]
+    assert (await world.poll()).status == "failed"
+    await until(lambda: world.state.is_idle)
+    assert world.source.looked_at == ["a"]
+    end, *_ = await store.latest_transitions(KEY)
+    assert end.measured == ()

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, job_in, runtime
 from watcher.domain.jobs import JobKey, Progress
 from watcher.domain.states import JobState
-from watcher.domain.telemetry import EventPage, MetricPoint, Milestone
+from watcher.domain.telemetry import Checkpoint, EventPage, MetricPoint, Milestone
 from watcher.engine.polling.telemetry import MOST_PAGES, TelemetryFeed, TelemetryReader
 from watcher.errors import StoreUnavailableError, TransientError
 from watcher.plugins.source import Capabilities
@@ -58,6 +58,12 @@ class Kept:
         self.cursor = cursor
         self.writes += 1
 
+    async def last_points(self, key: JobKey, count: int = 1) -> Sequence[MetricPoint]:
+        assert (key, count) == (JOB.key, 1)
+        if self.trouble:
+            raise self.trouble
+        return self.points[-1:]
+
     async def record_milestones(self, key: JobKey, milestones: Sequence[Milestone]) -> None:
         assert key == JOB.key
         self.milestones += milestones
@@ -91,6 +97,35 @@ async def test_milestones_are_kept_even_where_there_is_nothing_else() -> None:
     store, started = Kept("3"), Milestone(JobState.RUNNING, START)
     await look(Paged(EventPage(milestones=(started,), cursor="3")), store)
     assert (store.milestones, store.writes) == ([started], 0)
+
+
+def reader(store: Kept | None, log: RecordingLog | None = None, **more: timedelta) -> TelemetryReader:
+    return TelemetryReader(store, runtime(ManualClock(), log or RecordingLog()), **more)
+
+
+async def test_the_end_of_a_job_knows_what_was_measured_and_its_checkpoints() -> None:
+    saved = Checkpoint("c", 4, START, None, {"full_valid_loss": 0.75})
+    unknown = [Checkpoint("d", None, START, None, {"a": 1.0}), Checkpoint("e", 5, None, None, {"a": 1.0})]
+    source, store = Paged(EventPage(checkpoints=(saved, *unknown), cursor="4")), Kept()
+    assert await reader(store).last_measured(source, JOB) == (MetricPoint("full_valid_loss", 4, 0.75, START),)
+    assert await reader(None).last_measured(source, JOB) == ()
+
+
+async def test_the_end_of_a_job_does_not_wait_for_a_source_that_is_slow() -> None:
+    class Slow(Paged):
+        async def events(self, job_id: str, cursor: str | None = None, /) -> EventPage:
+            await asyncio.Event().wait()
+            return await super().events(job_id, cursor)
+
+    store = Kept()
+    store.points.append(POINT)
+    assert await reader(store, patience=timedelta(milliseconds=1)).last_measured(Slow(), JOB) == (POINT,)
+
+
+async def test_the_end_of_a_job_does_not_need_the_store() -> None:
+    log = RecordingLog()
+    assert await reader(Kept(trouble=StoreUnavailableError("full")), log).last_measured(Paged(page(5)), JOB) == ()
+    assert log.events("debug")[-1] == "metric points are not known"
 
 
 async def test_endless_pages_end_at_a_bound_and_go_on_at_the_next_look() -> None:
