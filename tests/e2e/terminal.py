@@ -75,6 +75,8 @@ class Terminal:
                 self._lines[self._line :] = [self._lines[self._line][: self._at]]
             case "h" | "l", _ if argument == "?7":
                 self._wraps = command == "h"
+            case None, "\a":
+                pass  # rings
             case None, "\r":
                 self._at -= self._at % self.width
             case None, "\n":
