@@ -12,9 +12,15 @@ import pytest
 from tests.availability import skip_for_missing_groups
 
 ROOT = Path(__file__).parent
-DEFAULT_SELECTION = "not postgresql and not process and not system"
+DEFAULT_SELECTION = "not postgresql and not process and not system and not upgrade"
 """As in pyproject.toml."""
-MARKERS = {"e2e": "process", "deploy": "system", "unit/server/test_openapi.py": "system"}
+MARKERS = {
+    "e2e": "process",
+    "contract/notifiers/test_third_party.py": "process",
+    "contract/sources/test_third_party.py": "process",
+    "deploy": "system",
+    "unit/server/test_openapi.py": "system",
+}
 """The marker of every test of a directory or file."""
 SERVER_FIXTURES = {"server", "own_server", "postgresql_url", "ready_database", "newer_database"}
 """The fixtures that start a PostgreSQL server."""
@@ -28,9 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
     assert all((ROOT / name).exists() for name in MARKERS), "a name in MARKERS has moved"
     if config.args_source is pytest.Config.ArgsSource.ARGS and _is_default(config):
         config.option.markexpr = ""
-    hypothesis.settings.register_profile("default", derandomize=True, deadline=None)
+    hypothesis.settings.register_profile("default", derandomize=True, deadline=None, max_examples=25)
+    hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100)
     hypothesis.settings.register_profile("explore", print_blob=True, deadline=None)
-    hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+    hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default"))
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -51,6 +58,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(marker)
         if _needs_server(item):
             item.add_marker("postgresql")
+        if any(value.startswith("newer ") for value in _parameters(item)):
+            item.add_marker("upgrade")
     items.sort(key=lambda item: _marker_of(item.path) is None)
 
 
@@ -62,7 +71,12 @@ def _marker_of(path: Path) -> str | None:
     return next((marker for name, marker in MARKERS.items() if path.is_relative_to(ROOT / name)), None)
 
 
+def _parameters(item: pytest.Item) -> list[str]:
+    """Return the parameters of a test that are texts."""
+    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return [value for value in values if isinstance(value, str)]
+
+
 def _needs_server(item: pytest.Item) -> bool:
-    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    by_parameter = any(isinstance(value, str) and value.endswith("postgresql") for value in parameters)
+    by_parameter = any(value.endswith("postgresql") for value in _parameters(item))
     return by_parameter or not SERVER_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))

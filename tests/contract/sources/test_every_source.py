@@ -13,7 +13,19 @@ from urllib.parse import unquote
 import pytest
 from pydantic import ValidationError
 
-from tests.contract.sources.conftest import JOB, OPENAIS_WORDS, SAMPLES, TRIALS, Make, World, every_kind
+from tests.contract.sources.conftest import (
+    FORGE,
+    HTTP,
+    JOB,
+    OPENAI,
+    OPENAIS_WORDS,
+    SAMPLES,
+    TOGETHER,
+    TRIALS,
+    Make,
+    World,
+    every_kind,
+)
 from tests.contract.sources.trial import KEY, Trial
 from tests.doubles import statuses_on
 from tests.loopback import Reply
@@ -54,6 +66,8 @@ NO_JOBS = [
     *(b"", b"{}", b"[]", b"null", b"5", b'"text"', b"<html></html>", b'{"id": "job-1"', b"\xff\xfe"),
     *(b"[" * 100_000, b" " * (5 * 1024 * 1024)),
 ]
+OF_EACH_READER = [OPENAI, TOGETHER, HTTP, FORGE]
+"""Kinds whose lists are read in a way of their own; all others share one of them."""
 OTHER_KEY = "sk-renewed-Yt7nB4pL-secret"
 
 
@@ -376,7 +390,7 @@ async def test_what_is_no_list_is_refused(trial: Trial, make: Make, world: World
                     await source.page()
 
 
-@every_kind
+@pytest.mark.parametrize("trial", OF_EACH_READER, ids=lambda trial: trial.kind)
 async def test_a_page_of_more_jobs_than_memory_is_spent_on_is_refused(trial: Trial, make: Make, world: World) -> None:
     """It would be kept, and so would the next one, which a hostile service makes of other jobs."""
     word = trial.word[JobState.RUNNING]

@@ -283,8 +283,8 @@ def test_no_order_of_events_breaks_the_contract_in_a_file(ready_file: Path, tmp_
         shutil.copyfile(ready_file, tmp_path / "watcher.db")
         return f"sqlite:///{tmp_path}/watcher.db"
 
-    explore(new_record, 25)
+    explore(new_record, settings().max_examples // 3)
 
 
 def test_no_order_of_events_breaks_the_contract_on_a_server(ready_database: str) -> None:
-    explore(lambda: emptied(ready_database), 15)
+    explore(lambda: emptied(ready_database), settings().max_examples // 6)

@@ -88,7 +88,6 @@ class Play:
 
 
 @settings(
-    max_examples=30,
     deadline=None,
     # All examples share one database, each with jobs and notifiers of its own.
     suppress_health_check=[HealthCheck.function_scoped_fixture],

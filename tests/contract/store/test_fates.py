@@ -133,7 +133,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(story=st.lists(steps, min_size=5, max_size=40))
 def test_every_event_is_delivered_once_muted_by_name_or_dead_with_a_reason(
     empty: Path, story: list[tuple[str, int, str]]

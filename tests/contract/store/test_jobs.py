@@ -194,7 +194,8 @@ async def test_no_round_of_work_reads_a_whole_table(sqlite_path: Path) -> None:
         steps = [step for sql in work for step in await store.read(plan, sql)]
     assert any("USING INDEX delivery_due" in step for step in steps)
     assert any("USING INDEX job_due" in step for step in steps)
-    assert [step for step in steps if step.startswith("SCAN") and step not in {"SCAN claimed", "SCAN claimable"}] == []
+    small = {"SCAN claimed", "SCAN claimable", "SCAN silence"}  # what people have muted is a handful of rows
+    assert [step for step in steps if step.startswith("SCAN") and step not in small] == []
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,7 @@ async def test_indexes_of_what_is_open_leave_out_what_is_over(url: str, store: O
     assert partial == {"job_due", *(f"delivery_{of}" for of in of_deliveries)}
 
 
+@pytest.mark.process
 async def test_processes_that_open_a_new_database_at_once_make_it_once(new_url: str) -> None:
     processes = [
         await asyncio.create_subprocess_exec(
@@ -219,6 +220,7 @@ async def test_processes_that_open_a_new_database_at_once_make_it_once(new_url: 
         assert len(await store.jobs()) == 50
 
 
+@pytest.mark.process
 async def test_opening_what_is_up_to_date_does_not_load_alembic(url: str) -> None:
     async with OpenStore(url) as store:
         await watch(store, KEY)

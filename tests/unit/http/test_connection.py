@@ -222,6 +222,7 @@ async def test_a_new_connection_that_ends_is_an_error_at_once() -> None:
     assert forgetful.requests == 1
 
 
+@pytest.mark.process
 def test_a_process_that_ends_at_once_ends_well(transport: str) -> None:
     """A thread of the Rust transport that still talks to Python while the interpreter ends would abort the process."""
     program = """

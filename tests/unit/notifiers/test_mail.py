@@ -93,7 +93,7 @@ def test_all_letters_about_a_job_are_one_thread() -> None:
     assert alone["References"] is None
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None)
 @given(hostile_facts(), st.integers(1, 3000))
 def test_no_text_forges_a_header_or_becomes_markup(facts: list[Detail], times: int) -> None:
     facts = [*facts, Detail("<i>", "<script>\r\nBcc: all@example.com\r\n.\r\n")]

@@ -55,7 +55,7 @@ def test_a_failure_tells_what_a_person_wants_to_know() -> None:
     ]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None)
 @given(hostile_facts(), st.integers(1, 3000))
 def test_nothing_breaks_the_limit_or_is_read_as_markup(facts: list[Detail], times: int) -> None:
     message = replace(MESSAGE, title="**😀**\n" * times, facts=tuple(facts))

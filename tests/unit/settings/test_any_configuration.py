@@ -20,7 +20,6 @@ from watcher.settings.validation import load
 
 SECRET = "Zr8mQ2xW5tKq"
 each_example = settings(
-    max_examples=40,
     deadline=None,
     # The fixtures only clear the environment and make a directory: one for all examples will do.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

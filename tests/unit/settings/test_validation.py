@@ -394,6 +394,7 @@ def test_what_could_drive_a_terminal_is_escaped(complain: Complain) -> None:
     assert "\u202e" not in told
 
 
+@pytest.mark.process
 def test_reading_settings_loads_nothing_heavy_that_it_does_not_need() -> None:
     """Without a notifier, neither HTTP nor the database is imported: each verb pays only for what it uses."""
     code = "import sys; from watcher.settings.validation import load; load(None); print(*sys.modules)"
