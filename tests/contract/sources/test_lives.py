@@ -6,6 +6,7 @@ The job waits and trains for hours of virtual time, is asked for every ten minut
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -63,6 +64,10 @@ class Life:
     done: tuple[int, int | None, ProgressUnit] | None = None
     """The last progress that was told while it ran."""
     job_id: str = "ftjob-1"
+    kind: str | None = None
+    """The kind of source that asks; None: the one that is called like the dialect."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Further settings of the source."""
 
     def lasted(self) -> Steps:
         """Return the words of the service, and for how long it said each."""
@@ -97,6 +102,36 @@ LIVES = {
         done=(99, 100, STEPS),
     ),
     "a batch at openai": Life(DialectName.OPENAI, None, BATCH, BATCH_TOLD, done=(100, 100, REQUESTS), job_id="batch_1"),
+    "nebius": Life(
+        *(DialectName.OPENAI, "nebius-running", (CHECKED, WAITS, TRAINS, ENDS), (*OPENAIS, ("succeeded", SUCCEEDED))),
+        model="Qwen/Qwen3-4B",
+        result="ft:Qwen3-4B:simulated::9ba7566b",  # as the simulator names it; Nebius leaves it to the checkpoints
+        done=(99, 100, STEPS),
+        kind="nebius",
+    ),
+    "bedrock-mantle": Life(
+        *(DialectName.OPENAI, None, (CHECKED, WAITS, TRAINS, ENDS), (*OPENAIS, ("succeeded", SUCCEEDED))),
+        result="ft:gpt-4o-mini-2024-07-18:simulated::9ba7566b",
+        done=(99, 100, STEPS),
+        kind="bedrock-mantle",
+    ),
+    "litellm": Life(  # which has no events
+        *(DialectName.OPENAI, None, (CHECKED, WAITS, TRAINS, FAILS), (*OPENAIS, ("failed", FAILED))),
+        error=UNREADABLE,
+        kind="litellm",
+        settings={"query": {"custom_llm_provider": "azure"}},
+    ),
+    "a service of one's own": Life(
+        *(DialectName.OPENAI, None, (WAITS, TRAINS, ENDS), (*OPENAIS[1:], ("succeeded", SUCCEEDED))),
+        result="ft:gpt-4o-mini-2024-07-18:simulated::9ba7566b",
+        kind="http",
+        settings={
+            "status_path": "status",
+            "states": {"queued": "queued", "running": "running", "succeeded": "succeeded"},
+            "model_path": "model",
+            "result_path": "fine_tuned_model",
+        },
+    ),
     "azure": Life(
         *(DialectName.AZURE, "azure-succeeded", (("pending", 0.5), TRAINS, ENDS)),
         (("pending", PENDING), ("running", RUNNING), ("succeeded", SUCCEEDED)),
@@ -220,6 +255,14 @@ LIVES = {
 }
 
 
+def settings_of(life: Life, api: FineTuningApi) -> dict[str, object]:
+    """Return the settings with which a source of the kind asks the simulator."""
+    where = settings_for(api)
+    if life.kind == "http":
+        where = {"url": f"{api.base_url}/fine_tuning/jobs/{{id}}"}
+    return {**where, **life.settings}
+
+
 @dataclass
 class Lived:
     """What was seen of a life."""
@@ -264,8 +307,8 @@ async def live(source: Source, job: Job, clock: ManualClock) -> Lived:
 async def test_a_job_lives_a_day(life: Life) -> None:
     clock = ManualClock()
     async with FineTuningApi(Script(api_key=KEY, dialect=life.dialect), clock=clock) as api:
-        plugin = sources.plugin(life.dialect)
-        config = plugin.config.model_validate({"api_key": KEY, **settings_for(api)})
+        plugin = sources.plugin(life.kind or life.dialect)
+        config = plugin.config.model_validate({"api_key": KEY, **settings_of(life, api)})
         async with plugin.build(config, SourceContext("lab", clock, RecordingLog())) as source:
             api.add_job(script_of(life))
             lived = await live(source, Job(JobKey("lab", life.job_id), due_at=START), clock)
