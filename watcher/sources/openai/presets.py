@@ -77,7 +77,7 @@ class PresetSettings(ServiceSettings):
 def __getattr__(name: str) -> SourcePlugin[Any]:
     """Return the plugin of a kind: entry points name it with `_` for `-`."""
     kind = name.replace("_", "-")
-    if kind not in _presets():
+    if kind not in presets():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return plugin_of(kind)
 
@@ -85,12 +85,13 @@ def __getattr__(name: str) -> SourcePlugin[Any]:
 @cache
 def plugin_of(kind: str) -> SourcePlugin[Any]:
     """Return the plugin of a kind that `presets.toml` describes."""
-    preset = Preset(**_presets()[kind])
+    preset = Preset(**presets()[kind])
     return SourcePlugin(_settings_of(kind, preset), _build, OPENAI_STATES, preset.variables, event_word=own_words)
 
 
 @cache
-def _presets() -> dict[str, dict[str, Any]]:
+def presets() -> dict[str, dict[str, Any]]:
+    """Return what `presets.toml` says of each kind."""
     return tomllib.loads(files(__package__).joinpath("presets.toml").read_text(encoding="utf-8"))
 
 

@@ -28,6 +28,25 @@ ANY_ORDER = Capabilities(page_size=100)
 DRAWN = "the line of a rule is drawn: from now on every new job that it matches is watched"
 
 
+@dataclass
+class FaultyLines:
+    """What discovery has of a real store, until it cannot be asked."""
+
+    store: SqlStore
+    fault: Exception | None = None
+    """What the store raises."""
+
+    async def lines(self, source: str) -> Mapping[str, RecordedLine]:
+        if self.fault:
+            raise self.fault
+        return await self.store.lines(source)
+
+    async def adopt(self, adoption: Adoption, now: datetime) -> Adopted:
+        if self.fault:
+            raise self.fault
+        return await self.store.adopt(adoption, now)
+
+
 class World:
     """A list of jobs, a store, and what finds the one in the other."""
 
@@ -35,6 +54,7 @@ class World:
         self.clock = ManualClock()
         self.log = RecordingLog()
         self.store = store
+        self.lines = FaultyLines(store)
         self.source = ScriptedSource(self.clock, {})
         self.source.capabilities = capabilities
         self.restart(*(rules or (ALL,)))
@@ -42,7 +62,7 @@ class World:
     def restart(self, *rules: Rule) -> None:
         """Begin with these rules, and nothing in memory."""
         chosen = SourceRules(rules, OPENAI_STATES, INTERVAL)
-        self.discovery = Discovery(self.source, chosen, store=self.store, runtime=runtime(self.clock, self.log))
+        self.discovery = Discovery(self.source, chosen, store=self.lines, runtime=runtime(self.clock, self.log))
 
     def add(self, *ids: str, status: str = "running", age: timedelta = timedelta(), **facts: object) -> None:
         """Put jobs on top of the list, created so long ago."""
@@ -68,19 +88,6 @@ class World:
 
     def logged(self, event: str) -> Mapping[str, object]:
         return next(facts for _, said, facts in self.log.lines if said == event)
-
-
-@dataclass
-class OutOfReach:
-    """A store that cannot be asked."""
-
-    error: Exception
-
-    async def lines(self, source: str) -> Mapping[str, RecordedLine]:  # noqa: ARG002 - it does not answer
-        raise self.error
-
-    async def adopt(self, adoption: Adoption, now: datetime) -> Adopted:  # noqa: ARG002 - it does not answer
-        raise self.error
 
 
 @pytest.fixture
@@ -154,7 +161,7 @@ async def test_a_page_that_says_what_it_said_is_not_judged_again(store: SqlStore
 
     world.source.page = same  # type: ignore[method-assign]
     await world.scan()
-    world.discovery._store = OutOfReach(AssertionError())
+    world.lines.fault = AssertionError()
     assert await world.discovery.scan() == 0
 
 
@@ -383,11 +390,11 @@ async def test_what_was_found_before_a_failure_is_watched_and_the_rest_at_the_ne
 async def test_a_store_out_of_reach_costs_a_scan(store: SqlStore) -> None:
     world = World(store)
     world.add("a")
-    world.discovery._store = OutOfReach(StoreUnavailableError("locked"))
+    world.lines.fault = StoreUnavailableError("locked")
     assert await world.scan() == []
     assert world.log.events("warning") == ["jobs cannot be discovered: the store cannot be used"]
     assert world.discovery.health()[0].scanned_at is None
-    world.discovery._store = store
+    world.lines.fault = None
     assert await world.scan(seconds=30) == ["a"]
 
 
