@@ -13,7 +13,7 @@ from watcher.domain.health import DiscoveryHealth
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.notifications import plan
 from watcher.domain.polling_policy import PollFailure, PollingPolicy, PollOutcome, wants_look
-from watcher.domain.routing import Route
+from watcher.domain.routing import Events, Route
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint
 from watcher.engine.liveness import Liveness
@@ -40,6 +40,8 @@ class _Look:
     progress: Progress | None
     measured: tuple[MetricPoint, ...] = ()
     """What is known of the training of a job that has succeeded."""
+    condition: Condition | None = None
+    """How a running job trains, where that is new and somebody wants to hear of it."""
 
 
 class Poller:
@@ -60,6 +62,7 @@ class Poller:
         self._runtime = runtime
         self._log = runtime.log
         self._routes = routes
+        self._judges_metrics = any(Events.METRICS in route.events for route in routes)
         self._sources: dict[str, SourceState] = {}
         self._cache = JobCache(store, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget)
         self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
@@ -77,6 +80,7 @@ class Poller:
 
     def _forget(self, key: JobKey) -> None:
         self._sources[key.source].source.forget(key.id)
+        self._telemetry.forget(key)
 
     def wake(self) -> None:
         """Look for due jobs now."""
@@ -250,7 +254,8 @@ class Poller:
             return _Look(None, await self._telemetry.last_measured(state.source, job))
         if not wants_look(job, state.policy, self._runtime.clock()):
             return None
-        return _Look(await self._telemetry.read(state.source, job))
+        progress = await self._telemetry.read(state.source, job)
+        return _Look(progress, condition=await self._telemetry.condition(job) if self._judges_metrics else None)
 
     def _is_last(self, state: SourceState, job: Job, result: PollResult) -> bool:
         """Tell whether this poll is the last one of a job of which more may be read."""
@@ -289,8 +294,9 @@ class Poller:
     ) -> None:
         """Decide what a result means, and have it recorded."""
         decision = self._decide(state, job, result, claimed_at, look)
-        if decision.is_new:
-            findings = self._findings(decision.condition) if decision.condition else ()
+        found = [each for each in (decision.condition, look.condition if look else None) if each]
+        if decision.is_new or found:
+            findings = tuple(map(self._finding, found))
             self._cache.put(Change(job.seq, decision.job, decision.transition, decision.recipients, findings))
 
     def _decide(
@@ -310,9 +316,9 @@ class Poller:
             failure = PollFailure(PollOutcome.FAILED, f"internal error: {type(error).__name__}")
             return decide(job, failure, context, now)
 
-    def _findings(self, condition: Condition) -> tuple[Finding, ...]:
+    def _finding(self, condition: Condition) -> Finding:
         now = self._runtime.clock()
-        return (Finding(condition, now, plan(ConditionChange(condition, 0, now), self._routes, now)),)
+        return Finding(condition, now, plan(ConditionChange(condition, 0, now), self._routes, now))
 
     def _note_result(self, state: SourceState, result: PollResult) -> None:
         if state.note_result(result, self._runtime.clock()):
