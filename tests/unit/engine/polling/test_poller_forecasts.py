@@ -64,7 +64,7 @@ class World:
         parts = self.faults, runtime(self.clock, self.log)
         self.poller = Poller(*parts, routes=routes, wake_delivery=lambda: None, metrics=metrics)
         self.state = source_state(source, polling_policy, self.clock, 4)
-        self.poller.add_source(self.state)
+        self.poller.sources.add(self.state)
 
     async def poll(self) -> Job:
         """Let the job be due and polled; return what is recorded of it then."""
@@ -139,7 +139,7 @@ async def test_a_look_that_fails_changes_nothing_and_is_not_repeated_at_once(sto
 async def test_what_earlier_jobs_took_is_expected_again(store: SqlStore) -> None:
     world = World(store, running(), PollingPolicy(INTERVAL, timedelta(minutes=5)))
     world.faults.known_durations = {"running": [timedelta(minutes=40)] * 20}
-    await world.poller.refresh_durations()
+    await world.poller.sources.refresh_durations(world.faults, world.log)
     await world.poll()
     job = await world.poll()
 
@@ -149,7 +149,7 @@ async def test_what_earlier_jobs_took_is_expected_again(store: SqlStore) -> None
 
 async def test_a_fixed_cadence_expects_nothing(store: SqlStore) -> None:
     world = World(store, Estimating(ManualClock(), {"a": ["running"]}), FIXED)
-    await world.poller.refresh_durations()
+    await world.poller.sources.refresh_durations(world.faults, world.log)
     await world.poll()
     job = await world.poll()
 
@@ -161,7 +161,7 @@ async def test_a_fixed_cadence_expects_nothing(store: SqlStore) -> None:
 async def test_without_the_record_nothing_is_known_of_earlier_jobs(store: SqlStore) -> None:
     world = World(store, running(), ADAPTIVE)
     world.faults.known_durations = StoreUnavailableError("the disk is full")
-    await world.poller.refresh_durations()
+    await world.poller.sources.refresh_durations(world.faults, world.log)
 
     assert world.state.durations == {}
     assert world.log.events("debug") == ["no durations of earlier jobs"]
