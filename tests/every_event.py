@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.doubles import START, a_transition, job_in
+from watcher.domain.anomalies import Anomaly
 from watcher.domain.conditions import (
     STUCK_AFTER,
     Condition,
@@ -18,6 +19,7 @@ from watcher.domain.conditions import (
     source_conditions,
     store_condition,
     stuck_condition,
+    training_condition,
 )
 from watcher.domain.events import Event
 from watcher.domain.jobs import JobError, JobFacts
@@ -105,6 +107,8 @@ def _conditions() -> Iterator[tuple[str, Condition]]:
         stuck = stuck_condition(job, START, STUCK_AFTER)
         assert stuck
         yield f"{about} stuck", stuck
+        for anomaly in (*Anomaly, None):
+            yield f"{about} trains: {anomaly}", training_condition(job, anomaly)
         yield f"{about} missing", missing_condition(replace(job, last_error="HTTP 404"), START)
         yield (
             f"{about} missing without an error",

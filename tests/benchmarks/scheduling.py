@@ -86,7 +86,7 @@ async def cost() -> float:
             poller = Poller(store, runtime(clock, RecordingLog()), routes=(), wake_delivery=lambda: None)
             policy = PollingPolicy(INTERVAL, INTERVAL, is_adaptive=False)
             scan = ListScan(source, strategy=Strategy.RETRIEVE)  # type: ignore[arg-type]
-            poller.add_source(SourceState("openai", source, policy, CONCURRENT_REQUESTS, scan))  # type: ignore[arg-type]
+            poller.sources.add(SourceState("openai", source, policy, CONCURRENT_REQUESTS, scan))  # type: ignore[arg-type]
             polling = asyncio.create_task(poller.run())
             await _poll_all(poller, source, 1)
             begin = time.process_time()

@@ -78,6 +78,7 @@ async def test_a_clock_set_by_an_hour_loses_nothing(watcher: Command, fake_time:
         async with watcher.start("run", env=fake_time.environment) as running:
             await running.until_logged("delivery accepted", job=f"openai/{CHANGING}")
             environment.receiver.answers = [Reply(503)]
+            environment.api.set_status(CHANGING, "queued")  # the others may have ended before the service had started
             await running.until_logged("delivery retry scheduled")
             fake_time.set(hours)
             await running.until_logged("the host's clock was set, or the host slept")

@@ -177,7 +177,7 @@ class ManualTimeEnvironment:
                     poller.wake()
                     deliver.wake()
                     await asyncio.sleep(0.005)
-                await self_monitoring.look(poller.health(), deliver.health())
+                await self_monitoring.look(poller.sources.health(), deliver.health())
                 if not await self._is_anything_due():
                     return
 

@@ -7,9 +7,10 @@ are: so it is raised once and cleared once, over restarts and among replicas.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from watcher.domain.anomalies import Anomaly
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobKey
 from watcher.domain.states import Status, is_meant
@@ -25,7 +26,9 @@ FRESH = timedelta(minutes=3)
 """How long the success of another replica speaks for a source or a notifier. Replicas note theirs each minute."""
 NOTE_GOOD_INTERVAL = timedelta(minutes=1)
 
-JOB_ASPECTS = ("missing", "stuck")
+METRICS = "metrics"
+"""The respect in which a job can train badly."""
+JOB_ASPECTS = ("missing", "stuck", METRICS)
 """In which respects a job can be in a condition."""
 STUCK_AFTER: Mapping[str, timedelta] = {
     Status.VALIDATING_FILES: timedelta(hours=1),
@@ -68,6 +71,11 @@ class Condition:
     def is_about_job(self) -> bool:
         """Whether it is about a job, rather than a source, a notifier or the store."""
         return self.subject.startswith("job/")
+
+    @property
+    def is_about_metrics(self) -> bool:
+        """Whether it is about how a job trains."""
+        return self.is_about_job and self.subject.endswith(f"/{METRICS}")
 
     @property
     def thread(self) -> str:
@@ -218,6 +226,15 @@ def stuck_condition(job: Job, now: datetime, limits: Mapping[str, timedelta]) ->
     times = (stay - limit) // STUCK_REPEAT + 1
     state = f"stuck {job.status} {job.status_since.isoformat()} {times}"
     return _of_job(job, "stuck", state, f"has been {job.status} for {present_status(job, now)}", None)
+
+
+def training_condition(job: Job, anomaly: Anomaly | None) -> Condition:
+    """Return how a job trains, good or bad."""
+    if anomaly is None:
+        condition = _of_job(job, METRICS, "good", "trains well again", None)
+        return replace(condition, type="watcher.job.metrics_recovered", is_good=True)
+    condition = _of_job(job, METRICS, anomaly.value, anomaly.words, None)
+    return replace(condition, data={**condition.data, "anomaly": anomaly.value})
 
 
 def _limit(job: Job, limits: Mapping[str, timedelta]) -> timedelta | None:

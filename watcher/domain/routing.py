@@ -27,8 +27,14 @@ class Events(StrEnum):
 
     JOBS = "jobs"
     """The transitions of jobs."""
+    METRICS = "metrics"
+    """How jobs train: a loss that is no number or diverges, a run that stalls. The source has to show progress."""
     WATCHER = "watcher"
     """The watcher's own conditions: sources and notifiers that it cannot reach, jobs that are stuck or missing."""
+
+
+USUAL_EVENTS = frozenset({Events.JOBS, Events.WATCHER})
+"""What a notifier hears of unless it says otherwise."""
 
 
 class RouteMatch(StrEnum):
@@ -58,7 +64,7 @@ class Route:
     names: tuple[str, ...] = ()
     """Patterns: the name of the job, or its id where it has none, matches any of them. None: any job."""
     first_seen: FirstSeen = FirstSeen.TERMINAL
-    events: frozenset[Events] = frozenset(Events)
+    events: frozenset[Events] = USUAL_EVENTS
     holding: Holding = NOTHING_HELD
     """What keeps events back from it."""
 
@@ -79,7 +85,8 @@ def match_route(route: Route, event: Event) -> RouteMatch:
 
 
 def _match_condition(route: Route, event: ConditionChange) -> RouteMatch:
-    if Events.WATCHER not in route.events:
+    kind = Events.METRICS if event.condition.is_about_metrics else Events.WATCHER
+    if kind not in route.events:
         return RouteMatch.OTHER_EVENTS
     if event.subject == notifier_subject(route.notifier):
         return RouteMatch.ITS_OWN_FAILURE

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from watcher.domain.anomalies import Anomaly
 from watcher.domain.conditions import (
     Condition,
     ConditionChange,
@@ -16,6 +17,7 @@ from watcher.domain.conditions import (
     source_conditions,
     store_condition,
     stuck_condition,
+    training_condition,
 )
 from watcher.domain.events import Event
 from watcher.domain.jobs import Job, JobError, JobFacts, JobKey
@@ -116,6 +118,8 @@ _REJECTED = Health(SAMPLE, rejection="HTTP 401: Incorrect API key provided")
 _CONDITIONS: Mapping[str, Callable[[datetime], Condition]] = {
     "missing": lambda now: missing_condition(_job(now), now),
     "stuck": lambda now: _present(stuck_condition(_job(now), now, {"running": timedelta(days=1)})),
+    "metrics": lambda now: training_condition(_job(now), Anomaly.DIVERGES),
+    "metrics-recovered": lambda now: training_condition(_job(now), None),
     "source-unreachable": lambda now: _source(_silent(now), "reach", now),
     "source-recovered": lambda now: _source(_well(now), "reach", now),
     "source-rejected": lambda now: _source(_REJECTED, "acceptance", now),

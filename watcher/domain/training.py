@@ -23,7 +23,7 @@ _FEW = 20
 """Fewer losses say nothing of where they go."""
 
 
-class Milestone(NamedTuple):
+class StepsDone(NamedTuple):
     """So much was done at that time."""
 
     done: int
@@ -38,7 +38,7 @@ class Training:
     """The last points of the train loss, by step."""
     last: Mapping[str, MetricPoint] = field(default_factory=dict)
     """The last point of each series."""
-    begin: Milestone | None = None
+    begin: StepsDone | None = None
     """The least that is known to have been done at some time."""
     progress: Progress | None = None
     """How far the job has come; None while that is not known."""
@@ -51,7 +51,7 @@ def with_page(training: Training, page: EventPage) -> Training:
     kept = tuple(losses[step] for step in sorted(losses)[-MOST_LOSSES:])
     last = {point.series: point for point in latest([*training.last.values(), *page.points])}
     begin = min(
-        [*([training.begin] if training.begin else []), *(Milestone(point.step, point.at) for point in page.points)],
+        [*([training.begin] if training.begin else []), *(StepsDone(point.step, point.at) for point in page.points)],
         default=None,
     )
     told = replace(training, losses=kept, last=last, begin=begin)
@@ -66,7 +66,7 @@ def with_progress(training: Training, progress: Progress) -> Training:
     if held and held.unit == progress.unit and held.done > progress.done and held.at >= progress.at:
         return training
     begin = training.begin if held is None or held.unit == progress.unit else None
-    return replace(training, progress=progress, begin=begin or Milestone(progress.done, progress.at))
+    return replace(training, progress=progress, begin=begin or StepsDone(progress.done, progress.at))
 
 
 def expected_end(training: Training, facts: JobFacts, now: datetime) -> Forecast | None:

@@ -183,9 +183,9 @@ class ServicePlan:
             health,
             # Looked up at each request: a reload exchanges the pipeline.
             find_job=lambda source, job_id: pipeline().find_job(source, job_id),
-            polling_policy=lambda source: pipeline().poller.policy_of(source),  # noqa: PLW0108 - see above
+            polling_policy=lambda source: pipeline().poller.sources.policy_of(source),  # noqa: PLW0108 - see above
             webhooks=lambda: pipeline().poller.wake_ups,
-            budget=lambda source: pipeline().poller.budget_of(source),  # noqa: PLW0108 - see above
+            budget=lambda source: pipeline().poller.sources.budget_of(source),  # noqa: PLW0108 - see above
             stuck_after=lambda: pipeline().self_monitoring.stuck_after,
             send_test=lambda notifier: pipeline().deliver.send_test(notifier),  # noqa: PLW0108 - see above
         )
@@ -223,7 +223,7 @@ class ServicePlan:
             )
             poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake, metrics=store)
             for name in self._sources:
-                poller.add_source(await open_source_state(name, settings, store, runtime, stack))
+                poller.sources.add(await open_source_state(name, settings, store, runtime, stack))
             beat = settings.heartbeat.url
             yield Pipeline(
                 poller,

@@ -196,7 +196,7 @@ class Daemon:
     def _scheduler(self, generation: _Generation) -> Scheduler:
         """Make the scheduler. It only ticks: the store knows what is due."""
         pipeline, maintenance = generation.pipeline, generation.maintenance
-        tick = min(max(pipeline.poller.shortest_interval / TICKS_PER_INTERVAL, SHORTEST_TICK), LONGEST_TICK)
+        tick = min(max(pipeline.poller.sources.shortest_interval / TICKS_PER_INTERVAL, SHORTEST_TICK), LONGEST_TICK)
 
         async def poll() -> None:
             pipeline.poller.wake()

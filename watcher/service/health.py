@@ -25,17 +25,17 @@ class Health:
         stuck = poller.stuck() or deliver.stuck()
         return HealthSnapshot(
             since=self._since,
-            longest_wait=poller.longest_poll_interval,
+            longest_wait=poller.sources.longest_poll_interval,
             stalled=self._stalled(),
             watched=poller.watched,
-            last_answers={source.name: source.last_success for source in poller.health()},
-            rejections={source.name: source.rejection for source in poller.health() if source.rejection},
+            last_answers={source.name: source.last_success for source in poller.sources.health()},
+            rejections={source.name: source.rejection for source in poller.sources.health() if source.rejection},
             notifiers=[notifier.name for notifier in deliver.health()],
             store_error=str(error) if error else None,
-            sources=poller.health(),
+            sources=poller.sources.health(),
             receivers=deliver.health(),
             stuck=str(stuck) if stuck else None,
-            discovery=poller.discovered(),
+            discovery=poller.sources.discovered(),
             has_condition=self._pipeline.self_monitoring.is_anything_failing(),
         )
 

@@ -82,7 +82,7 @@ class Maintenance:
 
     async def clock_stepped(self, step: timedelta) -> None:
         """Keep what was measured by the host's clock right, and what is due at a time of day, after it was set."""
-        self.pipeline.poller.clock_stepped(step)
+        self.pipeline.poller.sources.clock_stepped(step)
         self.pipeline.deliver.clock_stepped(step)
         self.pipeline.self_monitoring.clock_stepped(step)
         await self.undo_clock_step(timedelta())
@@ -95,7 +95,8 @@ class Maintenance:
         if error is None or recoveries != self._recoveries:  # each outage has its own grace
             self._recoveries, self._store_failing_since, self._is_store_failure_told = recoveries, None, False
         if health.store_error is None:
-            await self.pipeline.self_monitoring.look(self.pipeline.poller.health(), self.pipeline.deliver.health())
+            sources, notifiers = self.pipeline.poller.sources.health(), self.pipeline.deliver.health()
+            await self.pipeline.self_monitoring.look(sources, notifiers)
         if error is None:
             return
         self._store_failing_since = min(self._store_failing_since or now, now)
@@ -114,7 +115,7 @@ class Maintenance:
 
         What waits for longer than `longest` becomes due; None: for longer than any rule asks for.
         """
-        policy = self.pipeline.poller.longest_wait, SERVICE_RETRY_POLICY.longest_retry_after
+        policy = self.pipeline.poller.sources.longest_wait, SERVICE_RETRY_POLICY.longest_retry_after
         job, delivery = policy if longest is None else (longest, longest)
         with suppress(StoreError):  # nothing is lost by waiting
             await self._store.cap_waits(self._runtime.clock(), LongestWaits(job, delivery, CLAIM))
@@ -140,7 +141,7 @@ class Maintenance:
 
     async def refresh_durations(self) -> None:
         """Look up what earlier jobs say of how long a status lasts."""
-        await self.pipeline.poller.refresh_durations()
+        await self.pipeline.poller.sources.refresh_durations(self._store, self._runtime.log)
 
     async def sign_of_life(self) -> None:
         """Let the service manager know that we make progress; it restarts us when we do not."""

@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from watcher.domain.conditions import STUCK_AFTER
-from watcher.domain.routing import Events, FirstSeen
+from watcher.domain.routing import USUAL_EVENTS, Events, FirstSeen
 from watcher.engine.polling.list_scan import Strategy
 from watcher.errors import ConfigurationError
 from watcher.logs import Format, Level
@@ -173,9 +173,10 @@ class NotifierSettings(Section):
     first_seen: FirstSeen = FirstSeen.TERMINAL
     """Which first sights of a job it wants: those of a job that has ended (`terminal`), `always`, or `never`."""
     events: Annotated[frozenset[Events], PlainSerializer(sorted, return_type=list[str])] = Field(
-        default=frozenset(Events), min_length=1
+        default=USUAL_EVENTS, min_length=1
     )
-    """What it wants to hear of: the transitions of jobs (`jobs`), what the watcher says of itself (`watcher`)."""
+    """What it wants to hear of: the transitions of jobs (`jobs`), what the watcher says of itself (`watcher`), and how
+    jobs train (`metrics`), which is told only where it is asked for."""
     batch: BatchTime | None = None
     """For how long an event waits for others: three or more become one message. Default: each is told at once."""
     batch_by: tuple[BatchKey, ...] = ()

@@ -80,7 +80,7 @@ class World:
         polling_policy = PollingPolicy(timedelta(seconds=30), timedelta(minutes=5))
         self.faults = FaultyStore(store)
         self.poller = FailingPoller(self.faults, context, routes=routes, wake_delivery=deliver.wake)
-        self.poller.add_source(source_state(self.source, polling_policy, self.clock, 4))
+        self.poller.sources.add(source_state(self.source, polling_policy, self.clock, 4))
         self_monitoring = SelfMonitoring(
             store, context, routes=routes, stuck_after=STUCK_AFTER, wake_delivery=deliver.wake, watcher="w1"
         )
@@ -170,7 +170,7 @@ async def test_it_says_how_things_stand(store: SqlStore) -> None:
     running = asyncio.create_task(world.poller.run())
     world.poller.wake()
     await until(lambda: world.poller.watched)
-    await until(lambda: world.poller.health()[0].last_success)
+    await until(lambda: world.poller.sources.health()[0].last_success)
     assert await world.maintenance.status() == "1 job watched, 0 deliveries pending, last answer 0s ago"
     health = world.maintenance.health.snapshot()
     assert (health.watched, health.stalled, health.rejections, list(health.notifiers)) == (1, [], {}, ["chat"])

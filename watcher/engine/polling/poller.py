@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from watcher.domain.conditions import Condition, ConditionChange, Health
+from watcher.domain.conditions import Condition, ConditionChange
 from watcher.domain.decision import Decision, PollContext, PollResult, decide
-from watcher.domain.health import DiscoveryHealth
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.notifications import plan
-from watcher.domain.polling_policy import PollFailure, PollingPolicy, PollOutcome, wants_look
-from watcher.domain.routing import Route
+from watcher.domain.polling_policy import PollFailure, PollOutcome, wants_look
+from watcher.domain.routing import Events, Route
 from watcher.domain.states import JobState, is_terminal
 from watcher.domain.telemetry import MetricPoint
 from watcher.engine.liveness import Liveness
@@ -23,6 +22,7 @@ from watcher.engine.polling.failure_log import log_poll_failure, log_scan_failur
 from watcher.engine.polling.job_cache import JobCache
 from watcher.engine.polling.source_calls import discover, poll, read_list
 from watcher.engine.polling.source_state import MOST_LISTED, SourceState
+from watcher.engine.polling.sources import Sources
 from watcher.engine.polling.telemetry import TelemetryReader, ends
 from watcher.engine.polling.wake_ups import WakeUps
 from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, MetricStore, Runtime
@@ -30,8 +30,6 @@ from watcher.errors import StoreError
 
 STALE_WAITS = 4
 """A job that was not due for this many of the longest waits is polled by another watcher, or was removed."""
-IDLE_INTERVAL = timedelta(seconds=30)
-"""Stands for the polling interval where there is no source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +39,8 @@ class _Look:
     progress: Progress | None
     measured: tuple[MetricPoint, ...] = ()
     """What is known of the training of a job that has succeeded."""
+    condition: Condition | None = None
+    """How a running job trains, where that is new and somebody wants to hear of it."""
 
 
 class Poller:
@@ -61,12 +61,13 @@ class Poller:
         self._runtime = runtime
         self._log = runtime.log
         self._routes = routes
-        self._sources: dict[str, SourceState] = {}
+        self._judges_metrics = any(Events.METRICS in route.events for route in routes)
+        self.sources = Sources()
         self._cache = JobCache(store, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget)
         self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
         self._telemetry = TelemetryReader(metrics, runtime)
         self._wake = self._due.on_late_answer
-        self.wake_ups = WakeUps(store, self._sources, runtime, wake=self.wake)
+        self.wake_ups = WakeUps(store, self.sources, runtime, wake=self.wake)
         """Takes what services tell by themselves."""
         self.liveness = Liveness()
         self.claiming = asyncio.Lock()
@@ -74,12 +75,9 @@ class Poller:
         self.first_turn = asyncio.Event()
         """Set once the due jobs were looked for."""
 
-    def add_source(self, state: SourceState) -> None:
-        """Poll the jobs of a source."""
-        self._sources[state.name] = state
-
     def _forget(self, key: JobKey) -> None:
-        self._sources[key.source].source.forget(key.id)
+        self.sources[key.source].source.forget(key.id)
+        self._telemetry.forget(key)
 
     def wake(self) -> None:
         """Look for due jobs now."""
@@ -89,21 +87,6 @@ class Poller:
     def watched(self) -> int:
         """How many jobs are being polled here."""
         return len(self._cache)
-
-    @property
-    def longest_wait(self) -> timedelta:
-        """The longest regular wait of a job."""
-        return max((state.longest_wait for state in self._sources.values()), default=timedelta())
-
-    @property
-    def shortest_interval(self) -> timedelta:
-        """The shortest polling interval of all sources."""
-        return min((state.policy.interval for state in self._sources.values()), default=IDLE_INTERVAL)
-
-    @property
-    def longest_poll_interval(self) -> timedelta:
-        """The longest time between two answered polls of a job, over all sources."""
-        return max((state.policy.longest for state in self._sources.values()), default=IDLE_INTERVAL)
 
     @property
     def store_recoveries(self) -> int:
@@ -117,24 +100,6 @@ class Poller:
     def stuck(self) -> StoreError | None:
         """Return which changes cannot be recorded although the store can be written; None if there are none."""
         return self._cache.stuck
-
-    def discovered(self) -> list[DiscoveryHealth]:
-        """Say what each rule of discovery has found."""
-        return [each for state in self._sources.values() for each in state.discovered()]
-
-    def health(self) -> list[Health]:
-        """Return how each source has been answering."""
-        return [state.health() for state in self._sources.values()]
-
-    def policy_of(self, source: str) -> PollingPolicy | None:
-        """Return how a source is polled; None for one that is not in the configuration."""
-        state = self._sources.get(source)
-        return state.policy if state else None
-
-    def budget_of(self, source: str) -> int | None:
-        """Return how many requests a minute this process may send to a source; None where there is no limit."""
-        state = self._sources.get(source)
-        return state.rate_limit.requests_per_minute if state and state.rate_limit else None
 
     async def run(self) -> None:
         """Poll until cancelled. What was observed is recorded first, polls in flight are dropped."""
@@ -150,35 +115,21 @@ class Poller:
         finally:
             self._due.close()
 
-    async def refresh_durations(self) -> None:
-        """Look up how long earlier jobs were in each status, for forecasts."""
-        for state in self._sources.values():
-            if state.policy.is_adaptive:
-                try:
-                    state.durations = await self._store.durations(state.name)
-                except StoreError as error:
-                    self._log.debug("no durations of earlier jobs", source=state.name, error=str(error))
-
     def forget_stale(self) -> None:
         """Forget jobs that have not been due here for long."""
-        self._cache.forget_before(self._runtime.clock() - STALE_WAITS * self.longest_wait)
-
-    def clock_stepped(self, step: timedelta) -> None:
-        """Keep what was measured by the host's clock right after the clock was set by `step`."""
-        for state in self._sources.values():
-            state.clock_stepped(step)
+        self._cache.forget_before(self._runtime.clock() - STALE_WAITS * self.sources.longest_wait)
 
     async def _turn(self, tasks: asyncio.TaskGroup, now: datetime) -> None:
         """Start what may be started, claim what is due, and ask for it."""
-        for state in self._sources.values():
+        for state in self.sources:
             self._start_polls(state, tasks)
-        looking = [state for state in self._sources.values() if state.is_discovery_due]
-        requests = {name: request for name, state in self._sources.items() if (request := state.claim_request(now))}
+        looking = [state for state in self.sources if state.is_discovery_due]
+        requests = {state.name: request for state in self.sources if (request := state.claim_request(now))}
         claimed = await self._claim(requests, now)
         scans = [
             state
             for name, jobs in claimed.items()
-            if (state := self._sources[name]).scan.pays(jobs, requests[name].limit) and not state.breaker.rejection
+            if (state := self.sources[name]).scan.pays(jobs, requests[name].limit) and not state.breaker.rejection
         ]
         for state in scans:
             jobs = [*claimed.pop(state.name), *await self._claim_rest(state, now)]
@@ -186,7 +137,7 @@ class Poller:
             state.scan.is_running = True
             tasks.create_task(self._scan(state, jobs, now))
         for name, jobs in claimed.items():
-            state = self._sources[name]
+            state = self.sources[name]
             state.note_claimed(len(jobs), requests[name].limit)
             state.enqueue(jobs, now)
             self._start_polls(state, tasks)
@@ -197,9 +148,9 @@ class Poller:
     async def _claim(self, requests: Mapping[str, ClaimRequest], now: datetime) -> dict[str, list[Job]]:
         """Claim due jobs of each source, those whose polls are still under way aside."""
         claimed: dict[str, list[Job]] = {name: [] for name in requests}
-        longest_waits = {name: self._sources[name].longest_wait for name in requests}
+        longest_waits = {name: self.sources[name].longest_wait for name in requests}
         for job in await self._due.claim(requests, now, longest_waits):
-            state = self._sources[job.key.source]
+            state = self.sources[job.key.source]
             if not state.claim(job):
                 continue
             self._cache.keep(job)
@@ -263,7 +214,8 @@ class Poller:
             return _Look(None, await self._telemetry.last_measured(state.source, job))
         if not wants_look(job, state.policy, self._runtime.clock()):
             return None
-        return _Look(await self._telemetry.read(state.source, job))
+        progress = await self._telemetry.read(state.source, job)
+        return _Look(progress, condition=await self._telemetry.condition(job) if self._judges_metrics else None)
 
     def _is_last(self, state: SourceState, job: Job, result: PollResult) -> bool:
         """Tell whether this poll is the last one of a job of which more may be read."""
@@ -302,8 +254,9 @@ class Poller:
     ) -> None:
         """Decide what a result means, and have it recorded."""
         decision = self._decide(state, job, result, claimed_at, look)
-        if decision.is_new:
-            findings = self._findings(decision.condition) if decision.condition else ()
+        found = [each for each in (decision.condition, look.condition if look else None) if each]
+        if decision.is_new or found:
+            findings = tuple(map(self._finding, found))
             self._cache.put(Change(job.seq, decision.job, decision.transition, decision.recipients, findings))
 
     def _decide(
@@ -323,9 +276,9 @@ class Poller:
             failure = PollFailure(PollOutcome.FAILED, f"internal error: {type(error).__name__}")
             return decide(job, failure, context, now)
 
-    def _findings(self, condition: Condition) -> tuple[Finding, ...]:
+    def _finding(self, condition: Condition) -> Finding:
         now = self._runtime.clock()
-        return (Finding(condition, now, plan(ConditionChange(condition, 0, now), self._routes, now)),)
+        return Finding(condition, now, plan(ConditionChange(condition, 0, now), self._routes, now))
 
     def _note_result(self, state: SourceState, result: PollResult) -> None:
         if state.note_result(result, self._runtime.clock()):

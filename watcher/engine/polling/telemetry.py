@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
+from watcher.domain.anomalies import WINDOW, anomaly_of
+from watcher.domain.conditions import Condition, training_condition
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.polling_policy import PollFailure
 from watcher.domain.states import JobState, is_terminal
@@ -40,6 +42,8 @@ class TelemetryReader:
         self._store = store
         self._runtime = runtime
         self._patience = patience
+        self._judged: dict[JobKey, str] = {}
+        """How each job trained when it was judged last."""
 
     async def read(self, source: JobSource, job: Job) -> Progress | None:
         """Read what is new of a job, and record it; return how far the job has come, None when that is not said."""
@@ -51,6 +55,24 @@ class TelemetryReader:
         except StoreError as error:
             self._runtime.log.debug("metric points are not recorded", job=str(job.key), error=str(error))
             return None
+
+    async def condition(self, job: Job) -> Condition | None:
+        """Return how a running job trains, when that is not what was returned last; None for nothing new."""
+        if self._store is None:
+            return None
+        try:
+            points = await self._store.last_points(job.key, WINDOW)
+        except StoreError as error:
+            self._runtime.log.debug("metric points cannot be judged", job=str(job.key), error=str(error))
+            return None
+        found = training_condition(job, anomaly_of(points, self._runtime.clock()))
+        is_new = self._judged.get(job.key) != found.state
+        self._judged[job.key] = found.state
+        return found if is_new else None
+
+    def forget(self, key: JobKey) -> None:
+        """Forget what was returned of a job that is polled no more."""
+        self._judged.pop(key, None)
 
     async def last_measured(self, source: JobSource, job: Job) -> tuple[MetricPoint, ...]:
         """Read the last of a job, and return what is known of its training. Never takes long: its end is waiting."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from watcher.domain.jobs import JobKey
-from watcher.engine.polling.source_state import SourceState
+from watcher.engine.polling.sources import Sources
 from watcher.engine.ports import JobStore, Runtime
-from watcher.plugins.source import ReadWebhook, TakesWebhooks, Webhook
+from watcher.plugins.source import ReadWebhook, Webhook
 
 
 class WakeUps:
     """Takes webhooks whose senders are known."""
 
-    def __init__(
-        self, store: JobStore, sources: Mapping[str, SourceState], runtime: Runtime, *, wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, store: JobStore, sources: Sources, runtime: Runtime, *, wake: Callable[[], None]) -> None:
         """`wake` is called when something is due."""
         self._store = store
         self._sources = sources
@@ -24,8 +22,7 @@ class WakeUps:
 
     def reader(self, source: str) -> ReadWebhook | None:
         """Return what checks and reads the webhooks of a source; None where there is no such source, or no secret."""
-        state = self._sources.get(source)
-        return state.source.read_webhook if state and isinstance(state.source, TakesWebhooks) else None
+        return self._sources.webhook_reader_of(source)
 
     async def take(self, source: str, webhook: Webhook) -> None:
         """Have the job asked for that a webhook tells of, or new jobs looked for. Raises StoreError."""

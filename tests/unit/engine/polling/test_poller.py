@@ -71,7 +71,7 @@ class World:
         self.state = source_state(
             self.source, PollingPolicy(INTERVAL, timedelta(minutes=5)), self.clock, concurrency, **how
         )
-        self.poller.add_source(self.state)
+        self.poller.sources.add(self.state)
 
     def _count(self) -> None:
         self.recipients += 1
@@ -173,7 +173,7 @@ async def test_failures_move_the_next_poll_out_and_an_answer_brings_it_back(stor
         await world.round(1, seconds=30)
         job = await world.job()
         assert (job.failures, job.last_error) == (1, "HTTP 503: overloaded")
-        health = world.poller.health()[0]
+        health = world.poller.sources.health()[0]
         assert (health.failing_since, health.error) == (world.clock(), "HTTP 503: overloaded")
         await world.round(0, seconds=56)
         await world.round(1, seconds=4)
@@ -183,7 +183,7 @@ async def test_failures_move_the_next_poll_out_and_an_answer_brings_it_back(stor
 
     assert (job.failures, job.last_error, job.due_at) == (0, None, world.clock() + INTERVAL)
     assert world.poller.watched == 1
-    assert [each.last_success for each in world.poller.health()] == [world.clock()]
+    assert [each.last_success for each in world.poller.sources.health()] == [world.clock()]
     assert world.poller.store_error() is None
     assert world.log.events("warning") == ["poll failed"]
     assert [facts["request_id"] for _, event, facts in world.log.lines if event == "poll failed"] == ["req_7", "req_7"]
@@ -356,11 +356,11 @@ async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore) -> Non
 
 async def test_it_says_how_a_source_is_polled(store: SqlStore) -> None:
     world = World(store, {})
-    assert world.poller.policy_of("openai") == world.state.policy
-    assert world.poller.policy_of("elsewhere") is None
-    assert [world.poller.budget_of(source) for source in ("openai", "elsewhere")] == [None, None]
+    assert world.poller.sources.policy_of("openai") == world.state.policy
+    assert world.poller.sources.policy_of("elsewhere") is None
+    assert [world.poller.sources.budget_of(source) for source in ("openai", "elsewhere")] == [None, None]
     world.state.rate_limit = RateLimit(600)
-    assert world.poller.budget_of("openai") == 600
+    assert world.poller.sources.budget_of("openai") == 600
 
 
 async def test_what_cannot_be_recorded_is_kept_with_all_that_follows_and_told_of(store: SqlStore) -> None:
@@ -485,7 +485,7 @@ async def test_a_late_answer_of_the_store_is_polled_when_its_source_may_be_asked
     world = World(store, {"a": ["running"]}, patience={"store_patience": timedelta(seconds=0.01)})
     other = ScriptedSource(world.clock, {"b": ["queued"]})
     azure = source_state(other, PollingPolicy(INTERVAL, INTERVAL), world.clock, name="azure")
-    world.poller.add_source(azure)
+    world.poller.sources.add(azure)
     await world.store.upsert_jobs([JobSpec(JobKey("azure", "b"))], world.clock())
     answer = asyncio.Event()
 
@@ -524,23 +524,26 @@ async def test_what_was_measured_by_the_clock_stays_right_when_it_is_set(store: 
     async with world.running():
         await world.round(1)
         await world.round(1, seconds=30)
-    before, step = world.poller.health()[0], timedelta(days=1)
-    world.poller.clock_stepped(step)
-    after = world.poller.health()[0]
+    before, step = world.poller.sources.health()[0], timedelta(days=1)
+    world.poller.sources.clock_stepped(step)
+    after = world.poller.sources.health()[0]
 
     assert before.failing_since is not None
     assert before.last_success is not None
     assert after.failing_since == before.failing_since + step
     assert after.last_success == before.last_success + step
-    World(store, {}).poller.clock_stepped(step)
+    World(store, {}).poller.sources.clock_stepped(step)
 
 
 def test_without_a_source_the_intervals_are_the_usual_ones(store: SqlStore) -> None:
     poller = Poller(store, runtime(ManualClock()), routes=[], wake_delivery=lambda: None)
 
-    assert poller.shortest_interval == poller.longest_poll_interval == timedelta(seconds=30)
+    assert poller.sources.shortest_interval == poller.sources.longest_poll_interval == timedelta(seconds=30)
     world = World(store, {})
-    assert (world.poller.shortest_interval, world.poller.longest_poll_interval) == (INTERVAL, timedelta(minutes=3))
+    assert (world.poller.sources.shortest_interval, world.poller.sources.longest_poll_interval) == (
+        INTERVAL,
+        timedelta(minutes=3),
+    )
 
 
 async def test_nothing_is_claimed_while_somebody_else_holds_the_claiming(store: SqlStore) -> None:

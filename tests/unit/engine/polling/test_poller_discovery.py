@@ -38,7 +38,7 @@ class World:
         self.state = source_state(self.source, policy, self.clock, 500)
         rules = SourceRules((watch_all("openai"),), OPENAI_STATES, INTERVAL)
         self.state.discovery = Discovery(self.source, rules, store=store, runtime=ours)
-        self.poller.add_source(self.state)
+        self.poller.sources.add(self.state)
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self.poller.run())
@@ -85,8 +85,8 @@ async def test_a_new_job_is_found_and_retrieved_at_once(store: SqlStore) -> None
         await world.turn(seconds=30)
         assert await world.statuses("brief") == ["succeeded"]
         assert world.source.pages_asked == [None, None]
-        assert [each.last_success for each in world.poller.health()] == [world.clock()]
-        assert [each.adopted for each in world.poller.discovered()] == [1]
+        assert [each.last_success for each in world.poller.sources.health()] == [world.clock()]
+        assert [each.adopted for each in world.poller.sources.discovered()] == [1]
 
 
 async def test_a_list_that_is_read_anyway_is_not_asked_for_again(store: SqlStore) -> None:
@@ -156,4 +156,4 @@ async def test_a_source_without_rules_has_no_list_looked_at(store: SqlStore) -> 
     world.state.discovery = None
     assert not world.state.is_discovery_due
     assert world.state.start_discovery() is None
-    assert world.poller.discovered() == []
+    assert world.poller.sources.discovered() == []

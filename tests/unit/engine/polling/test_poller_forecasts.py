@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.doubles import (
 )
 from watcher.domain.jobs import Basis, Job, JobFacts, JobKey, JobSpec, Observation, Progress
 from watcher.domain.polling_policy import PollingPolicy
+from watcher.domain.routing import Events, Route
 from watcher.domain.telemetry import MetricPoint
 from watcher.engine.polling.poller import Poller
 from watcher.errors import StoreUnavailableError, TransientError
@@ -47,7 +49,12 @@ class World:
     """One job between a source and a real store, polled whenever it is due."""
 
     def __init__(
-        self, store: SqlStore, source: ScriptedSource, polling_policy: PollingPolicy, metrics: SqlStore | None = None
+        self,
+        store: SqlStore,
+        source: ScriptedSource,
+        polling_policy: PollingPolicy,
+        metrics: SqlStore | None = None,
+        routes: Sequence[Route] = (),
     ) -> None:
         self.clock = source.clock
         self.log = RecordingLog()
@@ -55,9 +62,9 @@ class World:
         self.source = source
         self.faults = FaultyStore(store)
         parts = self.faults, runtime(self.clock, self.log)
-        self.poller = Poller(*parts, routes=[], wake_delivery=lambda: None, metrics=metrics)
+        self.poller = Poller(*parts, routes=routes, wake_delivery=lambda: None, metrics=metrics)
         self.state = source_state(source, polling_policy, self.clock, 4)
-        self.poller.add_source(self.state)
+        self.poller.sources.add(self.state)
 
     async def poll(self) -> Job:
         """Let the job be due and polled; return what is recorded of it then."""
@@ -132,7 +139,7 @@ async def test_a_look_that_fails_changes_nothing_and_is_not_repeated_at_once(sto
 async def test_what_earlier_jobs_took_is_expected_again(store: SqlStore) -> None:
     world = World(store, running(), PollingPolicy(INTERVAL, timedelta(minutes=5)))
     world.faults.known_durations = {"running": [timedelta(minutes=40)] * 20}
-    await world.poller.refresh_durations()
+    await world.poller.sources.refresh_durations(world.faults, world.log)
     await world.poll()
     job = await world.poll()
 
@@ -142,7 +149,7 @@ async def test_what_earlier_jobs_took_is_expected_again(store: SqlStore) -> None
 
 async def test_a_fixed_cadence_expects_nothing(store: SqlStore) -> None:
     world = World(store, Estimating(ManualClock(), {"a": ["running"]}), FIXED)
-    await world.poller.refresh_durations()
+    await world.poller.sources.refresh_durations(world.faults, world.log)
     await world.poll()
     job = await world.poll()
 
@@ -154,7 +161,7 @@ async def test_a_fixed_cadence_expects_nothing(store: SqlStore) -> None:
 async def test_without_the_record_nothing_is_known_of_earlier_jobs(store: SqlStore) -> None:
     world = World(store, running(), ADAPTIVE)
     world.faults.known_durations = StoreUnavailableError("the disk is full")
-    await world.poller.refresh_durations()
+    await world.poller.sources.refresh_durations(world.faults, world.log)
 
     assert world.state.durations == {}
     assert world.log.events("debug") == ["no durations of earlier jobs"]
@@ -184,3 +191,16 @@ async def test_a_job_that_fails_is_looked_at_once_it_is_recorded(store: SqlStore
     assert world.source.looked_at == ["a"]
     end, *_ = await store.latest_transitions(KEY)
     assert end.measured == ()
+
+
+async def test_a_run_that_goes_wrong_is_an_event_for_who_asks_for_it(store: SqlStore) -> None:
+    routes = [Route("jobs"), Route("metrics", events=frozenset({Events.METRICS}))]
+    world = World(store, running(), ADAPTIVE, store, routes)
+    await world.poll()
+    await world.poll()
+    assert await store.deliveries() == []
+    await store.record_points(KEY, [MetricPoint("train_loss", 9, nan, START)], None, START)
+    for _ in range(10):  # not every poll looks at a job's points
+        await world.poll()
+    told = [(each.notifier, each.event.type) for each in await store.deliveries()]
+    assert told == [("metrics", "watcher.job.metrics")]

@@ -56,7 +56,7 @@ class World:
         self.faults = FaultyStore(store)
         self.poller = Poller(self.faults, runtime(self.clock, self.log), routes=routes, wake_delivery=lambda: None)
         self.state = source_state(source, POLICY, self.clock, 500, strategy=strategy, rate_limit=rate_limit)
-        self.poller.add_source(self.state)
+        self.poller.sources.add(self.state)
 
     async def __aenter__(self) -> Self:
         keys = [JobKey("openai", job_id) for job_id in self.source.script]
@@ -113,7 +113,7 @@ async def test_one_page_takes_the_place_of_a_hundred_retrieves(store: SqlStore) 
         pages, retrieves = world.asked()
         assert pages == 3
         assert retrieves < 20  # those whose turn it is to be verified
-        assert [each.last_success for each in world.poller.health()] == [world.clock()]
+        assert [each.last_success for each in world.poller.sources.health()] == [world.clock()]
 
 
 async def test_more_jobs_than_are_claimed_at_once_are_looked_up_by_one_scan(store: SqlStore) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import nan
 
 from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, job_in, runtime
 from watcher.domain.jobs import JobKey, Progress
@@ -59,10 +60,10 @@ class Kept:
         self.writes += 1
 
     async def last_points(self, key: JobKey, count: int = 1) -> Sequence[MetricPoint]:
-        assert (key, count) == (JOB.key, 1)
+        assert key == JOB.key
         if self.trouble:
             raise self.trouble
-        return self.points[-1:]
+        return self.points[-count:]
 
     async def record_milestones(self, key: JobKey, milestones: Sequence[Milestone]) -> None:
         assert key == JOB.key
@@ -101,6 +102,27 @@ async def test_milestones_are_kept_even_where_there_is_nothing_else() -> None:
 
 def reader(store: Kept | None, log: RecordingLog | None = None, **more: timedelta) -> TelemetryReader:
     return TelemetryReader(store, runtime(ManualClock(), log or RecordingLog()), **more)
+
+
+async def test_how_a_job_trains_is_returned_when_it_has_changed() -> None:
+    store = Kept()
+    judge = reader(store)
+    first = await judge.condition(JOB)
+    assert first is not None
+    assert first.is_good
+    assert await judge.condition(JOB) is None
+    store.points.append(POINT._replace(value=nan))
+    bad = await judge.condition(JOB)
+    assert bad is not None
+    assert bad.data["anomaly"] == "no_number"
+    assert await judge.condition(JOB) is None
+    judge.forget(JOB.key)
+    assert await judge.condition(JOB) == bad
+
+
+async def test_points_that_cannot_be_had_are_not_judged() -> None:
+    assert await reader(None).condition(JOB) is None
+    assert await reader(Kept(trouble=StoreUnavailableError("locked"))).condition(JOB) is None
 
 
 async def test_the_end_of_a_job_knows_what_was_measured_and_its_checkpoints() -> None:

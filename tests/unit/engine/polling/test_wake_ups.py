@@ -48,7 +48,7 @@ class World:
         self.runtime = runtime(self.clock, self.log)
         self.poller = Poller(store, self.runtime, routes=[], wake_delivery=lambda: None)
         self.state = source_state(self.source, PollingPolicy(INTERVAL, timedelta(minutes=5)), self.clock)
-        self.poller.add_source(self.state)
+        self.poller.sources.add(self.state)
 
     @asynccontextmanager
     async def running(self, *ids: str) -> AsyncIterator[None]:
@@ -93,6 +93,8 @@ async def test_a_webhook_has_its_job_asked_for_at_once(store: SqlStore) -> None:
     async with world.running("a"):
         await world.tell("a")
     assert await world.statuses("a") == ["running", "failed"]
+    assert world.poller.wake_ups.reader("openai") == world.source.read_webhook
+    assert world.poller.wake_ups.reader("azure") is None
 
 
 async def test_one_that_comes_while_its_job_is_asked_for_has_it_asked_for_again(store: SqlStore) -> None:
