@@ -191,6 +191,9 @@ class FaultyStore:
             await self.before_claim()
         return await self._store.claim_due(requests, now)
 
+    async def make_due(self, key: JobKey, now: datetime) -> bool:
+        return await self._store.make_due(key, now)
+
     async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:
         if isinstance(self.known_durations, StoreError):
             raise self.known_durations

@@ -7,6 +7,7 @@ WatcherError                    everything below; its text is written for the pe
 │   │   └── MalformedResponseError   an answer that is no job object
 │   ├── RejectedError           the source refuses us (401, 403, quota): a person must act
 │   └── MissingError            404: job is unknown to its source
+├── WebhookError                what was posted in the name of a source is not shown to be from it
 ├── StoreError                  the store could not be read or written
 │   ├── StoreUnavailableError   it may pass: busy, disk full, read-only, connection lost
 │   └── StoreUnusableError      it will not: newer than this program, not a watcher database, damaged
@@ -68,6 +69,10 @@ class RejectedError(SourceError):
 
 class MissingError(SourceError):
     """The source does not know the job (404): perhaps not yet."""
+
+
+class WebhookError(WatcherError):
+    """What was posted in the name of a source is not shown to be from it; the text is written for the sender."""
 
 
 class StoreError(WatcherError):

@@ -7,7 +7,7 @@ import statistics
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 from tests.benchmarks.lives import ALL_KINDS, SEED, Life, Population, lives
@@ -34,6 +34,8 @@ class Case:
     """Whether the policy may look at the progress."""
     remembers: bool = False
     """Whether earlier jobs are remembered."""
+    told_after: timedelta | None = None
+    """How long after its end a webhook tells of it; None: there are no webhooks."""
     population: Population = ALL_KINDS
     target: float = 1.0
     """What the product may be at most, as a ratio to that of the fixed policy."""
@@ -108,7 +110,12 @@ class Follower:
                 job = replace(job, forecast=forecast_from(job, life.progress_at(now), now))
             due_at = now + wait_after_answer(job, self._polling_policy, now, self._chance.uniform(-1, 1))
             assert now < due_at <= now + self._polling_policy.max_interval, "polled later than max_interval allows"
-            now = due_at
+            now = self._told_at(life, now, due_at)
+
+    def _told_at(self, life: Life, now: datetime, due_at: datetime) -> datetime:
+        """Return when the job is asked for next, which a webhook may make sooner."""
+        told = None if self._case.told_after is None else life.end + self._case.told_after
+        return told if told and now < told < due_at else due_at
 
     def _remember(self, transition: Transition, entered: Reason | None) -> None:
         """Remember how long a status lasted, if that was seen whole: as the store does."""
@@ -120,7 +127,8 @@ class Follower:
 
 def adaptive(interval: timedelta, case: Case) -> Toll:
     """Return what the adaptive policy costs."""
-    return _toll(PollingPolicy(interval, MAX_INTERVAL, looks_at_progress=case.looks), case)
+    policy = PollingPolicy(interval, MAX_INTERVAL, looks_at_progress=case.looks, hears_ends=case.told_after is not None)
+    return _toll(policy, case)
 
 
 @cache

@@ -40,6 +40,10 @@ _WORTHWHILE = 4
 """Intervals that a status must be expected to last before its expected end is used."""
 _FIRST_LOOK = 8
 """Intervals that a job must have been running before its progress is looked at: its first steps say little."""
+TELLS_IN_A_ROW = 3
+"""Ends in a row that webhooks told of before they are relied on."""
+TELLS_LAST = timedelta(days=1)
+"""How long that is relied on without another one."""
 _LOOK_AGAIN = 1.5
 """How many times older a run is at each look at its progress than at the last one."""
 
@@ -56,16 +60,44 @@ class PollingPolicy:
     """Whether a job is asked for more often when its status is about to end, and less often before."""
     looks_at_progress: bool = False
     """Whether the source may be asked for a job's progress; each look is a request."""
+    hears_ends: bool = False
+    """Whether webhooks have proven to tell of ends: see `WebhookProof`. They tell of nothing else, so only jobs that
+    run are asked for less often, and polling goes on, for one may be lost."""
 
     @property
     def longest(self) -> timedelta:
         """The longest wait between two polls that were answered."""
+        if self.relies_on_webhooks:
+            return self.max_interval
         return min(self.interval * _RANGE, self.max_interval) if self.is_adaptive else self.interval
+
+    @property
+    def relies_on_webhooks(self) -> bool:
+        """Whether jobs that run are asked for as seldom as may be, since webhooks tell of their ends."""
+        return self.is_adaptive and self.hears_ends
 
     @property
     def shortest(self) -> timedelta:
         """The shortest wait between two polls that were answered, before chance comes in."""
         return min(self.interval, max(self.interval / _RANGE, _SHORTEST_WAIT))
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookProof:
+    """Whether webhooks of a source arrive here, judged by the ends of jobs that polls have found."""
+
+    in_a_row: int = 0
+    """Ends, the last ones, that a webhook had told of before."""
+    last_at: datetime | None = None
+    """When the last one was found."""
+
+    def after_end(self, now: datetime, *, was_told: bool) -> WebhookProof:
+        """Return how it stands after one more end; one that no webhook told of takes all proof away."""
+        return WebhookProof(self.in_a_row + 1, now) if was_told else WebhookProof()
+
+    def holds(self, now: datetime) -> bool:
+        """Tell whether webhooks can be relied on."""
+        return self.in_a_row >= TELLS_IN_A_ROW and self.last_at is not None and now - self.last_at < TELLS_LAST
 
 
 class PollOutcome(StrEnum):
@@ -165,6 +197,8 @@ def urgency(job: Job, policy: PollingPolicy, now: datetime) -> float:
 def reason(job: Job, policy: PollingPolicy, now: datetime) -> str:
     """Return the reason for the polling interval of a job without failure, for people."""
     every = f"every {format_duration(_wait(job, policy, now))}"
+    if _is_announced(job, policy):
+        return f"{every}, as webhooks tell of the ends of jobs here"
     expected = _worthwhile(job, policy)
     if expected is None or job.forecast is None or job.forecast.at is None:
         return every
@@ -195,12 +229,19 @@ def _has_just_begun(age: timedelta, policy: PollingPolicy) -> bool:
 
 def _wait(job: Job, policy: PollingPolicy, now: datetime) -> timedelta:
     """Return the wait before chance comes in: the interval, unless the end of the status can be foreseen."""
+    if _is_announced(job, policy):
+        return policy.max_interval
     expected = _worthwhile(job, policy)
     if expected is None or expected.phase(now) is Phase.PASSED:
         return policy.interval
     longest = policy.longest
     often = min(max(policy.interval * cbrt(expected.length / _TYPICAL), policy.shortest), longest)
     return max(min(often * _SELDOM, longest, expected.begin - now), often)
+
+
+def _is_announced(job: Job, policy: PollingPolicy) -> bool:
+    """Tell whether a webhook is expected to tell of what the job does next."""
+    return policy.relies_on_webhooks and job.state is JobState.RUNNING
 
 
 def _worthwhile(job: Job, policy: PollingPolicy) -> Window | None:

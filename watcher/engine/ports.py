@@ -111,6 +111,10 @@ class JobStore(Protocol):
         """
         ...
 
+    async def make_due(self, key: JobKey, now: datetime) -> bool:
+        """Have a job polled now, unless it has ended; return whether it is watched."""
+        ...
+
     async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:
         """Return how long jobs of the source were in each status lately; only what was seen whole."""
         ...

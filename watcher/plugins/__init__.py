@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         RejectedError,
         SourceError,
         TransientError,
+        WebhookError,
     )
     from watcher.http import Answer
     from watcher.notifiers.http import Address, Receiver
@@ -33,9 +34,12 @@ if TYPE_CHECKING:
     from watcher.plugins.source import (
         Capabilities,
         ListOrder,
+        ReadWebhook,
         Source,
         SourceContext,
         SourcePlugin,
+        TakesWebhooks,
+        Webhook,
         any_id,
         documented_words,
         own_words,
@@ -58,7 +62,7 @@ _HOMES = {
     "watcher.domain.telemetry": "Checkpoint EventPage JobEvent MetricPoint",
     "watcher.domain.text": "excerpt printable",
     "watcher.errors": (
-        "ConfigurationError MalformedResponseError MissingError RejectedError SourceError TransientError"
+        "ConfigurationError MalformedResponseError MissingError RejectedError SourceError TransientError WebhookError"
     ),
     "watcher.http": "Answer",
     "watcher.notifiers.http": "Address Receiver",
@@ -66,7 +70,8 @@ _HOMES = {
     "watcher.plugins.notifier": "NotifierContext=Context Notifier NotifierPlugin=Plugin",
     "watcher.plugins.section": "Duration Section",
     "watcher.plugins.source": (
-        "Capabilities ListOrder Source SourceContext SourcePlugin any_id documented_words own_words"
+        "Capabilities ListOrder ReadWebhook Source SourceContext SourcePlugin TakesWebhooks Webhook any_id "
+        "documented_words own_words"
     ),
     "watcher.plugins.values": "BaseUrl HeaderName Headers HeaderText Key PathPart Region",
     "watcher.sources.access": "CertificateSettings Command KeySettings credential_of",
@@ -141,6 +146,7 @@ __all__ = [
     "Progress",
     "ProgressUnit",
     "Question",
+    "ReadWebhook",
     "Receiver",
     "Region",
     "Rejected",
@@ -152,11 +158,14 @@ __all__ = [
     "SourceError",
     "SourcePlugin",
     "StateMap",
+    "TakesWebhooks",
     "TellsEvents",
     "Text",
     "Timestamp",
     "Tolerant",
     "TransientError",
+    "Webhook",
+    "WebhookError",
     "any_id",
     "complaint_about",
     "credential_of",

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from watcher.domain.jobs import ID_RULE, NO_METADATA, Observation, Page, is_job_id
 from watcher.domain.states import JobState, StateMap, documented_word, is_openais_word
@@ -69,6 +69,20 @@ class Capabilities:
     """Whether the service can send webhooks."""
 
 
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """What a service has sent by itself, known to be from it. It is a reason to ask for the job, and no news itself."""
+
+    id: str
+    """The same at each attempt to deliver it."""
+    job_id: str | None = None
+    """The job that it tells of; None: it tells of something that is not watched here."""
+
+
+ReadWebhook = Callable[[Mapping[str, str], bytes], Webhook]
+"""Checks and reads a webhook, by its headers, whose names are in lower case, and its body. Raises WebhookError."""
+
+
 class Source(Protocol):
     """A service that runs jobs. Entered, it may be asked; every question may raise SourceError."""
 
@@ -110,6 +124,16 @@ class Source(Protocol):
 
     def forget(self, job_id: str) -> None:
         """Drop what is remembered of a job that is no longer polled."""
+        ...
+
+
+@runtime_checkable
+class TakesWebhooks(Protocol):
+    """What a source may have besides, whose service tells by itself what has happened to its jobs."""
+
+    @property
+    def read_webhook(self) -> ReadWebhook | None:
+        """Checks and reads what was posted for the source; None where no secret says how to check it."""
         ...
 
 

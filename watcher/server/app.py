@@ -19,7 +19,7 @@ from starlette.routing import Route
 from watcher.engine.ports import Log
 from watcher.errors import StoreError
 from watcher.server.api import Deliveries, Jobs
-from watcher.server.auth import PROBES, TokenGuard
+from watcher.server.auth import HOOKS_PATH, PROBES, TokenGuard
 from watcher.server.context import ServerContext
 from watcher.server.hosts import HostGuard
 from watcher.server.metrics import CONTENT_TYPE, PrometheusTelemetry
@@ -28,6 +28,7 @@ from watcher.server.page.routes import page_routes, problem_page
 from watcher.server.probes import Probes
 from watcher.server.problems import Problem, of_routing, problem_response
 from watcher.server.silences import Silences
+from watcher.server.webhooks import Webhooks
 
 _CHANGES = frozenset({"POST", "DELETE"})
 
@@ -54,8 +55,9 @@ class Access:
 def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Access) -> Starlette:
     """Make the application."""
     probes, jobs, deliveries = Probes(context), Jobs(context), Deliveries(context)
-    silences = Silences(context)
+    silences, webhooks = Silences(context), Webhooks(context)
     has_token, turns = access.token is not None, asyncio.Semaphore(CONCURRENT_ANSWERS)
+    hook_turns = asyncio.Semaphore(CONCURRENT_ANSWERS)
     may_change = has_token or access.user_header is not None
     pages = page_routes(context, may_change=may_change)
 
@@ -66,8 +68,10 @@ def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Acc
         return JSONResponse(document(context.version, context.health().last_answers, has_token=has_token))
 
     def at(path: str, tell: Tell = problem_response, **answers: Answer) -> Route:
-        turn = nullcontext() if path in PROBES else turns
-        resource = _Resource(context.log, answers, turn, tell, may_change=may_change)
+        # Webhooks have turns of their own: whoever knows no token must not keep those waiting who do.
+        is_hook = path.startswith(HOOKS_PATH)
+        turn = nullcontext() if path in PROBES else hook_turns if is_hook else turns
+        resource = _Resource(context.log, answers, turn, tell, may_change=may_change or is_hook)
         return Route(path, resource.answer, methods=list(answers))
 
     app = Starlette(
@@ -82,6 +86,7 @@ def make_app(context: ServerContext, telemetry: PrometheusTelemetry, access: Acc
             at("/api/v1/deliveries", GET=deliveries.page),
             at("/api/v1/silences", GET=silences.all, POST=silences.add),
             at("/api/v1/silences/{id}", DELETE=silences.expire),
+            at(HOOKS_PATH + "{source}", POST=webhooks.take),
             *(at(path, problem_page, **answers) for path, answers in pages.items()),
         ],
         middleware=_guards(access),

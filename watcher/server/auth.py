@@ -14,6 +14,8 @@ from watcher.server.problems import foreign_page, problem_response, unauthorized
 
 PROBES = frozenset({"/livez", "/readyz"})
 """What may be asked for without a token."""
+HOOKS_PATH = "/hooks/"
+"""What the paths of webhooks begin with, which prove by a signature where they come from, and have no token."""
 _READING = frozenset({"GET", "HEAD"})
 _PROXY = b"proxy"
 """Stands for the scheme of a request in which a proxy names the user."""
@@ -22,7 +24,7 @@ _USER = "watcher.user"
 
 
 class TokenGuard:
-    """Lets in requests that have the token, and any request to the probes.
+    """Lets in requests that have the token, and any request to the probes and to where webhooks are taken.
 
     Programs send it as a Bearer token. A browser asks for it once and sends it as the password of HTTP Basic, with any
     user name, also where a page of another site makes it send a request: a change from a browser must come from a page
@@ -38,7 +40,7 @@ class TokenGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        if scope["type"] != "http" or scope["path"] in PROBES:
+        if scope["type"] != "http" or scope["path"] in PROBES or scope["path"].startswith(HOOKS_PATH):
             await self._app(scope, receive, send)
             return
         scheme, is_admitted = self._admission(scope)

@@ -18,6 +18,7 @@ from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Clock, Log
+from watcher.plugins.source import ReadWebhook, Webhook
 
 
 class Upserted(Protocol):
@@ -171,6 +172,18 @@ class Store(Protocol):
         ...
 
 
+class WebhookInbox(Protocol):
+    """Where webhooks go: see `WakeUps`."""
+
+    def reader(self, source: str) -> ReadWebhook | None:
+        """Return what checks and reads the webhooks of a source; None where there is none."""
+        ...
+
+    async def take(self, source: str, webhook: Webhook) -> None:
+        """Have asked for what a webhook tells of. Raises StoreError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ServerContext:
     """Everything the server can see and do, and how long it waits."""
@@ -191,6 +204,8 @@ class ServerContext:
     """Returns how long a job may stay in a status, by status."""
     send_test: Callable[[str], Awaitable[Outcome]] | None = None
     """Sends a message that is plainly a test to a notifier. None: there is no pipeline."""
+    webhooks: Callable[[], WebhookInbox | None] = lambda: None
+    """Returns where the webhooks of services go; None: there is no pipeline."""
     page_age: timedelta = timedelta(seconds=2)
     """How old a page may be that is shown again instead of being made anew."""
     store_patience: timedelta = timedelta(seconds=3)

@@ -42,6 +42,7 @@ def document(version: str, sources: Collection[str], *, has_token: bool) -> Json
                 "delete": _remove_job(),
             },
             "/api/v1/metrics/{source}/{id}": {"parameters": _KEY, "get": _show_metrics(reading)},
+            "/hooks/{source}": {"parameters": [_SOURCE], "post": _take_webhook()},
             "/api/v1/deliveries": {"get": _list_deliveries(reading)},
             "/api/v1/silences": {"get": _list_silences(reading), "post": _add_silence()},
             "/api/v1/silences/{id}": {"parameters": [_SILENCE_ID], "delete": _expire_silence()},
@@ -159,6 +160,24 @@ def _remove_job() -> Json:
     }
 
 
+def _take_webhook() -> Json:
+    signed = {"description": "As Standard Webhooks has it."}
+    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    return {
+        "operationId": "take_webhook",
+        "summary": "A webhook of a source, signed with one of its secrets: the job is asked for now.",
+        "security": [],
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "schema": plain_text()} | signed for name in names
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+        "responses": {
+            "204": {"description": "It is taken, or was before."},
+            **_refusals(400, 401, 404, 408, 413, 421, 422, 429, 500, 503),
+        },
+    }
+
+
 def _list_deliveries(reading: Sequence[Json]) -> Json:
     return {
         "operationId": "list_deliveries",
@@ -241,8 +260,9 @@ def _problem(status: int, description: str) -> Json:
     return answer
 
 
+_SOURCE = _parameter("source", "path", {"type": "string"}, "The source that it lives at.")
 _KEY = [
-    _parameter("source", "path", {"type": "string"}, "The source that it lives at."),
+    _SOURCE,
     _parameter("id", "path", {"type": "string", "minLength": 1}, "The job's id there."),
 ]
 _SILENCE_ID = _parameter("id", "path", {"type": "string", "minLength": 1}, "The number of the silence.")
@@ -254,8 +274,8 @@ _LIMIT = _parameter(
     "How many at most.",
 )
 _PROBLEMS: Mapping[int, str] = {
-    400: "The body is not JSON.",
-    401: "The token is missing or wrong.",
+    400: "The body is not JSON, or a header of a webhook is there twice.",
+    401: "The token, or the signature of a webhook, is missing or wrong.",
     403: "No token is configured, so nothing can be changed over HTTP.",
     404: "It is not watched, or not in force.",
     408: "The body did not arrive in time.",
@@ -263,6 +283,7 @@ _PROBLEMS: Mapping[int, str] = {
     415: "The body is not said to be JSON.",
     421: "The Host header is no name of this server.",
     422: "The request has mistakes; the first 32 are named.",
+    429: "Too many of them; Retry-After says when to come again.",
     500: "A fault of the watcher itself.",
     503: "The store cannot be reached.",
 }

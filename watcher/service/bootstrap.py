@@ -184,6 +184,7 @@ class ServicePlan:
             # Looked up at each request: a reload exchanges the pipeline.
             find_job=lambda source, job_id: pipeline().find_job(source, job_id),
             polling_policy=lambda source: pipeline().poller.sources.policy_of(source),  # noqa: PLW0108 - see above
+            webhooks=lambda: pipeline().poller.wake_ups,
             budget=lambda source: pipeline().poller.sources.budget_of(source),  # noqa: PLW0108 - see above
             stuck_after=lambda: pipeline().self_monitoring.stuck_after,
             send_test=lambda notifier: pipeline().deliver.send_test(notifier),  # noqa: PLW0108 - see above

@@ -14,7 +14,7 @@ from watcher.domain.jobs import ID_RULE, NO_METADATA, JobKey, Observation, Page,
 from watcher.domain.telemetry import EventPage
 from watcher.errors import ConfigurationError
 from watcher.http import Answer, Request
-from watcher.plugins.source import Capabilities, SourceContext
+from watcher.plugins.source import Capabilities, ReadWebhook, SourceContext
 from watcher.sources.client import SourceClient
 from watcher.sources.endpoint import Endpoint
 from watcher.sources.errors import ErrorRules, request_id_of
@@ -107,12 +107,23 @@ class HttpSource:
     """A source: see `Source`. It remembers the request and the last answer of each job and of each page."""
 
     def __init__(
-        self, endpoint: Endpoint, dialect: Dialect, context: SourceContext, *, pages_kept: int = PAGES_KEPT
+        self,
+        endpoint: Endpoint,
+        dialect: Dialect,
+        context: SourceContext,
+        *,
+        pages_kept: int = PAGES_KEPT,
+        read_webhook: ReadWebhook | None = None,
     ) -> None:
-        """Raises ConfigurationError for bad certificates, and for a URL of a host that cannot be."""
+        """`read_webhook` checks and reads what the service posts.
+
+        Raises ConfigurationError for bad certificates, and for a URL of a host that cannot be.
+        """
         self.name = context.name
         self.capabilities = dialect.capabilities
         """What it can be asked for besides a job."""
+        self.read_webhook = read_webhook
+        """See `TakesWebhooks`."""
         self._dialect = dialect
         self._context = context
         self._client = SourceClient(endpoint, context, dialect.rules)

@@ -128,6 +128,14 @@ def remove_job(connection: Connection, key: JobKey, now: datetime) -> bool:
     return connection.execute(removal.values(removed_at=now, due_at=None, origin=None)).rowcount == 1
 
 
+def make_due(connection: Connection, key: JobKey, now: datetime) -> bool:
+    """Have a job polled now, unless it has ended; return whether it is watched."""
+    is_watched = and_(_has_key(key), job.c.removed_at.is_(None))
+    if connection.execute(update(job).where(is_watched, job.c.due_at > now).values(due_at=now)).rowcount:
+        return True
+    return connection.execute(select(job.c.id).where(is_watched)).first() is not None
+
+
 def keys_of_origin(connection: Connection, origin: str) -> set[JobKey]:
     """Return the watched jobs that this origin wants."""
     theirs = select(job.c.source, job.c.job_id).where(job.c.removed_at.is_(None), has_origin(origin))

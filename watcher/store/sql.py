@@ -88,6 +88,10 @@ class SqlStore:
         """See `JobStore`. Writes nothing when nothing is due."""
         return await self._access.find_and_write(find_due, claim_due, requests, now) or ()
 
+    async def make_due(self, key: JobKey, now: datetime) -> bool:
+        """See `JobStore`."""
+        return await self._write(jobs.make_due, key, now)
+
     async def durations(self, source: str) -> Mapping[str, Sequence[timedelta]]:
         """See `JobStore`."""
         return await self._look_up(durations, source)

@@ -42,6 +42,16 @@ async def test_a_new_job_is_due_at_once(store: OpenStore) -> None:
     assert await store.jobs() == [Job(KEY, spec.name, spec.labels, due_at=NOON)]
 
 
+async def test_a_job_can_be_made_due_unless_it_has_ended_or_is_not_watched(store: OpenStore) -> None:
+    _, _, ended = await watch(store, key(1), key(2), key(3))
+    await claim_jobs(store)
+    await store.remove_job(key(2), NOON)
+    await store.record([move(ended, "succeeded")])
+
+    assert [await store.make_due(key(number), NOON + SECOND) for number in (1, 2, 3, 9)] == [True, False, True, False]
+    assert keys(await claim_jobs(store, now=NOON + SECOND)) == [key(1)]
+
+
 async def test_moments_come_back_in_utc_to_the_microsecond(store: OpenStore) -> None:
     await watch(store, KEY)
     due_at = (await the_job(store)).due_at

@@ -16,6 +16,7 @@ from watcher.domain.polling_policy import (
     PollFailure,
     PollingPolicy,
     PollOutcome,
+    WebhookProof,
     after_answer,
     after_failure,
     is_reported_missing,
@@ -116,6 +117,28 @@ def test_a_status_of_a_few_intervals_is_not_worth_minding() -> None:
 
 def test_a_fixed_cadence_minds_no_forecast() -> None:
     assert next_poll(expected_in(HOUR), FIXED, after(10), 1.0) == after(10) + INTERVAL
+
+
+def test_a_job_that_runs_is_polled_seldom_where_webhooks_tell_of_ends() -> None:
+    """They tell of no other status, and a fixed cadence is what it says."""
+    told, long_ago = replace(POLICY, hears_ends=True), START - HOUR
+    running, queued = (job_in(status, status_since=long_ago) for status in ("running", "queued"))
+
+    assert wait(running, START, told) == told.longest / timedelta(seconds=1) == 300
+    assert wait(queued, START, told) == wait(running, START, replace(told, is_adaptive=False)) == 30
+    assert reason(running, told, START) == "every 5m, as webhooks tell of the ends of jobs here"
+
+
+def test_webhooks_are_relied_on_after_three_ends_in_a_row_and_for_a_day() -> None:
+    proof = WebhookProof()
+    held = []
+    for was_told in (True, True, False, True, True, True):
+        proof = proof.after_end(START, was_told=was_told)
+        held.append(proof.holds(START))
+
+    assert held == [False] * 5 + [True]
+    assert proof.holds(START + timedelta(hours=23))
+    assert not proof.holds(START + timedelta(days=1))
 
 
 def test_jobs_seen_together_are_sent_apart_within_the_interval() -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.benchmarks.following import Case, adaptive, fixed, p95_of_fixed
+from tests.benchmarks.following import MAX_INTERVAL, Case, adaptive, fixed, p95_of_fixed
 from tests.benchmarks.policies import CASES
 
 COUNT = 250
@@ -33,6 +33,21 @@ def test_the_policy_is_worth_its_requests(case: Case, product: float, p95: float
 
     assert toll.product <= product * plain.product
     assert toll.p95 <= p95 * p95_of_fixed(toll.mean_requests, case.population)
+
+
+def test_webhooks_that_arrive_spare_most_requests_and_nearly_all_delay() -> None:
+    """They come two seconds after the end; what is measured here stands in the README."""
+    case = BY_NAME["no estimate"]
+    told, plain = adaptive(INTERVAL, replace(case, told_after=timedelta(seconds=2))), adaptive(INTERVAL, case)
+
+    assert told.mean_requests <= 0.25 * plain.mean_requests
+    assert told.mean_delay <= 0.2 * plain.mean_delay
+
+
+def test_webhooks_that_are_lost_leave_the_longest_wait() -> None:
+    case = replace(BY_NAME["no estimate"], told_after=timedelta(days=365))
+
+    assert max(adaptive(INTERVAL, case).delays) <= MAX_INTERVAL.total_seconds()
 
 
 def test_without_an_estimate_the_policy_is_the_fixed_one() -> None:

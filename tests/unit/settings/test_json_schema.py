@@ -90,6 +90,7 @@ def test_the_example_is_right_with_every_comment_taken_away(configure: Configure
     secrets = {
         "watcher-http": "a-token-for-the-pages",
         "openai-api-key": "sk-1",
+        "openai-hook": "whsec_c2VjcmV0",
         "azure-api-key": "k",
         "together-api-key": "k",
         "fireworks-api-key": "k",

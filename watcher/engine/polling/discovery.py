@@ -25,6 +25,9 @@ NO_FILTER = frozenset({400, 404, 422})
 JITTER = timedelta(minutes=1)
 """How much younger than the one before it a job of a list that is ordered by age may be."""
 
+HASTE_SECONDS = 5.0
+"""How soon after the last look there may be another one, when there is said to be something new."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceRules:
@@ -89,7 +92,7 @@ class Discovery:
         self._interval = rules.interval.total_seconds()
         self._filters = source.capabilities.filters
         self._is_by_age = source.capabilities.order is ListOrder.NEWEST_FIRST
-        self._next = float("-inf")
+        self._begun = self._next = float("-inf")
         self._offered: Sequence[Page] = ()
         self._known: dict[frozenset[tuple[str, str]], Sequence[Page]] = {}
         """The pages of the last whole reading for each filter, whose jobs were judged and recorded."""
@@ -108,6 +111,10 @@ class Discovery:
         """Tell whether the list has to be looked at, or was."""
         return not self.is_running and (self.has_offer or self._runtime.steady() >= self._next)
 
+    def hasten(self) -> None:
+        """Look at the list soon: somebody says that there is something new."""
+        self._next = min(self._next, self._begun + HASTE_SECONDS)
+
     def offer(self, pages: Sequence[Page]) -> None:
         """Let it learn from pages that were read from the top of the list on."""
         self._offered = tuple(pages)
@@ -123,7 +130,8 @@ class Discovery:
 
         Raises SourceError. What was found until then is watched all the same.
         """
-        self._next = self._runtime.steady() + self._interval
+        self._begun = self._runtime.steady()
+        self._next = self._begun + self._interval
         offered, self._offered = self._offered, ()
         wanted = [Look(self.rules, NO_METADATA)] if offered else looks(self.rules, filters=self._filters)
         try:

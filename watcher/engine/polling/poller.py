@@ -13,7 +13,7 @@ from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.notifications import plan
 from watcher.domain.polling_policy import PollFailure, PollOutcome, wants_look
 from watcher.domain.routing import Events, Route
-from watcher.domain.states import JobState
+from watcher.domain.states import JobState, is_terminal
 from watcher.domain.telemetry import MetricPoint
 from watcher.engine.liveness import Liveness
 from watcher.engine.polling.discovery import Discovery
@@ -24,6 +24,7 @@ from watcher.engine.polling.source_calls import discover, poll, read_list
 from watcher.engine.polling.source_state import MOST_LISTED, SourceState
 from watcher.engine.polling.sources import Sources
 from watcher.engine.polling.telemetry import TelemetryReader, ends
+from watcher.engine.polling.wake_ups import WakeUps
 from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, MetricStore, Runtime
 from watcher.errors import StoreError
 
@@ -66,6 +67,8 @@ class Poller:
         self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
         self._telemetry = TelemetryReader(metrics, runtime)
         self._wake = self._due.on_late_answer
+        self.wake_ups = WakeUps(store, self.sources, runtime, wake=self.wake)
+        """Takes what services tell by themselves."""
         self.liveness = Liveness()
         self.claiming = asyncio.Lock()
         """Held while due jobs are claimed. Take it to let nothing be claimed here: polls under way go on."""
@@ -183,12 +186,22 @@ class Poller:
             self._note_result(state, result)
             look = None if isinstance(result, PollFailure) else await self._look(state, job, result)
             self._apply(state, job, result, claimed_at, look)
+            if isinstance(result, Observation) and ends(job, result):
+                state.note_end(job.key, self._runtime.clock())
             if self._is_last(state, job, result) and not (look and look.measured):
                 await self._telemetry.read(state.source, job)  # its last points; the end itself is on its way already
         finally:
             self.liveness.ended(job.key)
-            if state.finish(job):
+            if state.finish(job) | self._ask_again(state, job):
                 self._wake.set()
+
+    def _ask_again(self, state: SourceState, job: Job) -> bool:
+        """Have a job retrieved once more where a webhook came meanwhile; return whether it is to be."""
+        latest = self._cache.latest(job)
+        is_wanted = state.is_told_anew(job.key) and not is_terminal(latest.state)
+        if is_wanted and state.claim(latest):
+            state.enqueue([latest], self._runtime.clock())
+        return is_wanted
 
     async def _look(self, state: SourceState, job: Job, observation: Observation | None) -> _Look | None:
         """Ask for the job's progress where the policy wants it. A new status does not wait for that.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -17,6 +17,7 @@ from watcher.domain.polling_policy import (
     PollFailure,
     PollingPolicy,
     PollOutcome,
+    WebhookProof,
     urgency,
 )
 from watcher.engine.polling.circuit_breaker import CircuitBreaker
@@ -29,6 +30,8 @@ MOST_LISTED = 50_000
 """Jobs that one scan of the list may look after."""
 CLAIMED_AT_ONCE = 5_000
 """Jobs that one transaction claims for a scan: a tenth of a second of the store, which deliveries wait for."""
+MOST_TOLD = 10_000
+"""Jobs that webhooks told of and that are remembered until their ends are found."""
 RATE_LIMITED_AHEAD_SECONDS = 1.0
 """How far ahead polls are started that still wait for the rate limit: about a tick."""
 
@@ -51,10 +54,16 @@ class SourceState:
     durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
     """How long earlier jobs were in each status."""
 
+    proof: WebhookProof = field(default_factory=WebhookProof)
+    """Whether webhooks of the source arrive here."""
     last_answer: datetime | None = None
     failing_since: datetime | None = None
     """The first failed poll after the last one that reached the source."""
     error: str | None = None
+    _told: dict[JobKey, None] = field(default_factory=dict)
+    """The jobs that a webhook has told of, the last one last, and whose ends were not found yet."""
+    _again: set[JobKey] = field(default_factory=set)
+    """The jobs that a webhook has told of while they were being asked for."""
     _claimed: set[JobKey] = field(default_factory=set)
     """The jobs that were claimed, and whose polls have not finished."""
     _waiting: deque[tuple[Job, datetime]] = field(default_factory=deque)
@@ -80,6 +89,8 @@ class SourceState:
 
     def claim_request(self, now: datetime) -> ClaimRequest | None:
         """Return which due jobs are wanted now; None for none."""
+        if (hears_ends := self.proof.holds(now)) != self.policy.hears_ends:
+            self.policy = replace(self.policy, hears_ends=hears_ends)
         limit = self._free_slots() - len(self._waiting)
         if limit <= 0:
             return None
@@ -107,6 +118,25 @@ class SourceState:
     def release(self, job: Job) -> None:
         """Note that a claimed job needs no retrieve, or that its poll has finished."""
         self._claimed.discard(job.key)
+
+    def note_told(self, key: JobKey, most: int = MOST_TOLD) -> None:
+        """Note that a webhook tells of a job."""
+        self._told[key] = None
+        if len(self._told) > most:  # of jobs that other watchers poll
+            del self._told[next(iter(self._told))]
+        if key in self._claimed:
+            self._again.add(key)
+
+    def is_told_anew(self, key: JobKey) -> bool:
+        """Return once whether a webhook came while the job was being asked for: the answer may be older than it."""
+        is_told = key in self._again
+        self._again.discard(key)
+        return is_told
+
+    def note_end(self, key: JobKey, now: datetime) -> None:
+        """Note that a poll has found the end of a job."""
+        self.proof = self.proof.after_end(now, was_told=key in self._told)
+        self._told.pop(key, None)
 
     def enqueue(self, jobs: Iterable[Job], claimed_at: datetime) -> None:
         """Have claimed jobs retrieved when there is a free slot."""

@@ -11,6 +11,7 @@ from watcher.domain.polling_policy import PollingPolicy
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import JobStore, Log
 from watcher.errors import StoreError
+from watcher.plugins.source import ReadWebhook, TakesWebhooks
 
 IDLE_INTERVAL = timedelta(seconds=30)
 """Stands for the polling interval where there is no source."""
@@ -58,6 +59,11 @@ class Sources:
         """Return how many requests a minute this process may send to a source; None where there is no limit."""
         state = self._states.get(name)
         return state.rate_limit.requests_per_minute if state and state.rate_limit else None
+
+    def webhook_reader_of(self, name: str) -> ReadWebhook | None:
+        """Return what checks and reads the webhooks of a source; None where there is no such source, or no secret."""
+        state = self._states.get(name)
+        return state.source.read_webhook if state and isinstance(state.source, TakesWebhooks) else None
 
     def health(self) -> list[Health]:
         """Return how each source has been answering."""

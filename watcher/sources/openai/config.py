@@ -10,6 +10,7 @@ from watcher.plugins.section import expected
 from watcher.plugins.values import HeaderText
 from watcher.sources.access import CertificateSettings, KeySettings
 from watcher.sources.openai.endpoint import DEFAULT_BASE_URL, Access, is_service_url
+from watcher.sources.openai.webhooks import WebhookSecret
 
 
 def _check_url(url: str) -> str:
@@ -47,6 +48,11 @@ class Config(ServiceSettings):
     lists: Lists = "jobs"
     """Which list is read to find jobs and what has changed: that of fine-tuning `jobs`, or of `batches`. Both are asked
     for by their ids at any source."""
+
+    webhook_secret: WebhookSecret | None = None
+    """`whsec_…`, or several while a secret is replaced: webhooks that OpenAI sends to `/hooks/{source}` of the server
+    have a job asked for at once. Polling goes on beside them, and is slower for jobs that run once they have proven to
+    arrive."""
 
     def access(self) -> Access:
         """Return where the API is, and the credential."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from watcher.domain.states import OPENAI_STATES
-from watcher.plugins.source import Source, SourceContext, SourcePlugin, own_words
+from watcher.plugins.source import ReadWebhook, Source, SourceContext, SourcePlugin, own_words
 from watcher.sources.openai.config import Config
 from watcher.sources.openai.endpoint import VARIABLES
 from watcher.sources.openai.sunset import sunset_notice
@@ -16,7 +16,15 @@ def build(config: Config, context: SourceContext) -> Source:
     from watcher.sources.openai.dialect import OpenAIDialect, listing
 
     dialect = listing(OpenAIDialect(), batches=config.lists == "batches")
-    return HttpSource(config.access().endpoint(context.name), dialect, context)
+    return HttpSource(config.access().endpoint(context.name), dialect, context, read_webhook=_reader(config, context))
+
+
+def _reader(config: Config, context: SourceContext) -> ReadWebhook | None:
+    if config.webhook_secret is None:
+        return None
+    from watcher.sources.openai.webhooks import WebhookReader
+
+    return WebhookReader(config.webhook_secret, context.clock)
 
 
 def notice(config: Config) -> str | None:
@@ -24,4 +32,6 @@ def notice(config: Config) -> str | None:
     return sunset_notice(config.base_url)
 
 
-plugin = SourcePlugin(Config, build, OPENAI_STATES, VARIABLES, event_word=own_words, notice=notice)
+_VARIABLES = {**VARIABLES, "OPENAI_WEBHOOK_SECRET": "webhook_secret"}
+
+plugin = SourcePlugin(Config, build, OPENAI_STATES, _VARIABLES, event_word=own_words, notice=notice)
