@@ -8,8 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
+    FromClause,
+    Select,
     and_,
     bindparam,
     case,
@@ -20,6 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY, Delivery, DeliveryState, Settlement
 from watcher.domain.text import printable
@@ -41,112 +45,63 @@ _OWED_SINCE = case((delivery.c.hold_until > _EVENT_AT, delivery.c.hold_until), e
 MOST_GROUPED = 500
 """Events that one message tells of at most: all of them are in memory at once."""
 
-_earlier = delivery.alias("earlier")
+_earlier, _later = delivery.alias("earlier"), delivery.alias("later")
 
 
-def _is_waited_for(subject: str) -> ColumnElement[bool]:
-    """Tell whether an earlier one of the same job, or of the same condition, is pending.
+def _is_another_pending(subject: str, other: FromClause, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Tell whether another one of the same job, or of the same condition, is pending that meets the conditions.
 
     One question for each: PostgreSQL would compare each due one with all that are pending to answer both at once.
     """
-    return (
-        select(_earlier.c.id)
-        .where(
-            _earlier.c[subject] == delivery.c[subject],
-            _earlier.c.notifier == delivery.c.notifier,
-            _earlier.c.seq < delivery.c.seq,
-            _earlier.c.state == _PENDING_AS_SQL,
-        )
-        .exists()
-    )
+    is_its = other.c[subject] == delivery.c[subject], other.c.notifier == delivery.c.notifier
+    return select(other.c.id).where(*is_its, other.c.state == _PENDING_AS_SQL, *conditions).exists()
 
 
-_later = delivery.alias("later")
-
-
-def _is_overtaken(subject: str) -> ColumnElement[bool]:
-    """Tell whether a later one of the same job, or of the same condition, is due. One question for each, as above."""
-    return (
-        select(_later.c.id)
-        .where(
-            _later.c[subject] == delivery.c[subject],
-            _later.c.notifier == delivery.c.notifier,
-            _later.c.seq > delivery.c.seq,
-            _later.c.state == _PENDING_AS_SQL,
-            _later.c.next_at <= bindparam("now"),
-        )
-        .exists()
-    )
-
-
+_IS_EARLIER = _earlier.c.seq < delivery.c.seq
+_IS_OUTSIDE = or_(
+    _earlier.c.group_key.is_(None),
+    _earlier.c.group_key != delivery.c.group_key,
+    _earlier.c.next_at > bindparam("now"),
+)
+"""Whether an earlier one does not go out with the group."""
+_IS_LATER_AND_DUE = and_(_later.c.seq > delivery.c.seq, _later.c.next_at <= bindparam("now"))
 _OVERTAKEN = select(delivery.c.id).where(
     delivery.c.id.in_(bindparam("claimed", expanding=True)),
-    or_(_is_overtaken("job"), _is_overtaken("condition")),
+    or_(*(_is_another_pending(subject, _later, _IS_LATER_AND_DUE) for subject in ("job", "condition"))),
 )
-_DUE = (
-    select(delivery.c.id)
-    .where(
-        delivery.c.notifier == bindparam("to_notifier"),
-        delivery.c.state == _PENDING_AS_SQL,
-        delivery.c.next_at <= bindparam("now"),
-        or_(delivery.c.claimed_until.is_(None), delivery.c.claimed_until <= bindparam("now")),
-        ~_is_waited_for("job"),
-        ~_is_waited_for("condition"),
-    )
-    .order_by(delivery.c.next_at, delivery.c.id)
-    .limit(bindparam("capacity"))
-)
-# A CTE that locks rows runs once. A plain subquery might run again for each row, and claim more than was asked for.
-_CLAIMABLE = _DUE.with_for_update(skip_locked=True, of=delivery).cte("claimable")
-_CLAIM = (
-    update(delivery)
-    .where(delivery.c.id.in_(select(_CLAIMABLE.c.id)))
-    .values(claimed_until=bindparam("until"))
-    .returning(delivery.c.id)
-)
-_outside = delivery.alias("outside")
 
 
-def _waits_for_others(subject: str) -> ColumnElement[bool]:
-    """Tell whether an earlier one of the same job, or condition, is pending that does not go out with its group."""
+def _due(limit: int | BindParameter[Any], *conditions: ColumnElement[bool]) -> Select[int]:
+    """Select what a notifier is due and nobody holds, the longest due first, nothing before an earlier one.
+
+    The conditions tell which earlier ones count.
+    """
+    is_free = or_(delivery.c.claimed_until.is_(None), delivery.c.claimed_until <= bindparam("now"))
     return (
-        select(_outside.c.id)
+        select(delivery.c.id)
         .where(
-            _outside.c[subject] == delivery.c[subject],
-            _outside.c.notifier == delivery.c.notifier,
-            _outside.c.seq < delivery.c.seq,
-            _outside.c.state == _PENDING_AS_SQL,
-            or_(
-                _outside.c.group_key.is_(None),
-                _outside.c.group_key != delivery.c.group_key,
-                _outside.c.next_at > bindparam("now"),
-            ),
+            delivery.c.notifier == bindparam("to_notifier"),
+            delivery.c.state == _PENDING_AS_SQL,
+            delivery.c.next_at <= bindparam("now"),
+            is_free,
+            *(~_is_another_pending(subject, _earlier, *conditions) for subject in ("job", "condition")),
         )
-        .exists()
+        .order_by(delivery.c.next_at, delivery.c.id)
+        .limit(limit)
     )
 
 
-_REST_OF_GROUP = (
-    select(delivery.c.id)
-    .where(
-        delivery.c.notifier == bindparam("to_notifier"),
-        delivery.c.state == _PENDING_AS_SQL,
-        delivery.c.group_key == bindparam("key"),
-        delivery.c.next_at <= bindparam("now"),
-        or_(delivery.c.claimed_until.is_(None), delivery.c.claimed_until <= bindparam("now")),
-        ~_waits_for_others("job"),
-        ~_waits_for_others("condition"),
-    )
-    .order_by(delivery.c.next_at, delivery.c.id)
-    .limit(MOST_GROUPED)
-)
-_GROUP = _REST_OF_GROUP.with_for_update(skip_locked=True, of=delivery).cte("rest_of_group")
-_CLAIM_GROUP = (
-    update(delivery)
-    .where(delivery.c.id.in_(select(_GROUP.c.id)))
-    .values(claimed_until=bindparam("until"))
-    .returning(delivery.c.id)
-)
+def _claim_of(due: Select[int], name: str) -> ReturningUpdate[int]:
+    # A CTE that locks rows runs once. A plain subquery might run again for each row, and claim more than was asked for.
+    claimable = due.with_for_update(skip_locked=True, of=delivery).cte(name)
+    is_claimable = delivery.c.id.in_(select(claimable.c.id))
+    return update(delivery).where(is_claimable).values(claimed_until=bindparam("until")).returning(delivery.c.id)
+
+
+_DUE = _due(bindparam("capacity"), _IS_EARLIER)
+_CLAIM = _claim_of(_DUE, "claimable")
+_REST_OF_GROUP = _due(MOST_GROUPED, _IS_EARLIER, _IS_OUTSIDE).where(delivery.c.group_key == bindparam("key"))
+_CLAIM_GROUP = _claim_of(_REST_OF_GROUP, "rest_of_group")
 _SETTLE = update(delivery).where(
     delivery.c.id == bindparam("number"),
     delivery.c.state == _PENDING_AS_SQL,
