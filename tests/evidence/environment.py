@@ -75,10 +75,13 @@ class Environment:
         With names of sources, look at their jobs only and ignore pending deliveries.
         """
         apis = [self.apis[name] for name in names or self.apis]
-        if not all(api.is_finished() for api in apis) or (not names and pending_count(self.url)):
+        if not all(api.is_finished() for api in apis):
             return False
         recorded = current_statuses(self.url)
-        return all(recorded.get(job) == api.native_status(job) for api in apis for job in api.ids)
+        if any(recorded.get(job) != api.native_status(job) for api in apis for job in api.ids):
+            return False
+        # After the statuses: what is recorded between the two reads would be neither pending yet nor missing any more.
+        return bool(names) or not pending_count(self.url)
 
     async def until_settled(self, running: Running, within: timedelta, *names: str) -> None:
         """Wait until `is_settled`, or until the time is over: then the report says what is missing.
