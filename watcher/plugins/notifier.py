@@ -75,5 +75,10 @@ class Plugin(Generic[C]):
     variables: Mapping[str, str] = field(default_factory=dict)
     """Variables of the environment that people have already, and the settings that they give; they begin with the kind
     in capitals. Where no notifier is configured and all of them are set, there is one, named by its kind."""
+    markup: Callable[[str], str] | None = None
+    """Writes a value so that it means nothing but itself in the receiver's markup, in which the `text` of a message may
+    be written. None: that text is plain."""
+    takes_words: bool = True
+    """Whether title and text may come from templates. False for what programs read."""
     takes_groups: bool = True
     """Whether one message may tell of several events. False for what programs read: they want each event by itself."""

@@ -48,6 +48,7 @@ async def open_notifiers(
     from watcher.http import Bounds, HttpClient, Pacer, tls_context
     from watcher.plugins.notifier import Context
     from watcher.plugins.registry import notifiers as kinds
+    from watcher.service.own_words import InOwnWords, words_of
 
     pacer, tls = limits.pacer or Pacer(), tls_context()
     bounds = Bounds(limits.timeout, NOTIFIER_CONNECTIONS, NOTIFIER_ANSWER_LIMIT, keeps_connections=False)
@@ -59,5 +60,7 @@ async def open_notifiers(
         chosen = settings.notifiers[name]
         kind = kinds.plugin(chosen.kind)
         http = await stack.enter_async_context(HttpClient(bounds, tls=tls))
-        notifiers[name] = kind.build(chosen, Context(name, http, pacer, runtime.clock))
+        notifier = kind.build(chosen, Context(name, http, pacer, runtime.clock))
+        words = words_of(chosen, kind.markup)
+        notifiers[name] = InOwnWords(name, notifier, words, runtime.log) if words else notifier
     return notifiers

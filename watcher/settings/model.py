@@ -29,6 +29,7 @@ from watcher.plugins.section import Duration, Section
 from watcher.plugins.source import DEFAULT_KIND, DEFAULT_SOURCE, DEFAULT_TIMEOUT
 from watcher.plugins.values import Key
 from watcher.settings.entries import marked_jobs, marked_rules
+from watcher.settings.message_templates import TemplateText
 from watcher.settings.quiet_hours import QuietSettings, TimeOfDay, TimeZone
 from watcher.settings.values import (
     BatchKey,
@@ -185,6 +186,10 @@ class NotifierSettings(Section):
     """The hours of each day in which it is left alone."""
     digest: TimeOfDay | None = None
     """The time of day at which one message tells all that came since the last one, instead of a message for each."""
+    title_template: TemplateText | None = None
+    """The title of its messages, in words of your own: `{{ job.name }}: {{ state }} after {{ duration }}`."""
+    template: TemplateText | None = None
+    """Their text, in place of the list of facts: Jinja2 with `job`, `state`, `error` and so on, see the README."""
     timezone: TimeZone | None = None
     """The time zone of `digest` and `quiet`. Default: UTC."""
 

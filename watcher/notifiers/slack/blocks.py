@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from watcher.domain.messages import Detail, Message
 from watcher.domain.text import spelled
-from watcher.notifiers.wording import LINK_TEXT, headline_of, link_of, moment_of, team_of
+from watcher.notifiers.wording import LINK_TEXT, cut, headline_of, link_of, moment_of, team_of
 
 HEADER_LIMIT = 150
 SECTION_LIMIT = 3000
@@ -30,13 +30,13 @@ def compose(message: Message, mention: str = "") -> Json:
     """
     headline = headline_of(message)
     facts = message.facts[:_BLOCKS_OF_FACTS]
-    told = " · ".join([headline, *(f"{fact.label}: {fact.value}" for fact in facts)])
+    called = f"{mention} " if mention else ""
     return {
-        "text": f"{mention} {_escape(told, SECTION_LIMIT - len(mention) - 1)}" if mention else plain_text(told),
+        "text": called + _told(message, headline, SECTION_LIMIT - len(called)),
         "blocks": [
             {"type": "header", "text": _plain(headline, HEADER_LIMIT)},
             *([{"type": "section", "text": _mrkdwn(mention)}] if mention else []),
-            *_sections(facts),
+            *([_own(message.text)] if message.text is not None else _sections(facts)),
             *_link(message),
             {"type": "context", "elements": [_context(message)]},
         ],
@@ -50,6 +50,23 @@ def line_of(message: Message) -> Json:
     text = _escape(headline_of(message), LINE_LIMIT)
     blocks = [{"type": "context", "elements": [_mrkdwn(text)]}, {"type": "context", "elements": [_context(message)]}]
     return {"text": text, "blocks": blocks}
+
+
+def markup(value: str) -> str:
+    """Write a value so that it means nothing but itself: for texts in words of the settings."""
+    return _escape(value, SECTION_LIMIT)
+
+
+def _own(text: str) -> Json:
+    return {"type": "section", "text": _mrkdwn(cut(text, SECTION_LIMIT))}
+
+
+def _told(message: Message, headline: str, limit: int) -> str:
+    """Return all of it as one text."""
+    if message.text is not None:
+        return cut(f"{_escape(headline, HEADER_LIMIT)}\n{message.text}", limit)
+    facts = (f"{fact.label}: {fact.value}" for fact in message.facts[:_BLOCKS_OF_FACTS])
+    return _escape(" · ".join([headline, *facts]), limit)
 
 
 def plain_text(text: str) -> str:

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from watcher.errors import ConfigurationError
 from watcher.notifiers.http import Address
+from watcher.notifiers.slack.blocks import markup
 from watcher.notifiers.slack.bot import Bot, Manners
 from watcher.notifiers.slack.webhook import IncomingWebhook
 from watcher.plugins.notifier import Context, Notifier, Plugin
@@ -92,4 +93,4 @@ def _build(config: Config, context: Context) -> Notifier:
     return Bot(config.api_url, config.token.get_secret_value(), manners, context)
 
 
-plugin = Plugin(Config, _build, {"SLACK_WEBHOOK_URL": "webhook_url"})
+plugin = Plugin(Config, _build, {"SLACK_WEBHOOK_URL": "webhook_url"}, markup=markup)
