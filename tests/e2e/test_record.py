@@ -150,8 +150,10 @@ async def test_what_the_record_holds_is_shown_as_tables_and_as_json(
 ) -> None:
     history = await command.run("jobs", "history", FIRST)
     heading, row = history.lines
-    assert heading.split() == ["OBSERVED", "AT", "STATUS", "REASON", "SKIPPED", "LASTED", "RESULT", "EVENT", "ID"]
-    assert row.split()[1:4] == ["running", "first_seen", "-"]
+    assert heading.split() == [
+        *("OBSERVED", "AT", "HAPPENED", "AT", "STATUS", "REASON", "SKIPPED", "LASTED", "RESULT", "EVENT", "ID")
+    ]
+    assert row.split()[1:5] == ["-", "running", "first_seen", "-"]
     (listed,) = json.loads((await command.run("jobs", "list", "--json")).out)
     assert (listed["source"], listed["id"], listed["status"], listed["trouble"]) == ("openai", FIRST, "running", None)
     unknown = await command.run("jobs", "history", "ftjob-nobody")
@@ -166,7 +168,7 @@ async def test_people_are_shown_the_newest_rows_and_programs_all_of_them(
     await service.until_logged("transition", status="paused")
     await command.run("jobs", "add", SECOND, "ftjob-third")
     newest = await command.run("jobs", "history", FIRST, "--limit", "1")
-    assert [line.split()[1] for line in newest.lines[1:]] == ["paused"]
+    assert [line.split()[2] for line in newest.lines[1:]] == ["paused"]
     assert "watcher: and 1 more: --limit shows more of them, --json all" in newest.err.splitlines()
     every = await command.run("jobs", "history", FIRST, "--limit", "1", "--json")
     assert [row["status"] for row in json.loads(every.out)] == ["paused", "running"]

@@ -186,7 +186,12 @@ def history(
             await write_json_list(_history_pages(store, key, now))
             return
         shown = history_rows(await store.latest_transitions(key, limit), now)
-        write_table(HISTORY_COLUMNS, IMPORTANT_IN_HISTORY, list(map(_with_result, shown)), "not seen yet")
+        write_table(
+            HISTORY_COLUMNS,
+            IMPORTANT_IN_HISTORY,
+            [_with_result(row) | {"skipped": skipped_of(row)} for row in shown],
+            "not seen yet",
+        )
         tell_of_more(await store.count_transitions(key) - len(shown))
 
     with_store(config, show)
@@ -214,7 +219,7 @@ async def _history_pages(store: SqlStore, key: JobKey, now: datetime) -> AsyncIt
 
 
 def _with_result(row: Row) -> Row:
-    return row | {"result": result_of(row), "skipped": skipped_of(row)}
+    return row | {"result": result_of(row)}
 
 
 async def _add(
