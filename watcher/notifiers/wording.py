@@ -17,6 +17,7 @@ MARKS: Mapping[Severity, str] = {
     Severity.NEUTRAL: "\u2139\ufe0f",
 }
 LINK_TEXT = "Open the job at its service"
+PAGE_TEXT = "See how it went"
 _HALF_ESCAPE = re.compile(r"(&[a-z]{0,4}|\\+)$")
 """What the beginning of an escape looks like at the end of a text."""
 _URL_CHARACTERS = ":/?#[]@!$&'()*+,;=%"
@@ -60,6 +61,15 @@ def team_of(message: Message) -> str | None:
 def moment_of(message: Message) -> str:
     """Return when it happened, with the time zone."""
     return f"{message.created_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def page_of(message: Message, public_url: str | None, limit: int) -> str | None:
+    """Return the address of the job's page of the watcher; None where it has none that fits."""
+    source, job_id = message.data.get("source"), message.data.get("id")
+    if public_url is None or not isinstance(source, str) or not isinstance(job_id, str):
+        return None
+    target = f"{public_url}/jobs/{quote(source)}/{quote(job_id.encode('utf-8', 'replace'), safe='')}"
+    return target if len(target) <= limit else None
 
 
 def link_of(message: Message, limit: int) -> str | None:

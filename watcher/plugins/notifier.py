@@ -6,7 +6,7 @@ an instance of `Plugin`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -62,6 +62,10 @@ class Context:
     pacer: Pacer
     """Shared by all notifiers, for receivers that limit the rate per address."""
     clock: Clock
+    public_url: str | None = None
+    """Where people find the watcher's page; None: nowhere."""
+    curve: Callable[[Message], Awaitable[bytes | None]] | None = None
+    """Draws how the job of a message trained, as a PNG; None for what cannot be drawn. Never raises."""
 
 
 @dataclass(frozen=True, slots=True)

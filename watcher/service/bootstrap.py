@@ -210,7 +210,9 @@ class ServicePlan:
 
         settings, runtime = self.settings, self._runtime
         async with AsyncExitStack() as stack:
-            notifiers = await open_notifiers(settings, settings.notifiers, runtime, stack, self._limits)
+            notifiers = await open_notifiers(
+                settings, settings.notifiers, runtime, stack, self._limits, points=store.metric_points
+            )
             deliver = Dispatcher(store, notifiers, SERVICE_RETRY_POLICY, runtime)
             wanted = routes(settings)
             self_monitoring = SelfMonitoring(

@@ -27,7 +27,7 @@ from watcher.errors import ConfigurationError
 from watcher.logs import Format, Level
 from watcher.plugins.section import Duration, Section
 from watcher.plugins.source import DEFAULT_KIND, DEFAULT_SOURCE, DEFAULT_TIMEOUT
-from watcher.plugins.values import Key
+from watcher.plugins.values import BaseUrl, Key
 from watcher.settings.entries import marked_jobs, marked_rules
 from watcher.settings.message_templates import TemplateText
 from watcher.settings.quiet_hours import QuietSettings, TimeOfDay, TimeZone
@@ -212,6 +212,8 @@ class HttpSettings(Section):
     allowed_hosts: tuple[HostName, ...] = ()
     """The names that requests may call this host by, such as `watcher.example.com`, besides `localhost`, addresses and
     the host of `listen`. Any other name is refused: it may be that of a web page, pointed at this host by its owner."""
+    public_url: BaseUrl | None = None
+    """Where people find the page, such as `https://watcher.example.com`: messages in Slack link to the job there."""
     trusted_user_header: UserHeader | None = None
     """The header in which a proxy in front names the user it has let in, such as `X-Forwarded-User`; who is named needs
     no token. It counts only from loopback or a socket file. The proxy must take it out of what clients send."""

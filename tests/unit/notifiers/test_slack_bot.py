@@ -74,6 +74,44 @@ async def test_a_job_is_one_message_that_is_edited_with_its_history_in_the_threa
     assert not running.is_broadcast
 
 
+async def draw(_message: Message) -> bytes:
+    return b"PNG"
+
+
+async def test_at_the_end_a_picture_of_the_training_stands_in_the_thread(
+    workspace: Workspace, context: Context
+) -> None:
+    notifier = bot(workspace, replace(context, curve=draw))
+    await tell(notifier, step("running"), missing(), step("succeeded"))
+    [root] = workspace.roots()
+    assert workspace.pictures == [(root.channel, root.ts, "How support-bot v3 trained", b"PNG")]
+
+
+@pytest.mark.parametrize("method", ["files.getUploadURLExternal", "F1", "files.completeUploadExternal"])
+async def test_a_picture_that_cannot_be_shown_costs_no_message(
+    workspace: Workspace, context: Context, method: str
+) -> None:
+    """The bot may lack the scope `files:write`."""
+    workspace.answers[method] = [Reply(500) if method == "F1" else "missing_scope"]
+    assert isinstance(await bot(workspace, replace(context, curve=draw)).send(step("failed")), Delivered)
+    assert (len(workspace.roots()), workspace.pictures) == (1, [])
+
+
+@pytest.mark.parametrize("url", ["http://elsewhere.example/upload", "https://", "nonsense"])
+async def test_a_picture_is_sent_to_no_unsafe_address(workspace: Workspace, context: Context, url: str) -> None:
+    told = json.dumps({"ok": True, "file_id": "F1", "upload_url": url}).encode()
+    workspace.answers["files.getUploadURLExternal"] = [Reply(body=told)]
+    await tell(bot(workspace, replace(context, curve=draw)), step("succeeded"))
+    assert (workspace.uploads, workspace.pictures) == ({}, [])
+
+
+async def test_a_message_leads_to_the_page_of_its_job(workspace: Workspace, context: Context) -> None:
+    notifier = bot(workspace, replace(context, public_url="https://watcher.example.com"))
+    await tell(notifier, step("running", key=JobKey("openai", "a/b|>c")))
+    [root] = workspace.roots()
+    assert "<https://watcher.example.com/jobs/openai/a%2Fb%7C%3Ec|See how it went>" in json.dumps(root.blocks)
+
+
 async def test_a_receipt_is_all_that_another_process_needs(workspace: Workspace, context: Context) -> None:
     receipt = await tell(bot(workspace, context), step("running"))
     outcome = await bot(workspace, context).send(step("failed"), receipt)

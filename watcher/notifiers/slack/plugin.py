@@ -52,7 +52,7 @@ class Config(Section):
 
     token: Key | None = None
     """The token of a bot with the scope `chat:write`: one message for each job, edited as the job moves on, with its
-    history in the thread. The bot must be in the channel."""
+    history in the thread; with `files:write` also a picture of how it trained. The bot must be in the channel."""
     channel: Channel | None = None
     """The channel of the bot's messages: `#ml-jobs`, or its id."""
     channel_by: ChannelBy | None = None
