@@ -286,10 +286,10 @@ def _facts_of_success(transition: Transition) -> list[Detail]:
         facts.append(Detail("Trained tokens", f"{job.trained_tokens:,}"))
     if job.created_at:
         facts.append(Detail("Duration", format_duration((job.finished_at or transition.observed_at) - job.created_at)))
-    return facts + [Detail(_in_words(point.series), f"{point.value:.4g}") for point in transition.measured]
+    return facts + [Detail(words_of_series(point.series), f"{point.value:.4g}") for point in transition.measured]
 
 
-def _in_words(series: str) -> str:
+def words_of_series(series: str) -> str:
     """Return the name of a series as people write it: `train_loss` is the "Train loss"."""
     return series.replace("_", " ").capitalize()
 

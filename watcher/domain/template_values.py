@@ -32,6 +32,7 @@ def values_of(event: Event) -> Mapping[str, object]:
     told = _of_transition(event) if isinstance(event, Transition) else _of_condition(event)
     at = event.at.astimezone(UTC)
     kind = event.type.rpartition(".")[2]
+    told = {"progress": None, **told}
     return {"id": event.id, "type": event.type, "kind": kind, "at": at, "labels": _Open(event.labels), **told}
 
 

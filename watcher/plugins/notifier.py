@@ -51,6 +51,18 @@ class UpdatesInPlace(Protocol):
         ...
 
 
+@runtime_checkable
+class ShowsProgress(Protocol):
+    """What a notifier may have besides: it shows in what it sent how far a job has come."""
+
+    async def show(self, message: Message, receipt: str) -> None:
+        """Edit what was sent so that it says this message, best effort; `receipt` is that of what was sent.
+
+        It is called now and then, and owed to nobody: give up at once where anything else is on its way.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the watcher gives a notifier to work with."""

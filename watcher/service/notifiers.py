@@ -63,7 +63,7 @@ async def open_notifiers(  # noqa: PLR0913 - which ones, and what they may use
     from watcher.http import Bounds, HttpClient, Pacer, tls_context
     from watcher.plugins.notifier import Context
     from watcher.plugins.registry import notifiers as kinds
-    from watcher.service.own_words import InOwnWords, words_of
+    from watcher.service.own_words import in_own_words, words_of
 
     pacer, tls = limits.pacer or Pacer(), tls_context()
     bounds = Bounds(limits.timeout, NOTIFIER_CONNECTIONS, NOTIFIER_ANSWER_LIMIT, keeps_connections=False)
@@ -77,8 +77,7 @@ async def open_notifiers(  # noqa: PLR0913 - which ones, and what they may use
         kind = kinds.plugin(chosen.kind)
         http = await stack.enter_async_context(HttpClient(bounds, tls=tls))
         notifier = kind.build(chosen, Context(name, http, pacer, runtime.clock, settings.http.public_url, curve))
-        words = words_of(chosen, kind.markup)
-        notifiers[name] = InOwnWords(name, notifier, words, runtime.log) if words else notifier
+        notifiers[name] = in_own_words(name, notifier, words_of(chosen, kind.markup), runtime.log)
     return notifiers
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from watcher.domain.deliveries import Outcome
 from watcher.domain.messages import Message
 from watcher.engine.ports import Log, Notifier
-from watcher.plugins.notifier import UpdatesInPlace
+from watcher.plugins.notifier import ShowsProgress, UpdatesInPlace
 from watcher.templates import Escape, Template, TemplateMistake, plain
 
 if TYPE_CHECKING:
@@ -49,13 +49,13 @@ class InOwnWords:
 
     async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:
         """Make one attempt, with the message in the words of the settings."""
-        return await self._notifier.send(self._worded(message), previous_receipt)
+        return await self._notifier.send(self.worded(message), previous_receipt)
 
     def is_update(self, message: Message) -> bool:
         """See `UpdatesInPlace`."""
         return isinstance(self._notifier, UpdatesInPlace) and self._notifier.is_update(message)
 
-    def _worded(self, message: Message) -> Message:
+    def worded(self, message: Message) -> Message:
         """Fill in the templates. A test, and a message of several events, keep the built-in words."""
         if message.values is None:
             return message
@@ -74,3 +74,24 @@ class InOwnWords:
             what = "a template cannot be filled in, the built-in words are sent"
             self._log.warning(what, notifier=self._name, key=key, type=message.type, error=str(error))
             return None
+
+
+class ShowsInOwnWords(InOwnWords):
+    """Such a notifier that also shows progress."""
+
+    def __init__(self, name: str, notifier: ShowsProgress, words: Words, log: Log) -> None:
+        super().__init__(name, cast(Notifier, notifier), words, log)
+        self._shows = notifier
+
+    async def show(self, message: Message, receipt: str) -> None:
+        """See `ShowsProgress`."""
+        await self._shows.show(self.worded(message), receipt)
+
+
+def in_own_words(name: str, notifier: Notifier, words: Words, log: Log) -> Notifier:
+    """Return the notifier with its messages in the words of the settings, as far as there are any."""
+    if not words:
+        return notifier
+    if isinstance(notifier, ShowsProgress):
+        return ShowsInOwnWords(name, notifier, words, log)
+    return InOwnWords(name, notifier, words, log)

@@ -74,7 +74,8 @@ class SourceSettings(Section):
     Replicas have one each."""
     progress: bool = False
     """Whether to look at the events of running jobs now and then, to know better when they end, and to keep their
-    metrics. Each look is a request, or up to ten where there is much new."""
+    metrics. Each look is a request, or up to ten where there is much new. Where a Slack bot shows the progress of jobs,
+    up to 30 of them are looked at once a minute."""
     private_fields: bool = False
     """Whether events hold all of the job object, also what its kind takes for private: people's addresses, signed URLs,
     keys, training data."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.doubles import START, a_transition, job_in
+from tests.doubles import START, ManualClock, a_transition, job_in
 from tests.loopback import Reply
 from tests.slack_api import TOKEN, Workspace
 from tests.unit.notifiers.conftest import RecordingPacer
@@ -24,7 +25,7 @@ from watcher.domain.states import JobState
 from watcher.engine.ports import Notifier
 from watcher.errors import ConfigurationError
 from watcher.notifiers.slack.plugin import Config, plugin
-from watcher.plugins.notifier import Context, UpdatesInPlace
+from watcher.plugins.notifier import Context, ShowsProgress, UpdatesInPlace
 
 KEY = JobKey("openai", "ftjob-abc123")
 
@@ -316,3 +317,40 @@ def test_an_address_that_cannot_be_used_is_a_mistake(context: Context) -> None:
     config = Config(token=TOKEN, channel="#x", api_url="http://127.0.0.999")
     with pytest.raises(ConfigurationError, match="notifier chat"):
         plugin.build(config, context)
+
+
+async def test_progress_is_shown_in_the_message_of_the_job_and_calls_nobody(
+    workspace: Workspace, context: Context
+) -> None:
+    notifier = bot(workspace, context, mention=["!here"])
+    receipt = await tell(notifier, step("running"))
+    assert isinstance(notifier, ShowsProgress)
+    assert receipt
+    await notifier.show(replace(step("running"), title="support-bot v3: running, 56 %"), receipt)
+    [root] = workspace.roots()
+    assert (root.edits, root.headline) == (1, "\u2139\ufe0f support-bot v3: running, 56 %")
+    assert workspace.thread_of(root) == []
+
+
+async def test_progress_gives_way_to_news_and_to_what_slack_asks_for(
+    workspace: Workspace, context: Context, clock: ManualClock
+) -> None:
+    notifier = bot(workspace, context)
+    receipt = await tell(notifier, step("running"))
+    assert isinstance(notifier, ShowsProgress)
+    assert receipt
+    news = asyncio.create_task(notifier.send(step("succeeded"), receipt))
+    await asyncio.sleep(0)
+    await notifier.show(step("running"), receipt)
+    assert isinstance(await news, Delivered)
+    [root] = workspace.roots()
+    assert (root.edits, root.headline) == (1, "✅ support-bot v3: succeeded")
+    workspace.answers["chat.update"] = [Reply(429, b"", {"retry-after": "60"}), "message_not_found"]
+    before = len(workspace.requests)
+    await notifier.show(step("running"), receipt)
+    await notifier.show(step("running"), receipt)
+    await notifier.show(step("running"), "no receipt")
+    assert len(workspace.requests) == before + 1
+    clock.move(seconds=61)
+    await notifier.show(step("running"), receipt)  # what is gone is posted anew with the next news
+    assert len(workspace.requests) == before + 2

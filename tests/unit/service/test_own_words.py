@@ -9,8 +9,8 @@ import pytest
 from tests.doubles import START, RecordingLog, ScriptedNotifier, a_transition
 from watcher.domain.messages import Message, message_of, message_of_test
 from watcher.domain.samples import sample
-from watcher.plugins.notifier import UpdatesInPlace
-from watcher.service.own_words import InOwnWords, words_of
+from watcher.plugins.notifier import ShowsProgress, UpdatesInPlace
+from watcher.service.own_words import InOwnWords, in_own_words, words_of
 from watcher.settings.model import NotifierSettings
 from watcher.templates import Escape
 
@@ -57,6 +57,21 @@ async def test_a_template_that_breaks_leaves_the_built_in_words_and_the_log_says
     assert level == "warning"
     assert [facts[key] for key in ("notifier", "key", "type")] == ["chat", "template", "fine_tuning.job.failed"]
     assert str(facts["error"]).startswith("line 1: 'job' is undefined")
+
+
+async def test_progress_is_shown_in_own_words_where_the_notifier_shows_it() -> None:
+    class Screen(ScriptedNotifier):
+        async def show(self, message: Message, receipt: str) -> None:
+            self.receipts.append(receipt)
+            self.received.append(message)
+
+    words, screen = words_of(settings(title_template="{{ job.name }} {{ progress }}"), None), Screen()
+    worded = in_own_words("chat", screen, words, RecordingLog())
+    assert isinstance(worded, ShowsProgress)
+    await worded.show(replace(FAILED, values={**(FAILED.values or {}), "progress": "1 of 2 steps"}), "r1")
+    assert (screen.received[0].title, screen.receipts) == ("support-bot v3 1 of 2 steps", ["r1"])
+    assert not isinstance(in_own_words("chat", ScriptedNotifier(), words, RecordingLog()), ShowsProgress)
+    assert in_own_words("chat", screen, words_of(settings(), None), RecordingLog()) is screen
 
 
 def test_it_updates_in_place_what_the_notifier_does() -> None:

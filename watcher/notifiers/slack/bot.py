@@ -55,6 +55,10 @@ class Bot:
         """Make the notifier. Raises ConfigurationError for an address that no request can be made for."""
         self._api = WebApi(address, token, context)
         self._context = context
+        self._turn = asyncio.Lock()
+        """Held while something is sent: what is shown of a job's progress must not undo it."""
+        self._quiet_until = context.clock()
+        """Until when Slack wants no edits that could be left out."""
         self._manners = manners
 
     def is_update(self, message: Message) -> bool:
@@ -66,7 +70,24 @@ class Bot:
 
         What is not about a job, and what cannot be edited any more, is posted anew.
         """
-        root = _read(previous_receipt) if _is_of_job(message) else None
+        async with self._turn:
+            return await self._send(message, _read(previous_receipt) if _is_of_job(message) else None)
+
+    async def show(self, message: Message, receipt: str) -> None:
+        """Edit the job's message; not while anything else is on its way, nor while Slack wants to be left alone."""
+        root = _read(receipt)
+        if root is None or self._turn.locked() or self._context.clock() < self._quiet_until:
+            return
+        async with self._turn:
+            said = await self._api.call(
+                "chat.update", {"channel": root.channel, "ts": root.ts, **self._compose(message)}
+            )
+        if isinstance(said, Refused | Failed) and (
+            wait := said.wait if isinstance(said, Refused) else said.retry_after
+        ):
+            self._quiet_until = self._context.clock() + wait
+
+    async def _send(self, message: Message, root: Posted | None) -> Outcome:
         if root is None:
             return await self._post_anew(message)
         if message.type not in _TROUBLES:  # a condition leaves the job's status as it is
