@@ -48,7 +48,8 @@ def _check_zone(name: str) -> str:
     try:
         zone_of(name)
     except ValueError:
-        raise expected('a time zone such as "Europe/Berlin", or "UTC"') from None
+        rule = 'a time zone that this system knows, such as "Europe/Berlin" (the package tzdata brings them), or "UTC"'
+        raise expected(rule) from None
     return name
 
 

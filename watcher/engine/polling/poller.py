@@ -20,7 +20,7 @@ from watcher.engine.polling.failure_log import log_poll_failure, log_scan_failur
 from watcher.engine.polling.job_cache import JobCache
 from watcher.engine.polling.looks import Look, Looks
 from watcher.engine.polling.source_calls import discover, poll, read_list
-from watcher.engine.polling.source_state import MOST_LISTED, SourceState
+from watcher.engine.polling.source_state import SourceState
 from watcher.engine.polling.sources import Sources
 from watcher.engine.polling.telemetry import TelemetryReader, ends
 from watcher.engine.polling.wake_ups import WakeUps
@@ -158,7 +158,7 @@ class Poller:
         """Claim what else a scan looks after, part by part, so that nothing waits long for the store."""
         jobs: list[Job] = []
         request = state.claim_request_for_scan(now, is_rest=True)
-        while len(jobs) < MOST_LISTED:
+        while len(jobs) < state.most_listed:
             part = (await self._claim({state.name: request}, now))[state.name]
             jobs += part
             if len(part) * 2 < request.limit:  # some of it may be under way still

@@ -51,6 +51,7 @@ class SourceState:
     discovery: Discovery | None = None
     """Finds the jobs that rules adopt; None where there is no rule."""
     claimed_at_once: int = CLAIMED_AT_ONCE
+    most_listed: int = MOST_LISTED
     durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
     """How long earlier jobs were in each status."""
 

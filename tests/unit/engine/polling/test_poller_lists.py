@@ -30,6 +30,7 @@ from watcher.domain.routing import FirstSeen, Route
 from watcher.engine.polling.list_scan import FIRST_PAUSE, VERIFY_INTERVAL, Strategy
 from watcher.engine.polling.poller import Poller
 from watcher.engine.polling.rate_limit import RateLimit
+from watcher.engine.ports import ClaimRequest
 from watcher.errors import MissingError, RejectedError, StoreUnavailableError, TransientError
 from watcher.store.sql import SqlStore
 
@@ -118,12 +119,24 @@ async def test_one_page_takes_the_place_of_a_hundred_retrieves(store: SqlStore) 
 
 async def test_more_jobs_than_are_claimed_at_once_are_looked_up_by_one_scan(store: SqlStore) -> None:
     async with World(store, running(250), Strategy.AUTO) as world:
-        world.state.claimed_at_once = 40
+        world.state.concurrency, world.state.claimed_at_once = 30, 40
         world.asked()
         await world.turn(seconds=30)
         pages, retrieves = world.asked()
         assert pages == 3
         assert retrieves < 20
+
+
+async def test_one_scan_looks_after_so_many_jobs_at_most(store: SqlStore) -> None:
+    async with World(store, running(250), Strategy.AUTO) as world:
+        world.state.concurrency, world.state.claimed_at_once, world.state.most_listed = 30, 40, 80
+        world.asked()
+        world.clock.move(seconds=30)
+        world.poller.first_turn.clear()
+        world.poller.wake()
+        await world.poller.first_turn.wait()
+        due = await world.store.claim_due({"openai": ClaimRequest(250, world.clock() + INTERVAL)}, world.clock())
+        assert len(due) == 250 - 30 - 80
 
 
 async def test_few_jobs_are_retrieved(store: SqlStore) -> None:
