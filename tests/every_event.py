@@ -50,8 +50,11 @@ def events() -> Mapping[str, Event]:
 def messages() -> Mapping[str, Message]:
     """Return every kind of message by its name: of the events, of several together, and a test."""
     single = {name: message_of(event) for name, event in events().items()}
+    own = replace(
+        single["failed advanced"], title="In *own* words <&>", text="first\n\n" + "&amp; \\* line of words\n" * 400
+    )
     together = message_of_several(list(events().values())[:5])
-    return single | {"several events": together, "a test": message_of_test("chat", START)}
+    return single | {"several events": together, "own words": own, "a test": message_of_test("chat", START)}
 
 
 def _transitions() -> Iterator[tuple[str, Event]]:

@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,9 @@ def samples() -> Mapping[str, Message]:
         "stuck": message_of(ConditionChange(stuck, 7, START)),
         "hostile": message_of(a_transition(status="failed", name=_HOSTILE, facts=hostile)),
         "long": message_of(a_transition(status="failed", name="n" * 400, facts=long)),
+        "own words": replace(
+            message_of(a_transition(facts=FULL)), title="In words of one's own", text="*bold*, then a\nsecond line"
+        ),
         "several": message_of_several(list(events().values())[:60]),
     }
 

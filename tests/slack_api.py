@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 from tests.loopback import LoopbackReceiver, Received, Reply
 
@@ -35,6 +36,10 @@ class Workspace(LoopbackReceiver):
     """Posts and edits messages for a bot with the right token, unless it is told to answer otherwise."""
 
     messages: list[SlackMessage] = field(default_factory=list)
+    uploads: dict[str, bytes] = field(default_factory=dict)
+    """What was uploaded, by the id of the file."""
+    pictures: list[tuple[str, str, str, bytes]] = field(default_factory=list)
+    """What is shown: in which channel and thread, its title, and its bytes."""
     answers: dict[str, list[Reply | str]] = field(default_factory=dict)
     """For a method, what is answered in turn in place of doing it: a reply, or the word of an error."""
 
@@ -47,10 +52,27 @@ class Workspace(LoopbackReceiver):
         if queue := self.answers.get(method):
             answer = queue.pop(0)
             return answer if isinstance(answer, Reply) else _error(answer)
+        if received.target.startswith("/upload/"):
+            self.uploads[method] = received.body
+            return Reply()
         if received.headers.get("authorization") != f"Bearer {TOKEN}":
             return _error("invalid_auth")
+        if method == "files.getUploadURLExternal":
+            return self._ask_for_place(dict(parse_qsl(received.body.decode())))
         given = json.loads(received.body)
+        if method == "files.completeUploadExternal":
+            return self._show(given)
         return self._post(given) if method == "chat.postMessage" else self._update(given)
+
+    def _ask_for_place(self, given: dict[str, str]) -> Reply:
+        assert int(given["length"]) > 0
+        place = {"ok": True, "file_id": "F1", "upload_url": f"{self.url}/upload/F1"}
+        return Reply(body=json.dumps(place).encode())
+
+    def _show(self, given: dict[str, Any]) -> Reply:
+        [file] = given["files"]
+        self.pictures.append((given["channel_id"], given["thread_ts"], file["title"], self.uploads[file["id"]]))
+        return Reply(body=b'{"ok": true}')
 
     def roots(self) -> list[SlackMessage]:
         """Return the messages that stand in a channel."""

@@ -31,6 +31,8 @@ from watcher.service.bootstrap import real_runtime
 from watcher.service.notifiers import open_notifiers
 
 if TYPE_CHECKING:
+    from watcher.domain.jobs import JobKey
+    from watcher.domain.telemetry import MetricPoint
     from watcher.engine.ports import Runtime
     from watcher.settings.model import Settings
 
@@ -55,6 +57,13 @@ def _message(name: str, kind: str | None, now: datetime) -> Message:
     if kind not in kinds():
         raise typer.BadParameter(f"{kind!r} is none of {', '.join(kinds())}", param_hint="--sample")
     return sample(kind, now)
+
+
+async def _points(_key: JobKey) -> list[MetricPoint]:
+    """Return what was measured of the sample job."""
+    from watcher.domain.samples import points
+
+    return points(datetime.now(UTC))
 
 
 @app.callback()
@@ -86,7 +95,7 @@ def test(
 async def _test(settings: Settings, name: str, message: Message, runtime: Runtime, *, as_json: bool) -> int:
     try:
         async with AsyncExitStack() as stack:
-            notifiers = await open_notifiers(settings, [name], runtime, stack)
+            notifiers = await open_notifiers(settings, [name], runtime, stack, points=_points)
             outcome = await notifiers[name].send(message)
     except WatcherError:
         raise

@@ -17,6 +17,7 @@ from watcher.domain.events import Event
 from watcher.domain.jobs import JobError
 from watcher.domain.states import NEWS_MARK, JobState, mark
 from watcher.domain.telemetry import point_row
+from watcher.domain.template_values import values_of
 from watcher.domain.text import excerpt
 from watcher.domain.time_in_status import previous_status
 from watcher.domain.transitions import Reason, Transition, event_id
@@ -75,6 +76,11 @@ class Message:
     """Those of the job."""
     thread: str | None = None
     """What a receiver shows together: a job with its conditions, a source, a notifier. None: it stands by itself."""
+    text: str | None = None
+    """What is told in place of the facts, in words of the settings and in the receiver's own markup, in which all that
+    comes from elsewhere is escaped already: see `Plugin.markup`. It may have several lines. None: the facts."""
+    values: Mapping[str, object] | None = None
+    """What templates may say; None: it is told in the built-in words."""
 
 
 def message_of(event: Event) -> Message:
@@ -92,6 +98,7 @@ def message_of(event: Event) -> Message:
         url=event.facts.page_url,
         labels=event.labels,
         thread=event.thread,
+        values=values_of(event),
     )
 
 
@@ -162,12 +169,14 @@ def facts_of(transition: Transition) -> list[Detail]:
 def line_of(message: Message) -> str:
     """Return the message as one readable line, safe to show on a terminal: when, what, and each fact."""
     when = f"{message.created_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    told = [(fact.label, fact.value) for fact in message.facts]
+    told = [(fact.label, fact.value) for fact in message.facts] if message.text is None else []
     if "source" in message.data:
         told.append(("Source", str(message.data["source"])))
     told.append(("Event", message.id))
     facts = (f"{label.lower()}: {excerpt(value, _LONGEST_VALUE)}" for label, value in told)
-    return "  ".join([when, f"{_MARKS[message.severity]} {excerpt(_news(message), _LONGEST_VALUE)}", *facts])
+    own = [excerpt(line, _LONGEST_VALUE) for line in (message.text or "").splitlines()]
+    news = message.title if message.text is not None else _news(message)
+    return "  ".join([when, f"{_MARKS[message.severity]} {excerpt(news, _LONGEST_VALUE)}", *own, *facts])
 
 
 def encode(message: Message, limit: int = ENVELOPE_LIMIT) -> str:
@@ -266,6 +275,7 @@ def _message_of_condition(event: ConditionChange) -> Message:
         data=condition.data,
         labels=event.labels,
         thread=event.thread,
+        values=values_of(event),
     )
 
 
@@ -276,10 +286,10 @@ def _facts_of_success(transition: Transition) -> list[Detail]:
         facts.append(Detail("Trained tokens", f"{job.trained_tokens:,}"))
     if job.created_at:
         facts.append(Detail("Duration", format_duration((job.finished_at or transition.observed_at) - job.created_at)))
-    return facts + [Detail(_in_words(point.series), f"{point.value:.4g}") for point in transition.measured]
+    return facts + [Detail(words_of_series(point.series), f"{point.value:.4g}") for point in transition.measured]
 
 
-def _in_words(series: str) -> str:
+def words_of_series(series: str) -> str:
     """Return the name of a series as people write it: `train_loss` is the "Train loss"."""
     return series.replace("_", " ").capitalize()
 

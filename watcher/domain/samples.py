@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import sin
 
 from watcher.domain.anomalies import Anomaly
 from watcher.domain.conditions import (
@@ -23,6 +24,7 @@ from watcher.domain.events import Event
 from watcher.domain.jobs import Job, JobError, JobFacts, JobKey
 from watcher.domain.messages import Message, message_of, message_of_several
 from watcher.domain.states import PATH, JobState, documented_word
+from watcher.domain.telemetry import TRAIN_LOSS, VALID_LOSS, MetricPoint, latest
 from watcher.domain.transitions import Reason, Transition, next_seq
 
 SAMPLE = "sample"
@@ -30,6 +32,7 @@ SAMPLE = "sample"
 _KEY = JobKey(SAMPLE, "ftjob-sample")
 _NAME = "support-bot v3"
 _STAY = timedelta(minutes=41)
+_STEPS = 600
 _OUTAGE = timedelta(hours=1)
 _ERROR = JobError("invalid_training_file", "Line 1207 of the training file has no assistant message.", "training_file")
 
@@ -44,6 +47,18 @@ def sample(kind: str, now: datetime) -> Message:
     if kind == "several":
         return _marked(message_of_several([_event(each, now) for each in ("succeeded", "failed", "cancelled")]))
     return _marked(message_of(_event(kind, now)))
+
+
+def points(now: datetime) -> list[MetricPoint]:
+    """Return what was measured of the sample job: losses that fall."""
+    steps = range(0, _STEPS + 1, 5)
+    losses = {step: 2.1 / (1 + step / 40) + 0.15 * sin(step) / (1 + step / 60) for step in steps}
+    return [
+        MetricPoint(series, step, loss * factor, now - _STAY * (1 - step / _STEPS))
+        for step, loss in losses.items()
+        for series, factor in ((TRAIN_LOSS, 1.0), (VALID_LOSS, 1.15))
+        if series == TRAIN_LOSS or step % 50 == 0
+    ]
 
 
 def _event(kind: str, now: datetime) -> Event:
@@ -80,6 +95,7 @@ def _transition(state: JobState, now: datetime) -> Transition:
         skipped=(),
         observed_at=now,
         previous_since=now - _STAY,
+        measured=tuple(latest(points(now))) if state is JobState.SUCCEEDED else (),
         facts=facts,
         document=json.dumps({"id": _KEY.id, "object": "fine_tuning.job", "status": status, "model": facts.model}),
     )

@@ -18,7 +18,7 @@ from watcher.domain.messages import Message, Severity
 from watcher.domain.text import excerpt
 from watcher.errors import ConfigurationError
 from watcher.notifiers.blocking import BlockingAttempts
-from watcher.notifiers.wording import LINK_TEXT, link_of, small_print_of
+from watcher.notifiers.wording import LINK_TEXT, link_of, own_lines_of, small_print_of
 from watcher.plugins.notifier import Context, Plugin
 from watcher.plugins.section import Section
 from watcher.redaction import Redactor
@@ -85,8 +85,12 @@ plugin = Plugin(Config, AppriseNotifier)
 def text_of(message: Message) -> str:
     """Return the message in plain text, which Apprise escapes for services that show markup."""
     link = link_of(message, URL_LIMIT)
-    told = [*message.facts[:FACTS_LIMIT], *small_print_of(message)]
-    lines = [f"{excerpt(fact.label, TITLE_LIMIT)}: {excerpt(fact.value, VALUE_LIMIT)}" for fact in told]
+    facts = message.facts[:FACTS_LIMIT] if message.text is None else ()
+    told = [*facts, *small_print_of(message)]
+    lines = [
+        *own_lines_of(message, VALUE_LIMIT),
+        *(f"{excerpt(fact.label, TITLE_LIMIT)}: {excerpt(fact.value, VALUE_LIMIT)}" for fact in told),
+    ]
     return "\n".join([*lines, *([f"{LINK_TEXT}: {link}"] if link else [])])
 
 

@@ -18,7 +18,7 @@ from watcher.domain.messages import Detail, Message, Severity
 from watcher.domain.text import printable, spelled, utf16_length
 from watcher.http import Answer
 from watcher.notifiers.http import Address, Receiver, json_of
-from watcher.notifiers.wording import headline_of, link_of, small_print_of
+from watcher.notifiers.wording import cut, headline_of, link_of, small_print_of
 from watcher.plugins.notifier import Context, Plugin
 from watcher.plugins.section import Section
 
@@ -29,6 +29,7 @@ FIELD_NAME_LIMIT = 256
 FIELD_LIMIT = 1024
 FIELDS_LIMIT = 25
 FOOTER_LIMIT = 2048
+DESCRIPTION_LIMIT = 3500
 EMBED_LIMIT = 6000
 URL_LIMIT = 2048
 """The limits of an embed, in characters and fields; EMBED_LIMIT is for all of its texts together."""
@@ -87,19 +88,26 @@ class Discord:
         return await self._receiver.post(body, {"content-type": "application/json"})
 
 
-plugin = Plugin(Config, Discord)
+def markup(value: str) -> str:
+    """Write a value so that it means nothing but itself: for texts in words of the settings."""
+    return spelled(value, _MARKDOWN, FIELD_LIMIT)
+
+
+plugin = Plugin(Config, Discord, markup=markup)
 
 
 def compose(message: Message) -> _Json:
     """Return the message as an embed that mentions no one."""
     title = spelled(headline_of(message), _MARKDOWN, TITLE_LIMIT)
     footer = _footer(message)
-    fields = list(_fields(message.facts, EMBED_LIMIT - sum(map(utf16_length, (title, footer, _LEFT_OUT + "000")))))
+    facts = message.facts if message.text is None else ()
+    fields = list(_fields(facts, EMBED_LIMIT - sum(map(utf16_length, (title, footer, _LEFT_OUT + "000")))))
     link = link_of(message, URL_LIMIT)
     embed = {
         "title": title,
         **({"url": link} if link else {}),
-        **({"description": _LEFT_OUT.format(left_out)} if (left_out := len(message.facts) - len(fields)) else {}),
+        **({"description": _LEFT_OUT.format(left_out)} if (left_out := len(facts) - len(fields)) else {}),
+        **({"description": cut(message.text, DESCRIPTION_LIMIT)} if message.text is not None else {}),
         "color": _COLOURS[message.severity],
         "fields": fields,
         "footer": {"text": footer},

@@ -93,10 +93,11 @@ class Receiver:
         answer = await self.exchange(body, headers)
         return answer if isinstance(answer, Failed) else self.sort(answer)
 
-    async def exchange(self, body: str, headers: Mapping[str, str]) -> Answer | Failed:
+    async def exchange(self, body: str | bytes, headers: Mapping[str, str]) -> Answer | Failed:
         """Post once, and return the answer for those who read more of it than its status."""
         http = self._context.http
-        request = http.request("POST", self._address.get_secret_value(), content=body.encode(), headers=headers)
+        content = body.encode() if isinstance(body, str) else body
+        request = http.request("POST", self._address.get_secret_value(), content=content, headers=headers)
         try:
             return await http.exchange(request)
         except AnswerTooLargeError as error:

@@ -17,7 +17,7 @@ from watcher.domain.messages import Detail, Message, Severity
 from watcher.domain.text import excerpt
 from watcher.http import Answer
 from watcher.notifiers.http import Address, Receiver, json_of
-from watcher.notifiers.wording import LINK_TEXT, link_of, small_print_of
+from watcher.notifiers.wording import LINK_TEXT, link_of, own_lines_of, small_print_of
 from watcher.plugins.notifier import Context, Plugin
 from watcher.plugins.section import Section
 from watcher.plugins.values import Key
@@ -106,7 +106,8 @@ def compose(message: Message) -> Mapping[str, object]:
 def _text(message: Message) -> str:
     end = "\n".join(map(_line, small_print_of(message)))
     # What went wrong first: a phone shows the first lines only.
-    facts = "\n".join(map(_line, sorted(message.facts, key=lambda fact: not fact.label.startswith("Error"))))
+    ordered = sorted(message.facts, key=lambda fact: not fact.label.startswith("Error"))
+    facts = "\n".join(map(_line, ordered) if message.text is None else own_lines_of(message, _LINE_LIMIT))
     room = MESSAGE_LIMIT - len(end.encode()) - len("…\n\n".encode())
     encoded = facts.encode()
     if len(encoded) > room:

@@ -14,11 +14,11 @@ from typing import Annotated
 from pydantic import AfterValidator, SecretStr
 
 from watcher.domain.deliveries import Outcome
-from watcher.domain.messages import Message, Severity
+from watcher.domain.messages import Detail, Message, Severity
 from watcher.domain.text import excerpt
 from watcher.http import Answer
 from watcher.notifiers.http import Receiver, json_of
-from watcher.notifiers.wording import LINK_TEXT, link_of, small_print_of
+from watcher.notifiers.wording import LINK_TEXT, link_of, own_lines_of, small_print_of
 from watcher.plugins.notifier import Context, Plugin
 from watcher.plugins.section import Section
 from watcher.plugins.values import BaseUrl, Key
@@ -119,10 +119,13 @@ def dedup_key_of(message: Message) -> str:
 
 def _details(message: Message) -> Mapping[str, str]:
     details: dict[str, str] = {}
-    for fact in [*message.facts[:DETAILS_LIMIT], *small_print_of(message)]:
+    facts = (
+        message.facts if message.text is None else (Detail("Text", " / ".join(own_lines_of(message, DETAIL_LIMIT))),)
+    )
+    for fact in [*facts[:DETAILS_LIMIT], *small_print_of(message)]:
         label = excerpt(fact.label, LABEL_LIMIT)
         details[f"{label} ({len(details) + 1})" if label in details else label] = excerpt(fact.value, DETAIL_LIMIT)
-    if (left_out := len(message.facts) - DETAILS_LIMIT) > 0:
+    if (left_out := len(facts) - DETAILS_LIMIT) > 0:
         details["Left out"] = f"{left_out} more facts"
     return details
 

@@ -7,7 +7,7 @@ card with 202 before it posts it: what fails behind that is seen in the workflow
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from watcher.domain.deliveries import Outcome
@@ -15,7 +15,7 @@ from watcher.domain.messages import Detail, Message, Severity
 from watcher.domain.text import excerpt
 from watcher.http import Answer
 from watcher.notifiers.http import Address, Receiver, json_of
-from watcher.notifiers.wording import LINK_TEXT, headline_of, link_of, small_print_of
+from watcher.notifiers.wording import LINK_TEXT, headline_of, link_of, own_lines_of, small_print_of
 from watcher.plugins.notifier import Context, Plugin
 from watcher.plugins.section import Section
 
@@ -66,7 +66,7 @@ plugin = Plugin(Config, Teams)
 
 def encode(message: Message) -> str:
     """Return the message with as many facts as there is room for."""
-    for count in range(len(message.facts), 0, -1):
+    for count in range(len(_lines(message)), 0, -1):
         text = json.dumps(compose(message, count), separators=(",", ":"))
         if len(text) <= PAYLOAD_LIMIT:
             return text
@@ -79,7 +79,8 @@ def compose(message: Message, count: int) -> _Json:
     Texts stand in text runs, which know no Markdown, no HTML and no mentions, so nothing in them needs escaping.
     """
     link = link_of(message, URL_LIMIT)
-    left_out = len(message.facts) - count
+    lines = _lines(message)
+    left_out, what = len(lines) - count, "facts" if message.text is None else "lines"
     title = _run(excerpt(headline_of(message), TITLE_LIMIT), size="Large", weight="Bolder")
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -88,14 +89,20 @@ def compose(message: Message, count: int) -> _Json:
         "msteams": {"width": "Full"},
         "body": [
             {"type": "Container", "style": _STYLES[message.severity], "bleed": True, "items": [_block(title)]},
-            *map(_line, message.facts[:count]),
-            *([_block(_run(f"{left_out} more facts are left out", isSubtle=True))] if left_out else []),
+            *lines[:count],
+            *([_block(_run(f"{left_out} more {what} are left out", isSubtle=True))] if left_out else []),
             _block(_run(_small_print(message), size="Small", isSubtle=True)),
         ],
         **({"actions": [{"type": "Action.OpenUrl", "title": LINK_TEXT, "url": link}]} if link else {}),
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
+
+
+def _lines(message: Message) -> Sequence[_Json]:
+    if message.text is not None:
+        return [_block(_run(line or " ")) for line in own_lines_of(message, VALUE_LIMIT)]
+    return list(map(_line, message.facts))
 
 
 def _line(fact: Detail) -> _Json:

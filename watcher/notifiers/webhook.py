@@ -81,7 +81,7 @@ class Webhook:
         return headers
 
 
-plugin = Plugin(Config, Webhook, takes_groups=False)
+plugin = Plugin(Config, Webhook, takes_groups=False, takes_words=False)
 
 
 def _split(secret: SecretStr) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC
 from urllib.parse import quote
 
 from watcher.domain.messages import Detail, Message, Severity
+from watcher.domain.text import excerpt, utf16_length
 
 MARKS: Mapping[Severity, str] = {
     Severity.GOOD: "\u2705",
@@ -15,12 +17,28 @@ MARKS: Mapping[Severity, str] = {
     Severity.NEUTRAL: "\u2139\ufe0f",
 }
 LINK_TEXT = "Open the job at its service"
+PAGE_TEXT = "See how it went"
+_HALF_ESCAPE = re.compile(r"(&[a-z]{0,4}|\\+)$")
+"""What the beginning of an escape looks like at the end of a text."""
 _URL_CHARACTERS = ":/?#[]@!$&'()*+,;=%"
 
 
 def headline_of(message: Message) -> str:
     """Return the title with the mark that says how to take it."""
     return f"{MARKS[message.severity]} {message.title}"
+
+
+def own_lines_of(message: Message, limit: int, most: int = 50) -> list[str]:
+    """Return the lines of the message's own text, each at most so long, for receivers whose texts are plain."""
+    return [excerpt(line, limit) for line in (message.text or "").splitlines()[:most]]
+
+
+def cut(text: str, limit: int) -> str:
+    """Return the beginning of a text in markup, with `…` where it was cut, and no escape cut in two."""
+    if utf16_length(text) <= limit:
+        return text
+    beginning = text.encode("utf-16-le", "replace")[: 2 * (limit - 1)].decode("utf-16-le", "ignore")
+    return _HALF_ESCAPE.sub("", beginning) + "…"
 
 
 def small_print_of(message: Message) -> list[Detail]:
@@ -43,6 +61,15 @@ def team_of(message: Message) -> str | None:
 def moment_of(message: Message) -> str:
     """Return when it happened, with the time zone."""
     return f"{message.created_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def page_of(message: Message, public_url: str | None, limit: int) -> str | None:
+    """Return the address of the job's page of the watcher; None where it has none that fits."""
+    source, job_id = message.data.get("source"), message.data.get("id")
+    if public_url is None or not isinstance(source, str) or not isinstance(job_id, str):
+        return None
+    target = f"{public_url}/jobs/{quote(source)}/{quote(job_id.encode('utf-8', 'replace'), safe='')}"
+    return target if len(target) <= limit else None
 
 
 def link_of(message: Message, limit: int) -> str | None:

@@ -6,7 +6,7 @@ an instance of `Plugin`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -51,6 +51,18 @@ class UpdatesInPlace(Protocol):
         ...
 
 
+@runtime_checkable
+class ShowsProgress(Protocol):
+    """What a notifier may have besides: it shows in what it sent how far a job has come."""
+
+    async def show(self, message: Message, receipt: str) -> None:
+        """Edit what was sent so that it says this message, best effort; `receipt` is that of what was sent.
+
+        It is called now and then, and owed to nobody: give up at once where anything else is on its way.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the watcher gives a notifier to work with."""
@@ -62,6 +74,10 @@ class Context:
     pacer: Pacer
     """Shared by all notifiers, for receivers that limit the rate per address."""
     clock: Clock
+    public_url: str | None = None
+    """Where people find the watcher's page; None: nowhere."""
+    curve: Callable[[Message], Awaitable[bytes | None]] | None = None
+    """Draws how the job of a message trained, as a PNG; None for what cannot be drawn. Never raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +91,10 @@ class Plugin(Generic[C]):
     variables: Mapping[str, str] = field(default_factory=dict)
     """Variables of the environment that people have already, and the settings that they give; they begin with the kind
     in capitals. Where no notifier is configured and all of them are set, there is one, named by its kind."""
+    markup: Callable[[str], str] | None = None
+    """Writes a value so that it means nothing but itself in the receiver's markup, in which the `text` of a message may
+    be written. None: that text is plain."""
+    takes_words: bool = True
+    """Whether title and text may come from templates. False for what programs read."""
     takes_groups: bool = True
     """Whether one message may tell of several events. False for what programs read: they want each event by itself."""

@@ -201,6 +201,7 @@ class ServicePlan:
         from watcher.domain.deliveries import SERVICE_RETRY_POLICY
         from watcher.engine.delivery.direct import DirectDelivery
         from watcher.engine.delivery.dispatcher import Dispatcher
+        from watcher.engine.delivery.live_progress import LiveProgress
         from watcher.engine.polling.poller import Poller
         from watcher.engine.self_monitoring import SelfMonitoring
         from watcher.service.heartbeat import Heartbeat
@@ -210,7 +211,9 @@ class ServicePlan:
 
         settings, runtime = self.settings, self._runtime
         async with AsyncExitStack() as stack:
-            notifiers = await open_notifiers(settings, settings.notifiers, runtime, stack, self._limits)
+            notifiers = await open_notifiers(
+                settings, settings.notifiers, runtime, stack, self._limits, points=store.metric_points
+            )
             deliver = Dispatcher(store, notifiers, SERVICE_RETRY_POLICY, runtime)
             wanted = routes(settings)
             self_monitoring = SelfMonitoring(
@@ -221,7 +224,8 @@ class ServicePlan:
                 wake_delivery=deliver.wake,
                 watcher=self._service,
             )
-            poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake, metrics=store)
+            shown = await stack.enter_async_context(LiveProgress(store, notifiers, runtime))
+            poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake, metrics=store, audience=shown)
             for name in self._sources:
                 poller.sources.add(await open_source_state(name, settings, store, runtime, stack))
             beat = settings.heartbeat.url

@@ -27,8 +27,9 @@ from watcher.errors import ConfigurationError
 from watcher.logs import Format, Level
 from watcher.plugins.section import Duration, Section
 from watcher.plugins.source import DEFAULT_KIND, DEFAULT_SOURCE, DEFAULT_TIMEOUT
-from watcher.plugins.values import Key
+from watcher.plugins.values import BaseUrl, Key
 from watcher.settings.entries import marked_jobs, marked_rules
+from watcher.settings.message_templates import TemplateText
 from watcher.settings.quiet_hours import QuietSettings, TimeOfDay, TimeZone
 from watcher.settings.values import (
     BatchKey,
@@ -73,7 +74,8 @@ class SourceSettings(Section):
     Replicas have one each."""
     progress: bool = False
     """Whether to look at the events of running jobs now and then, to know better when they end, and to keep their
-    metrics. Each look is a request, or up to ten where there is much new."""
+    metrics. Each look is a request, or up to ten where there is much new. Where a Slack bot shows the progress of jobs,
+    up to 30 of them are looked at once a minute."""
     private_fields: bool = False
     """Whether events hold all of the job object, also what its kind takes for private: people's addresses, signed URLs,
     keys, training data."""
@@ -185,6 +187,10 @@ class NotifierSettings(Section):
     """The hours of each day in which it is left alone."""
     digest: TimeOfDay | None = None
     """The time of day at which one message tells all that came since the last one, instead of a message for each."""
+    title_template: TemplateText | None = None
+    """The title of its messages, in words of your own: `{{ job.name }}: {{ state }} after {{ duration }}`."""
+    template: TemplateText | None = None
+    """Their text, in place of the list of facts: Jinja2 with `job`, `state`, `error` and so on, see the README."""
     timezone: TimeZone | None = None
     """The time zone of `digest` and `quiet`. Default: UTC."""
 
@@ -207,6 +213,8 @@ class HttpSettings(Section):
     allowed_hosts: tuple[HostName, ...] = ()
     """The names that requests may call this host by, such as `watcher.example.com`, besides `localhost`, addresses and
     the host of `listen`. Any other name is refused: it may be that of a web page, pointed at this host by its owner."""
+    public_url: BaseUrl | None = None
+    """Where people find the page, such as `https://watcher.example.com`: messages in Slack link to the job there."""
     trusted_user_header: UserHeader | None = None
     """The header in which a proxy in front names the user it has let in, such as `X-Forwarded-User`; who is named needs
     no token. It counts only from loopback or a socket file. The proxy must take it out of what clients send."""

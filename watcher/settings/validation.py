@@ -23,6 +23,13 @@ from watcher.settings.source_kinds import without_kind
 M = TypeVar("M", SourceSettings, NotifierSettings)
 
 _UNKNOWN = "unknown"
+_FOR_PEOPLE = (
+    ("batch", "takes_groups", "gets each event by itself"),
+    ("digest", "takes_groups", "gets each event by itself"),
+    ("title_template", "takes_words", "is read by programs"),
+    ("template", "takes_words", "is read by programs"),
+)
+"""Settings that are for people, what a kind must be able to do for them, and why it cannot."""
 _LONGEST_ID = 100
 """Characters of an id that a mistake repeats."""
 
@@ -35,7 +42,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Setti
     given, origin = merged(path, overrides or {})
     mistakes = _say_kinds(given, origin)
     built = {kinds.section: kinds.validated(given, origin, mistakes) for kinds in (SOURCES, NOTIFIERS)}
-    mistakes += _refused_holds(built["notifiers"], origin)
+    mistakes += _refused_of_programs(built["notifiers"], origin)
     try:
         settings = Settings.model_validate({**given, **built})
     except ValidationError as error:
@@ -148,15 +155,23 @@ def _put_together(common: type[SourceSettings | NotifierSettings], kind: str, co
     return cast("type[Section]", create_model(name, __base__=bases, __doc__=config.__doc__, kind=only_kind))
 
 
-def _refused_holds(notifiers: Any, origin: Origin) -> list[str]:
-    """Refuse to group events for notifiers whose readers are programs."""
+def _refused_of_programs(notifiers: Any, origin: Origin) -> list[str]:
+    """Refuse to group events, and words of one's own, for notifiers whose readers are programs."""
     entries = notifiers.items() if isinstance(notifiers, Mapping) else ()
     return [
-        origin.mistake(("notifiers", name, key), f"a {entry.kind} notifier gets each event by itself; leave it out")
+        origin.mistake(("notifiers", name, key), f"a {entry.kind} notifier {why}; leave it out")
         for name, entry in entries
-        for key in ("batch", "digest")
-        if getattr(entry, key, None) is not None and not registry.notifiers.plugin(entry.kind).takes_groups
+        for key, ability, why in _FOR_PEOPLE
+        if getattr(entry, key, None) is not None and not _can(entry.kind, ability)
     ]
+
+
+def _can(kind: str, ability: str) -> bool:
+    """Tell what a kind of notifier can do; one that is not there has been complained of."""
+    try:
+        return bool(getattr(registry.notifiers.plugin(kind), ability))
+    except ConfigurationError:
+        return True
 
 
 def _say_kinds(given: dict[str, Any], origin: Origin) -> list[str]:

@@ -40,6 +40,7 @@ from watcher.store.due import claim_due, find_due
 from watcher.store.job_views import JobViews
 from watcher.store.jobs import UpsertResult
 from watcher.store.prune import Pruning
+from watcher.store.receipts import receipts_of
 from watcher.store.record import record
 from watcher.store.services import Named
 from watcher.store.status_durations import durations
@@ -222,6 +223,10 @@ class SqlStore:
     async def service_seen(self) -> datetime | None:
         """Return when any service was last alive on this store; None when none ever was, or the last has ended."""
         return await self._read(services.service_seen)
+
+    async def receipts(self, thread: str) -> Mapping[str, str]:
+        """Return the last receipt of each notifier that has sent something in a thread."""
+        return await self._look_up(receipts_of, thread)
 
     async def latest_transitions(self, key: JobKey, limit: int = 100, before: int | None = None) -> list[Transition]:
         """Return up to `limit` recorded transitions of a job, the newest first: of those before this `seq`.

@@ -34,6 +34,15 @@ async def test_a_receipt_is_kept_by_notifier_and_subject(store: OpenStore) -> No
     }
 
 
+async def test_the_receipts_of_a_thread_can_be_looked_up(store: OpenStore) -> None:
+    await owe(store, ["running"], "pager", "chat")
+    await owe(store, ["running"], "pager", job=key(2))
+    for each in await claim(store, pager=2, chat=2):
+        await settle(store, [each], Delivered(receipt=f"{each.notifier} {each.event.subject}"))
+    assert await store.receipts(str(KEY)) == {"pager": f"pager {KEY}", "chat": f"chat {KEY}"}
+    assert await store.receipts(str(key(3))) == {}
+
+
 async def test_a_newer_receipt_replaces_an_older_one_and_without_one_it_stays(store: OpenStore) -> None:
     await owe(store, ["validating_files", "queued", "running", "succeeded"])
     seen = []

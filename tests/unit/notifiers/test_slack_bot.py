@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.doubles import START, a_transition, job_in
+from tests.doubles import START, ManualClock, a_transition, job_in
 from tests.loopback import Reply
 from tests.slack_api import TOKEN, Workspace
 from tests.unit.notifiers.conftest import RecordingPacer
@@ -24,7 +25,7 @@ from watcher.domain.states import JobState
 from watcher.engine.ports import Notifier
 from watcher.errors import ConfigurationError
 from watcher.notifiers.slack.plugin import Config, plugin
-from watcher.plugins.notifier import Context, UpdatesInPlace
+from watcher.plugins.notifier import Context, ShowsProgress, UpdatesInPlace
 
 KEY = JobKey("openai", "ftjob-abc123")
 
@@ -72,6 +73,44 @@ async def test_a_job_is_one_message_that_is_edited_with_its_history_in_the_threa
     assert succeeded.headline == "✅ support-bot v3: succeeded"
     assert len(succeeded.blocks) > len(running.blocks)
     assert not running.is_broadcast
+
+
+async def draw(_message: Message) -> bytes:
+    return b"PNG"
+
+
+async def test_at_the_end_a_picture_of_the_training_stands_in_the_thread(
+    workspace: Workspace, context: Context
+) -> None:
+    notifier = bot(workspace, replace(context, curve=draw))
+    await tell(notifier, step("running"), missing(), step("succeeded"))
+    [root] = workspace.roots()
+    assert workspace.pictures == [(root.channel, root.ts, "How support-bot v3 trained", b"PNG")]
+
+
+@pytest.mark.parametrize("method", ["files.getUploadURLExternal", "F1", "files.completeUploadExternal"])
+async def test_a_picture_that_cannot_be_shown_costs_no_message(
+    workspace: Workspace, context: Context, method: str
+) -> None:
+    """The bot may lack the scope `files:write`."""
+    workspace.answers[method] = [Reply(500) if method == "F1" else "missing_scope"]
+    assert isinstance(await bot(workspace, replace(context, curve=draw)).send(step("failed")), Delivered)
+    assert (len(workspace.roots()), workspace.pictures) == (1, [])
+
+
+@pytest.mark.parametrize("url", ["http://elsewhere.example/upload", "https://", "nonsense"])
+async def test_a_picture_is_sent_to_no_unsafe_address(workspace: Workspace, context: Context, url: str) -> None:
+    told = json.dumps({"ok": True, "file_id": "F1", "upload_url": url}).encode()
+    workspace.answers["files.getUploadURLExternal"] = [Reply(body=told)]
+    await tell(bot(workspace, replace(context, curve=draw)), step("succeeded"))
+    assert (workspace.uploads, workspace.pictures) == ({}, [])
+
+
+async def test_a_message_leads_to_the_page_of_its_job(workspace: Workspace, context: Context) -> None:
+    notifier = bot(workspace, replace(context, public_url="https://watcher.example.com"))
+    await tell(notifier, step("running", key=JobKey("openai", "a/b|>c")))
+    [root] = workspace.roots()
+    assert "<https://watcher.example.com/jobs/openai/a%2Fb%7C%3Ec|See how it went>" in json.dumps(root.blocks)
 
 
 async def test_a_receipt_is_all_that_another_process_needs(workspace: Workspace, context: Context) -> None:
@@ -278,3 +317,40 @@ def test_an_address_that_cannot_be_used_is_a_mistake(context: Context) -> None:
     config = Config(token=TOKEN, channel="#x", api_url="http://127.0.0.999")
     with pytest.raises(ConfigurationError, match="notifier chat"):
         plugin.build(config, context)
+
+
+async def test_progress_is_shown_in_the_message_of_the_job_and_calls_nobody(
+    workspace: Workspace, context: Context
+) -> None:
+    notifier = bot(workspace, context, mention=["!here"])
+    receipt = await tell(notifier, step("running"))
+    assert isinstance(notifier, ShowsProgress)
+    assert receipt
+    await notifier.show(replace(step("running"), title="support-bot v3: running, 56 %"), receipt)
+    [root] = workspace.roots()
+    assert (root.edits, root.headline) == (1, "\u2139\ufe0f support-bot v3: running, 56 %")
+    assert workspace.thread_of(root) == []
+
+
+async def test_progress_gives_way_to_news_and_to_what_slack_asks_for(
+    workspace: Workspace, context: Context, clock: ManualClock
+) -> None:
+    notifier = bot(workspace, context)
+    receipt = await tell(notifier, step("running"))
+    assert isinstance(notifier, ShowsProgress)
+    assert receipt
+    news = asyncio.create_task(notifier.send(step("succeeded"), receipt))
+    await asyncio.sleep(0)
+    await notifier.show(step("running"), receipt)
+    assert isinstance(await news, Delivered)
+    [root] = workspace.roots()
+    assert (root.edits, root.headline) == (1, "✅ support-bot v3: succeeded")
+    workspace.answers["chat.update"] = [Reply(429, b"", {"retry-after": "60"}), "message_not_found"]
+    before = len(workspace.requests)
+    await notifier.show(step("running"), receipt)
+    await notifier.show(step("running"), receipt)
+    await notifier.show(step("running"), "no receipt")
+    assert len(workspace.requests) == before + 1
+    clock.move(seconds=61)
+    await notifier.show(step("running"), receipt)  # what is gone is posted anew with the next news
+    assert len(workspace.requests) == before + 2

@@ -4,43 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from watcher.domain.conditions import Condition, ConditionChange
 from watcher.domain.decision import Decision, PollContext, PollResult, decide
-from watcher.domain.jobs import Job, JobKey, Observation, Progress
+from watcher.domain.jobs import Job, JobKey, Observation
 from watcher.domain.notifications import plan
-from watcher.domain.polling_policy import PollFailure, PollOutcome, wants_look
+from watcher.domain.polling_policy import PollFailure, PollOutcome
 from watcher.domain.routing import Events, Route
-from watcher.domain.states import JobState, is_terminal
-from watcher.domain.telemetry import MetricPoint
+from watcher.domain.states import is_terminal
 from watcher.engine.liveness import Liveness
 from watcher.engine.polling.discovery import Discovery
 from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
 from watcher.engine.polling.failure_log import log_poll_failure, log_scan_failure
 from watcher.engine.polling.job_cache import JobCache
+from watcher.engine.polling.looks import Look, Looks
 from watcher.engine.polling.source_calls import discover, poll, read_list
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.polling.sources import Sources
 from watcher.engine.polling.telemetry import TelemetryReader, ends
 from watcher.engine.polling.wake_ups import WakeUps
 from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, MetricStore, Runtime
+from watcher.engine.progress_audience import NOBODY, ProgressAudience
 from watcher.errors import StoreError
 
 STALE_WAITS = 4
 """A job that was not due for this many of the longest waits is polled by another watcher, or was removed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What a source said when it was asked for a job's progress; None when that cannot be said."""
-
-    progress: Progress | None
-    measured: tuple[MetricPoint, ...] = ()
-    """What is known of the training of a job that has succeeded."""
-    condition: Condition | None = None
-    """How a running job trains, where that is new and somebody wants to hear of it."""
 
 
 class Poller:
@@ -54,18 +43,23 @@ class Poller:
         routes: Sequence[Route],
         wake_delivery: Callable[[], None],
         metrics: MetricStore | None = None,
+        audience: ProgressAudience = NOBODY,
         store_patience: timedelta = STORE_PATIENCE,
     ) -> None:
-        """`wake_delivery` is called when a recorded event has a recipient; `metrics` keeps what jobs measure."""
+        """`wake_delivery` is called when a recorded event has a recipient; `metrics` keeps what jobs measure.
+
+        `audience` is shown how far jobs have come.
+        """
         self._store = store
         self._runtime = runtime
         self._log = runtime.log
         self._routes = routes
-        self._judges_metrics = any(Events.METRICS in route.events for route in routes)
         self.sources = Sources()
         self._cache = JobCache(store, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget)
         self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
         self._telemetry = TelemetryReader(metrics, runtime)
+        judges_metrics = any(Events.METRICS in route.events for route in routes)
+        self._looks = Looks(self._telemetry, audience, runtime, judges_metrics=judges_metrics)
         self._wake = self._due.on_late_answer
         self.wake_ups = WakeUps(store, self.sources, runtime, wake=self.wake)
         """Takes what services tell by themselves."""
@@ -184,11 +178,12 @@ class Poller:
             outcome = result.outcome if isinstance(result, PollFailure) else PollOutcome.ANSWERED
             self._runtime.telemetry.polled(state.name, outcome, self._runtime.steady() - begun)
             self._note_result(state, result)
-            look = None if isinstance(result, PollFailure) else await self._look(state, job, result)
+            look = None if isinstance(result, PollFailure) else await self._looks.look(state, job, result)
             self._apply(state, job, result, claimed_at, look)
             if isinstance(result, Observation) and ends(job, result):
                 state.note_end(job.key, self._runtime.clock())
-            if self._is_last(state, job, result) and not (look and look.measured):
+            is_last = isinstance(result, Observation) and self._looks.is_last(state, job, result)
+            if is_last and not (look and look.measured):
                 await self._telemetry.read(state.source, job)  # its last points; the end itself is on its way already
         finally:
             self.liveness.ended(job.key)
@@ -203,32 +198,13 @@ class Poller:
             state.enqueue([latest], self._runtime.clock())
         return is_wanted
 
-    async def _look(self, state: SourceState, job: Job, observation: Observation | None) -> _Look | None:
-        """Ask for the job's progress where the policy wants it. A new status does not wait for that.
-
-        Only a success waits, shortly, for what was measured of the job.
-        """
-        if observation is not None and observation.status != job.status:
-            if observation.state is not JobState.SUCCEEDED or not self._is_last(state, job, observation):
-                return None
-            return _Look(None, await self._telemetry.last_measured(state.source, job))
-        if not wants_look(job, state.policy, self._runtime.clock()):
-            return None
-        progress = await self._telemetry.read(state.source, job)
-        return _Look(progress, condition=await self._telemetry.condition(job) if self._judges_metrics else None)
-
-    def _is_last(self, state: SourceState, job: Job, result: PollResult) -> bool:
-        """Tell whether this poll is the last one of a job of which more may be read."""
-        return state.policy.looks_at_progress and isinstance(result, Observation) and ends(job, result)
-
     async def _scan(self, state: SourceState, jobs: Sequence[Job], claimed_at: datetime) -> None:
         """Learn from the list what has not changed; retrieve what may have, and what the list does not hold."""
         try:
             wanted = frozenset(job.key.id for job in jobs if job.status is not None)
             listed = self._note_list(state, await read_list(state.scan, wanted, self._log))
-            now = self._runtime.clock()
             for job in jobs:
-                if state.scan.settles(job, listed) and not wants_look(job, state.policy, now):
+                if state.scan.settles(job, listed) and not self._looks.wanted(state, job):
                     self._apply(state, job, None, claimed_at)
                     state.release(job)
                 else:
@@ -250,7 +226,7 @@ class Poller:
             self._wake.set()
 
     def _apply(
-        self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: _Look | None = None
+        self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: Look | None = None
     ) -> None:
         """Decide what a result means, and have it recorded."""
         decision = self._decide(state, job, result, claimed_at, look)
@@ -260,7 +236,7 @@ class Poller:
             self._cache.put(Change(job.seq, decision.job, decision.transition, decision.recipients, findings))
 
     def _decide(
-        self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: _Look | None
+        self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: Look | None
     ) -> Decision:
         jitter, now = self._runtime.jitter(), self._runtime.clock()
         has_looked, progress = look is not None, look.progress if look else None

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from watcher.domain.messages import Detail, Message, Severity
 from watcher.domain.text import excerpt
-from watcher.notifiers.wording import LINK_TEXT, headline_of, link_of, small_print_of
+from watcher.notifiers.wording import LINK_TEXT, headline_of, link_of, own_lines_of, small_print_of
 
 SUBJECT_LIMIT = 200
 VALUE_LIMIT = 4000
@@ -56,6 +56,7 @@ def text_of(message: Message) -> str:
         [
             excerpt(headline_of(message), VALUE_LIMIT),
             "",
+            *own_lines_of(message, VALUE_LIMIT),
             *(f"{label}: {value}" for label, value, _ in facts),
             *([f"{left_out} more facts are left out"] if left_out else []),
             *(["", f"{LINK_TEXT}: {link}"] if link else []),
@@ -80,6 +81,7 @@ def html_of(message: Message) -> str:
             '<body style="font: 15px/1.5 system-ui, sans-serif; overflow-wrap: anywhere">',
             f'<p style="border-left: 5px solid {_COLOURS[message.severity]}; padding-left: 10px; font-size: 18px">',
             f"<b>{html.escape(excerpt(headline_of(message), VALUE_LIMIT))}</b></p>",
+            *(f"<div>{html.escape(line) or '&nbsp;'}</div>" for line in own_lines_of(message, VALUE_LIMIT)),
             '<table cellpadding="3" style="border-collapse: collapse">',
             *map(_row, facts),
             "</table>",
@@ -96,7 +98,8 @@ _Told = tuple[str, str, bool]
 
 
 def _facts(message: Message) -> tuple[list[_Told], int]:
-    return list(_told(message.facts[:FACTS_LIMIT])), max(len(message.facts) - FACTS_LIMIT, 0)
+    facts = message.facts if message.text is None else ()
+    return list(_told(facts[:FACTS_LIMIT])), max(len(facts) - FACTS_LIMIT, 0)
 
 
 def _told(facts: Iterable[Detail]) -> Iterable[_Told]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from watcher.domain.messages import Detail, Message
 from watcher.domain.text import spelled
-from watcher.notifiers.wording import LINK_TEXT, headline_of, link_of, moment_of, team_of
+from watcher.notifiers.wording import LINK_TEXT, PAGE_TEXT, cut, headline_of, link_of, moment_of, page_of, team_of
 
 HEADER_LIMIT = 150
 SECTION_LIMIT = 3000
@@ -23,21 +23,22 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 Json = Mapping[str, object]
 
 
-def compose(message: Message, mention: str = "") -> Json:
+def compose(message: Message, mention: str = "", public_url: str | None = None) -> Json:
     """Return the message in Block Kit, with `text` for notifications and for clients that show no blocks.
 
-    `mention` is markup that calls people; it comes from the settings and is not escaped.
+    `mention` is markup that calls people; it comes from the settings and is not escaped. `public_url` is where the
+    watcher's page is.
     """
     headline = headline_of(message)
     facts = message.facts[:_BLOCKS_OF_FACTS]
-    told = " · ".join([headline, *(f"{fact.label}: {fact.value}" for fact in facts)])
+    called = f"{mention} " if mention else ""
     return {
-        "text": f"{mention} {_escape(told, SECTION_LIMIT - len(mention) - 1)}" if mention else plain_text(told),
+        "text": called + _told(message, headline, SECTION_LIMIT - len(called)),
         "blocks": [
             {"type": "header", "text": _plain(headline, HEADER_LIMIT)},
             *([{"type": "section", "text": _mrkdwn(mention)}] if mention else []),
-            *_sections(facts),
-            *_link(message),
+            *([_own(message.text)] if message.text is not None else _sections(facts)),
+            *_links(message, public_url),
             {"type": "context", "elements": [_context(message)]},
         ],
         "unfurl_links": False,
@@ -50,6 +51,23 @@ def line_of(message: Message) -> Json:
     text = _escape(headline_of(message), LINE_LIMIT)
     blocks = [{"type": "context", "elements": [_mrkdwn(text)]}, {"type": "context", "elements": [_context(message)]}]
     return {"text": text, "blocks": blocks}
+
+
+def markup(value: str) -> str:
+    """Write a value so that it means nothing but itself: for texts in words of the settings."""
+    return _escape(value, SECTION_LIMIT)
+
+
+def _own(text: str) -> Json:
+    return {"type": "section", "text": _mrkdwn(cut(text, SECTION_LIMIT))}
+
+
+def _told(message: Message, headline: str, limit: int) -> str:
+    """Return all of it as one text."""
+    if message.text is not None:
+        return cut(f"{_escape(headline, HEADER_LIMIT)}\n{message.text}", limit)
+    facts = (f"{fact.label}: {fact.value}" for fact in message.facts[:_BLOCKS_OF_FACTS])
+    return _escape(" · ".join([headline, *facts]), limit)
 
 
 def plain_text(text: str) -> str:
@@ -69,10 +87,11 @@ def _context(message: Message) -> Json:
     return _mrkdwn(" · ".join(parts))
 
 
-def _link(message: Message) -> list[Json]:
-    """Return a link to the job's page at its service, where it has one."""
-    target = link_of(message, URL_LIMIT)
-    return [{"type": "section", "text": _mrkdwn(f"<{_escape(target, SECTION_LIMIT)}|{LINK_TEXT}>")}] if target else []
+def _links(message: Message, public_url: str | None) -> list[Json]:
+    """Return links to the job's pages: that of the watcher, and that of its service, where it has one."""
+    targets = {PAGE_TEXT: page_of(message, public_url, URL_LIMIT // 2), LINK_TEXT: link_of(message, URL_LIMIT // 2)}
+    links = [f"<{_escape(target, SECTION_LIMIT // 2)}|{text}>" for text, target in targets.items() if target]
+    return [{"type": "section", "text": _mrkdwn(" · ".join(links))}] if links else []
 
 
 def _sections(facts: Sequence[Detail]) -> list[Json]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from watcher.domain.deliveries import Delivered, Failed, Outcome, Rejected
 from watcher.domain.messages import Message
 from watcher.domain.states import JobState, is_meant
+from watcher.domain.text import excerpt
 from watcher.notifiers.slack.blocks import Json, compose, line_of
-from watcher.notifiers.slack.web_api import GONE, Posted, Refused, WebApi
+from watcher.notifiers.slack.web_api import GONE, Picture, Posted, Refused, WebApi
 from watcher.plugins.notifier import Context
 
+PICTURE_LIMIT = timedelta(seconds=8)
+"""How long a picture may take: an attempt as a whole has twenty."""
+_LONGEST_TITLE = 200
 _OUTCOMES = frozenset({"succeeded", "failed", "cancelled"})
 _TROUBLES: Mapping[str, str] = {"watcher.job.stuck": "stuck", "watcher.job.missing": "missing"}
 _CALLING = frozenset({"failed", *_TROUBLES.values()})
@@ -47,6 +54,11 @@ class Bot:
     def __init__(self, address: str, token: str, manners: Manners, context: Context) -> None:
         """Make the notifier. Raises ConfigurationError for an address that no request can be made for."""
         self._api = WebApi(address, token, context)
+        self._context = context
+        self._turn = asyncio.Lock()
+        """Held while something is sent: what is shown of a job's progress must not undo it."""
+        self._quiet_until = context.clock()
+        """Until when Slack wants no edits that could be left out."""
         self._manners = manners
 
     def is_update(self, message: Message) -> bool:
@@ -58,11 +70,30 @@ class Bot:
 
         What is not about a job, and what cannot be edited any more, is posted anew.
         """
-        root = _read(previous_receipt) if _is_of_job(message) else None
+        async with self._turn:
+            return await self._send(message, _read(previous_receipt) if _is_of_job(message) else None)
+
+    async def show(self, message: Message, receipt: str) -> None:
+        """Edit the job's message; not while anything else is on its way, nor while Slack wants to be left alone."""
+        root = _read(receipt)
+        if root is None or self._turn.locked() or self._context.clock() < self._quiet_until:
+            return
+        async with self._turn:
+            said = await self._api.call(
+                "chat.update", {"channel": root.channel, "ts": root.ts, **self._compose(message)}
+            )
+        if isinstance(said, Refused | Failed) and (
+            wait := said.wait if isinstance(said, Refused) else said.retry_after
+        ):
+            self._quiet_until = self._context.clock() + wait
+
+    async def _send(self, message: Message, root: Posted | None) -> Outcome:
         if root is None:
             return await self._post_anew(message)
         if message.type not in _TROUBLES:  # a condition leaves the job's status as it is
-            edited = await self._api.call("chat.update", {"channel": root.channel, "ts": root.ts, **compose(message)})
+            edited = await self._api.call(
+                "chat.update", {"channel": root.channel, "ts": root.ts, **self._compose(message)}
+            )
             if isinstance(edited, Refused) and edited.word in GONE:
                 return await self._post_anew(message)
             if not isinstance(edited, Posted):
@@ -71,20 +102,40 @@ class Bot:
 
     async def _answer(self, message: Message, root: Posted) -> Outcome:
         news = _news_of(message)
-        content = compose(message, self._mention(message)) if news else line_of(message)
+        content = self._compose(message, self._mention(message)) if news else line_of(message)
         thread = {"channel": root.channel, "thread_ts": root.ts, "reply_broadcast": self._is_broadcast(message)}
         answered = await self._api.call("chat.postMessage", {**thread, **content})
         if isinstance(answered, Refused) and answered.word in GONE:
             return await self._post_anew(message)
-        return Delivered("answered in the thread") if isinstance(answered, Posted) else _failure(answered)
+        if not isinstance(answered, Posted):
+            return _failure(answered)
+        await self._show_curve(message, root)
+        return Delivered("answered in the thread")
 
     async def _post_anew(self, message: Message) -> Outcome:
-        content: Json = {"channel": self._manners.channel_of(message), **compose(message, self._mention(message))}
+        content: Json = {"channel": self._manners.channel_of(message), **self._compose(message, self._mention(message))}
         posted = await self._api.call("chat.postMessage", content)
         if not isinstance(posted, Posted):
             return _failure(posted)
+        await self._show_curve(message, posted)
         is_kept = _is_of_job(message) and message.type not in _TROUBLES
         return Delivered("posted", _write(posted) if is_kept else None)
+
+    async def _show_curve(self, message: Message, root: Posted) -> None:
+        """Show in the thread how a job trained that has ended. The news are out already: what goes wrong here is lost.
+
+        Only so do they never wait for a picture, nor come twice for one.
+        """
+        if _news_of(message) not in _OUTCOMES or self._context.curve is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PICTURE_LIMIT.total_seconds()):
+                if png := await self._context.curve(message):
+                    title = f"How {message.data.get('name') or message.data['id']} trained"
+                    await self._api.share(Picture("curve.png", excerpt(title, _LONGEST_TITLE), png), root)
+
+    def _compose(self, message: Message, mention: str = "") -> Json:
+        return compose(message, mention, self._context.public_url)
 
     def _mention(self, message: Message) -> str:
         return " ".join(self._manners.mention) if _news_of(message) in _CALLING else ""

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from watcher.errors import ConfigurationError
 from watcher.notifiers.http import Address
+from watcher.notifiers.slack.blocks import markup
 from watcher.notifiers.slack.bot import Bot, Manners
 from watcher.notifiers.slack.webhook import IncomingWebhook
 from watcher.plugins.notifier import Context, Notifier, Plugin
@@ -51,7 +52,7 @@ class Config(Section):
 
     token: Key | None = None
     """The token of a bot with the scope `chat:write`: one message for each job, edited as the job moves on, with its
-    history in the thread. The bot must be in the channel."""
+    history in the thread; with `files:write` also a picture of how it trained. The bot must be in the channel."""
     channel: Channel | None = None
     """The channel of the bot's messages: `#ml-jobs`, or its id."""
     channel_by: ChannelBy | None = None
@@ -92,4 +93,4 @@ def _build(config: Config, context: Context) -> Notifier:
     return Bot(config.api_url, config.token.get_secret_value(), manners, context)
 
 
-plugin = Plugin(Config, _build, {"SLACK_WEBHOOK_URL": "webhook_url"})
+plugin = Plugin(Config, _build, {"SLACK_WEBHOOK_URL": "webhook_url"}, markup=markup)

@@ -52,5 +52,5 @@ class IncomingWebhook:
     async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - sends anew
         """Make one attempt. When Slack asks to wait, the delivery waits, and with it all others to this notifier."""
         await self._context.pacer.turn(self._address.get_secret_value(), SPACING)
-        body = json.dumps(compose(message), separators=(",", ":"))
+        body = json.dumps(compose(message, public_url=self._context.public_url), separators=(",", ":"))
         return await self._receiver.post(body, {"content-type": "application/json"})
