@@ -8,10 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from watcher.domain.states import PATH, JobState
 from watcher.domain.text import HALVES, UNSAFE, is_printable
+
+if TYPE_CHECKING:
+    # `watch` loads it only where it is asked for.
+    from watcher.domain.telemetry import Milestone
 
 LONGEST_ID = 1024
 ID_PATTERN = rf"(?!(.*[/\\])?\.{{1,2}}([/\\]|$))[!-~]{{1,{LONGEST_ID}}}"
@@ -166,6 +170,8 @@ class Observation:
     """How far the job has come, where the job object says so; None where only events say it."""
     private_fields: Collection[str] = ()
     """The names of the fields of the document that are neither sent to notifiers nor recorded."""
+    milestones: tuple[Milestone, ...] = ()
+    """The states that the job entered, where the job object says when."""
 
 
 NO_METADATA: Mapping[str, str] = MappingProxyType({})

@@ -163,6 +163,8 @@ MISTRAL = Trial(
         "CANCELLED": JobState.CANCELLED,
     },
     pages=False,
+    events={"hyperparameters": {"training_steps": 72}, "checkpoints": [{"step_number": 24, "created_at": 1772442300}]},
+    events_path="",
     samples={
         "mistral-QUEUED": ("QUEUED", JobState.QUEUED),
         "mistral-VALIDATED": ("VALIDATED", JobState.QUEUED),

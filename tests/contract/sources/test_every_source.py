@@ -435,7 +435,7 @@ async def test_progress_is_told_where_the_service_tells_it(trial: Trial, make: M
         assert page.progress is not None
         assert (page.progress.done, page.progress.total) == (24, 72)
         assert (await source.events(JOB)).progress is None
-    assert world.paths() == [f"{trial.path}/job-1/events"] * 2
+    assert world.paths() == [f"{trial.path}/job-1{trial.events_path}"] * 2
 
 
 @every_kind

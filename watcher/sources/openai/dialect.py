@@ -86,6 +86,8 @@ class OpenAIDialect:
     capabilities: Capabilities = OPENAI_CAPABILITIES
     listed_path: str = JOBS_PATH
     """What lies there is listed."""
+    tells_estimates: bool = True
+    """Whether what it says of the end of a job is worth telling."""
 
     def job(self, job_id: str) -> Question:
         """Ask for a job, or for a batch."""
@@ -115,7 +117,8 @@ class OpenAIDialect:
             return parse_batch(answer.body, key, context.clock(), self.states)
         from watcher.sources.openai.wire import parse
 
-        return parse(answer.body, key, context.clock(), self.states)
+        seen = parse(answer.body, key, context.clock(), self.states)
+        return seen if self.tells_estimates else replace(seen, facts=replace(seen.facts, estimated_finish=None))
 
     def read_page(self, answer: Answer, cursor: str | None) -> Page:
         """Read a page of job objects."""
