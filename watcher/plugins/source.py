@@ -173,6 +173,9 @@ class SourceContext:
     private_fields: Collection[str] = ()
     """Those of its kind, unless the settings let them be told: see `SourcePlugin.private_fields`. Observations name
     them."""
+    shows_addresses: bool = False
+    """Whether e-mail addresses and signed URLs that stand elsewhere in what the service says may be told, such as in
+    the reason of a failure."""
 
 
 def any_id(job_id: str) -> str:

@@ -66,6 +66,7 @@ def open_source(
         hide_secret=runtime.hide_secret,
         event_word=plugin.event_word,
         private_fields=() if settings.private_fields else plugin.private_fields,
+        shows_addresses=settings.private_fields,
     )
     return plugin.build(settings, context)
 

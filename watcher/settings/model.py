@@ -77,8 +77,8 @@ class SourceSettings(Section):
     metrics. Each look is a request, or up to ten where there is much new. Where a Slack bot shows the progress of jobs,
     up to 30 of them are looked at once a minute."""
     private_fields: bool = False
-    """Whether events hold all of the job object, also what its kind takes for private: people's addresses, signed URLs,
-    keys, training data."""
+    """Whether events hold all that the service says of a job, also what its kind takes for private (people, keys,
+    training data), and e-mail addresses and signed URLs wherever they stand."""
     interval: Duration | None = None
     """How often each of its jobs is polled. Default: `polling.interval`."""
     max_interval: Duration | None = None
