@@ -49,10 +49,10 @@ class InstantSource:
         )
 
     async def page(self, cursor: str | None = None, /, **_: object) -> Page:
-        raise NotImplementedError
+        raise AssertionError("its capabilities say that it has none")
 
     async def events(self, job_id: str, cursor: str | None = None, /) -> object:
-        raise NotImplementedError
+        raise AssertionError("its capabilities say that it has none")
 
     def forget(self, job_id: str) -> None:
         self._last.pop(job_id, None)
