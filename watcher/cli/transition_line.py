@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from watcher.cli.text_width import width_of
 from watcher.domain.overview import fact_row, result_of
-from watcher.domain.states import outcome_mark
+from watcher.domain.states import outcome_mark, shown_status
 from watcher.domain.text import excerpt, printable
 from watcher.domain.transitions import Reason, Transition
 
@@ -34,9 +34,10 @@ def transition_line(transition: Transition, width: int | None) -> str:
 
 
 def _change(transition: Transition) -> str:
+    status = shown_status(transition.status, transition.state)
     if transition.previous_status is None:
-        return f"first seen, {transition.status}"
-    change = f"{transition.previous_status} → {transition.status}"
+        return f"first seen, {status}"
+    change = f"{shown_status(transition.previous_status, transition.previous_state)} → {status}"
     return f"{change} ({transition.reason})" if transition.reason in _NOTABLE else change
 
 
