@@ -342,3 +342,18 @@ def test_of_very_many_events_the_worst_have_a_line_and_all_are_counted() -> None
     assert message.facts[0].value.startswith("support-bot v3: failed (out of credit out of")
     assert len(message.facts[0].value) < 200
     assert (len(message.facts), message.facts[-1].label, message.facts[-1].value) == (41, "and", "461 more")
+
+
+def test_a_message_speaks_of_states_and_of_the_words_of_the_service() -> None:
+    transition = a_transition(
+        previous_status="JOB_STATE_RUNNING",
+        previous_state=JobState.RUNNING,
+        status="JOB_STATE_FAILED",
+        state=JobState.FAILED,
+        event_word="failed",
+    )
+    message = message_of(transition)
+    assert message.title.endswith(": failed (JOB_STATE_FAILED)")
+    assert "running (JOB_STATE_RUNNING)" in [fact.value for fact in message.facts]
+    assert ": running (JOB_STATE_RUNNING) → failed (JOB_STATE_FAILED)" in line_of(message)
+    assert message.data["previous_status"] == "JOB_STATE_RUNNING"

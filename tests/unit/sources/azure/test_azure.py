@@ -13,6 +13,7 @@ from watcher.plugins.source import SourceContext
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.script import DialectName, JobScript, Script, Step
 from watcher.sources.azure.config import Config
+from watcher.sources.azure.dialect import AZURE_CAPABILITIES
 from watcher.sources.azure.plugin import build
 from watcher.sources.endpoint import Endpoint
 
@@ -107,3 +108,7 @@ async def test_its_estimate_of_the_end_is_not_told() -> None:
     assert observation is not None
     assert observation.facts.estimated_finish is None
     assert "1795600000" in observation.document
+
+
+def test_it_sends_no_webhooks() -> None:
+    assert not AZURE_CAPABILITIES.webhooks
