@@ -45,7 +45,10 @@ class ListOrder(StrEnum):
 
     NEWEST_FIRST = "newest first"
     """A page begins behind the same job for as long as that job exists; new jobs come on top."""
+    IN_PARTS = "newest first, in parts"
+    """Several lists one after the other."""
     UNKNOWN = "unknown"
+    """It may be found out from the list itself."""
 
 
 @dataclass(frozen=True, slots=True)
