@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -224,3 +225,46 @@ async def test_it_could_watch_openai_as_well() -> None:
     assert seen is not None
     assert seen.facts.fine_tuned_model
     assert (list(first.jobs), first.after, list(last.jobs), last.after) == (["ftjob-2"], "ftjob-2", ["ftjob-1"], None)
+
+
+DASHSCOPE = {
+    "url": "/api/v1/fine-tunes/{id}",
+    "id_path": "output.job_id",
+    "status_path": "output.status",
+    "states": {"PENDING": "queued", "RUNNING": "running", "SUCCEEDED": "succeeded", "FAILED": "failed"},
+    "model_path": "output.base_model",
+    "result_path": "output.finetuned_output",
+    "finished_path": "output.end_time && join('', [output.end_time, '+08:00'])",  # its times are China's
+}
+NEMO = {
+    "url": "/v1/customization/jobs/{id}",
+    "id_path": "id",
+    "status_path": "status",
+    "states": {"created": "pending", "running": "running", "completed": "succeeded", "cancelling": "unknown"},
+    "model_path": "config",
+    "progress_path": "status_details.percentage_done",
+    "created_path": "created_at",
+}
+
+
+async def test_services_without_a_kind_of_their_own_are_read_by_settings_alone() -> None:
+    samples = Path(__file__).parents[3] / "contract" / "sources" / "samples"
+    seen = []
+    for name, job_id, settings in (
+        ("dashscope-SUCCEEDED", "ft-202410291653-1c7f", DASHSCOPE),
+        ("nemo-customizer-running", "cust-JGTaMbJMdqjJU8WbQdN9Q2", NEMO),
+    ):
+        reply = Reply(body=(samples / f"{name}.json").read_bytes())
+        async with asking(reply, **settings) as (asked, _):
+            observation = await asked.retrieve(job_id)
+        assert observation is not None
+        seen.append(observation)
+    ended, runs = seen
+    assert (ended.state, ended.facts.fine_tuned_model) == (
+        JobState.SUCCEEDED,
+        "qwen3-14b-suffix-ft-202410291653-1c7f",
+    )
+    assert ended.facts.finished_at == datetime(2024, 10, 29, 10, 1, 12, tzinfo=UTC)
+    assert (runs.state, runs.facts.model) == (JobState.RUNNING, "meta/llama-3.1-8b-instruct@v1.0.0+A100")
+    assert runs.progress is not None
+    assert (runs.progress.done, runs.progress.total) == (30, 100)
