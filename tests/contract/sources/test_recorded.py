@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.contract.sources.clouds import BEDROCK, CLOUDS, FIREWORKS, REPLICATE, VERTEX
-from tests.contract.sources.conftest import SAMPLES, Make, World
+from tests.contract.sources.conftest import SAMPLES, TOGETHER, Make, World
 from tests.contract.sources.trial import Trial
 from tests.doubles import statuses_on
 from tests.loopback import Reply
@@ -27,6 +27,12 @@ def sample(name: str) -> bytes:
         (FIREWORKS, "fireworks-list", {"krj8aa92": "JOB_STATE_RUNNING"}, "token-for-the-next-page"),
         (VERTEX, "vertex-list", {"1234567890123456789": "JOB_STATE_QUEUED"}, "token-for-the-next-page"),
         (BEDROCK, "bedrock-list", {"second": "Completed", "testjobformodel2": "Failed"}, None),
+        (
+            TOGETHER,
+            "together-list",
+            {"ft-66592697-0a37-44d1-b6ea-9908d1c81fbd": "running", "ft-3758bcdc-7d52": "completed"},
+            None,
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -45,6 +51,7 @@ async def test_lists_are_read(
     [
         (VERTEX, "vertex-error-404", "HTTP 404: The TuningJob does not exist. (NOT_FOUND)"),
         (BEDROCK, "bedrock-error-404", "HTTP 404: The requested resource was not found."),
+        (TOGETHER, "together-error-404", "HTTP 404: Fine-tuning job not found (invalid_request_error)"),
         (REPLICATE, "replicate-error-404", "HTTP 404: The specified training destination does not exist"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

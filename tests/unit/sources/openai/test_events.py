@@ -184,3 +184,10 @@ def test_a_job_object_may_say_how_far_the_job_is(total: object, told: Progress |
     recorded = json.loads((SAMPLES / "nebius-running.json").read_bytes())
     document = {**recorded, "trained_steps": 3, "total_steps": total}
     assert parse(json.dumps(document).encode(), JobKey("nebius", recorded["id"]), AT).progress == told
+
+
+def test_bedrocks_metrics_keep_their_own_names() -> None:
+    recorded = json.loads((SAMPLES / "bedrock-mantle-event-metrics.json").read_bytes())
+    page = parse_events(json.dumps({"data": [recorded]}).encode(), None)
+    assert {point.series for point in page.points} == recorded["data"].keys() - {"step", "total_steps"}
+    assert page.progress == Progress(4, 67, datetime.fromtimestamp(recorded["created_at"], UTC))
