@@ -271,12 +271,25 @@ def _message_of_condition(event: ConditionChange) -> Message:
         created_at=event.at,
         title=event.title,
         severity=Severity.GOOD if condition.is_good else Severity.BAD,
-        facts=tuple(Detail(label, value) for label, value in condition.facts),
-        data=condition.data,
+        facts=tuple(Detail(label, value) for label, value in (*condition.facts, *_how_it_lasts(event))),
+        data={**condition.data, **_lasting(event)},
         labels=event.labels,
         thread=event.thread,
         values=values_of(event),
     )
+
+
+def _how_it_lasts(event: ConditionChange) -> list[tuple[str, str]]:
+    if not event.reminder:
+        return []
+    since = event.since or event.at
+    lasted = f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, for {format_duration(event.at - since)}"
+    return [("Since", lasted), ("Reminder", str(event.reminder))]
+
+
+def _lasting(event: ConditionChange) -> Mapping[str, object]:
+    since = event.since or event.at
+    return {"reminder": event.reminder, "since": int(since.timestamp())} if event.reminder else {}
 
 
 def _facts_of_success(transition: Transition) -> list[Detail]:

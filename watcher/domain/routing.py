@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -67,6 +68,10 @@ class Route:
     events: frozenset[Events] = USUAL_EVENTS
     holding: Holding = NOTHING_HELD
     """What keeps events back from it."""
+    after: timedelta | None = None
+    """It hears of a condition only when that has lasted for so long, and of its end only if it has heard of it."""
+    repeat: timedelta | None = None
+    """How often it is reminded of a condition that lasts; None: never."""
 
 
 def match_route(route: Route, event: Event) -> RouteMatch:
