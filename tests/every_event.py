@@ -44,7 +44,12 @@ FULL = JobFacts(
 
 def events() -> Mapping[str, Event]:
     """Return every kind of event by its name."""
-    return dict(_transitions()) | {name: ConditionChange(each, 7, START) for name, each in _conditions()}
+    conditions = dict(_conditions())
+    changes = {name: ConditionChange(each, 7, START) for name, each in conditions.items()}
+    long_ago = START - timedelta(hours=4)
+    lasting = {name: each for name, each in conditions.items() if not each.is_good and each.is_about_job}
+    reminders = {f"{name}, still": ConditionChange(each, 8, START, long_ago, 1) for name, each in lasting.items()}
+    return dict(_transitions()) | changes | reminders
 
 
 def messages() -> Mapping[str, Message]:

@@ -24,7 +24,7 @@ class Standing:
     reminders: int = 0
     """How often it was told again since."""
     told: Mapping[str, datetime] | None = None
-    """When each notifier was last owed an event of it since it was raised; those that never were are left out."""
+    """When the last event of it could go out to each notifier that was owed any since it was raised."""
     waiting: frozenset[str] = frozenset()
     """The notifiers that have not got yet what they are owed of it."""
 

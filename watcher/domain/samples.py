@@ -29,6 +29,8 @@ from watcher.domain.transitions import Reason, Transition, next_seq
 
 SAMPLE = "sample"
 """The name of the source, and the label `team`, of all samples."""
+REMINDER = "reminder"
+"""The kind that is a condition told again."""
 _KEY = JobKey(SAMPLE, "ftjob-sample")
 _NAME = "support-bot v3"
 _STAY = timedelta(minutes=41)
@@ -39,7 +41,7 @@ _ERROR = JobError("invalid_training_file", "Line 1207 of the training file has n
 
 def kinds() -> list[str]:
     """Name the kinds of samples: the states of a job, the watcher's conditions, and several events together."""
-    return [*map(str, JobState), *_CONDITIONS, "several"]
+    return [*map(str, JobState), *_CONDITIONS, REMINDER, "several"]
 
 
 def sample(kind: str, now: datetime) -> Message:
@@ -64,6 +66,8 @@ def points(now: datetime) -> list[MetricPoint]:
 def _event(kind: str, now: datetime) -> Event:
     if kind in set(JobState):
         return _transition(JobState(kind), now)
+    if kind == REMINDER:
+        return ConditionChange(_source(_silent(now), "reach", now), next_seq(0, now), now, now - _OUTAGE, 1)
     return ConditionChange(_CONDITIONS[kind](now), next_seq(0, now), now)
 
 

@@ -14,7 +14,6 @@ from watcher.domain.polling_policy import MISSING_TOLERATED
 from watcher.domain.reminders import Reminder, Standing
 from watcher.domain.transitions import next_seq
 from watcher.store.database import serialise
-from watcher.store.job_state import HAS_ENDED
 from watcher.store.notifications import release, row_of_planned
 from watcher.store.rows import CONDITION_EVENT_COLUMNS, condition_change_of, row_of_condition_event
 from watcher.store.schema import condition, condition_event, condition_telling, delivery, job
@@ -28,7 +27,7 @@ _TRAINING_JOBS = condition.c.subject == _ITS_JOB + f"/{METRICS}"
 
 def standing(connection: Connection, subjects: Collection[str]) -> list[Standing]:
     """Return the raised conditions of these subjects, and of watched jobs that are missing, or train badly."""
-    is_watched = and_(job.c.removed_at.is_(None), ~HAS_ENDED)
+    is_watched = and_(job.c.removed_at.is_(None), job.c.due_at.is_not(None))
     chosen = [
         *connection.scalars(select(condition.c.id).where(condition.c.subject.in_(subjects))),
         *connection.scalars(select(condition.c.id).join(job, _MISSING_JOBS).where(is_watched)),
@@ -99,7 +98,7 @@ def _note_tellings(connection: Connection, number: int, planned: Iterable[Planne
         {
             "condition": number,
             "notifier": each.notifier,
-            "told_at": at,
+            "told_at": max(at, each.hold_until or at),
             "is_heard": each.state is not DeliveryState.MUTED or each.notifier in heard,
         }
         for each in planned

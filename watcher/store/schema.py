@@ -148,7 +148,7 @@ condition_telling = Table(  # what notifiers have been owed of a condition since
     metadata,
     Column("condition", Number, ForeignKey("condition.id", name="condition_telling_condition"), primary_key=True),
     Column("notifier", Text, primary_key=True),
-    Column("told_at", UtcTime, nullable=False),  # the last time
+    Column("told_at", UtcTime, nullable=False),  # when the last of it could go out
     Column("is_heard", Boolean, nullable=False),  # whether any of it was not muted
 )
 
