@@ -23,8 +23,9 @@ from watcher.domain.conditions import (
 )
 from watcher.domain.events import Event
 from watcher.domain.jobs import JobError, JobFacts
-from watcher.domain.messages import Message, message_of, message_of_several, message_of_test
+from watcher.domain.messages import Message, message_of, message_of_test
 from watcher.domain.states import JobState, documented_word
+from watcher.domain.summaries import message_of_several
 from watcher.domain.transitions import Reason
 
 FAILING = timedelta(hours=1)

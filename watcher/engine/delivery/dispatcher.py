@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,8 +21,9 @@ from watcher.domain.deliveries import (
     after_attempt,
     superseded,
 )
-from watcher.domain.holding import is_one_message
-from watcher.domain.messages import Message, message_of, message_of_several, message_of_test
+from watcher.domain.holding import is_digest, is_one_message
+from watcher.domain.messages import Message, TableRow, message_of, message_of_test
+from watcher.domain.summaries import message_of_digest, message_of_several
 from watcher.engine.group_commit import GroupCommit
 from watcher.engine.liveness import Liveness
 from watcher.engine.ports import DeliveryStore, Notifier, Runtime
@@ -35,6 +36,14 @@ LONGEST_PAUSE = timedelta(minutes=5)
 """How long one answer may keep all other messages from a receiver; the message that it answers may wait for longer."""
 CLAIM = timedelta(seconds=30)
 """How long a delivery is ours; after a crash it is tried again this much later. Longer than any attempt."""
+
+
+Present = Callable[[str], Awaitable[Mapping[str, TableRow]]]
+"""Returns the rows of the jobs that a notifier hears of and that have not ended, by their threads. Never raises."""
+
+
+async def _nothing_runs(_notifier: str) -> Mapping[str, TableRow]:
+    return {}
 
 
 @dataclass(slots=True)
@@ -81,7 +90,7 @@ class _NotifierState:
 class Dispatcher:
     """Sends what is due, each notifier independently, and settles the outcomes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it sends, through what, and how
         self,
         store: DeliveryStore,
         notifiers: Mapping[str, Notifier],
@@ -89,13 +98,16 @@ class Dispatcher:
         runtime: Runtime,
         *,
         attempt_limit: timedelta = ATTEMPT_LIMIT,
+        present: Present = _nothing_runs,
     ) -> None:
+        """`present` returns how the jobs that a notifier hears of stand now, for its digest."""
         self._store = store
         self._states = {name: _NotifierState(notifier) for name, notifier in notifiers.items()}
         self._policy = policy
         self._runtime = runtime
         self._log = runtime.log
         self._attempt_limit = attempt_limit
+        self._present = present
         self._settlements = GroupCommit(
             "outcomes of deliveries", store.settle, self, runtime.log, runtime.commit_retry_seconds
         )
@@ -126,8 +138,11 @@ class Dispatcher:
 
     async def send_test(self, notifier: str) -> Outcome:
         """Send a message that is plainly a test, past what is owed; it is recorded nowhere."""
-        message = message_of_test(notifier, self._runtime.clock())
-        return await self._send(notifier, lambda: message)
+
+        async def compose() -> Message:
+            return message_of_test(notifier, self._runtime.clock())
+
+        return await self._send(notifier, compose)
 
     def pause_left(self, notifier: str) -> timedelta:
         """Say for how long a notifier's receiver has still asked to be left alone."""
@@ -197,9 +212,9 @@ class Dispatcher:
             return
         self.liveness.begun(first.id)
         try:
-            events = [delivery.event for delivery in notification]
-            receipt = None if len(events) > 1 else first.previous_receipt
-            outcome = await self._send(first.notifier, partial(message_of_several, events), receipt)
+            is_one = len(notification) == 1 and not is_digest(first.group_key)
+            receipt = first.previous_receipt if is_one else None
+            outcome = await self._send(first.notifier, partial(self._compose, notification), receipt)
         except OutputClosedError as error:
             self._output_closed = error
             self.stop()
@@ -208,7 +223,7 @@ class Dispatcher:
             self.liveness.ended(first.id)
         if isinstance(outcome, Failed) and outcome.retry_after:
             state.pause(outcome.retry_after, self._runtime.steady())
-        if isinstance(outcome, Delivered) and len(notification) > 1:
+        if isinstance(outcome, Delivered) and not is_one:
             outcome = replace(outcome, receipt=None)  # a message of several jobs is no thread of any of them
         now, jitter = self._runtime.clock(), self._runtime.jitter()
         for delivery in notification:
@@ -218,12 +233,18 @@ class Dispatcher:
             self._log_settlement(settlement)
             self._settlements.put(settlement)
 
+    async def _compose(self, notification: Sequence[Delivery]) -> Message:
+        events = [delivery.event for delivery in notification]
+        if is_digest(notification[0].group_key):
+            return message_of_digest(events, await self._present(notification[0].notifier))
+        return message_of_several(events)
+
     async def _send(
-        self, notifier: str, compose: Callable[[], Message], previous_receipt: str | None = None
+        self, notifier: str, compose: Callable[[], Awaitable[Message]], previous_receipt: str | None = None
     ) -> Outcome:
         try:
             async with asyncio.timeout(self._attempt_limit.total_seconds()):
-                return await self._states[notifier].notifier.send(compose(), previous_receipt)
+                return await self._states[notifier].notifier.send(await compose(), previous_receipt)
         except OutputClosedError:
             raise
         except TimeoutError:

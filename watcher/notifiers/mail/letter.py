@@ -10,9 +10,17 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from hashlib import sha256
 
-from watcher.domain.messages import Detail, Message, Severity
-from watcher.domain.text import excerpt
-from watcher.notifiers.wording import LINK_TEXT, headline_of, link_of, own_lines_of, small_print_of
+from watcher.domain.messages import Detail, Message, Severity, TableRow
+from watcher.domain.text import excerpt, printable
+from watcher.notifiers.wording import (
+    LINK_TEXT,
+    TABLE_HEAD,
+    headline_of,
+    link_of,
+    own_lines_of,
+    quoted,
+    small_print_of,
+)
 
 SUBJECT_LIMIT = 200
 VALUE_LIMIT = 4000
@@ -57,6 +65,7 @@ def text_of(message: Message) -> str:
             excerpt(headline_of(message), VALUE_LIMIT),
             "",
             *own_lines_of(message, VALUE_LIMIT),
+            *_columns(message.table),
             *(f"{label}: {value}" for label, value, _ in facts),
             *([f"{left_out} more facts are left out"] if left_out else []),
             *(["", f"{LINK_TEXT}: {link}"] if link else []),
@@ -84,6 +93,7 @@ def html_of(message: Message) -> str:
             *(f"<div>{html.escape(line) or '&nbsp;'}</div>" for line in own_lines_of(message, VALUE_LIMIT)),
             '<table cellpadding="3" style="border-collapse: collapse">',
             *map(_row, facts),
+            *_rows(message.table),
             "</table>",
             *([f"<p>{left_out} more facts are left out</p>"] if left_out else []),
             *([f'<p><a href="{html.escape(link)}">{LINK_TEXT}</a></p>'] if link else []),
@@ -98,12 +108,34 @@ _Told = tuple[str, str, bool]
 
 
 def _facts(message: Message) -> tuple[list[_Told], int]:
-    facts = message.facts if message.text is None else ()
+    facts = message.facts if message.text is None and not message.table else ()
     return list(_told(facts[:FACTS_LIMIT])), max(len(facts) - FACTS_LIMIT, 0)
 
 
 def _told(facts: Iterable[Detail]) -> Iterable[_Told]:
     return ((excerpt(fact.label, SUBJECT_LIMIT), excerpt(fact.value, VALUE_LIMIT), fact.is_code) for fact in facts)
+
+
+def _columns(table: Sequence[TableRow]) -> list[str]:
+    """Return the table in columns as wide as what stands in them."""
+    rows = [tuple(map(printable, (row.name, row.outcome, row.detail))) for row in table]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    return [f"{name:<{widths[0]}}  {outcome:<{widths[1]}}  {detail}".rstrip() for name, outcome, detail in rows]
+
+
+def _rows(table: Sequence[TableRow]) -> Iterable[str]:
+    if table:
+        yield f'<tr style="color: #767676">{"".join(f"<td>{title}</td>" for title in TABLE_HEAD)}</tr>'
+    for row in table:
+        link = quoted(row.url, URL_LIMIT)
+        name = html.escape(printable(row.name))
+        name = f'<a href="{html.escape(link)}">{name}</a>' if link else name
+        colour = _COLOURS[row.severity] if row.outcome else "inherit"
+        yield (
+            f'<tr><td valign="top">{name}</td>'
+            f'<td valign="top" style="color: {colour}; font-weight: 600; white-space: nowrap">'
+            f'{html.escape(printable(row.outcome))}</td><td valign="top">{html.escape(printable(row.detail))}</td></tr>'
+        )
 
 
 def _row(told: _Told) -> str:
