@@ -74,7 +74,7 @@ def keep_event(connection: Connection, number: int, event: ConditionChange, reci
     if not recipients:
         return
     planned = muted(recipients, event, silences_since(connection, [event.at]), event.at)
-    release(connection, planned, delivery.c.condition == number, event.at)
+    release(connection, planned, (delivery.c.condition, number), event.at)
     connection.execute(insert(delivery), [row_of_planned(each, event, condition=number) for each in planned])
     if not event.condition.is_good:
         _note_tellings(connection, number, planned, event.at)
