@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from watcher.domain.conditions import Health
@@ -24,6 +24,7 @@ from watcher.domain.deliveries import (
 from watcher.domain.holding import is_digest, is_one_message
 from watcher.domain.messages import Message, TableRow, message_of, message_of_test
 from watcher.domain.summaries import message_of_digest, message_of_several
+from watcher.engine.delivery.notifier_state import NotifierState
 from watcher.engine.group_commit import GroupCommit
 from watcher.engine.liveness import Liveness
 from watcher.engine.ports import DeliveryStore, Notifier, Runtime
@@ -32,8 +33,6 @@ from watcher.plugins.notifier import UpdatesInPlace
 
 ATTEMPT_LIMIT = timedelta(seconds=20)
 """When an attempt is given up, should a notifier not keep to its own 15 s."""
-LONGEST_PAUSE = timedelta(minutes=5)
-"""How long one answer may keep all other messages from a receiver; the message that it answers may wait for longer."""
 CLAIM = timedelta(seconds=30)
 """How long a delivery is ours; after a crash it is tried again this much later. Longer than any attempt."""
 
@@ -44,47 +43,6 @@ Present = Callable[[str], Awaitable[Mapping[str, TableRow]]]
 
 async def _nothing_runs(_notifier: str) -> Mapping[str, TableRow]:
     return {}
-
-
-@dataclass(slots=True)
-class _NotifierState:
-    """How a notifier stands, and what it has in flight."""
-
-    notifier: Notifier
-    in_flight: set[int] = field(default_factory=set)
-    """The deliveries that were claimed and are not settled yet."""
-    last_success: datetime | None = None
-    failing_since: datetime | None = None
-    """The first failed attempt after the last one that succeeded."""
-    error: str | None = None
-    rejection: str | None = None
-    is_broken: bool = False
-    """Whether the last failure was a fault of the program."""
-    paused_until: float = float("-inf")
-    """Until when the receiver has asked to be left alone, in steady seconds."""
-
-    def note(self, settlement: Settlement, outcome: Outcome, now: datetime) -> None:
-        if settlement.state is DeliveryState.DELIVERED:
-            self.last_success, self.failing_since, self.error, self.rejection = now, None, None, None
-            self.is_broken = False
-            return
-        self.failing_since, self.error = min(self.failing_since or now, now), settlement.error
-        self.is_broken = isinstance(outcome, Broken)
-        if settlement.state is DeliveryState.DEAD:
-            self.rejection = settlement.error
-
-    def pause(self, wait: timedelta, steady: float) -> None:
-        """Leave the receiver alone for as long as it asks, which it asks of all messages and not of one."""
-        self.paused_until = steady + min(wait, LONGEST_PAUSE).total_seconds()
-
-    @property
-    def is_half_free(self) -> bool:
-        """Whether so much is free that it should not wait for more."""
-        return len(self.in_flight) * 2 <= self.notifier.concurrency
-
-    def free_slots(self, steady: float) -> int:
-        """Return how many more messages may be in flight."""
-        return 0 if steady < self.paused_until else max(self.notifier.concurrency - len(self.in_flight), 0)
 
 
 class Dispatcher:
@@ -102,7 +60,7 @@ class Dispatcher:
     ) -> None:
         """`present` returns how the jobs that a notifier hears of stand now, for its digest."""
         self._store = store
-        self._states = {name: _NotifierState(notifier) for name, notifier in notifiers.items()}
+        self._states = {name: NotifierState(notifier) for name, notifier in notifiers.items()}
         self._policy = policy
         self._runtime = runtime
         self._log = runtime.log
