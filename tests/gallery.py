@@ -57,7 +57,7 @@ def samples() -> Mapping[str, Message]:
         "own words": replace(
             message_of(a_transition(facts=FULL)), title="In words of one's own", text="*bold*, then a\nsecond line"
         ),
-        "several": message_of_several(list(events().values())[:60]),
+        "many": message_of_several(list(events().values())[:60]),
         **{kind: sample(kind, START) for kind in (REMINDER, SEVERAL, DIGEST)},
         "hostile together": message_of_several(
             [a_transition(status="failed", name=_HOSTILE, facts=hostile), a_transition(key=JobKey("openai", "2"))]

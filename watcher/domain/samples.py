@@ -51,9 +51,11 @@ def sample(kind: str, now: datetime) -> Message:
     if kind == SEVERAL:
         return _marked(message_of_several(_several(now)))
     if kind == DIGEST:
-        running = (replace(_job(now), key=JobKey(SAMPLE, f"ftjob-{name}"), name=name) for name in ("tutor", "router"))
-        stuck = replace(_job(now), key=JobKey(SAMPLE, "ftjob-late"), name="translator", status_since=now - 9 * _STAY)
-        present = present_rows([*running, stuck], Route(SAMPLE), {"running": 2 * _STAY}, now)
+        stays = {"tutor": _STAY, "router": _STAY / 3, "translator": 9 * _STAY}
+        jobs = [
+            replace(_job(now), key=JobKey(SAMPLE, name), name=name, status_since=now - stays[name]) for name in stays
+        ]
+        present = present_rows(jobs, Route(SAMPLE), {"running": 2 * _STAY}, now)
         return _marked(message_of_digest(_several(now), present))
     return _marked(message_of(_event(kind, now)))
 

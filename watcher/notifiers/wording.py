@@ -8,6 +8,7 @@ from datetime import UTC
 from urllib.parse import quote
 
 from watcher.domain.messages import Detail, Message, Severity, TableRow
+from watcher.domain.states import TERMINAL
 from watcher.domain.text import excerpt, utf16_length
 
 MARKS: Mapping[Severity, str] = {
@@ -20,6 +21,7 @@ TABLE_HEAD = ("Job", "Outcome", "Details")
 """The columns of a message about several events."""
 LINK_TEXT = "Open the job at its service"
 PAGE_TEXT = "See how it went"
+_ENDS = frozenset(map(str, TERMINAL))
 _HALF_ESCAPE = re.compile(r"(&[a-z]{0,4}|\\+)$")
 """What the beginning of an escape looks like at the end of a text."""
 _URL_CHARACTERS = ":/?#[]@!$&'()*+,;=%"
@@ -58,6 +60,11 @@ def small_print_of(message: Message) -> list[Detail]:
         Detail("Time", moment_of(message)),
         Detail("Event", message.id, is_code=True),
     ]
+
+
+def ends_job(message: Message) -> bool:
+    """Tell whether the message says that a job has ended: then a picture of how it trained is whole."""
+    return "previous_status" in message.data and message.data.get("state") in _ENDS
 
 
 def team_of(message: Message) -> str | None:

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from email import policy
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.utils import format_datetime
 from hashlib import sha256
 
@@ -26,6 +26,7 @@ SUBJECT_LIMIT = 200
 VALUE_LIMIT = 4000
 FACTS_LIMIT = 200
 URL_LIMIT = 2000
+CURVE_NAME, CURVE_TEXT = "curve.png", "How the job trained"
 _AUTHOR = "finetune-watcher"
 _COLOURS: Mapping[Severity, str] = {
     Severity.GOOD: "#2e7d32",
@@ -35,8 +36,13 @@ _COLOURS: Mapping[Severity, str] = {
 }
 
 
-def letter_of(message: Message, sender: str, recipients: Sequence[str], now: datetime) -> EmailMessage:
-    """Return the letter. The same message has the same Message-ID at each attempt."""
+def letter_of(
+    message: Message, sender: str, recipients: Sequence[str], now: datetime, curve: bytes | None = None
+) -> EmailMessage:
+    """Return the letter. The same message has the same Message-ID at each attempt.
+
+    `curve` is a picture of how the job trained, as a PNG; it travels within the letter.
+    """
     domain = sender.rpartition("@")[2]
     letter = EmailMessage(policy=policy.SMTP)
     letter["From"] = f"{_AUTHOR} <{sender}>"
@@ -52,7 +58,15 @@ def letter_of(message: Message, sender: str, recipients: Sequence[str], now: dat
     letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply is wanted
     letter["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
     letter.set_content(text_of(message))
-    letter.add_alternative(html_of(message), subtype="html")
+    if curve is None:
+        letter.add_alternative(html_of(message), subtype="html")
+        return letter
+    picture = f"curve.{message.id}@{domain}"
+    page = MIMEPart(policy=policy.SMTP)
+    page.set_content(html_of(message, picture), subtype="html")
+    page.add_related(curve, "image", "png", cid=f"<{picture}>", disposition="inline", filename=CURVE_NAME)
+    letter.make_alternative()
+    letter.attach(page)
     return letter
 
 
@@ -77,8 +91,8 @@ def text_of(message: Message) -> str:
     )
 
 
-def html_of(message: Message) -> str:
-    """Return the letter for all others: no script, no picture, nothing that is fetched."""
+def html_of(message: Message, picture: str | None = None) -> str:
+    """Return the letter for all others: no script, nothing that is fetched. `picture` is the id of its one picture."""
     link = link_of(message, URL_LIMIT)
     facts, left_out = _facts(message)
     small = " · ".join(
@@ -95,6 +109,7 @@ def html_of(message: Message) -> str:
             *map(_row, facts),
             *_rows(message.table),
             "</table>",
+            *([f'<p><img src="cid:{picture}" alt="{CURVE_TEXT}" style="max-width: 100%"></p>'] if picture else []),
             *([f"<p>{left_out} more facts are left out</p>"] if left_out else []),
             *([f'<p><a href="{html.escape(link)}">{LINK_TEXT}</a></p>'] if link else []),
             f'<p style="font-size: 12px; color: #767676">{small}</p>',
