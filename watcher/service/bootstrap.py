@@ -205,6 +205,7 @@ class ServicePlan:
         from watcher.engine.delivery.live_progress import LiveProgress
         from watcher.engine.polling.poller import Poller
         from watcher.engine.self_monitoring import SelfMonitoring
+        from watcher.service.digests import PresentJobs
         from watcher.service.heartbeat import Heartbeat
         from watcher.service.source_states import open_source_state
         from watcher.settings.conversion import discovery_rules, job_spec, routes
@@ -215,8 +216,9 @@ class ServicePlan:
             notifiers = await open_notifiers(
                 settings, settings.notifiers, runtime, stack, self._limits, points=store.metric_points
             )
-            deliver = Dispatcher(store, notifiers, SERVICE_RETRY_POLICY, runtime)
             wanted = routes(settings)
+            present = PresentJobs(store, wanted, settings.supervision.stuck_after, runtime)
+            deliver = Dispatcher(store, notifiers, SERVICE_RETRY_POLICY, runtime, present=present)
             self_monitoring = SelfMonitoring(
                 store,
                 runtime,

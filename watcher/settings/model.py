@@ -41,6 +41,7 @@ from watcher.settings.values import (
     Labels,
     Name,
     Pattern,
+    ReminderTime,
     Statuses,
     StatusName,
     StoreUrl,
@@ -187,6 +188,11 @@ class NotifierSettings(Section):
     """The hours of each day in which it is left alone."""
     digest: TimeOfDay | None = None
     """The time of day at which one message tells all that came since the last one, instead of a message for each."""
+    after: ReminderTime | None = None
+    """How long a condition must last until it hears of it: for those who are told when nobody else has mended it. It
+    hears of its end only if it has heard of it. Default: at once. What jobs do by themselves is told at once."""
+    repeat: ReminderTime | None = None
+    """How often it is reminded of a condition that lasts. Default: never; of a job that is stuck each day."""
     title_template: TemplateText | None = None
     """The title of its messages, in words of your own: `{{ job.name }}: {{ state }} after {{ duration }}`."""
     template: TemplateText | None = None
