@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from watcher.domain.anomalies import Anomaly
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Forecast, Job, JobFacts, JobSpec, Progress
 from watcher.domain.polling_policy import PollFailure
@@ -14,10 +16,18 @@ from watcher.domain.states import JobState, is_terminal
 from watcher.domain.telemetry import EventPage
 from watcher.domain.text import printable
 from watcher.domain.time_in_status import since_transition
-from watcher.domain.training import Training, expected_end, has_risen, stalled_for, with_page, with_progress
+from watcher.domain.training import Training, expected_end, with_page, with_progress, wrong_with
 from watcher.domain.transitions import Reason, Transition
 
 UNSEEN = "waiting for the first answer"
+
+
+class Note(NamedTuple):
+    """What is odd about how a job trains."""
+
+    anomaly: Anomaly
+    words: str
+    """It in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,7 @@ class JobRow:
     """What went wrong with the last poll."""
     again: str | None
     """When the next one is, after one that failed."""
-    note: str | None
+    note: Note | None
     """What is odd about its training."""
 
 
@@ -166,15 +176,29 @@ def _trouble(followed: _Followed) -> str | None:
 def _again(followed: _Followed, now: datetime) -> str | None:
     if followed.failure is None or followed.next_at is None:
         return None
-    left = timedelta(seconds=round((followed.next_at - now).total_seconds()))
+    left = _to_the_second(followed.next_at - now)
     return f"again in {format_duration(left)}" if left > timedelta() else "again now"
 
 
-def _note(training: Training, now: datetime) -> str | None:
-    silence = stalled_for(training, now)
-    if silence:
-        return f"stalled {format_duration(timedelta(seconds=round(silence.total_seconds())))}"
-    return "loss rises" if has_risen(training) else None
+def _note(training: Training, now: datetime) -> Note | None:
+    found = wrong_with(training, now)
+    if found is None:
+        return None
+    anomaly, silence = found
+    words = _NOTES[anomaly]
+    return Note(anomaly, f"{words} {format_duration(_to_the_second(silence))}" if silence else words)
+
+
+_NOTES: Mapping[Anomaly, str] = {
+    Anomaly.NO_NUMBER: "loss is no number",
+    Anomaly.CLIMBS: "loss climbs",
+    Anomaly.DIVERGES: "overfits",
+    Anomaly.STALLED: "stalled",
+}
+
+
+def _to_the_second(duration: timedelta) -> timedelta:
+    return timedelta(seconds=round(duration.total_seconds()))
 
 
 def _standing(followed: _Followed, now: datetime) -> str:

@@ -92,6 +92,20 @@ def forecast_from(job: Job, progress: Progress | None, now: datetime) -> Forecas
     return Forecast(None, Basis.PROGRESS, now)
 
 
+def steps_are_done(job: Job, told: Progress | None, last: datetime | None) -> bool:
+    """Tell whether a running job has no step left to do, so that none is missed: it saves what it has learned.
+
+    `told` is what was last said of its progress. Where that was forgotten, the forecast made of it says so too: it
+    ends no later than the `last` step.
+    """
+    if told is not None:
+        return bool(told.total) and told.done >= (told.total or 0)
+    held = job.forecast
+    if held is None or held.at is None or held.basis is not Basis.PROGRESS:
+        return False
+    return last is not None and held.at <= last
+
+
 def _window(told: Forecast, since: datetime) -> Window | None:
     if told.at is None or not since < told.at <= since + _LONGEST:
         return None

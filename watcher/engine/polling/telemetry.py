@@ -7,8 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
-from watcher.domain.anomalies import WINDOW, anomaly_of
+from watcher.domain.anomalies import WINDOW, anomaly_of, pace_of
 from watcher.domain.conditions import Condition, training_condition
+from watcher.domain.forecast import steps_are_done
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.polling_policy import PollFailure
 from watcher.domain.states import JobState, is_terminal
@@ -42,8 +43,8 @@ class TelemetryReader:
         self._store = store
         self._runtime = runtime
         self._patience = patience
-        self._judged: dict[JobKey, str] = {}
-        """How each job trained when it was judged last."""
+        self._told: dict[JobKey, Progress] = {}
+        """How far each job had come when that was said last."""
 
     async def read(self, source: JobSource, job: Job) -> Progress | None:
         """Read what is new of a job, and record it; return how far the job has come, None when that is not said."""
@@ -51,13 +52,19 @@ class TelemetryReader:
             page = await read_events(source, job, None, self._runtime.log)
             return None if isinstance(page, PollFailure) else page.progress
         try:
-            return await self._read_since(self._store, source, job)
+            progress = await self._read_since(self._store, source, job)
         except StoreError as error:
             self._runtime.log.debug("metric points are not recorded", job=str(job.key), error=str(error))
             return None
+        if progress:
+            self._told[job.key] = progress
+        return progress
 
     async def condition(self, job: Job) -> Condition | None:
-        """Return how a running job trains, when that is not what was returned last; None for nothing new."""
+        """Return how a running job trains, good or bad; None where that is not known.
+
+        Whether it is news is for the store to say, which knows what it has recorded.
+        """
         if self._store is None:
             return None
         try:
@@ -65,14 +72,13 @@ class TelemetryReader:
         except StoreError as error:
             self._runtime.log.debug("metric points cannot be judged", job=str(job.key), error=str(error))
             return None
-        found = training_condition(job, anomaly_of(points, self._runtime.clock()))
-        is_new = self._judged.get(job.key) != found.state
-        self._judged[job.key] = found.state
-        return found if is_new else None
+        last = max((point.at for point in points), default=None)
+        pace = None if steps_are_done(job, self._told.get(job.key), last) else pace_of(points)
+        return training_condition(job, anomaly_of(points, pace, self._runtime.clock()))
 
     def forget(self, key: JobKey) -> None:
-        """Forget what was returned of a job that is polled no more."""
-        self._judged.pop(key, None)
+        """Forget what was said of a job that is polled no more."""
+        self._told.pop(key, None)
 
     async def last_measured(self, source: JobSource, job: Job) -> tuple[MetricPoint, ...]:
         """Read the last of a job, and return what is known of its training. Never takes long: its end is waiting."""
