@@ -48,10 +48,10 @@ class InstantSource:
             JobKey(self.name, job_id), "running", OPENAI_STATES("running"), NOON, JobFacts(), BODY.decode()
         )
 
-    async def page(self, cursor: str | None = None, /, **_: object) -> Page:
+    async def page(self, cursor: str | None = None, /, **_: object) -> Page:  # noqa: ARG002 - as a source
         raise AssertionError("its capabilities say that it has none")
 
-    async def events(self, job_id: str, cursor: str | None = None, /) -> object:
+    async def events(self, job_id: str, cursor: str | None = None, /) -> object:  # noqa: ARG002 - as a source
         raise AssertionError("its capabilities say that it has none")
 
     def forget(self, job_id: str) -> None:
