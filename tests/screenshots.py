@@ -24,6 +24,7 @@ from watcher.domain.conditions import Health
 from watcher.domain.deliveries import Delivered, Rejected, after_attempt
 from watcher.domain.jobs import Basis, Forecast, JobError, JobFacts, JobKey, JobSpec, Observation
 from watcher.domain.polling_policy import MISSING_TOLERATED, PollingPolicy
+from watcher.domain.silences import Silence
 from watcher.domain.states import OPENAI_STATES, is_terminal
 from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import detect, moved
@@ -41,6 +42,7 @@ PAGES = {
     "failed": "/jobs/openai/ftjob-sql",
     "deliveries": "/deliveries",
     "notifiers": "/notifiers",
+    "silences": "/silences",
     "sources": "/sources",
     "found": "/?label=team%3Dnlp&state=running",
 }
@@ -134,6 +136,11 @@ class Scene:
         for number in range(4):
             await self.job(f"ftjob-done{number}", f"nightly {number}", (600 + 60 * number, 590, 580, 500), "succeeded")
         await self.job("ftjob-stop", None, (400, 390, 380, 370), "cancelled")
+        rack = Silence(
+            "new", NOW + timedelta(hours=3), {"team": "nlp"}, "openai", "the new rack is tried", created_by="ada"
+        )
+        await self._store.add_silence(rack, NOW - timedelta(minutes=20))
+        await self.job("ftjob-s-muted", "rack-test", (18, 17, 16, 2), "failed", BROKEN)
         for notifier, outcome in (
             ("slack", Delivered()),
             ("pager", Rejected("HTTP 410: this integration was deleted")),

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from watcher.store.columns import AnyText, Number, UtcTime
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
@@ -218,6 +218,7 @@ silence = Table(
     Column("reason", Text),
     Column("created_at", UtcTime, nullable=False),
     Column("until", UtcTime, nullable=False),
+    Column("created_by", Text),
     sqlite_autoincrement=True,
 )
 

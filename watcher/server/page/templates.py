@@ -41,6 +41,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters |= {
+        "brief": brief,
         "job_path": job_path,
         "lasting": lasting,
         "mark": mark,
@@ -76,6 +77,13 @@ def lasting(duration: timedelta | None) -> str:
     if duration is None:
         return NOTHING
     return "under 1m" if duration < _MINUTE else format_duration(_to_the_minute(duration))
+
+
+def brief(duration: timedelta | None) -> str:
+    """Write a duration that may be one of seconds, as those of statuses that no poll saw are; else to the minute."""
+    if duration is None or not timedelta() < duration < _MINUTE:
+        return lasting(duration)
+    return format_duration(duration)
 
 
 def value(number: float) -> str:
