@@ -45,6 +45,8 @@ class TelemetryReader:
         self._patience = patience
         self._told: dict[JobKey, Progress] = {}
         """How far each job had come when that was said last."""
+        self._behind: set[JobKey] = set()
+        """Jobs of which the last look did not bring all that is new: no step of theirs can be missed."""
 
     async def read(self, source: JobSource, job: Job) -> Progress | None:
         """Read what is new of a job, and record it; return how far the job has come, None when that is not said."""
@@ -73,12 +75,15 @@ class TelemetryReader:
             self._runtime.log.debug("metric points cannot be judged", job=str(job.key), error=str(error))
             return None
         last = max((point.at for point in points), default=None)
-        pace = None if steps_are_done(job, self._told.get(job.key), last) else pace_of(points)
-        return training_condition(job, anomaly_of(points, pace, self._runtime.clock()))
+        is_pace_known = job.key not in self._behind and not steps_are_done(job, self._told.get(job.key), last)
+        return training_condition(
+            job, anomaly_of(points, pace_of(points) if is_pace_known else None, self._runtime.clock())
+        )
 
     def forget(self, key: JobKey) -> None:
         """Forget what was said of a job that is polled no more."""
         self._told.pop(key, None)
+        self._behind.discard(key)
 
     async def last_measured(self, source: JobSource, job: Job) -> tuple[MetricPoint, ...]:
         """Read the last of a job, and return what is known of its training. Never takes long: its end is waiting."""
@@ -99,6 +104,7 @@ class TelemetryReader:
         points: list[MetricPoint] = []
         milestones: list[Milestone] = []
         told: list[Progress] = []
+        self._behind.add(job.key)
         for _ in range(MOST_PAGES):
             page = await read_events(source, job, cursor, self._runtime.log)
             if isinstance(page, PollFailure):
@@ -109,6 +115,7 @@ class TelemetryReader:
             has_more = page.has_more and page.cursor != cursor
             cursor = page.cursor
             if not has_more:
+                self._behind.discard(job.key)
                 break
         if milestones:  # before the cursor, so that a crash in between forgets none
             await store.record_milestones(job.key, milestones)

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from watcher.curves.charts import HEIGHT, WIDTH, Chart, charts
+from watcher.domain.anomalies import anomaly_of
 from watcher.domain.jobs import Job, JobFacts, JobKey
 from watcher.domain.milestones import skipped_for
 from watcher.domain.overview import explain_next_poll
 from watcher.domain.states import JobState, is_terminal, mark, named_state
-from watcher.domain.telemetry import thinned
+from watcher.domain.telemetry import MetricPoint, thinned
 from watcher.domain.time_in_status import status_of
 from watcher.domain.transitions import Transition
 from watcher.server.context import ServerContext
@@ -95,7 +96,9 @@ async def job_page(context: ServerContext, key: JobKey) -> dict[str, Any]:
         "charts": drawn,
         "tables": [table_of(chart) for chart in drawn],
         "details": details(history[-1].document) if history else Details(),
-        "concern": concern_of(job, now, context.stuck_after()),
+        "concerns": [
+            each for each in (concern_of(job, now, context.stuck_after()), _training(job, points, now)) if each
+        ],
         "is_measured": bool(points),
         "deliveries": await context.store.views.deliveries_of(key, MOST_DELIVERIES),
         "next_poll": explain_next_poll(job, policy, now) if policy else "never: its source is not in the configuration",
@@ -103,6 +106,13 @@ async def job_page(context: ServerContext, key: JobKey) -> dict[str, Any]:
         "chart_size": (WIDTH, HEIGHT),
         "headline": f"{mark(job.state)} {job.title}",
     }
+
+
+def _training(job: Job, points: Sequence[MetricPoint], now: datetime) -> str | None:
+    """Say what is wrong with how a running job trains."""
+    # Whether a step is missed is for those to say who have just asked for it.
+    anomaly = anomaly_of(points, None, now) if job.state is JobState.RUNNING else None
+    return anomaly.words if anomaly else None
 
 
 def stays(history: Sequence[Transition], now: datetime) -> list[Stay]:

@@ -137,6 +137,17 @@ async def test_a_run_that_has_done_all_its_steps_does_not_stall() -> None:
         assert found.data.get("anomaly") == anomaly
 
 
+async def test_a_source_that_does_not_answer_makes_no_run_stall() -> None:
+    store = Kept()
+    store.points += [POINT._replace(step=step, at=START - timedelta(minutes=100 - step)) for step in range(40)]
+    judge = reader(store)
+    for page_of_events, is_good in ((EventPage(cursor="1"), False), (None, True)):
+        await judge.read(Paged(*filter(None, [page_of_events])), JOB)
+        found = await judge.condition(JOB)
+        assert found is not None
+        assert found.is_good is is_good
+
+
 async def test_points_that_cannot_be_had_are_not_judged() -> None:
     assert await reader(None).condition(JOB) is None
     assert await reader(Kept(trouble=StoreUnavailableError("locked"))).condition(JOB) is None
