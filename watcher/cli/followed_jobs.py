@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from watcher.domain.anomalies import Anomaly
 from watcher.domain.durations import format_duration
+from watcher.domain.forecast import Stay, usual_length
 from watcher.domain.jobs import Forecast, Job, JobFacts, JobSpec, Progress
 from watcher.domain.polling_policy import PollFailure
 from watcher.domain.states import JobState, is_terminal
@@ -67,6 +68,8 @@ class _Followed:
     failure: PollFailure | None = None
     next_at: datetime | None = None
     is_given_up: bool = False
+    stays: Sequence[Stay] = ()
+    """How long earlier jobs of its source were in their statuses."""
 
     @property
     def is_over(self) -> bool:
@@ -103,6 +106,11 @@ class FollowedJobs:
         """Note a failed poll. Without a next one the job is no longer followed."""
         followed = self._jobs[job.key]
         followed.failure, followed.next_at, followed.is_given_up = failure, next_at, next_at is None
+
+    def learned(self, stays: Mapping[str, Sequence[Stay]]) -> None:
+        """Note how long earlier jobs of each source were in their statuses."""
+        for key, followed in self._jobs.items():
+            followed.stays = stays.get(key.source, ())
 
     def rows(self, now: datetime) -> list[JobRow]:
         """Return how each job stands that has not ended."""
@@ -151,7 +159,7 @@ def _row(followed: _Followed, now: datetime) -> JobRow:
         training=followed.training,
         elapsed=max(until - since, timedelta()) if since and until else None,
         is_elapsed_exact=is_exact,
-        expected=expected_end(followed.training, facts, now) if is_running else None,
+        expected=expected_end(followed.training, facts, now, _usual_end(followed)) if is_running else None,
         answered=max(now - followed.answered_at, timedelta()) if followed.answered_at else None,
         trouble=_trouble(followed),
         again=_again(followed, now),
@@ -165,6 +173,17 @@ def _end_of(followed: _Followed) -> datetime | None:
     if followed.facts.finished_at or last is None:
         return followed.facts.finished_at
     return None if last.reason is Reason.FIRST_SEEN else last.observed_at
+
+
+def _usual_end(followed: _Followed) -> datetime | None:
+    """Return when a job would leave its status, did it stay there as long as earlier ones."""
+    last = followed.last
+    usual = usual_length(followed.stays, last.status, followed.facts.model) if last and followed.stays else None
+    if last is None or usual is None:
+        return None
+    is_seen = last.reason is not Reason.FIRST_SEEN
+    since = last.happened_at or (last.observed_at if is_seen else followed.facts.created_at)
+    return since + usual if since else None
 
 
 def _trouble(followed: _Followed) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from watcher.domain.jobs import Basis, Forecast, Job, Progress
 from watcher.domain.states import JobState
@@ -49,6 +50,21 @@ class Window:
         if now < self.begin:
             return Phase.AHEAD
         return Phase.OPEN if now < self.end else Phase.PASSED
+
+
+class Stay(NamedTuple):
+    """How long an earlier job was in a status."""
+
+    status: str
+    model: str | None
+    """The model that it tuned."""
+    lasted: timedelta
+
+
+def usual_length(stays: Sequence[Stay], status: str, model: str | None) -> timedelta | None:
+    """Return how long a status usually lasts with a model; with all of them where too few jobs had it, or disagree."""
+    lengths = [stay.lasted for stay in stays if stay.status == status and stay.model == model]
+    return _usual(lengths) or _usual([stay.lasted for stay in stays if stay.status == status])
 
 
 def window(job: Job) -> Window | None:

@@ -73,16 +73,17 @@ def with_progress(training: Training, progress: Progress) -> Training:
     return replace(training, progress=progress, begin=begin or StepsDone(progress.done, progress.at))
 
 
-def expected_end(training: Training, facts: JobFacts, now: datetime) -> Forecast | None:
+def expected_end(training: Training, facts: JobFacts, now: datetime, usual: datetime | None = None) -> Forecast | None:
     """Return when a running job is expected to end: by the service's own estimate, else by the steps it has done.
 
-    None where that is not known; none that has passed.
+    `usual` is when it would end by how long earlier jobs took: it counts where nothing else is known. None where that
+    is not known either; none that has passed.
     """
     if facts.estimated_finish and facts.estimated_finish > now:
         return Forecast(facts.estimated_finish, Basis.ESTIMATED_FINISH, now)
     pace, progress = _pace(training), training.progress
     if pace is None or progress is None or not progress.total:
-        return None
+        return Forecast(usual, Basis.HISTORY, now) if usual and usual > now else None
     end = progress.at + pace.step * max(progress.total - progress.done, 0)
     return Forecast(end, Basis.PROGRESS, now) if end > now else None
 
