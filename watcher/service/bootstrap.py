@@ -123,6 +123,8 @@ class Pipeline:
     find_job: FindJob
     retention: timedelta
     """How long the store keeps what is over."""
+    metrics_retention: timedelta
+    """How long it keeps what such jobs measured."""
 
 
 class ServicePlan:
@@ -244,6 +246,7 @@ class ServicePlan:
                 sources=sorted(self._sources),
                 find_job=partial(find_job, settings),
                 retention=settings.store.retention,
+                metrics_retention=settings.store.metrics_retention,
             )
 
     async def watch_jobs(self, store: SqlStore, before: ServicePlan | None = None) -> None:

@@ -125,6 +125,9 @@ class StoreSettings(Section):
     `$STATE_DIRECTORY` (systemd), else in the user's state directory."""
     retention: Duration = Field(default="90d", validate_default=True)
     """How long the store keeps jobs that have ended, and deliveries that are settled."""
+    metrics_retention: Duration = Field(default="30d", validate_default=True)
+    """How long it keeps the metric points of a job that has ended, at most as long as the job: they take most of the
+    room. The last value of each series stays with the job's end."""
 
     def resolved_url(self) -> str:
         """Return the URL, or the default one. Raises ConfigurationError where there is no place for a default."""
