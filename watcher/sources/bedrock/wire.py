@@ -11,7 +11,7 @@ from watcher.domain.states import JobState, is_terminal
 from watcher.sources.bedrock.states import BEDROCK_STATES
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.job_object import reason_of
-from watcher.sources.lenient import Part, Text, Timestamp, Tolerant
+from watcher.sources.lenient import Part, Text, Timestamp, Tolerant, Words
 from watcher.sources.listing import Fact, ListEntry, Moment, listed_jobs
 
 
@@ -29,7 +29,7 @@ class CustomizationJob(Part):
     created_at: Timestamp = Field(None, alias="creationTime")
     ended_at: Timestamp = Field(None, alias="endTime")
     updated_at: Timestamp = Field(None, alias="lastModifiedTime")
-    failure: Text = Field(None, alias="failureMessage")
+    failure: Words = Field(None, alias="failureMessage")
 
     def facts(self, state: JobState) -> JobFacts:
         """Return the parts that messages speak of."""
