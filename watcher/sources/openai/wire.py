@@ -14,7 +14,7 @@ from pydantic import model_validator
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Progress
 from watcher.domain.states import OPENAI_STATES, StateMap
 from watcher.sources.job_object import JobObject, read_job
-from watcher.sources.lenient import Count, Flag, Number, Part, Setting, Text, Texts, Timestamp, Tolerant, Words, words_of
+from watcher.sources.lenient import Count, Flag, Number, Part, Setting, Text, Texts, Timestamp, Tolerant, Words
 from watcher.sources.openai.graders import Grader
 
 
