@@ -17,5 +17,5 @@ def doubt_about(word: str) -> str | None:
     from difflib import get_close_matches
 
     near = get_close_matches(word.lower(), list(Status), n=1)
-    hint = f"did you mean {near[0].value!r}?" if near else f"known are {', '.join(Status)}"
+    hint = f"did you mean {str(near[0])!r}?" if near else f"known are {', '.join(Status)}"
     return f"no status {word!r} is known, though a service may have one; {hint}"
