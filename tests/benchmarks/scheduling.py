@@ -48,11 +48,11 @@ class InstantSource:
             JobKey(self.name, job_id), "running", OPENAI_STATES("running"), NOON, JobFacts(), BODY.decode()
         )
 
-    async def page(self, cursor: str | None = None, /, **_: object) -> Page:
-        raise NotImplementedError
+    async def page(self, cursor: str | None = None, /, **_: object) -> Page:  # noqa: ARG002 - as a source
+        raise AssertionError("its capabilities say that it has none")
 
-    async def events(self, job_id: str, cursor: str | None = None, /) -> object:
-        raise NotImplementedError
+    async def events(self, job_id: str, cursor: str | None = None, /) -> object:  # noqa: ARG002 - as a source
+        raise AssertionError("its capabilities say that it has none")
 
     def forget(self, job_id: str) -> None:
         self._last.pop(job_id, None)

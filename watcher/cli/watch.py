@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +14,6 @@ import typer
 
 from watcher.cli.completion import complete_notifiers, complete_sources, complete_statuses
 from watcher.cli.exit_codes import Exit
-from watcher.cli.followed_jobs import FollowedJobs
 from watcher.cli.found_jobs import Search, find_jobs, read_label
 from watcher.cli.job_reference import JobReference
 from watcher.cli.options import (
@@ -37,32 +35,19 @@ from watcher.cli.selection import (
 )
 from watcher.cli.signals import run_until_signal
 from watcher.cli.status_words import doubt_about
-from watcher.cli.text_log import TextLog
-from watcher.cli.watch_listener import Listener
-from watcher.cli.watch_output import Show, open_screen
-from watcher.domain.jobs import JobKey
-from watcher.domain.polling_policy import LONGEST_INTERVAL, PollingPolicy
-from watcher.engine.polling.follow import Bounds, Ending, Follow
+from watcher.cli.watch_wishes import Wishes
+from watcher.domain.jobs import Job, JobKey
+from watcher.engine.polling.source_calls import poll
 from watcher.errors import ConfigurationError
-from watcher.logs import WatcherLog, can_be_driven
+from watcher.logs import can_be_driven
 from watcher.service.bootstrap import real_runtime
 from watcher.settings.locations import places
 
 if TYPE_CHECKING:
-    from watcher.domain.deliveries import Delivery
-    from watcher.engine.delivery.direct import DirectDelivery
-    from watcher.engine.ports import Runtime
+    from watcher.domain.decision import PollResult
+    from watcher.plugins.source import Source
 
-CODES: Mapping[Ending, Exit] = {
-    Ending.REACHED: Exit.OK,
-    Ending.SUCCEEDED: Exit.OK,
-    Ending.FAILED: Exit.FAILED,
-    Ending.CANCELLED: Exit.CANCELLED,
-    Ending.REJECTED: Exit.REJECTED,
-    Ending.NOT_FOUND: Exit.NOT_FOUND,
-    Ending.GAVE_UP: Exit.GAVE_UP,
-    Ending.TIMED_OUT: Exit.TIMED_OUT,
-}
+    FirstPolls = Mapping[JobKey, asyncio.Task[PollResult]]
 
 
 def watch(
@@ -160,11 +145,23 @@ def watch(
     _check_choice(ids or [], search, source)
     options = CommandOptions(config, log_level, log_format, base_url, api_key_file, slack_url_file=slack_url_file)
     chosen = select_jobs(ids or [], options, listed_by=source)
-    policy = PollingPolicy(interval, max(interval, LONGEST_INTERVAL), is_adaptive=False)
-    bounds = Bounds(policy, until, timeout, give_up_after)
     told = (*(notify or ()), *([SLACK_URL_FILE] if slack_url_file else ()))
-    wishes = _Wishes(as_json, verbose, told, notify_required, notify_desktop)
-    raise typer.Exit(run_until_signal(_watch(chosen, bounds, wishes, search)))
+    if told and chosen.settings is None:
+        raise ConfigurationError(
+            f"--notify takes the name of a notifier in the configuration, and there is none (looked for {places()})"
+        )
+    wishes = Wishes(
+        interval=interval,
+        until=until,
+        timeout=timeout,
+        give_up_after=give_up_after,
+        as_json=as_json,
+        verbose=verbose,
+        notify=told,
+        is_notice_required=notify_required,
+        tells_desktop=notify_desktop,
+    )
+    raise typer.Exit(run_until_signal(_watch(chosen, wishes, search)))
 
 
 def _check_choice(ids: Sequence[JobReference], search: Search, source: str | None) -> None:
@@ -181,77 +178,36 @@ def _check_choice(ids: Sequence[JobReference], search: Search, source: str | Non
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Wishes:
-    """What is shown, and which notifiers are used."""
-
-    as_json: bool
-    verbose: bool
-    notify: Sequence[str]
-    is_notice_required: bool
-    tells_desktop: bool
-
-
-async def _watch(chosen: SelectedJobs, bounds: Bounds, wishes: _Wishes, search: Search) -> int:
+async def _watch(chosen: SelectedJobs, wishes: Wishes, search: Search) -> int:
+    """Ask for each job, and load what follows them while the answers are on their way: that takes about as long."""
     if search or search.offers:
         found = await find_jobs(chosen, search)
         if isinstance(found, Exit):
             return found
         chosen = found
     runtime = real_runtime(chosen.log)
-    jobs = FollowedJobs(chosen.specs)
-    shares_terminal = isinstance(chosen.log, WatcherLog) and sys.stderr.isatty()  # records go through no view
-    is_live = can_be_driven(sys.stdout) and not shares_terminal
-    show = Show(wishes.as_json, wishes.verbose, is_live, wishes.tells_desktop)
-    screen = open_screen(jobs, runtime, show)
-    if isinstance(chosen.log, TextLog):
-        chosen.log.write = screen.aside
-    showing = asyncio.create_task(screen.run())
-    try:
-        listener = Listener(jobs, screen, chosen, runtime, looks_on=show.has_view)
-        endings, undelivered = await _follow(chosen, bounds, wishes.notify, listener, runtime)
-    finally:
-        showing.cancel()
-        await asyncio.wait([showing])
-        screen.close()
-        if isinstance(chosen.log, TextLog):
-            chosen.log.write = tell
-    for key, ending in endings.items():
-        if ending is Ending.TIMED_OUT:
-            chosen.log.warning("timed out", job=str(key))
-    for delivery in undelivered:
-        status = delivery.event.type.rpartition(".")[2]
-        chosen.log.error("not delivered", notifier=delivery.notifier, status=status, error=delivery.last_error)
-    code = next((code for ending in endings.values() if (code := CODES[ending])), Exit.OK)
-    return Exit.UNDELIVERED if undelivered and wishes.is_notice_required and code is Exit.OK else code
-
-
-async def _follow(
-    chosen: SelectedJobs, bounds: Bounds, notify: Sequence[str], listener: Listener, runtime: Runtime
-) -> tuple[Mapping[JobKey, Ending], Sequence[Delivery]]:
-    """Follow the jobs; return how each ended, and what could not be delivered."""
     async with AsyncExitStack() as stack:
-        sources = {
-            name: await stack.enter_async_context(open_source(runtime)) for name, open_source in chosen.sources.items()
-        }
-        direct = await _open_direct_delivery(chosen, notify, runtime, stack) if notify else None
-        listener.direct = direct
-        endings = await Follow(sources, bounds, listener.ears(), runtime).run(chosen.specs)
-    return endings, direct.undelivered() if direct else ()
+        sources = {name: await stack.enter_async_context(opens(runtime)) for name, opens in chosen.sources.items()}
+        first = await stack.enter_async_context(_first_polls(chosen, sources))
+        await asyncio.to_thread(_load)
+        from watcher.cli.watching import follow
+
+        return await follow(chosen, sources, first, wishes, runtime)
 
 
-async def _open_direct_delivery(
-    chosen: SelectedJobs, names: Sequence[str], runtime: Runtime, stack: AsyncExitStack
-) -> DirectDelivery:
-    from watcher.engine.delivery.direct import DirectDelivery
-    from watcher.service.notifiers import open_notifiers
-    from watcher.settings.conversion import routes
+@asynccontextmanager
+async def _first_polls(chosen: SelectedJobs, sources: Mapping[str, Source]) -> AsyncIterator[FirstPolls]:
+    """Ask for each job once; what is not answered at the end is given up."""
+    jobs = [Job(spec.key, spec.name, spec.labels) for spec in chosen.specs]
+    polls = {job.key: asyncio.create_task(poll(sources[job.key.source], job, chosen.log)) for job in jobs}
+    try:
+        await asyncio.sleep(0)  # they begin
+        yield polls
+    finally:
+        for each in polls.values():
+            each.cancel()
+        await asyncio.gather(*polls.values(), return_exceptions=True)
 
-    if chosen.settings is None:
-        raise ConfigurationError(
-            f"--notify takes the name of a notifier in the configuration, and there is none (looked for {places()})"
-        )
-    notifiers = await open_notifiers(chosen.settings, names, runtime, stack)
-    # Who is named here hears of the jobs named here: labels sort the jobs of a service.
-    wanted = [replace(route, labels={}) for route in routes(chosen.settings) if route.notifier in notifiers]
-    return await stack.enter_async_context(DirectDelivery(notifiers, wanted, runtime))
+
+def _load() -> None:
+    import watcher.cli.watching  # noqa: F401 - so that it is there

@@ -88,7 +88,7 @@ def _record(connection: Connection, finding: Finding, watcher: str) -> Condition
     connection.execute(insert(condition_event), row_of_condition_event(number, change))
     if finding.recipients:
         planned = muted(finding.recipients, change, silences_since(connection, [change.at]), change.at)
-        release(connection, planned, delivery.c.condition == number, finding.at)
+        release(connection, planned, (delivery.c.condition, number), finding.at)
         rows = [row_of_planned(each, change, condition=number) for each in planned]
         connection.execute(insert(delivery), rows)
     return change

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, update
+from sqlalchemy import Column, Connection, and_, update
 
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY, DeliveryState
 from watcher.domain.events import Event
@@ -36,12 +36,19 @@ def row_of_planned(
     }
 
 
-def release(connection: Connection, planned: Iterable[Planned], subject: ColumnElement[bool], now: datetime) -> None:
-    """Let what a subject has waiting go out now, where an event of it may not wait: it must not overtake the others."""
+def release(
+    connection: Connection, planned: Iterable[Planned], subject: tuple[Column[int], int], now: datetime
+) -> None:
+    """Let what a subject has waiting go out now, where an event of it may not wait: it must not overtake the others.
+
+    The subject is the row of a job, or of a condition.
+    """
+    column, number = subject
     for notifier in [each.notifier for each in planned if each.releases]:
         is_waiting = and_(
+            column == number,
             delivery.c.notifier == notifier,
             delivery.c.state == DeliveryState.PENDING.value,
             delivery.c.hold_until > now,
         )
-        connection.execute(update(delivery).where(subject, is_waiting).values(next_at=now, hold_until=now))
+        connection.execute(update(delivery).where(is_waiting).values(next_at=now, hold_until=now))

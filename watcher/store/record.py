@@ -96,7 +96,7 @@ def _keep(connection: Connection, moves: Sequence[Change], numbers: _Numbers) ->
     silences = silences_since(connection, [news.at for _, news, planned in kept if planned])
     wanted = [(number, news, muted(planned, news, silences, news.at)) for number, news, planned in kept]
     for number, news, planned in wanted:
-        release(connection, planned, delivery.c.job == number, news.at)
+        release(connection, planned, (delivery.c.job, number), news.at)
     owed = [row_of_planned(each, news, job=number) for number, news, planned in wanted for each in planned]
     if owed:
         connection.execute(insert(delivery), owed)

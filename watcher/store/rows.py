@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -211,12 +211,12 @@ def row_of_transition(number: int, change: Transition) -> dict[str, Any]:
         "previous_status": change.previous_status,
         "status": change.status,
         "reason": change.reason.value,
-        "skipped": json.dumps(change.skipped),
+        "skipped": json.dumps(change.skipped) if change.skipped else "[]",
         "observed_at": change.observed_at,
         "previous_since": change.previous_since,
         "name": change.name,
         "labels": text_of_labels(change.labels),
-        "facts": text_of_facts(replace(change.facts, suffix=None, page_url=None, more=())),
+        "facts": text_of_facts(change.facts, without=_NEW_FACTS),
         "more_facts": json.dumps(_more_facts(change)),
         "document": change.document,
         "state": change.state.value,
@@ -258,7 +258,7 @@ def row_of_condition_event(number: int, change: ConditionChange) -> dict[str, An
 
 def text_of_labels(labels: Mapping[str, str]) -> str:
     """Write labels, in an order of their own, so that equal labels are equal text."""
-    return json.dumps(dict(labels), sort_keys=True)
+    return json.dumps(dict(labels), sort_keys=True) if labels else "{}"
 
 
 def _labels_of(text: str) -> Mapping[str, str]:
@@ -275,8 +275,8 @@ def _forecast_of(columns: Sequence[Any], since: datetime | None) -> Forecast | N
     return Forecast(at, Basis(basis), made_at)
 
 
-def text_of_facts(facts: JobFacts) -> str:
-    """Write what an observation said, without what it did not say."""
+def text_of_facts(facts: JobFacts, *, without: Collection[str] = ()) -> str:
+    """Write what an observation said, without what it did not say, and without some facts."""
     error = facts.error
     values: dict[str, object] = {
         "model": facts.model,
@@ -290,7 +290,7 @@ def text_of_facts(facts: JobFacts) -> str:
     for name in _MOMENTS:
         moment: datetime | None = getattr(facts, name)
         values[name] = moment and moment.isoformat()
-    return json.dumps({name: value for name, value in values.items() if value is not None})
+    return json.dumps({name: value for name, value in values.items() if value is not None and name not in without})
 
 
 def _facts_of(values: dict[str, Any]) -> JobFacts:

@@ -191,7 +191,7 @@ async def test_what_cannot_be_recorded_makes_the_service_unwell_and_is_told(stor
     await store.upsert_jobs([JobSpec(JobKey("openai", "a"))], START)
 
     async def breaks(_changes: object) -> None:
-        raise NotImplementedError
+        raise ArithmeticError
 
     world.faults.before_record = breaks
     running = asyncio.create_task(world.poller.run())

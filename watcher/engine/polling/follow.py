@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from watcher.domain.decision import PollContext, decide
+from watcher.domain.decision import PollContext, PollResult, decide
 from watcher.domain.jobs import Job, JobKey, JobSpec, Progress
 from watcher.domain.polling_policy import (
     PollFailure,
@@ -22,6 +22,9 @@ from watcher.domain.transitions import Transition, has_reached
 from watcher.engine.polling.source_calls import poll
 from watcher.engine.polling.telemetry import TelemetryFeed
 from watcher.engine.ports import JobSource, Runtime
+
+FirstPolls = Mapping[JobKey, Awaitable[PollResult]]
+"""Polls that are under way already, by job."""
 
 
 class Ending(StrEnum):
@@ -81,10 +84,11 @@ class Follow:
         self._sleep = sleep
         self._feed = TelemetryFeed(listener.told, runtime) if listener.told else None
 
-    async def run(self, specs: Sequence[JobSpec]) -> Mapping[JobKey, Ending]:
+    async def run(self, specs: Sequence[JobSpec], first: FirstPolls | None = None) -> Mapping[JobKey, Ending]:
         """Watch until every job has ended, or time is up; say how each of them ended."""
         endings: dict[JobKey, Ending] = {}
-        follows = [asyncio.create_task(self._follow(spec, endings)) for spec in specs]
+        first = first or {}
+        follows = [asyncio.create_task(self._follow(spec, first.get(spec.key), endings)) for spec in specs]
         try:
             async with asyncio.timeout(self._bounds.timeout.total_seconds() if self._bounds.timeout else None):
                 await self._until_all_ended(follows, endings)
@@ -102,11 +106,14 @@ class Follow:
             if Ending.REJECTED in endings.values():
                 return
 
-    async def _follow(self, spec: JobSpec, endings: dict[JobKey, Ending]) -> None:
+    async def _follow(self, spec: JobSpec, first: Awaitable[PollResult] | None, endings: dict[JobKey, Ending]) -> None:
         job = Job(spec.key, spec.name, spec.labels)
+        polling = first
         failing_since: float | None = None
         while True:
-            job, next_at, failure = await self._poll(job)
+            result = await (polling or poll(self._sources[job.key.source], job, self._runtime.log))
+            polling = None
+            job, next_at, failure = self._judge(job, result)
             steady = self._runtime.steady()
             failing_since = (steady if failing_since is None else failing_since) if failure else None
             patience = self._patience_left(failing_since, steady)
@@ -121,9 +128,8 @@ class Follow:
             wait = (next_at - self._runtime.clock()).total_seconds()
             await self._sleep(max(wait if patience is None else min(wait, patience), 0.0))
 
-    async def _poll(self, job: Job) -> tuple[Job, datetime, PollFailure | None]:
-        """Poll once; return the job as it stands then, when to poll next, and the failure if there was one."""
-        result = await poll(self._sources[job.key.source], job, self._runtime.log)
+    def _judge(self, job: Job, result: PollResult) -> tuple[Job, datetime, PollFailure | None]:
+        """Return the job as it stands after a poll, when to poll next, and the failure if there was one."""
         now = self._runtime.clock()
         context = PollContext(self._bounds.policy, self._runtime.jitter(), claimed_at=now)
         decision = decide(replace(job, due_at=None), result, context, now)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, TypeVar
 
-from watcher.domain.jobs import Job, Observation
 from watcher.domain.polling_policy import PollFailure, PollOutcome
-from watcher.engine.ports import JobSource, Log
 from watcher.errors import MissingError, RejectedError, SourceError, TransientError
 
 if TYPE_CHECKING:
     # `watch` reads no list and no events.
+    from watcher.domain.jobs import Job, Observation
     from watcher.domain.telemetry import EventPage
     from watcher.engine.polling.discovery import Discovery
     from watcher.engine.polling.list_scan import ListScan
+    from watcher.engine.ports import JobSource, Log
 
 T = TypeVar("T")
 

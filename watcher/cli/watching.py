@@ -1,0 +1,103 @@
+"""What `watch` does once it has asked: follow the jobs, show and tell what happens, and say how that ended.
+
+It is loaded while the first answers are on their way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from watcher.cli.exit_codes import Exit
+from watcher.cli.followed_jobs import FollowedJobs
+from watcher.cli.output import tell
+from watcher.cli.selection import SelectedJobs
+from watcher.cli.text_log import TextLog
+from watcher.cli.watch_listener import Listener
+from watcher.cli.watch_output import Screen, Show, open_screen
+from watcher.cli.watch_wishes import Wishes
+from watcher.domain.polling_policy import LONGEST_INTERVAL, PollingPolicy
+from watcher.engine.polling.follow import Bounds, Ending, FirstPolls, Follow
+from watcher.engine.ports import Runtime
+from watcher.logs import WatcherLog, can_be_driven
+from watcher.plugins.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from watcher.engine.delivery.direct import DirectDelivery
+    from watcher.settings.model import Settings
+
+CODES: Mapping[Ending, Exit] = {
+    Ending.REACHED: Exit.OK,
+    Ending.SUCCEEDED: Exit.OK,
+    Ending.FAILED: Exit.FAILED,
+    Ending.CANCELLED: Exit.CANCELLED,
+    Ending.REJECTED: Exit.REJECTED,
+    Ending.NOT_FOUND: Exit.NOT_FOUND,
+    Ending.GAVE_UP: Exit.GAVE_UP,
+    Ending.TIMED_OUT: Exit.TIMED_OUT,
+}
+
+
+async def follow(
+    chosen: SelectedJobs, sources: Mapping[str, Source], first: FirstPolls, wishes: Wishes, runtime: Runtime
+) -> Exit:
+    """Follow the jobs to their ends; `first` are polls that are under way. Raises ConfigurationError."""
+    policy = PollingPolicy(wishes.interval, max(wishes.interval, LONGEST_INTERVAL), is_adaptive=False)
+    bounds = Bounds(policy, wishes.until, wishes.timeout, wishes.give_up_after)
+    jobs = FollowedJobs(chosen.specs)
+    async with AsyncExitStack() as stack:
+        screen, looks_on = await stack.enter_async_context(_screen(jobs, chosen, wishes, runtime))
+        listener = Listener(jobs, screen, chosen, runtime, looks_on=looks_on)
+        if wishes.notify and chosen.settings:
+            listener.direct = await _open_direct_delivery(chosen.settings, wishes.notify, runtime, stack)
+        endings = await Follow(sources, bounds, listener.ears(), runtime).run(chosen.specs, first)
+    undelivered = listener.direct.undelivered() if listener.direct else ()
+    for key, ending in endings.items():
+        if ending is Ending.TIMED_OUT:
+            chosen.log.warning("timed out", job=str(key))
+    for delivery in undelivered:
+        status = delivery.event.type.rpartition(".")[2]
+        chosen.log.error("not delivered", notifier=delivery.notifier, status=status, error=delivery.last_error)
+    code = next((code for ending in endings.values() if (code := CODES[ending])), Exit.OK)
+    return Exit.UNDELIVERED if undelivered and wishes.is_notice_required and code is Exit.OK else code
+
+
+@asynccontextmanager
+async def _screen(
+    jobs: FollowedJobs, chosen: SelectedJobs, wishes: Wishes, runtime: Runtime
+) -> AsyncIterator[tuple[Screen, bool]]:
+    """Show what happens, complaints too; say whether somebody sees how the jobs train."""
+    shares_terminal = isinstance(chosen.log, WatcherLog) and sys.stderr.isatty()  # records go through no view
+    is_live = can_be_driven(sys.stdout) and not shares_terminal
+    show = Show(wishes.as_json, wishes.verbose, is_live, wishes.tells_desktop)
+    screen = open_screen(jobs, runtime, show)
+    if isinstance(chosen.log, TextLog):
+        chosen.log.write = screen.aside
+    showing = asyncio.create_task(screen.run())
+    try:
+        yield screen, show.has_view
+    finally:
+        showing.cancel()
+        await asyncio.wait([showing])
+        screen.close()
+        if isinstance(chosen.log, TextLog):
+            chosen.log.write = tell
+
+
+async def _open_direct_delivery(
+    settings: Settings, names: Sequence[str], runtime: Runtime, stack: AsyncExitStack
+) -> DirectDelivery:
+    from watcher.engine.delivery.direct import DirectDelivery
+    from watcher.service.notifiers import open_notifiers
+    from watcher.settings.conversion import routes
+
+    notifiers = await open_notifiers(settings, names, runtime, stack)
+    # Who is named here hears of the jobs named here: labels sort the jobs of a service.
+    wanted = [replace(route, labels={}) for route in routes(settings) if route.notifier in notifiers]
+    return await stack.enter_async_context(DirectDelivery(notifiers, wanted, runtime))
