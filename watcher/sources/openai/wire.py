@@ -128,7 +128,9 @@ class FineTuningJob(JobObject):
     integrations: Tolerant[list[Tolerant[Integration]]] = None
     metadata: Tolerant[dict[str, Text]] = None
     user_provided_suffix: Text = None
-    """Not documented, as the two that follow."""
+    """Not documented, as the three that follow."""
+    suffix: Text = None
+    """Azure's word for the same."""
     usage_metrics: Any = None
     shared_with_openai: Flag = None
     trained_steps: Count = None
@@ -145,6 +147,7 @@ class FineTuningJob(JobObject):
             estimated_finish=self.estimated_finish,
             trained_tokens=self.trained_tokens,
             error=_job_error(self.error),
+            suffix=self.user_provided_suffix or self.suffix or None,
         )
 
     def progress(self, at: datetime) -> Progress | None:

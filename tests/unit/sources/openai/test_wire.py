@@ -354,7 +354,18 @@ def test_facts_are_what_messages_speak_of() -> None:
         estimated_finish=datetime(2026, 11, 24, 11, 50, tzinfo=UTC),
         trained_tokens=1_234_567,
         error=None,
+        suffix="support",
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "suffix"),
+    [({"user_provided_suffix": None, "suffix": "azures"}, "azures"), ({"user_provided_suffix": ""}, None)],
+)
+def test_the_suffix_of_the_training_is_the_name_of_a_job_without_one(
+    changes: dict[str, Any], suffix: str | None
+) -> None:
+    assert parse(as_body(a_document(**changes)), KEY, NOW).facts.suffix == suffix
 
 
 @pytest.mark.parametrize(
