@@ -80,13 +80,14 @@ def default_source(
     """
     from watcher.sources.http_source import HttpSource
     from watcher.sources.openai.dialect import OpenAIDialect
-    from watcher.sources.openai.endpoint import access_from_environment
+    from watcher.sources.openai.endpoint import access_from_environment, pages_of
 
-    endpoint = access_from_environment(environment, base_url=base_url, key_file=key_file).endpoint(DEFAULT_SOURCE)
+    access = access_from_environment(environment, base_url=base_url, key_file=key_file)
+    endpoint, pages = access.endpoint(DEFAULT_SOURCE), pages_of(access.base_url)
 
     def make(runtime: Runtime) -> Source:
         context = SourceContext(DEFAULT_SOURCE, runtime.clock, runtime.log, hide_secret=runtime.hide_secret)
-        return HttpSource(endpoint, OpenAIDialect(), context)
+        return HttpSource(endpoint, OpenAIDialect(pages=pages), context)
 
     return make
 
