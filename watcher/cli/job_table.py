@@ -9,6 +9,7 @@ from datetime import timedelta
 from watcher.cli.followed_jobs import JobRow
 from watcher.cli.glyphs import CYAN, DIM, RED, STATE_COLOURS, YELLOW, Glyphs, bar, painted, sparkline
 from watcher.cli.text_width import cut, padded, width_of
+from watcher.domain.anomalies import Anomaly
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Basis, Progress, ProgressUnit
 from watcher.domain.states import JobState
@@ -204,11 +205,11 @@ def _progress(row: JobRow, layout: Layout, glyphs: Glyphs) -> Cell:
 def _loss(row: JobRow, layout: Layout, glyphs: Glyphs) -> Cell:
     losses = row.training.losses
     if row.note and not layout.has_left:
-        return row.note, RED
+        return row.note.words, RED
     if not losses:
         return _EMPTY
     drawn = sparkline([point.value for point in losses], layout.spark, glyphs)
-    colour = RED if row.note and row.note.startswith("loss") else None
+    colour = RED if row.note and row.note.anomaly is not Anomaly.STALLED else None
     return f"{_loss_words(losses[-1].value):<5} {drawn}".rstrip(), colour
 
 
@@ -227,7 +228,7 @@ def _elapsed(row: JobRow) -> Cell:
 
 def _left(row: JobRow, glyphs: Glyphs) -> Cell:
     if row.note:
-        return row.note, RED
+        return row.note.words, RED
     if row.expected is None or row.expected.at is None:
         return _EMPTY
     left = f"{glyphs.about}{_short(row.expected.at - row.expected.made_at)}"

@@ -17,6 +17,7 @@ from watcher.cli.followed_jobs import FollowedJobs
 from watcher.cli.output import tell
 from watcher.cli.selection import SelectedJobs
 from watcher.cli.text_log import TextLog
+from watcher.cli.watch_history import learn_history
 from watcher.cli.watch_listener import Listener
 from watcher.cli.watch_output import Screen, Show, open_screen
 from watcher.cli.watch_wishes import Wishes
@@ -79,6 +80,8 @@ async def _screen(
     screen = open_screen(jobs, runtime, show)
     if isinstance(chosen.log, TextLog):
         chosen.log.write = screen.aside
+    if show.has_view and chosen.settings:
+        learn_history(chosen.settings, {spec.key.source for spec in chosen.specs}, jobs.learned)
     showing = asyncio.create_task(screen.run())
     try:
         yield screen, show.has_view

@@ -199,6 +199,7 @@ SCHEMAS: Mapping[str, Json] = {
             "ends": {"type": "string", "description": "For people."},
             "until": _TIME,
             "created_at": _OPTIONAL_TIME,
+            "created_by": _optional("string", description="Who made it, as far as that is known."),
         }
     ),
     "Silences": _object({"data": {"type": "array", "items": {"$ref": "#/components/schemas/Silence"}}}),

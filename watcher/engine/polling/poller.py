@@ -71,7 +71,7 @@ class Poller:
 
     def _forget(self, key: JobKey) -> None:
         self.sources[key.source].source.forget(key.id)
-        self._telemetry.forget(key)
+        self._looks.forget(key)
 
     def wake(self) -> None:
         """Look for due jobs now."""

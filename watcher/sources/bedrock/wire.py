@@ -12,7 +12,7 @@ from watcher.domain.states import JobState, is_terminal
 from watcher.sources.bedrock.states import BEDROCK_STATES
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.job_object import reason_of
-from watcher.sources.lenient import Number, Part, Text, Timestamp, Tolerant
+from watcher.sources.lenient import Number, Part, Text, Timestamp, Tolerant, Words
 from watcher.sources.listing import Fact, ListEntry, Moment, listed_jobs
 
 _STAGES = {
@@ -49,7 +49,7 @@ class CustomizationJob(Part):
     created_at: Timestamp = Field(None, alias="creationTime")
     ended_at: Timestamp = Field(None, alias="endTime")
     updated_at: Timestamp = Field(None, alias="lastModifiedTime")
-    failure: Text = Field(None, alias="failureMessage")
+    failure: Words = Field(None, alias="failureMessage")
     stages: Tolerant[dict[str, Tolerant[Stage]]] = Field(None, alias="statusDetails")
     training_loss: Number = Field(None, validation_alias=AliasPath("trainingMetrics", "trainingLoss"))
     validations: Tolerant[list[Tolerant[Validation]]] = Field(None, alias="validationMetrics")

@@ -16,7 +16,7 @@ from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import read, text_of
 from watcher.sources.huggingface.states import HUGGINGFACE_STATES
 from watcher.sources.job_object import JobObject, begun, read_job, reason_of
-from watcher.sources.lenient import Text, Timestamp, Tolerant
+from watcher.sources.lenient import Text, Timestamp, Tolerant, Words
 from watcher.sources.listing import ListEntry, Metadata, Moment, listed_jobs
 
 _NEXT = re.compile(r"<([^<>]{1,2000})>\s*;[^,<]{0,200}\brel=\"?next\b")
@@ -27,7 +27,7 @@ class ContainerJob(JobObject):
     """A job."""
 
     status: str = Field(validation_alias=AliasPath("status", "stage"))
-    message: Text = Field(None, validation_alias=AliasPath("status", "message"))
+    message: Words = Field(None, validation_alias=AliasPath("status", "message"))
     created_at: Timestamp = Field(None, alias="createdAt")
     started_at: Timestamp = Field(None, alias="startedAt")
     finished_at: Timestamp = Field(None, alias="finishedAt")

@@ -11,7 +11,7 @@ from watcher.domain.jobs import JobFacts, JobKey, Observation, Page
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import read, text_of
 from watcher.sources.job_object import JobObject, begun, read_job, reason_of
-from watcher.sources.lenient import Part, Text, Timestamp, Tolerant
+from watcher.sources.lenient import Part, Text, Timestamp, Tolerant, Words
 from watcher.sources.listing import ListEntry, listed_jobs
 from watcher.sources.replicate.states import REPLICATE_STATES
 
@@ -24,7 +24,7 @@ class Training(JobObject):
     created_at: Timestamp = None
     started_at: Timestamp = None
     completed_at: Timestamp = None
-    error: Text = None
+    error: Words = None
 
     def facts(self, state: JobState) -> JobFacts:
         """Return the parts that messages speak of."""
