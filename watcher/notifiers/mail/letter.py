@@ -66,7 +66,7 @@ def letter_of(
     page.set_content(html_of(message, picture), subtype="html")
     page.add_related(curve, "image", "png", cid=f"<{picture}>", disposition="inline", filename=CURVE_NAME)
     letter.make_alternative()
-    letter.attach(page)
+    letter.attach(page)  # type: ignore[arg-type] # typeshed wants a whole letter for a part
     return letter
 
 
