@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from watcher.domain.jobs import JobError, JobFacts, JobKey, ListedJob, Observation, Page, Progress, ProgressUnit
     from watcher.domain.messages import Detail, Message, Severity
     from watcher.domain.states import OPENAI_STATES, JobState, StateMap
-    from watcher.domain.telemetry import Checkpoint, EventPage, JobEvent, MetricPoint
+    from watcher.domain.telemetry import Checkpoint, EventPage, JobEvent, MetricPoint, Milestone
     from watcher.domain.text import excerpt, printable
     from watcher.errors import (
         ConfigurationError,
@@ -59,7 +59,7 @@ _HOMES = {
     "watcher.domain.jobs": "JobError JobFacts JobKey ListedJob Observation Page Progress ProgressUnit",
     "watcher.domain.messages": "Detail Message Severity",
     "watcher.domain.states": "OPENAI_STATES JobState StateMap",
-    "watcher.domain.telemetry": "Checkpoint EventPage JobEvent MetricPoint",
+    "watcher.domain.telemetry": "Checkpoint EventPage JobEvent MetricPoint Milestone",
     "watcher.domain.text": "excerpt printable",
     "watcher.errors": (
         "ConfigurationError MalformedResponseError MissingError RejectedError SourceError TransientError WebhookError"
@@ -134,6 +134,7 @@ __all__ = [
     "MalformedResponseError",
     "Message",
     "MetricPoint",
+    "Milestone",
     "MissingError",
     "Notifier",
     "NotifierContext",
