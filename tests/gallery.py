@@ -21,10 +21,12 @@ from tests.doubles import START, a_transition, job_in
 from tests.every_event import FULL, events
 from watcher.curves.picture import curve_png
 from watcher.domain.conditions import STUCK_AFTER, ConditionChange, stuck_condition
+from watcher.domain.events import Event
 from watcher.domain.jobs import JobError, JobFacts, JobKey
 from watcher.domain.messages import Message, message_of
 from watcher.domain.samples import DIGEST, REMINDER, SEVERAL, points, sample
 from watcher.domain.summaries import message_of_several
+from watcher.domain.transitions import Transition
 from watcher.notifiers import discord, ntfy, pagerduty, teams
 from watcher.notifiers.mail.letter import html_of, letter_of, text_of
 from watcher.notifiers.slack import blocks
@@ -61,12 +63,21 @@ def samples() -> Mapping[str, Message]:
         "own words": replace(
             message_of(a_transition(facts=FULL)), title="In words of one's own", text="*bold*, then a\nsecond line"
         ),
-        "many": message_of_several(list(events().values())[:60]),
+        "many": message_of_several(_many()),
         **{kind: sample(kind, START) for kind in (REMINDER, SEVERAL, DIGEST)},
         "hostile together": message_of_several(
             [a_transition(status="failed", name=_HOSTILE, facts=hostile), a_transition(key=JobKey("openai", "2"))]
         ),
     }
+
+
+def _many() -> list[Event]:
+    """Return the events of more jobs than one message has rows for."""
+    found = enumerate(events().values())
+    return [
+        replace(event, key=JobKey("openai", f"ftjob-{number}")) if isinstance(event, Transition) else event
+        for number, event in found
+    ]
 
 
 def page() -> str:

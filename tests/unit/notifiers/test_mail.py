@@ -71,7 +71,7 @@ async def test_a_letter_about_an_end_shows_how_the_job_trained(context: Context)
     *_, page, picture = with_picture.walk()
     assert picture.get_payload(decode=True) == png
     name = picture["Content-ID"].strip("<>")
-    assert f'<img src="cid:{name}"' in page.get_content()  # type: ignore[attr-defined]
+    assert f'<img src="cid:{name}"' in page.get_content()
     assert [letter.get_content_type() for letter in without] == ["multipart/alternative"] * 2
     assert not any("<img" in content_of(letter, "html") for letter in without)
 
