@@ -121,7 +121,7 @@ def _discord(message: Message) -> str:
     ]
     title = f"<b>{_markdown(embed['title'])}</b>{' 🔗' if 'url' in embed else ''}"
     footer = f"<div class=small>{_text(embed['footer']['text'])} • {embed['timestamp']}</div>"
-    described = f"<div>{_markdown(embed.get('description', ''))}</div>"
+    described = f"<div style='white-space: pre-line'>{_markdown(embed.get('description', ''))}</div>"
     card = _card("", [title, described, f"<div class=fields>{''.join(fields)}</div>", footer])
     return card.replace("<div class='card '", f"<div class=card style='border-color: #{embed['color']:06x}'")
 
