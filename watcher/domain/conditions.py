@@ -162,7 +162,9 @@ def source_conditions(health: Health, now: datetime) -> list[Condition]:
     if health.failing_since and now - health.failing_since >= GRACE:
         silence = format_duration(now - health.failing_since)
         conditions.append(
-            _of_source(name, "reach", "unreachable", f"Source {name} has not answered for {silence}", health.error)
+            _of_source(
+                name, "reach", "unreachable", f"Source {name} has not answered for {silence}", health.error or ""
+            )
         )
     elif health.last_success:
         conditions.append(_of_source(name, "reach", "recovered", f"Source {name} answers again"))
@@ -270,7 +272,7 @@ def _is_well_elsewhere(recorded: RecordedCondition | None, watcher: str, now: da
 
 
 def _of_source(name: str, aspect: str, state: str, title: str, error: str | None = None) -> Condition:
-    is_good = error is None
+    is_good = error is None  # a failure may have no words
     facts = (("Source", name), *((("Error", error),) if error else ()))
     data = {"source": name} | ({"error": error} if error else {})
     subject = f"source/{name}/{aspect}"

@@ -14,7 +14,7 @@ from watcher.domain.documents import read_document
 from watcher.domain.durations import format_duration
 from watcher.domain.events import Event
 from watcher.domain.jobs import JobError
-from watcher.domain.states import NEWS_MARK, JobState, mark
+from watcher.domain.states import NEWS_MARK, JobState, mark, shown_status
 from watcher.domain.telemetry import point_row
 from watcher.domain.template_values import values_of
 from watcher.domain.text import excerpt
@@ -133,7 +133,7 @@ def facts_of(transition: Transition) -> list[Detail]:
     if job.model:
         facts.append(Detail("Model", job.model))
     if transition.previous_status:
-        facts.append(Detail("Before", transition.previous_status))
+        facts.append(Detail(_BEFORE, shown_status(transition.previous_status, transition.previous_state)))
         if lasted := previous_status(transition):
             facts.append(Detail("Time in that status", str(lasted)))
     if transition.skipped:
@@ -211,12 +211,15 @@ def _nothing(_job: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _news(message: Message) -> str:
-    before = message.data.get("previous_status")
-    if not before or "sample" in message.data:
+    before = next((fact.value for fact in message.facts if fact.label == _BEFORE), None)
+    if before is None or "sample" in message.data:
         return message.title
-    return f"{message.data['name'] or message.data['id']}: {before} → {message.data['status']}"
+    now = shown_status(str(message.data["native_status"]), JobState(str(message.data["state"])))
+    return f"{message.data['name'] or message.data['id']}: {before} → {now}"
 
 
+_BEFORE = "Before"
+"""What a fact is called that tells of the previous status."""
 _MARKS: Mapping[Severity, str] = {
     Severity.GOOD: mark(JobState.SUCCEEDED),
     Severity.BAD: mark(JobState.FAILED),
@@ -231,14 +234,14 @@ _SEVERITIES: Mapping[JobState, Severity] = {
 
 
 def _title(transition: Transition) -> str:
-    name = transition.title
+    name, status = transition.title, shown_status(transition.status, transition.state)
     match transition.reason:
         case Reason.FIRST_SEEN:
-            return f"{name}: first seen, {transition.status}"
+            return f"{name}: first seen, {status}"
         case Reason.REOPENED | Reason.REGRESSED:
-            return f"{name}: {transition.status} ({transition.reason})"
+            return f"{name}: {status} ({transition.reason})"
         case _:
-            return f"{name}: {transition.status}"
+            return f"{name}: {status}"
 
 
 def _message_of_condition(event: ConditionChange) -> Message:

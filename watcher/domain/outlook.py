@@ -49,6 +49,7 @@ def _prospect(event: Event, route: Route, silence: Silence | None, now: datetime
         return {**nothing, "why": silence.title}
     after = route.after if isinstance(event, ConditionChange) else None
     begin = now + (after or timedelta())
+    condition = f"only if it lasts for {format_duration(after)}" if after else None
     (planned,) = plan(event, [route], begin)
     until = planned.hold_until or (begin if begin > now else None)
     return {
@@ -56,8 +57,7 @@ def _prospect(event: Event, route: Route, silence: Silence | None, now: datetime
         "hears": "yes",
         "when": f"in {format_duration(until - now)}" if until else "now",
         "at": (until or now).astimezone(UTC).isoformat(timespec="seconds"),
-        "why": " · ".join(filter(None, [after and f"only if it lasts for {format_duration(after)}", planned.reason]))
-        or None,
+        "why": " · ".join(filter(None, [condition, planned.reason])) or None,
     }
 
 

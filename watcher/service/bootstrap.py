@@ -66,6 +66,7 @@ def open_source(
         hide_secret=runtime.hide_secret,
         event_word=plugin.event_word,
         private_fields=() if settings.private_fields else plugin.private_fields,
+        shows_addresses=settings.private_fields,
     )
     return plugin.build(settings, context)
 
@@ -79,13 +80,14 @@ def default_source(
     """
     from watcher.sources.http_source import HttpSource
     from watcher.sources.openai.dialect import OpenAIDialect
-    from watcher.sources.openai.endpoint import access_from_environment
+    from watcher.sources.openai.endpoint import access_from_environment, pages_of
 
-    endpoint = access_from_environment(environment, base_url=base_url, key_file=key_file).endpoint(DEFAULT_SOURCE)
+    access = access_from_environment(environment, base_url=base_url, key_file=key_file)
+    endpoint, pages = access.endpoint(DEFAULT_SOURCE), pages_of(access.base_url)
 
     def make(runtime: Runtime) -> Source:
         context = SourceContext(DEFAULT_SOURCE, runtime.clock, runtime.log, hide_secret=runtime.hide_secret)
-        return HttpSource(endpoint, OpenAIDialect(), context)
+        return HttpSource(endpoint, OpenAIDialect(pages=pages), context)
 
     return make
 
@@ -122,6 +124,8 @@ class Pipeline:
     find_job: FindJob
     retention: timedelta
     """How long the store keeps what is over."""
+    metrics_retention: timedelta
+    """How long it keeps what such jobs measured."""
 
 
 class ServicePlan:
@@ -243,6 +247,7 @@ class ServicePlan:
                 sources=sorted(self._sources),
                 find_job=partial(find_job, settings),
                 retention=settings.store.retention,
+                metrics_retention=settings.store.metrics_retention,
             )
 
     async def watch_jobs(self, store: SqlStore, before: ServicePlan | None = None) -> None:

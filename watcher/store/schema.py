@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from watcher.store.columns import AnyText, Number, UtcTime
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0011")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
@@ -82,6 +82,20 @@ Index(
     job.c.due_at,
     sqlite_where=text("due_at IS NOT NULL AND removed_at IS NULL"),
     postgresql_where=text("due_at IS NOT NULL AND removed_at IS NULL"),
+)
+
+Index(  # all that says which jobs the page shows first, beside rows that are much longer
+    "job_overview",
+    job.c.status_since,
+    job.c.source,
+    job.c.job_id,
+    job.c.status,
+    job.c.seq,
+    job.c.described_seq,
+    job.c.state,
+    job.c.missing,
+    sqlite_where=text("removed_at IS NULL"),
+    postgresql_where=text("removed_at IS NULL"),
 )
 
 transition = Table(
@@ -229,6 +243,7 @@ silence = Table(
     Column("reason", Text),
     Column("created_at", UtcTime, nullable=False),
     Column("until", UtcTime, nullable=False),
+    Column("created_by", Text),
     sqlite_autoincrement=True,
 )
 

@@ -316,15 +316,16 @@ class SqlStore:
         """End a silence now; return whether it was in force. What it has muted stays muted."""
         return await self._write(silences.expire_silence, number, now)
 
-    async def prune(self, before: datetime) -> int:
+    async def prune(self, before: datetime, metrics_before: datetime | None = None) -> int:
         """Delete what is over since before then; return how many rows that was. What is pending always stays.
 
+        The metric points of a job that is over go when they were last read before `metrics_before`, or `before`.
         A job that ended before then goes with its history, if `upsert_jobs` was not called for it since. Configured
         jobs must be upserted now and then: otherwise one that ended long ago counts as new, and is sent once more.
         Works in small transactions, between which others get their turn.
         """
         await self._write(absorb_conditions_of_older_versions)
-        total, pruning = 0, Pruning(before)
+        total, pruning = 0, Pruning(before, metrics_before)
         while not pruning.is_done:
             total += await self._write(pruning.prune)
         return total

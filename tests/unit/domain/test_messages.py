@@ -317,3 +317,18 @@ def test_a_service_of_its_own_words_is_told_in_openais_words_for_the_state() -> 
 
 def test_a_stay_whose_beginning_was_not_seen_is_told_as_at_least() -> None:
     assert ("Time in that status", "at least 41m") in facts(is_previous_exact=False)
+
+
+def test_a_message_speaks_of_states_and_of_the_words_of_the_service() -> None:
+    transition = a_transition(
+        previous_status="JOB_STATE_RUNNING",
+        previous_state=JobState.RUNNING,
+        status="JOB_STATE_FAILED",
+        state=JobState.FAILED,
+        event_word="failed",
+    )
+    message = message_of(transition)
+    assert message.title.endswith(": failed (JOB_STATE_FAILED)")
+    assert "running (JOB_STATE_RUNNING)" in [fact.value for fact in message.facts]
+    assert ": running (JOB_STATE_RUNNING) → failed (JOB_STATE_FAILED)" in line_of(message)
+    assert message.data["previous_status"] == "JOB_STATE_RUNNING"

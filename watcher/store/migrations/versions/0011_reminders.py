@@ -9,7 +9,7 @@ from watcher.store.columns import Number, UtcTime
 from watcher.store.schema import OLDEST_READER, VERSION_TABLE
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 oldest_reader = "0001"
 
 
