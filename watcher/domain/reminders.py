@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from watcher.domain.conditions import MISSING, STUCK, Condition, ConditionChange
@@ -23,7 +23,7 @@ class Standing:
     """When it was raised."""
     reminders: int = 0
     """How often it was told again since."""
-    told: Mapping[str, datetime] | None = None
+    told: Mapping[str, datetime] = field(default_factory=dict)
     """When the last event of it could go out to each notifier that was owed any since it was raised."""
     waiting: frozenset[str] = frozenset()
     """The notifiers that have not got yet what they are owed of it."""
@@ -75,7 +75,7 @@ def is_same_trouble(subject: str, state: str, before: str) -> bool:
 
 
 def _is_due(route: Route, standing: Standing, now: datetime) -> bool:
-    last = (standing.told or {}).get(route.notifier)
+    last = standing.told.get(route.notifier)
     if last is None:
         return _has_passed(route.after or route.repeat, standing.since, now)
     return _has_passed(route.repeat, last, now)
