@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.contract.store.scenes import key, move
-from tests.doubles import START, ManualClock
+from tests.doubles import START, ManualClock, runtime
 from tests.unit.engine.delivery.dispatching import dispatch, told_in
+from watcher.domain.conditions import Health
 from watcher.domain.deliveries import Delivered, Delivery, DeliveryState, Failed, Outcome, Rejected
 from watcher.domain.events import Event
 from watcher.domain.holding import Digest, Holding, QuietHours
@@ -29,6 +30,8 @@ from watcher.domain.messages import Message
 from watcher.domain.notifications import plan
 from watcher.domain.routing import FirstSeen, Route
 from watcher.domain.silences import Silence, first_that_mutes
+from watcher.domain.transitions import Transition
+from watcher.engine.self_monitoring import SelfMonitoring
 from watcher.store.sql import SqlStore
 
 STATUSES = ("queued", "running", "paused", "failed")
@@ -38,7 +41,10 @@ HELD = {
     "night": Holding(quiet=QuietHours(time(12, 20), time(13), exempt=frozenset({"failed"}))),
     "daily": Holding(digest=Digest(time(12, 45))),
 }
-ROUTES = [Route(name, first_seen=FirstSeen.ALWAYS, holding=holding) for name, holding in HELD.items()]
+ROUTES = [
+    Route(name, first_seen=FirstSeen.ALWAYS, holding=holding, repeat=timedelta(minutes=5))
+    for name, holding in HELD.items()
+]
 OUTCOMES: Mapping[str, Outcome] = {
     "delivered": Delivered(),
     "failed": Failed("HTTP 503: try later"),
@@ -51,6 +57,7 @@ answers = st.lists(st.sampled_from([*OUTCOMES, "delivered", *CRASHES]), max_size
 steps = st.one_of(
     st.tuples(st.just("see"), st.integers(0, 3)),
     st.tuples(st.just("see"), st.integers(0, 3)),
+    st.tuples(st.just("look"), st.integers(0, 1), st.booleans()),
     st.tuples(st.just("silence"), st.integers(0, 1)),
     st.tuples(st.just("deliver"), st.integers(0, 1), answers),
     st.tuples(st.just("both_deliver"), answers),
@@ -119,6 +126,19 @@ class Story:
         if silence := first_that_mutes(news, list(self.silences.values()), self.clock()):
             self.muted[news.id] = silence.title
 
+    async def _look(self, which: int, is_bad: bool) -> None:
+        """Have a replica find the source failing, and remind of it, or find it well."""
+        now, silent = self.clock(), Health("openai", failing_since=self.clock() - timedelta(hours=9), error="HTTP 503")
+        monitoring = SelfMonitoring(
+            self.replicas[which],
+            runtime(self.clock),
+            routes=ROUTES,
+            stuck_after={},
+            wake_delivery=lambda: None,
+            watcher="",
+        )
+        await monitoring.look([silent if is_bad else Health("openai", last_success=now)], [])
+
     async def _silence(self, team: int) -> None:
         """Mute the jobs of a team, or end that."""
         store, now = self.replicas[team], self.clock()
@@ -151,12 +171,13 @@ class Story:
         """Compare the fate of every event at every notifier with the model."""
         found = await self.replicas[1].deliveries(limit=10_000)
         fates = {(each.notifier, each.event.id): each for each in found}
-        assert fates.keys() == {(route.notifier, event.id) for route in ROUTES for event in self.events}
+        of_jobs = {name for name, fate in fates.items() if isinstance(fate.event, Transition)}
+        assert of_jobs == {(route.notifier, event.id) for route in ROUTES for event in self.events}
         for fate in found:
-            self._check(fate, fates)
+            self._check(fate, found)
         assert not any(self.muted.keys() & arrived.keys() for arrived in self.arrived.values())
 
-    def _check(self, fate: Delivery, fates: Mapping[tuple[str, str], Delivery]) -> None:
+    def _check(self, fate: Delivery, others: Sequence[Delivery]) -> None:
         event, times = fate.event.id, self.arrived[fate.notifier][fate.event.id]
         assert (fate.state is DeliveryState.MUTED) == (event in self.muted)
         match fate.state:
@@ -170,11 +191,14 @@ class Story:
             case state:
                 assert (state, fate.notifier) == (DeliveryState.SUPERSEDED, "live")
                 assert not fate.event.type.endswith(".failed")
-                assert any(_comes_after(fates[fate.notifier, later.id], fate) for later in self.events)
+                assert any(_comes_after(later, fate) for later in others)
 
 
 def _comes_after(later: Delivery, fate: Delivery) -> bool:
-    is_its = later.event.subject == fate.event.subject and later.event.seq > fate.event.seq
+    is_its = (later.notifier, later.event.subject) == (
+        fate.notifier,
+        fate.event.subject,
+    ) and later.event.seq > fate.event.seq
     return is_its and later.state in {DeliveryState.DELIVERED, DeliveryState.DEAD}
 
 
