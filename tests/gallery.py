@@ -9,22 +9,28 @@ import html
 import json
 import re
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tests.doubles import START, a_transition, job_in
 from tests.every_event import FULL, events
+from watcher.curves.picture import curve_png
 from watcher.domain.conditions import STUCK_AFTER, ConditionChange, stuck_condition
+from watcher.domain.events import Event
 from watcher.domain.jobs import JobError, JobFacts, JobKey
 from watcher.domain.messages import Message, message_of
-from watcher.domain.samples import DIGEST, REMINDER, SEVERAL, sample
+from watcher.domain.samples import DIGEST, REMINDER, SEVERAL, points, sample
 from watcher.domain.summaries import message_of_several
+from watcher.domain.transitions import Transition
 from watcher.notifiers import discord, ntfy, pagerduty, teams
 from watcher.notifiers.mail.letter import html_of, letter_of, text_of
 from watcher.notifiers.slack import blocks
+from watcher.notifiers.wording import ends_job
 
 _HOSTILE = (
     "<b>bold</b> <!channel> @everyone **bold** [link](http://x.example) `code` \x1b[31m\n\u202e"
@@ -57,12 +63,21 @@ def samples() -> Mapping[str, Message]:
         "own words": replace(
             message_of(a_transition(facts=FULL)), title="In words of one's own", text="*bold*, then a\nsecond line"
         ),
-        "many": message_of_several(list(events().values())[:60]),
+        "many": message_of_several(_many()),
         **{kind: sample(kind, START) for kind in (REMINDER, SEVERAL, DIGEST)},
         "hostile together": message_of_several(
             [a_transition(status="failed", name=_HOSTILE, facts=hostile), a_transition(key=JobKey("openai", "2"))]
         ),
     }
+
+
+def _many() -> list[Event]:
+    """Return the events of more jobs than one message has rows for."""
+    found = enumerate(events().values())
+    return [
+        replace(event, key=JobKey("openai", f"ftjob-{number}")) if isinstance(event, Transition) else event
+        for number, event in found
+    ]
 
 
 def page() -> str:
@@ -106,7 +121,7 @@ def _discord(message: Message) -> str:
     ]
     title = f"<b>{_markdown(embed['title'])}</b>{' 🔗' if 'url' in embed else ''}"
     footer = f"<div class=small>{_text(embed['footer']['text'])} • {embed['timestamp']}</div>"
-    described = f"<div>{_markdown(embed.get('description', ''))}</div>"
+    described = f"<div style='white-space: pre-line'>{_markdown(embed.get('description', ''))}</div>"
     card = _card("", [title, described, f"<div class=fields>{''.join(fields)}</div>", footer])
     return card.replace("<div class='card '", f"<div class=card style='border-color: #{embed['color']:06x}'")
 
@@ -145,10 +160,16 @@ def _email(message: Message) -> str:
     letter = letter_of(message, "watcher@example.com", ["team@example.com"], START)
     headers = "<br>".join(_text(f"{name}: {value}") for name, value in letter.items())
     plain = f"<details><summary>plain text</summary><pre>{_text(text_of(message))}</pre></details>"
-    frame = (
-        f'<iframe sandbox srcdoc="{_text(html_of(message))}" style="width: 100%; height: 26rem; border: 0"></iframe>'
-    )
+    shown = html_of(message, "curve" if ends_job(message) else None).replace("cid:curve", _curve())
+    frame = f'<iframe sandbox srcdoc="{_text(shown)}" style="width: 100%; height: 26rem; border: 0"></iframe>'
     return _card("", [f"<div class=small>{headers}</div>", frame, plain])
+
+
+@cache
+def _curve() -> str:
+    png = curve_png(points(START))
+    assert png
+    return f"data:image/png;base64,{b64encode(png).decode()}"
 
 
 def _card(style: str, parts: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ import pytest
 from watcher.cli.paging import PAGE
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.domain.polling_policy import LONGEST_RETRY_AFTER
+from watcher.domain.summaries import MOST_ROWS
 from watcher.engine.delivery.dispatcher import ATTEMPT_LIMIT, CLAIM
 from watcher.engine.delivery.notifier_state import LONGEST_PAUSE
 from watcher.engine.polling.due_jobs import STORE_PATIENCE
@@ -41,6 +42,7 @@ from watcher.sources.client import ATTEMPTS, SIZE_LIMIT
 from watcher.sources.credentials import COMMAND_SECONDS
 from watcher.sources.http_source import ENTRIES_KEPT, PAGES_KEPT
 from watcher.sources.listing import MOST_ENTRIES
+from watcher.store.deliveries import MOST_GROUPED
 from watcher.store.errors import BUSY_SECONDS, STATEMENT_SECONDS
 from watcher.store.prune import BATCH
 from watcher.store.timeouts import USUAL_WAITS
@@ -101,6 +103,7 @@ ROWS = {
     "an answer of a receiver": f"{size(NOTIFIER_ANSWER_LIMIT)} are read",
     "a receiver that asks for quiet": f"{time(LONGEST_PAUSE)} for all messages",
     "a delivery": f"tried for {time(SERVICE_RETRY_POLICY.give_up_after)}",
+    "a message about several events": f"{MOST_GROUPED} events, {MOST_ROWS} rows",
     "a claim on a delivery": f"{time(CLAIM)}",
     "sends in flight at a stop or a reload": f"{time(DRAIN_LIMIT)}",
     "polling waits for the store": f"{time(STORE_PATIENCE)}, then goes on from memory",

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Try a notifier.", no_args_is_help=True)
 _SAMPLE_HELP = (
     "Send a sample of an event instead, which says that it is one: a state of a job such as failed, or stuck, missing, "
-    "source-unreachable, notifier-failing, several and the like."
+    "source-unreachable, notifier-failing, reminder, several, digest and the like."
 )
 
 

@@ -149,7 +149,7 @@ def line_of(message: Message) -> str:
     """Return the message as one readable line, safe to show on a terminal: when, what, and each fact."""
     when = f"{message.created_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     told = [(fact.label, fact.value) for fact in message.facts] if message.text is None else []
-    if "source" in message.data:
+    if "source" in message.data and "Source" not in (label for label, _ in told):
         told.append(("Source", str(message.data["source"])))
     told.append(("Event", message.id))
     facts = (f"{label.lower()}: {excerpt(value, _LONGEST_VALUE)}" for label, value in told)
@@ -212,7 +212,7 @@ def _nothing(_job: Mapping[str, object]) -> Mapping[str, object]:
 
 def _news(message: Message) -> str:
     before = next((fact.value for fact in message.facts if fact.label == _BEFORE), None)
-    if before is None:
+    if before is None or "sample" in message.data:
         return message.title
     now = shown_status(str(message.data["native_status"]), JobState(str(message.data["state"])))
     return f"{message.data['name'] or message.data['id']}: {before} → {now}"

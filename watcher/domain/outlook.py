@@ -22,7 +22,6 @@ Row = dict[str, Any]
 MISSING, STUCK = "missing", "stuck"
 """Words for what may be said of a job besides its states."""
 _LONG = timedelta(days=1)
-_IF_IT_LASTS = "only if it lasts for so long"
 
 
 def supposed(job: Job, word: str, now: datetime) -> Event:
@@ -48,7 +47,9 @@ def _prospect(event: Event, route: Route, silence: Silence | None, now: datetime
         return {**nothing, "why": _WHY[match].removeprefix("no: ")}
     if silence:
         return {**nothing, "why": silence.title}
-    begin = now + _wait(route, event)
+    after = route.after if isinstance(event, ConditionChange) else None
+    begin = now + (after or timedelta())
+    condition = f"only if it lasts for {format_duration(after)}" if after else None
     (planned,) = plan(event, [route], begin)
     until = planned.hold_until or (begin if begin > now else None)
     return {
@@ -56,13 +57,8 @@ def _prospect(event: Event, route: Route, silence: Silence | None, now: datetime
         "hears": "yes",
         "when": f"in {format_duration(until - now)}" if until else "now",
         "at": (until or now).astimezone(UTC).isoformat(timespec="seconds"),
-        "why": planned.reason if begin == now else " · ".join(filter(None, [_IF_IT_LASTS, planned.reason])),
+        "why": " · ".join(filter(None, [condition, planned.reason])) or None,
     }
-
-
-def _wait(route: Route, event: Event) -> timedelta:
-    """Return how long the event must last until it is told."""
-    return route.after or timedelta() if isinstance(event, ConditionChange) else timedelta()
 
 
 def routing_rows(job: Job, routes: Sequence[Route], now: datetime) -> list[Row]:

@@ -133,6 +133,7 @@ def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) 
         what: Row = {"source": event.key.source, "job": event.key.id, "status": event.status}
     else:
         what = {"source": None, "job": event.subject, "status": event.type}
+    reminder = None if isinstance(event, Transition) or not event.reminder else f"reminder {event.reminder}"
     return {
         "id": delivery.id,
         "notifier": delivery.notifier,
@@ -141,7 +142,7 @@ def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) 
         "attempts": delivery.attempts,
         "next_attempt": next_attempt if is_pending else None,
         "next_attempt_at": _at(delivery.next_at) if is_pending else None,
-        "reason": delivery.reason,
+        "reason": delivery.reason or reminder,
         "last_error": delivery.last_error,
         "settled_at": _at(delivery.settled_at),
         "observed_at": _at(event.at),

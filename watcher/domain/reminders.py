@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from watcher.domain.conditions import MISSING, STUCK, Condition, ConditionChange
 from watcher.domain.notifications import Planned, plan
 from watcher.domain.routing import Route
+
+Elapsed = Callable[[datetime], timedelta]
+"""Returns how long ago a moment was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Standing:
     """When it was raised."""
     reminders: int = 0
     """How often it was told again since."""
-    told: Mapping[str, datetime] | None = None
+    told: Mapping[str, datetime] = field(default_factory=dict)
     """When the last event of it could go out to each notifier that was owed any since it was raised."""
     waiting: frozenset[str] = frozenset()
     """The notifiers that have not got yet what they are owed of it."""
@@ -48,15 +51,17 @@ def wants_reminders(routes: Sequence[Route]) -> bool:
     return any(route.after or route.repeat for route in routes)
 
 
-def reminder(standing: Standing, found: Condition | None, routes: Sequence[Route], now: datetime) -> Reminder | None:
+def reminder(
+    standing: Standing, found: Condition | None, routes: Sequence[Route], now: datetime, elapsed: Elapsed | None = None
+) -> Reminder | None:
     """Return what is to be told again, or told elsewhere, of a condition that lasts; None: nothing now.
 
-    `found` is the condition as it was just found, where there is a look for it. Nothing more is owed to a notifier
-    that has not got yet what it is owed.
+    `found` is the condition as it was just found, where there is a look for it; `elapsed` returns how long ago a moment
+    was, also after the host's clock was set. Nothing more is owed to a notifier that has not got yet what it is owed.
     """
-    condition, number = found or standing.condition, standing.reminders + 1
+    condition, number, ago = found or standing.condition, standing.reminders + 1, elapsed or (lambda at: now - at)
     event = ConditionChange(condition, standing.seq, now, standing.since, number)
-    due = [route for route in routes if route.notifier not in standing.waiting and _is_due(route, standing, now)]
+    due = [route for route in routes if route.notifier not in standing.waiting and _is_due(route, standing, ago)]
     recipients = plan(event, due, now)
     return Reminder(condition, standing.seq, now, standing.since, number, recipients) if recipients else None
 
@@ -74,13 +79,13 @@ def is_same_trouble(subject: str, state: str, before: str) -> bool:
     return True
 
 
-def _is_due(route: Route, standing: Standing, now: datetime) -> bool:
-    last = (standing.told or {}).get(route.notifier)
+def _is_due(route: Route, standing: Standing, ago: Elapsed) -> bool:
+    last = standing.told.get(route.notifier)
     if last is None:
-        return _has_passed(route.after or route.repeat, standing.since, now)
-    return _has_passed(route.repeat, last, now)
+        return _has_passed(route.after or route.repeat, ago(standing.since))
+    return _has_passed(route.repeat, ago(last))
 
 
-def _has_passed(span: timedelta | None, since: datetime, now: datetime) -> bool:
+def _has_passed(span: timedelta | None, elapsed: timedelta) -> bool:
     # A moment to come was written before the host's clock was set back: it must not keep reminders back until then.
-    return span is not None and not timedelta() <= now - since < span
+    return span is not None and not timedelta() <= elapsed < span

@@ -88,7 +88,7 @@ def _row(event: Event, message: Message) -> TableRow:
     name = job_name_of(event)
     if isinstance(event, ConditionChange):
         first = message.facts[0]
-        detail = detail or (event.title.removeprefix(f"{name} ") if name else "")
+        detail = detail or (event.condition.title.removeprefix(f"{name} ") if name else "")
         name = name or f"{first.label} {first.value}"
     shown = excerpt(name or "", _LONGEST_NAME), _outcome(event), message.severity, excerpt(detail, _LONGEST_DETAIL)
     return TableRow(*shown, message.url)

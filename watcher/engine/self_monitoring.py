@@ -128,7 +128,8 @@ class SelfMonitoring:
             return
         bad = {each.subject: each for each in found if not each.is_good}
         standing = await self._store.standing(bad.keys())
-        due = [reminder(each, bad.get(each.condition.subject), self._routes, now) for each in standing]
+        found_now = [(each, bad.get(each.condition.subject)) for each in standing]
+        due = [reminder(*each, self._routes, now, lambda at: self._unstepped(now, at) - at) for each in found_now]
         if events := await self._store.record_reminders(list(filter(None, due))):
             self._wake_delivery()
         for event in events:

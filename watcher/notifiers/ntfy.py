@@ -43,6 +43,8 @@ _TAGS: Mapping[Severity, str] = {
     Severity.NEUTRAL: "information_source",
 }
 """Short codes that ntfy turns into an emoji before the title."""
+_WHY = frozenset({"Error", "Error code"})
+"""The facts that stand first: a phone shows the first lines only."""
 _FINAL_CODES = frozenset({40009, 40010, 40011, 40017, 40018, 40024, 41303})
 """A topic that is not valid or not allowed, a body that the server cannot read, actions that it does not know, and a
 body that is too large. A token that is refused is not among them: what is owed still goes out once it is mended."""
@@ -105,8 +107,7 @@ def compose(message: Message) -> Mapping[str, object]:
 
 def _text(message: Message) -> str:
     end = "\n".join(map(_line, small_print_of(message)))
-    # What went wrong first: a phone shows the first lines only.
-    ordered = sorted(message.facts, key=lambda fact: not fact.label.startswith("Error"))
+    ordered = sorted(message.facts, key=lambda fact: fact.label not in _WHY)
     facts = "\n".join(map(_line, ordered) if message.text is None else own_lines_of(message, _LINE_LIMIT))
     room = MESSAGE_LIMIT - len(end.encode()) - len("…\n\n".encode())
     encoded = facts.encode()

@@ -181,7 +181,7 @@ SCHEMAS: Mapping[str, Json] = {
             "state": {"enum": list(DeliveryState)},
             "attempts": {"type": "integer"},
             "next_attempt": _optional("string", description="For people."),
-            "reason": _optional("string", description="Why it waits, or is muted."),
+            "reason": _optional("string", description="Why it waits, is muted, or is told again."),
             "last_error": _optional("string"),
             "observed_at": _TIME,
             "event_id": {"type": "string"},

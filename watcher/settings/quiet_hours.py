@@ -48,7 +48,7 @@ def _check_zone(name: str) -> str:
     try:
         zone_of(name)
     except ValueError:
-        rule = 'a time zone that this system knows, such as "Europe/Berlin" (the package tzdata brings them), or "UTC"'
+        rule = 'a time zone of the IANA database, such as "Europe/Berlin", or "UTC"'
         raise expected(rule) from None
     return name
 

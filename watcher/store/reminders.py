@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, literal, select, update
@@ -37,7 +37,11 @@ def standing(connection: Connection, subjects: Collection[str]) -> list[Standing
         return []
     last = select(condition.c.id, condition.c.subject, *CONDITION_EVENT_COLUMNS).join(condition_event, _LAST_EVENT)
     raised = connection.execute(last.where(condition.c.id.in_(chosen), ~condition_event.c.is_good)).all()
-    return [_standing(connection, number, condition_change_of(subject, event)) for number, subject, *event in raised]
+    told, waiting = _tellings(connection, chosen), _waiting(connection, chosen)
+    return [
+        _standing(condition_change_of(subject, event), told.get(number, {}), waiting.get(number, set()))
+        for number, subject, *event in raised
+    ]
 
 
 def record_reminders(connection: Connection, reminders: Sequence[Reminder]) -> list[ConditionChange]:
@@ -108,17 +112,25 @@ def _note_tellings(connection: Connection, number: int, planned: Iterable[Planne
     connection.execute(insert(condition_telling), rows)
 
 
-def _standing(connection: Connection, number: int, last: ConditionChange) -> Standing:
-    told = select(condition_telling.c.notifier, condition_telling.c.told_at).where(_is_of(number))
-    is_waiting = delivery.c.condition == number, delivery.c.state == DeliveryState.PENDING.value
-    return Standing(
-        last.condition,
-        last.seq,
-        last.since or last.at,
-        last.reminder,
-        {row.notifier: row.told_at for row in connection.execute(told)},
-        frozenset(connection.scalars(select(delivery.c.notifier).where(*is_waiting))),
-    )
+def _standing(last: ConditionChange, told: Mapping[str, datetime], waiting: Iterable[str]) -> Standing:
+    return Standing(last.condition, last.seq, last.since or last.at, last.reminder, told, frozenset(waiting))
+
+
+def _tellings(connection: Connection, numbers: Collection[int]) -> dict[int, dict[str, datetime]]:
+    """Return for each condition when the last of it could go out, by notifier."""
+    found: dict[int, dict[str, datetime]] = {}
+    for row in connection.execute(select(condition_telling).where(condition_telling.c.condition.in_(numbers))):
+        found.setdefault(row.condition, {})[row.notifier] = row.told_at
+    return found
+
+
+def _waiting(connection: Connection, numbers: Collection[int]) -> dict[int, set[str]]:
+    """Return for each condition the notifiers that have something of it still to come."""
+    is_waiting = delivery.c.condition.in_(numbers), delivery.c.state == DeliveryState.PENDING.value
+    found: dict[int, set[str]] = {}
+    for row in connection.execute(select(delivery.c.condition, delivery.c.notifier).where(*is_waiting)):
+        found.setdefault(row.condition, set()).add(row.notifier)
+    return found
 
 
 def _is_of(number: int) -> ColumnElement[bool]:

@@ -73,6 +73,7 @@ def test_every_event_is_shown_as_a_delivery_and_in_its_history(subtests: pytest.
         with subtests.test(name):
             row = delivery_row(Delivery(1, "chat", event, DeliveryState.PENDING, 0, START, START), START, ["chat"])
             assert (row["event_id"], row["observed_at"]) == (event.id, "2026-11-24T12:00:00+00:00")
+            assert row["reason"] == ("reminder 1" if name.endswith(", still") else None)
             json.dumps(row)
             if isinstance(event, Transition):
                 (shown,) = history_rows([event], START)

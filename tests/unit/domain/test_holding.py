@@ -50,6 +50,25 @@ def test_a_time_that_a_changed_clock_leaves_out_is_an_hour_later() -> None:
     assert Digest(time(2, 30), BERLIN).next_after(at("2026-03-28 12:00")) == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 
 
+def test_a_time_that_a_changed_clock_shows_twice_is_its_first() -> None:
+    digest, night = Digest(time(2, 30), BERLIN), QuietHours(time(22), time(2, 30), BERLIN)
+    first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    assert digest.next_after(at("2026-10-24 12:00")) == night.until(at("2026-10-24 23:00")) == first
+    assert digest.next_after(first) == at("2026-10-26 02:30")
+    assert night.until(first + timedelta(hours=1)) is None  # it is 2:30 again
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
+@pytest.mark.parametrize("hour", [0, 2, 23])
+def test_each_day_of_a_year_has_one_digest_at_its_time(zone: str, hour: int) -> None:
+    digest, wall = Digest(time(hour, 30), ZoneInfo(zone)), ZoneInfo(zone)
+    now = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    shown = [(now := digest.next_after(now)).astimezone(wall) for _ in range(365)]
+    assert len({each.date() for each in shown}) == 365
+    changed = [f"{each:%H:%M}" for each in shown if (each.hour, each.minute) != (hour, 30)]
+    assert len(changed) == (1 if hour == 2 and zone in {"Europe/Berlin", "America/New_York"} else 0), changed
+
+
 @given(st.integers(0, 2 * 365 * 24 * 60), st.times(), st.times())
 def test_quiet_hours_end_and_digests_come_within_about_a_day(minute: int, begin: time, end: time) -> None:
     now = START + timedelta(minutes=minute)

@@ -99,7 +99,7 @@ def test_who_is_told_late_is_shown_when_and_on_what_condition() -> None:
     stuck, failed = (outlook(supposed(job_in("running"), word, NOW), routes, [], NOW) for word in ("stuck", "failed"))
 
     assert [(row["when"], row["why"]) for row in stuck] == [
-        ("in 20m", "only if it lasts for so long"),
-        ("in 1h 50m", "only if it lasts for so long · quiet hours"),
+        ("in 20m", "only if it lasts for 20m"),
+        ("in 1h 50m", "only if it lasts for 1h · quiet hours"),
     ]
     assert [(row["when"], row["why"]) for row in failed] == [("now", None), ("now", None)]

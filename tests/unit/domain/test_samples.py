@@ -6,7 +6,7 @@ import pytest
 
 from tests.doubles import START
 from tests.every_event import events
-from watcher.domain.messages import Severity
+from watcher.domain.messages import Severity, line_of
 from watcher.domain.samples import kinds, sample
 from watcher.domain.states import JobState
 
@@ -17,6 +17,7 @@ def test_every_sample_says_that_it_is_one(kind: str) -> None:
     assert message.title.startswith("Sample: ")
     assert message.data["sample"] is True
     assert message.facts
+    assert "Sample: " in line_of(message)
 
 
 def test_there_is_a_sample_of_every_type_of_event() -> None:

@@ -242,6 +242,16 @@ async def test_a_clock_that_was_ahead_keeps_no_reminder_back(store: SqlStore) ->
     assert len(await world.told("nagged")) == 2
 
 
+async def test_a_clock_that_is_set_ahead_brings_no_reminder_early(store: SqlStore) -> None:
+    world = World(store, routes=[Route("nagged", repeat=HOUR), Route("boss", after=2 * HOUR)])
+    await world.look(is_bad=True)
+    world.clock.move(days=365)
+    world.monitoring.clock_stepped(timedelta(days=365))
+    await world.hours(2, is_bad=True)
+    assert len(await world.told("nagged")) == 3
+    assert [hour - 365 * 24 for hour, _ in await world.told("boss")] == [2]
+
+
 steps = st.tuples(
     st.integers(0, 1), st.sampled_from([10, 30, 60, 240]), st.sampled_from([True, True, True, False]), st.booleans()
 )

@@ -17,7 +17,8 @@ from tests.loopback import LoopbackReceiver, Reply
 from tests.unit.notifiers.conftest import RecordingPacer, hostile_facts
 from watcher.domain.deliveries import Delivered, Failed, Rejected
 from watcher.domain.jobs import JobError, JobFacts
-from watcher.domain.messages import Detail, Message, message_of, message_of_test
+from watcher.domain.messages import Detail, Message, Severity, TableRow, message_of, message_of_test
+from watcher.domain.samples import sample
 from watcher.domain.text import utf16_length
 from watcher.notifiers.discord import Config, Discord, compose
 from watcher.plugins.notifier import Context
@@ -143,3 +144,12 @@ async def test_the_body_says_in_fractions_how_long_to_wait_else_the_header_does(
 
 def test_a_test_message_says_that_it_is_one() -> None:
     assert "Test message for notifier chat" in json.dumps(compose(message_of_test("chat", START)))
+
+
+def test_several_events_are_lines_as_many_as_there_is_room_for() -> None:
+    rows = tuple(TableRow(f"**job** {number}", "failed", Severity.BAD, "@everyone " * 12) for number in range(40))
+    told = embed_of(replace(sample("several", START), table=rows))["description"].splitlines()
+    assert told[0].startswith("❌ **\\*\\*job\\*\\* 0** · failed · \\@everyone")
+    assert told[-1] == f"and {40 - len(told) + 1} more"
+    assert sum(map(len, told)) < 3600
+    assert embed_of(sample("several", START))["fields"] == []

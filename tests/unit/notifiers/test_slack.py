@@ -19,12 +19,15 @@ from tests.loopback import LoopbackReceiver, Reply
 from tests.unit.notifiers.conftest import RecordingPacer
 from watcher.domain.deliveries import Delivered, Failed, Rejected
 from watcher.domain.jobs import JobError, JobFacts
-from watcher.domain.messages import Detail, Message, message_of, message_of_test
+from watcher.domain.messages import Detail, Message, Severity, TableRow, message_of, message_of_test
+from watcher.domain.samples import sample
 from watcher.notifiers.slack.blocks import compose
 from watcher.notifiers.slack.webhook import IncomingWebhook
 from watcher.plugins.notifier import Context
 
 MESSAGE = message_of(a_transition())
+AND_MORE = TableRow("and 3 more", "", Severity.NEUTRAL)
+SEVERAL = replace(sample("several", START), table=(*sample("several", START).table, AND_MORE))
 
 
 def slack(receiver: LoopbackReceiver, context: Context) -> IncomingWebhook:
@@ -242,3 +245,23 @@ def test_a_job_that_has_a_page_is_linked() -> None:
     assert sections[-2]["text"]["text"] == (
         "<https://example.com/finetune/ftjob-1?a=%3C!channel%3E%7Cx|Open the job at its service>"
     )
+
+
+def test_several_events_are_a_table_whose_texts_are_no_markup() -> None:
+    hostile = replace(SEVERAL, table=(TableRow("<!channel>", "failed", Severity.BAD, "*x* " * 100), *SEVERAL.table))
+    [table] = [block for block in blocks_of(hostile) if block["type"] == "table"]
+    head, first, *rest = [[cell["text"] for cell in row] for row in table["rows"]]
+    assert head == ["Job", "Outcome", "Details"]
+    assert first[:2] == ["<!channel>", "❌ failed"]
+    assert len(first[2]) == 120
+    assert rest[-1][2] == "\u2013"  # an empty cell is refused
+    assert {cell["type"] for row in table["rows"] for cell in row} == {"raw_text"}
+
+
+async def test_a_slack_that_takes_no_table_gets_lines(receiver: LoopbackReceiver, context: Context) -> None:
+    receiver.replies = [Reply(400, b"invalid_blocks"), Reply()]
+    assert isinstance(await slack(receiver, context).send(SEVERAL), Delivered)
+    first, second = [[block["type"] for block in json.loads(each.body)["blocks"]] for each in receiver.requests]
+    assert "table" in first
+    assert "table" not in second
+    assert "section" in second

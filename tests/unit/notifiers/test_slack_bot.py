@@ -355,3 +355,11 @@ async def test_progress_gives_way_to_news_and_to_what_slack_asks_for(
     clock.move(seconds=61)
     await notifier.show(step("running"), receipt)  # what is gone is posted anew with the next news
     assert len(workspace.requests) == before + 2
+
+
+async def test_a_workspace_that_takes_no_table_gets_lines(workspace: Workspace, context: Context) -> None:
+    workspace.answers["chat.postMessage"] = ["invalid_blocks"]
+    several = message_of_several([a_transition(), a_transition(key=JobKey("openai", "ftjob-2"), status="failed")])
+    assert await bot(workspace, context).send(several) == Delivered("posted")
+    [root] = workspace.roots()
+    assert "table" not in {block["type"] for block in root.blocks}

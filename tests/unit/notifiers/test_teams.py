@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.doubles import a_transition
+from tests.doubles import START, a_transition
 from tests.loopback import LoopbackReceiver, Reply
 from tests.unit.notifiers.conftest import RecordingPacer, hostile_facts
 from watcher.domain.deliveries import Delivered, Failed, Rejected
 from watcher.domain.jobs import JobError, JobFacts
-from watcher.domain.messages import Detail, Message, message_of
-from watcher.notifiers.teams import Config, Teams, encode
+from watcher.domain.messages import Detail, Message, Severity, TableRow, message_of
+from watcher.domain.samples import sample
+from watcher.notifiers.teams import PAYLOAD_LIMIT, Config, Teams, encode
 from watcher.plugins.notifier import Context
 
 MESSAGE = message_of(a_transition())
@@ -97,3 +98,13 @@ async def test_the_words_of_workflows_are_sorted(
 ) -> None:
     receiver.replies = [reply]
     assert isinstance(await Teams(Config(webhook_url=f"{receiver.url}/w"), context).send(MESSAGE), expected)
+
+
+def test_several_events_are_a_table_that_fits() -> None:
+    rows = tuple(TableRow(f"job {number}", "failed", Severity.BAD, "why " * 30) for number in range(40))
+    several = replace(sample("several", START), table=rows)
+    [head, *shown] = [block for block in card_of(several)["body"] if block["type"] == "ColumnSet"]
+    texts = [[column["items"][0]["inlines"][0]["text"] for column in row["columns"]] for row in (head, shown[0])]
+    assert texts == [["Job", "Outcome", "Details"], ["job 0", "❌ failed", ("why " * 30)]]
+    assert len(encode(several)) <= PAYLOAD_LIMIT
+    assert f"{40 - len(shown)} more lines are left out" in encode(several)

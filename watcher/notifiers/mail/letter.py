@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from email import policy
-from email.message import EmailMessage, MIMEPart
+from email.message import EmailMessage
 from email.utils import format_datetime
 from hashlib import sha256
 
@@ -62,11 +62,11 @@ def letter_of(
         letter.add_alternative(html_of(message), subtype="html")
         return letter
     picture = f"curve.{message.id}@{domain}"
-    page = MIMEPart(policy=policy.SMTP)
+    page = EmailMessage(policy=policy.SMTP)
     page.set_content(html_of(message, picture), subtype="html")
     page.add_related(curve, "image", "png", cid=f"<{picture}>", disposition="inline", filename=CURVE_NAME)
     letter.make_alternative()
-    letter.attach(page)  # type: ignore[arg-type] # typeshed wants a whole letter for a part
+    letter.attach(page)
     return letter
 
 
@@ -147,7 +147,7 @@ def _rows(table: Sequence[TableRow]) -> Iterable[str]:
         name = f'<a href="{html.escape(link)}">{name}</a>' if link else name
         colour = _COLOURS[row.severity] if row.outcome else "inherit"
         yield (
-            f'<tr><td valign="top">{name}</td>'
+            f'<tr><td valign="top" style="min-width: 7em">{name}</td>'
             f'<td valign="top" style="color: {colour}; font-weight: 600; white-space: nowrap">'
             f'{html.escape(printable(row.outcome))}</td><td valign="top">{html.escape(printable(row.detail))}</td></tr>'
         )
