@@ -25,6 +25,8 @@ class Terminal:
         self._line = self._at = 0
         """Where the cursor is: in which line, before which character."""
         self._wraps = True
+        self._first_screen = (self._lines, 0, 0)
+        """What is to be seen again once the second screen is left."""
         self._unread = ""
         self.commands: list[str] = []
         """The operating system commands that it was given: of its title, of progress, of notifications."""
@@ -73,6 +75,15 @@ class Terminal:
                     self._up()
             case "J", _:
                 self._lines[self._line :] = [self._lines[self._line][: self._at]]
+            case "H", _:
+                self._line = self._at = 0
+            case "K", _:
+                self._lines[self._line] = self._lines[self._line][: self._at]
+            case "h", _ if argument == "?1049":
+                self._first_screen = self._lines, self._line, self._at
+                self._lines, self._line, self._at = [""], 0, 0
+            case "l", _ if argument == "?1049":
+                self._lines, self._line, self._at = self._first_screen
             case "h" | "l", _ if argument == "?7":
                 self._wraps = command == "h"
             case None, "\a":

@@ -59,9 +59,7 @@ def test_the_end_is_expected_as_earlier_jobs_of_the_model_took(
     jobs = followed(before, **facts)
     jobs.learned({"openai": EARLIER})
     expected = row_of(jobs).expected
-    assert (expected and (expected.at, expected.basis)) == (
-        minutes and (START + minutes * MINUTE, Basis.HISTORY)  # type: ignore[comparison-overlap]
-    )
+    assert (expected and (expected.at, expected.basis)) == (minutes and (START + minutes * MINUTE, Basis.HISTORY))
     assert row_of(jobs, 100).expected is None  # it has passed
 
 
