@@ -13,7 +13,7 @@ from watcher.domain.durations import format_duration
 from watcher.domain.forecast import Stay, usual_length
 from watcher.domain.jobs import Forecast, Job, JobFacts, JobSpec, Progress
 from watcher.domain.polling_policy import PollFailure
-from watcher.domain.states import JobState, is_terminal
+from watcher.domain.states import JobState, is_terminal, shown_status
 from watcher.domain.telemetry import EventPage
 from watcher.domain.text import printable
 from watcher.domain.time_in_status import since_transition
@@ -139,7 +139,7 @@ class FollowedJobs:
     def counts(self) -> str:
         """Count the jobs by status."""
         statuses = (
-            followed.last.status if followed.last else "not seen yet"
+            shown_status(followed.last.status, followed.last.state) if followed.last else "not seen yet"
             for followed in self._jobs.values()
             if not followed.is_given_up
         )
@@ -154,7 +154,7 @@ def _row(followed: _Followed, now: datetime) -> JobRow:
     is_exact = facts.created_at is not None or (last is not None and last.reason is not Reason.FIRST_SEEN)
     return JobRow(
         title=printable(followed.title),
-        status=printable(last.status) if last else None,
+        status=printable(shown_status(last.status, last.state)) if last else None,
         state=last.state if last else None,
         training=followed.training,
         elapsed=max(until - since, timedelta()) if since and until else None,
@@ -226,6 +226,6 @@ def _standing(followed: _Followed, now: datetime) -> str:
 
 
 def _status_of(last: Transition, now: datetime) -> str:
-    text = f"{last.status} for {since_transition(last, now)}"
+    text = f"{shown_status(last.status, last.state)} for {since_transition(last, now)}"
     finish = last.facts.estimated_finish
     return f"{text}, expected to end in {format_duration(finish - now)}" if finish and finish > now else text

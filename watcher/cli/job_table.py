@@ -170,13 +170,20 @@ _HEADINGS = {
 def _cells(row: JobRow, layout: Layout, glyphs: Glyphs) -> dict[str, Cell]:
     return {
         "name": (cut(row.title, layout.name), None),
-        "status": (cut(row.status or "", _STATUS_WIDTH), STATE_COLOURS.get(row.state) if row.state else None),
+        "status": (_status(row), STATE_COLOURS.get(row.state) if row.state else None),
         "progress": _progress(row, layout, glyphs),
         "loss": _loss(row, layout, glyphs) if layout.has_loss else _EMPTY,
         "elapsed": _elapsed(row) if layout.has_elapsed else _EMPTY,
         "left": _left(row, glyphs) if layout.has_left else _EMPTY,
         "answer": (_short(row.answered), DIM) if layout.has_answer and row.answered is not None else _EMPTY,
     }
+
+
+def _status(row: JobRow) -> str:
+    """Return the status; only the state where the service's own word beside it would not fit."""
+    text = row.status or ""
+    is_too_long = width_of(text) > _STATUS_WIDTH and row.state is not None and row.state is not JobState.UNKNOWN
+    return str(row.state) if is_too_long else cut(text, _STATUS_WIDTH)
 
 
 def _progress(row: JobRow, layout: Layout, glyphs: Glyphs) -> Cell:

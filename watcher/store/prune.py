@@ -25,6 +25,7 @@ from sqlalchemy import (
 from watcher.store.database import serialise
 from watcher.store.job_state import HAS_ENDED
 from watcher.store.schema import (
+    condition,
     condition_event,
     delivery,
     event_reading,
@@ -173,12 +174,20 @@ _DELETE_TRANSITION = delete(transition).where(
     transition.c.seq == bindparam("number"),
     ~select(delivery.c.id).where(delivery.c.job == transition.c.job, delivery.c.seq == transition.c.seq).exists(),
 )
+# The event that has raised a condition stays until another one follows: it is what reminders tell again.
+_IS_WHAT_STANDS = and_(
+    ~condition_event.c.is_good,
+    select(condition.c.id)
+    .where(condition.c.id == condition_event.c.condition, condition.c.seq == condition_event.c.seq)
+    .exists(),
+)
 _DELETE_CONDITION_EVENT = delete(condition_event).where(
     condition_event.c.condition == bindparam("of_condition"),
     condition_event.c.seq == bindparam("number"),
     ~select(delivery.c.id)
     .where(delivery.c.condition == condition_event.c.condition, delivery.c.seq == condition_event.c.seq)
     .exists(),
+    ~_IS_WHAT_STANDS,
 )
 _DELETE_RECEIPT = delete(receipt).where(
     receipt.c.notifier == bindparam("of_notifier"), receipt.c.subject == bindparam("of_subject")

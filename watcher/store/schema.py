@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from watcher.store.columns import AnyText, Number, UtcTime
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
@@ -151,9 +151,20 @@ condition_event = Table(
     Column("labels", Text, nullable=False),  # JSON
     Column("facts", Text, nullable=False),  # JSON
     Column("data", Text, nullable=False),  # JSON
+    Column("raised_at", UtcTime),  # null: with this event
+    Column("reminder", Number),  # how often it was told again by then; null: it has changed
     UniqueConstraint("event_id", name="condition_event_event_id"),
 )
 Index("condition_event_at", condition_event.c.at)
+
+condition_telling = Table(  # what notifiers have been owed of a condition since it was raised
+    "condition_telling",
+    metadata,
+    Column("condition", Number, ForeignKey("condition.id", name="condition_telling_condition"), primary_key=True),
+    Column("notifier", Text, primary_key=True),
+    Column("told_at", UtcTime, nullable=False),  # when the last of it could go out
+    Column("is_heard", Boolean, nullable=False),  # whether any of it was not muted
+)
 
 delivery = Table(
     "delivery",

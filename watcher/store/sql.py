@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.reminders import Reminder, Standing
 from watcher.domain.silences import Silence
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint, Milestone
@@ -26,7 +27,7 @@ from watcher.engine.ports import (
     RecordedLine,
     Telemetry,
 )
-from watcher.store import deliveries, discovery, jobs, metric_points, services, silences
+from watcher.store import deliveries, discovery, jobs, metric_points, reminders, services, silences
 from watcher.store.access import StoreAccess
 from watcher.store.clock_steps import cap_waits
 from watcher.store.conditions import (
@@ -196,6 +197,14 @@ class SqlStore:
     async def record_findings(self, findings: Sequence[Finding], watcher: str) -> Sequence[ConditionChange]:
         """See `ConditionStore`."""
         return await self._write(record_findings, findings, watcher)
+
+    async def standing(self, subjects: Collection[str]) -> Sequence[Standing]:
+        """See `ConditionStore`."""
+        return await self._read(reminders.standing, subjects)
+
+    async def record_reminders(self, due: Sequence[Reminder]) -> Sequence[ConditionChange]:
+        """See `ConditionStore`."""
+        return await self._write(reminders.record_reminders, due)
 
     async def note_good(self, subjects: Sequence[str], watcher: str, now: datetime) -> None:
         """See `ConditionStore`."""

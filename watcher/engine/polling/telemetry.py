@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -98,6 +98,15 @@ class TelemetryReader:
         except (TimeoutError, StoreError) as error:
             self._runtime.log.debug("metric points are not known", job=str(job.key), error=str(error))
             return ()
+
+    async def keep_milestones(self, job: Job, milestones: Sequence[Milestone]) -> None:
+        """Record when a job entered states, as its object says."""
+        if self._store is None or not milestones:
+            return
+        try:
+            await self._store.record_milestones(job.key, milestones)
+        except StoreError as error:
+            self._runtime.log.debug("milestones are not recorded", job=str(job.key), error=str(error))
 
     async def _read_since(self, store: MetricStore, source: JobSource, job: Job) -> Progress | None:
         begun_with = cursor = await store.events_cursor(job.key)

@@ -67,6 +67,8 @@ class Kept:
 
     async def record_milestones(self, key: JobKey, milestones: Sequence[Milestone]) -> None:
         assert key == JOB.key
+        if self.trouble:
+            raise self.trouble
         self.milestones += milestones
 
 
@@ -98,6 +100,16 @@ async def test_milestones_are_kept_even_where_there_is_nothing_else() -> None:
     store, started = Kept("3"), Milestone(JobState.RUNNING, START)
     await look(Paged(EventPage(milestones=(started,), cursor="3")), store)
     assert (store.milestones, store.writes) == ([started], 0)
+
+
+async def test_milestones_of_the_object_are_kept_where_there_is_a_store() -> None:
+    store, started, log = Kept(), Milestone(JobState.RUNNING, START), RecordingLog()
+    await reader(store).keep_milestones(JOB, (started,))
+    assert store.milestones == [started]
+    await reader(Kept(trouble=AssertionError())).keep_milestones(JOB, ())
+    await reader(None).keep_milestones(JOB, (started,))
+    await reader(Kept(trouble=StoreUnavailableError("locked")), log).keep_milestones(JOB, (started,))
+    assert "milestones are not recorded" in str(log.lines)
 
 
 def reader(store: Kept | None, log: RecordingLog | None = None, **more: timedelta) -> TelemetryReader:
