@@ -25,6 +25,8 @@ class Terminal:
         self._line = self._at = 0
         """Where the cursor is: in which line, before which character."""
         self._wraps = True
+        self._first_screen = (self._lines, 0, 0)
+        """What is to be seen again once the second screen is left."""
         self._unread = ""
         self.commands: list[str] = []
         """The operating system commands that it was given: of its title, of progress, of notifications."""
@@ -68,13 +70,14 @@ class Terminal:
 
     def _do(self, text: str, argument: str | None, command: str | None) -> None:
         match command, text:
-            case "A", _:
-                for _ in range(int(argument or 1)):
-                    self._up()
+            case "A" | "H", _:
+                self._move(command, int(argument or 1))
             case "J", _:
                 self._lines[self._line :] = [self._lines[self._line][: self._at]]
-            case "h" | "l", _ if argument == "?7":
-                self._wraps = command == "h"
+            case "K", _:
+                self._lines[self._line] = self._lines[self._line][: self._at]
+            case "h" | "l", _:
+                self._set_mode(argument, is_on=command == "h")
             case None, "\a":
                 pass  # rings
             case None, "\r":
@@ -83,6 +86,22 @@ class Terminal:
                 self._down()
             case None, _:
                 self._put(text)
+
+    def _move(self, command: str | None, rows: int) -> None:
+        if command == "H":
+            self._line = self._at = 0
+            return
+        for _ in range(rows):
+            self._up()
+
+    def _set_mode(self, mode: str | None, *, is_on: bool) -> None:
+        if mode == "?7":
+            self._wraps = is_on
+        elif mode == "?1049" and is_on:
+            self._first_screen = self._lines, self._line, self._at
+            self._lines, self._line, self._at = [""], 0, 0
+        elif mode == "?1049":
+            self._lines, self._line, self._at = self._first_screen
 
     def _put(self, character: str) -> None:
         line = self._lines[self._line].ljust(self._at)

@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.processes import Command
 from tests.e2e.settings import API_KEY
 from tests.e2e.terminal import Terminal
+from tests.e2e.test_live_view import until
 from watcher.simulator.api import FineTuningApi
 
 SCRIPT = f"""
@@ -82,6 +83,11 @@ async def test_on_a_terminal_it_shows_how_jobs_train_beside_what_a_chat_gets(wat
     env = {"TERM": "xterm-256color", "NO_COLOR": "1"}
     with Terminal(80) as terminal:
         async with watcher.start("demo", env=env, stdout=terminal.theirs) as showing:
+            await until(terminal, lambda lines: any("running" in line for line in lines))
+            terminal.resize(60)  # leaves nothing behind
+            await until(terminal, lambda lines: not any("│" in line for line in lines))
+            assert sum("support-bot  " in line for line in terminal.lines) == 1
+            terminal.resize(80)
             ended = await showing.ended(timedelta(seconds=90))
         await asyncio.sleep(0)
         shown = terminal.lines

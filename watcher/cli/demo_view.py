@@ -17,7 +17,7 @@ from watcher.cli.followed_jobs import FollowedJobs
 from watcher.cli.glyphs import DIM, GREEN, glyphs_for, painted
 from watcher.cli.job_table import table
 from watcher.cli.output import write_line
-from watcher.cli.screen_region import ScreenRegion
+from watcher.cli.screen_region import WholeScreen, screen_size
 from watcher.cli.text_width import cut, width_of
 from watcher.domain.jobs import Job, JobError, JobFacts, JobKey, JobSpec, Progress
 from watcher.domain.polling_policy import PollFailure, PollOutcome
@@ -49,7 +49,7 @@ class DemoView:
         self._scene = scene
         self._keys = {actor.script.id: JobKey(DEFAULT_SOURCE, actor.script.id) for actor in scene.actors}
         self._jobs = FollowedJobs([JobSpec(self._keys[actor.script.id], actor.name) for actor in scene.actors])
-        self._region = ScreenRegion()
+        self._screen = WholeScreen()
         self._glyphs = glyphs_for(sys.stdout.encoding)
         self._has_colour = not os.environ.get("NO_COLOR")
         self._spinner = cycle(self._glyphs.spinner)
@@ -62,16 +62,12 @@ class DemoView:
         """Until when trouble is shown, by job."""
 
     def began(self, api: FineTuningApi) -> None:
-        """Say what is to be seen."""
+        """Note where to look."""
         self._api = api
-        for line in wrapped(_INTRODUCTION, self._region.size()[0]):
-            write_line(line)
 
     def page(self, address: str) -> None:
-        """Say where the page is."""
+        """Note where the page is."""
         self._page = address
-        self._region.clear()
-        write_line(f"Its page for browsers: {address}\n")
 
     def printed(self, line: str) -> None:
         """Say nothing: the table tells the same."""
@@ -86,7 +82,7 @@ class DemoView:
             self._jobs.poll_failed(Job(key), failure, next_at)
             self._trouble[key.id] = next_at + _TROUBLE_SHOWN
         elif entry.get("level") == "error":
-            self._region.aside(f"{entry.get('event')}: {entry.get('error', '')}")
+            self._screen.aside(f"{entry.get('event')}: {entry.get('error', '')}")
 
     def delivered(self, event: Mapping[str, Any], *, verified: bool) -> None:
         """Show a transition at its job."""
@@ -105,15 +101,15 @@ class DemoView:
         try:
             while True:
                 self._look()
-                self._region.draw(self._lines())
+                self._screen.draw(self._lines())
                 await asyncio.sleep(_REFRESH_SECONDS)
         finally:
-            self._region.clear()
+            self._screen.leave()
 
     async def ended(self, verdict: Verdict) -> None:
         """Leave the last picture, say what it came to, and keep the page up for whoever is there to see it."""
         self._look()
-        self._region.leave(self._lines())
+        self._screen.leave(self._lines())
         if verdict.problems:
             return
         line = proof(verdict)
@@ -133,9 +129,14 @@ class DemoView:
                 self._jobs.answered(Job(key), None, now)
 
     def _lines(self) -> list[str]:
-        width, height = self._region.size()
+        width, height = screen_size()
+        head = wrapped(_INTRODUCTION, width)
         if self._scene.has_page and not self._page:
-            return [cut(f"{next(self._spinner)} the service starts", width)]
+            return [*head, cut(f"{next(self._spinner)} the service starts", width)][:height]
+        head += [*wrapped(f"Its page for browsers: {self._page}", width)] if self._page else []
+        return [*head, "", *self._panes(width, max(height - len(head) - 1, 1))][:height]
+
+    def _panes(self, width: int, height: int) -> list[str]:
         if width < _LEAST_WIDTH:
             jobs = self._table(width)
             return [*jobs, "", *self._chat(width, max(height - len(jobs) - 2, 2))][:height]

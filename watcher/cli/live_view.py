@@ -12,7 +12,7 @@ from watcher.cli.followed_jobs import FollowedJobs, JobRow
 from watcher.cli.glyphs import STATE_COLOURS, Glyphs, glyphs_for, painted
 from watcher.cli.job_table import losses_of, share_of, standing_words, table
 from watcher.cli.output import write_line
-from watcher.cli.screen_region import ScreenRegion
+from watcher.cli.screen_region import ScreenRegion, screen_size
 from watcher.cli.text_width import cut, width_of
 from watcher.cli.window import Window
 from watcher.domain.durations import format_duration
@@ -49,7 +49,7 @@ class LiveView:
 
     def draw(self, above: str = "") -> None:
         """Write the rows, under lines that stay."""
-        width, height = self._region.size()
+        width, height = screen_size()
         rows = self._jobs.rows(self._clock())
         self._region.draw(self._lines(rows, width, min(height, _MOST_ROWS)), above)
         if rows:
@@ -68,7 +68,7 @@ class LiveView:
         """Take the rows away, put the window back as it was, and sum up."""
         self._region.clear()
         self._window.restore()
-        width, _ = self._region.size()
+        width, _ = screen_size()
         ended = self._jobs.ended(self._clock())
         for row, facts in ended:
             for line in _summary(row, facts, width, self._glyphs, has_colour=self._has_colour):

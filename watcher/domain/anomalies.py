@@ -51,7 +51,7 @@ class Anomaly(StrEnum):
 
 _WORDS: Mapping[Anomaly, str] = {
     Anomaly.NO_NUMBER: "trains without a usable loss: it is infinite, or not a number",
-    Anomaly.CLIMBS: "unlearns: its training loss has climbed far above its lowest value",
+    Anomaly.CLIMBS: "may be diverging: its training loss has climbed far above its lowest value",
     Anomaly.DIVERGES: "may be overfitting: its validation loss rises while its training loss falls",
     Anomaly.STALLED: "makes no progress: no new step for much longer than its steps took",
 }

@@ -84,19 +84,10 @@ Index(
     postgresql_where=text("due_at IS NOT NULL AND removed_at IS NULL"),
 )
 
-Index(  # all that says which jobs the page shows first, beside rows that are much longer
-    "job_overview",
-    job.c.status_since,
-    job.c.source,
-    job.c.job_id,
-    job.c.status,
-    job.c.seq,
-    job.c.described_seq,
-    job.c.state,
-    job.c.missing,
-    sqlite_where=text("removed_at IS NULL"),
-    postgresql_where=text("removed_at IS NULL"),
-)
+_SORTED_BY = ("status_since", "source", "job_id", "status", "seq", "described_seq", "state", "missing")
+"""All that says which jobs the page shows first; the rows are much longer."""
+_IS_WATCHED = text("removed_at IS NULL")
+Index("job_overview", *(job.c[of] for of in _SORTED_BY), sqlite_where=_IS_WATCHED, postgresql_where=_IS_WATCHED)
 
 transition = Table(
     "transition",

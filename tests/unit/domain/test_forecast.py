@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.doubles import START, job_in
-from watcher.domain.forecast import Phase, Window, forecast, forecast_from, window
+from watcher.domain.forecast import Phase, Stay, Window, forecast, forecast_from, usual_length, window
 from watcher.domain.jobs import Basis, Forecast, Progress
 
 MINUTE = timedelta(minutes=1)
@@ -174,3 +174,10 @@ def test_a_window_opens_and_closes() -> None:
     phases = [expected.phase(NOW + seconds * timedelta(seconds=1)) for seconds in (-1, 0, 59, 60)]
 
     assert phases == [Phase.AHEAD, Phase.OPEN, Phase.OPEN, Phase.PASSED]
+
+
+def test_how_long_a_status_usually_lasts_is_told_by_the_model_else_by_all() -> None:
+    stays = [Stay("running", model, minutes * MINUTE) for model, minutes in (("a", 40), ("b", 50)) for _ in range(8)]
+    assert usual_length(stays, "running", "b") == 50 * MINUTE
+    assert usual_length(stays, "running", "c") == 50 * MINUTE  # all of them agree well enough
+    assert usual_length(stays, "queued", "a") is None

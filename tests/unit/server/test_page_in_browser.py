@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -19,6 +20,7 @@ from tests.unit.server.test_page import HOSTILE, dead_delivery
 from watcher.domain.conditions import Health
 from watcher.domain.deliveries import Delivered, DeliveryState, Outcome
 from watcher.domain.jobs import JobError, JobFacts, JobKey, JobSpec
+from watcher.domain.silences import Silence
 from watcher.domain.telemetry import MetricPoint
 from watcher.store.sql import SqlStore
 
@@ -98,6 +100,8 @@ async def lived(store: SqlStore) -> None:
     specs = [JobSpec(JobKey("openai", "hostile"), '<b>"name"', {"<i>": "</table>"}), JobSpec(JobKey("openai", "good"))]
     await store.upsert_jobs(specs, START)
     bad = JobFacts(model=HOSTILE, error=JobError(HOSTILE, HOSTILE, HOSTILE))
+    muted = Silence("new", NOW + timedelta(hours=1), {"<i>": "</table>"}, reason=HOSTILE, created_by=HOSTILE)
+    await store.add_silence(muted, START)
     await see(store, "hostile", "running", "failed", recipients=("pager",), facts=bad)
     good = JobFacts(model="base", fine_tuned_model="ft:model", created_at=START, finished_at=START)
     await see(store, "good", "queued", "running", "succeeded", recipients=("pager",), facts=good)

@@ -17,7 +17,7 @@ from watcher.domain.overview import explain_next_poll
 from watcher.domain.states import JobState, is_terminal, mark, named_state
 from watcher.domain.telemetry import MetricPoint, thinned
 from watcher.domain.time_in_status import status_of
-from watcher.domain.transitions import Transition
+from watcher.domain.transitions import Reason, Transition
 from watcher.server.context import ServerContext
 from watcher.server.page.concerns import concern_of
 from watcher.server.parsing import not_watched
@@ -142,6 +142,8 @@ def _passed_over(transition: Transition) -> list[Stay]:
 
 def _stay(transition: Transition, following: Transition | None, now: datetime) -> Stay:
     lasted = status_of(transition, following, now)
+    unseen = [word for word in transition.skipped if word not in transition.skipped_at]
+    reason = transition.reason if unseen or transition.reason is not Reason.SKIPPED else Reason.ADVANCED
     return Stay(
         transition.status,
         transition.state,
@@ -149,8 +151,8 @@ def _stay(transition: Transition, following: Transition | None, now: datetime) -
         transition.observed_at,
         lasted.duration if lasted else None,
         lasted is None or lasted.is_exact,
-        str(transition.reason).replace("_", " "),
-        [word for word in transition.skipped if word not in transition.skipped_at],
+        str(reason).replace("_", " "),
+        unseen,
     )
 
 
