@@ -41,9 +41,12 @@ def _missing(settings: Settings, path: Path | None) -> Iterator[str]:
 
 
 def _blind_rules(settings: Settings, without_list: Collection[str]) -> Iterator[str]:
-    for rule in discovery_rules(settings):
+    rules = discovery_rules(settings)
+    for rule in rules:
         if rule.source in without_list:
             yield f"rule {rule.name}: {rule.source!r} has no list of jobs, so it finds none; name them in [[jobs]]"
+    for name in sorted(set(without_list) - {rule.source for rule in rules}):
+        yield f"source {name}: it has no list of jobs, so they are watched only where they are named"
 
 
 def _notices(settings: Settings) -> Iterator[str]:

@@ -15,9 +15,11 @@ from tests.doubles import START, ManualClock, ScriptedNotifier, a_transition, ru
 from tests.every_event import events, messages
 from watcher.domain.conditions import ConditionChange, Health
 from watcher.domain.deliveries import Delivered, Delivery, DeliveryState
-from watcher.domain.messages import ENVELOPE_LIMIT, encode, line_of, message_of, message_of_several
+from watcher.domain.jobs import JobKey
+from watcher.domain.messages import ENVELOPE_LIMIT, encode, line_of, message_of
 from watcher.domain.overview import delivery_row, history_rows
 from watcher.domain.routing import Events, FirstSeen, Route
+from watcher.domain.summaries import message_of_several
 from watcher.domain.transitions import Transition
 from watcher.engine.delivery.direct import DirectDelivery
 from watcher.engine.ports import Notifier
@@ -113,11 +115,10 @@ def test_another_services_word_is_told_in_the_documented_ones_with_its_own_besid
 
 
 def test_several_events_are_one_message_with_the_gravest_first_and_an_id_of_just_these() -> None:
-    good, bad = a_transition(), a_transition(seq=2, status="failed")
+    good, bad = a_transition(), a_transition(key=JobKey("openai", "ftjob-2"), name="tutor", status="failed")
     together = message_of_several([good, bad])
 
-    lines = [fact.value for fact in together.facts]
-    assert [line.partition(" (")[0] for line in lines] == ["support-bot v3: failed", "support-bot v3: succeeded"]
+    assert [(row.name, row.outcome) for row in together.table] == [("tutor", "failed"), ("support-bot v3", "succeeded")]
     assert together.severity is message_of(bad).severity
     assert together.id == message_of_several([bad, good]).id != message_of_several([good, a_transition(seq=3)]).id
     assert message_of_several([good]) == message_of(good)

@@ -86,6 +86,8 @@ class OpenAIDialect:
     capabilities: Capabilities = OPENAI_CAPABILITIES
     listed_path: str = JOBS_PATH
     """What lies there is listed."""
+    tells_estimates: bool = True
+    """Whether what it says of the end of a job is worth telling."""
     pages: str | None = None
     """Where the service shows its jobs to people."""
 
@@ -117,7 +119,8 @@ class OpenAIDialect:
             return self._with_page(parse_batch(answer.body, key, context.clock(), self.states))
         from watcher.sources.openai.wire import parse
 
-        return self._with_page(parse(answer.body, key, context.clock(), self.states))
+        seen = self._with_page(parse(answer.body, key, context.clock(), self.states))
+        return seen if self.tells_estimates else replace(seen, facts=replace(seen.facts, estimated_finish=None))
 
     def read_page(self, answer: Answer, cursor: str | None) -> Page:
         """Read a page of job objects."""
