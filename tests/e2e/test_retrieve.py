@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import sys
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.e2e.processes import Command, Finished
+from tests.e2e.processes import LIMIT, Command, Finished
 from tests.e2e.settings import API_KEY
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.script import Fault, FaultKind, JobScript, Method, Script, Step
@@ -147,3 +151,16 @@ async def test_a_missing_key_is_2(watcher: Command, job: str) -> None:
     refused = await watcher.run("retrieve", job)
     assert (refused.code, refused.out) == (2, "")
     assert "no API key: set OPENAI_API_KEY" in refused.err
+
+
+async def test_the_readme_s_example_from_python_works(api: FineTuningApi) -> None:
+    api.add_job(JobScript("ftjob-abc123", (Step("running"),)))
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    example = readme.partition("```python\n")[2].partition("```")[0]
+    env = os.environ | {"OPENAI_BASE_URL": api.base_url, "OPENAI_API_KEY": API_KEY}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", example), env=env, stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(LIMIT.total_seconds()):
+        output, _ = await process.communicate()
+    assert output.decode() == "running\n"

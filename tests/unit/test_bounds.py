@@ -11,14 +11,22 @@ import pytest
 
 from watcher.cli.paging import PAGE
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
+from watcher.domain.discovery import DEFAULT_LIMIT
+from watcher.domain.jobs import LONGEST_ID, LONGEST_TEXT
+from watcher.domain.messages import ENVELOPE_LIMIT
 from watcher.domain.polling_policy import LONGEST_RETRY_AFTER
 from watcher.domain.summaries import MOST_ROWS
 from watcher.engine.delivery.dispatcher import ATTEMPT_LIMIT, CLAIM
+from watcher.engine.delivery.live_progress import EVERY
+from watcher.engine.delivery.live_progress import MOST_JOBS as MOST_SHOWN
 from watcher.engine.delivery.notifier_state import LONGEST_PAUSE
 from watcher.engine.polling.due_jobs import STORE_PATIENCE
 from watcher.engine.polling.list_scan import BARREN_PAGES, CONCURRENT_PAGES, LONGEST_SCAN, MOST_PAGES
 from watcher.engine.polling.source_state import MOST_LISTED
+from watcher.engine.polling.telemetry import LAST_LOOK_PATIENCE
+from watcher.engine.polling.telemetry import MOST_PAGES as MOST_EVENT_PAGES
 from watcher.logs import LEARNED_SECRETS
+from watcher.notifiers.mail.plugin import STUCK_THREADS
 from watcher.plugins.secret_file import SECRET_FILE_LIMIT
 from watcher.plugins.source import CONCURRENT_REQUESTS, DEFAULT_TIMEOUT
 from watcher.server.app import CONCURRENT_ANSWERS
@@ -36,16 +44,21 @@ from watcher.server.listening import BACKLOG
 from watcher.server.parsing import BODY_LIMIT, LONGEST_ECHO, LONGEST_PAGE, MOST_PARAMETERS
 from watcher.server.problems import MOST_MISTAKES
 from watcher.server.serving import ANSWERS_PER_CONNECTION
+from watcher.server.webhooks import HOOKS_AT_ONCE, HOOKS_PER_MINUTE, IDS_REMEMBERED, REMEMBERED_FOR
 from watcher.service.daemon import DRAIN_LIMIT
 from watcher.service.notifiers import NOTIFIER_ANSWER_LIMIT, NOTIFIER_CONNECTIONS, NOTIFIER_TIMEOUT
 from watcher.sources.client import ATTEMPTS, SIZE_LIMIT
 from watcher.sources.credentials import COMMAND_SECONDS
+from watcher.sources.decoding import LONGEST_STATUS
 from watcher.sources.http_source import ENTRIES_KEPT, PAGES_KEPT
 from watcher.sources.listing import MOST_ENTRIES
+from watcher.sources.metrics import MOST_SERIES
 from watcher.store.deliveries import MOST_GROUPED
 from watcher.store.errors import BUSY_SECONDS, STATEMENT_SECONDS
+from watcher.store.metric_points import MOST_MILESTONES, MOST_STEPS
 from watcher.store.prune import BATCH
 from watcher.store.timeouts import USUAL_WAITS
+from watcher.templates import LONGEST_TEXT as LONGEST_TEMPLATE
 
 GUIDE = Path(__file__).parents[2] / "deploy" / "README.md"
 OF = Bounds()
@@ -96,12 +109,29 @@ ROWS = {
         f" {BARREN_PAGES} pages without a watched job end it"
     ),
     "`Retry-After` of a source": f"{time(LONGEST_RETRY_AFTER)}",
+    "an id, a status, a name of a job": f"{LONGEST_ID:,}, {LONGEST_STATUS} and {LONGEST_TEXT} characters",
+    "what a rule of discovery brings": f"{DEFAULT_LIMIT:,} jobs (`limit`), those that have ended within a day included",
+    "one reading of the events of a job": (
+        f"{MOST_EVENT_PAGES} pages; the end of a job waits {time(LAST_LOOK_PATIENCE)} for it"
+    ),
+    "what is kept of the training of a job": (
+        f"{MOST_SERIES} series in an event, {MOST_STEPS:,} steps of each; {MOST_MILESTONES} times of statuses"
+    ),
+    "webhooks of a source": (
+        f"{HOOKS_PER_MINUTE} in a minute, {HOOKS_AT_ONCE} at once;"
+        f" {IDS_REMEMBERED:,} ids are remembered, for {time(REMEMBERED_FOR)}"
+    ),
     "a secret in a file, or printed by a command": f"{size(SECRET_FILE_LIMIT)}; a command has {time(COMMAND_SECONDS)}",
     "renewed keys that the log hides": f"the last {LEARNED_SECRETS}",
-    "connections to a receiver": f"{NOTIFIER_CONNECTIONS}",
+    "connections to a receiver": f"{NOTIFIER_CONNECTIONS}; of mail, {STUCK_THREADS} threads",
     "an attempt to deliver": f"{time(NOTIFIER_TIMEOUT)}, with a plugin's own waits {time(ATTEMPT_LIMIT)}",
     "an answer of a receiver": f"{size(NOTIFIER_ANSWER_LIMIT)} are read",
     "a receiver that asks for quiet": f"{time(LONGEST_PAUSE)} for all messages",
+    "a message": (
+        f"{ENVELOPE_LIMIT:,} bytes as a webhook, {LONGEST_TEMPLATE:,} characters of a template,"
+        f" and {MOST_GROUPED} events"
+    ),
+    "progress shown in messages": f"of {MOST_SHOWN} jobs, once in {time(EVERY)}",
     "a delivery": f"tried for {time(SERVICE_RETRY_POLICY.give_up_after)}",
     "a message about several events": f"{MOST_GROUPED} events, {MOST_ROWS} rows",
     "a claim on a delivery": f"{time(CLAIM)}",

@@ -48,7 +48,8 @@ async def _demo(*, as_json: bool, is_plain: bool, has_page: bool) -> int:
         verdict = await demonstrate(PLAIN, Lines(lambda _who, _what: None))
         write_json({"expected": verdict.expected, "delivered": verdict.delivered, "problems": list(verdict.problems)})
         return Exit.FAILED if verdict.problems else Exit.OK
-    if is_plain or not can_be_driven(sys.stdout):
+    is_in_lines = is_plain or not can_be_driven(sys.stdout)
+    if is_in_lines:
         _introduce(PLAIN)
         scene, audience = PLAIN, Lines(_say_with_time())
     else:
@@ -59,6 +60,8 @@ async def _demo(*, as_json: bool, is_plain: bool, has_page: bool) -> int:
     verdict = await demonstrate(scene, audience)
     for problem in verdict.problems:
         write_line(f"PROBLEM: {problem}")
+    if is_in_lines and not verdict.problems:
+        write_line(f"\n{proof(verdict)}")
     return Exit.FAILED if verdict.problems else Exit.OK
 
 
@@ -106,9 +109,7 @@ class Lines:
         """Nothing moves by itself."""
 
     async def ended(self, verdict: Verdict) -> None:
-        """Say what it came to."""
-        if not verdict.problems:
-            self._say("", proof(verdict))
+        """Say nothing yet: the service still runs, and may have something to say at its end."""
 
 
 def _introduce(scene: Scene) -> None:
@@ -122,9 +123,6 @@ def _say_with_time() -> Callable[[str, str], None]:
     begin = monotonic()
 
     def say(who: str, what: str) -> None:
-        if not who:
-            write_line(f"\n{what}")
-            return
         label = f"{who:>7}"
         if shows_colour(sys.stdout):
             label = typer.style(label, fg=COLOURS.get(who))

@@ -20,6 +20,12 @@ def is_base_url(url: str) -> bool:
         return False
 
 
+def is_address(url: str) -> bool:
+    """Return whether the URL can be asked for as it stands: a base URL, perhaps with a query."""
+    address, _, query = url.partition("?")
+    return is_base_url(address) and query.isprintable() and not {" ", "#", "\\"} & set(query)
+
+
 def host_of(url: str) -> str | None:
     """Return the host of a base URL, in lower case; None for what is no base URL."""
     return urlsplit(url).hostname if is_base_url(url) else None

@@ -280,7 +280,8 @@ def _of_source(name: str, aspect: str, state: str, title: str, error: str | None
 
 
 def _of_job(job: Job, aspect: str, state: str, what: str, error: str | None) -> Condition:
-    facts = (("Job", job.key.id), ("Source", job.key.source), *((("Error", error),) if error else ()))
+    which = (("Job", job.key.id),) if job.name else ()  # else the title says it
+    facts = (*which, ("Source", job.key.source), *((("Error", error),) if error else ()))
     data = {"id": job.key.id, "source": job.key.source, "name": job.name, "status": job.status}
     return Condition(
         f"job/{job.key}/{aspect}",

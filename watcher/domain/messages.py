@@ -129,7 +129,8 @@ def message_of_test(notifier: str, now: datetime) -> Message:
 def facts_of(transition: Transition) -> list[Detail]:
     """Return what a person wants to know of a transition."""
     job = transition.facts
-    facts = [Detail("Job", transition.key.id, is_code=True)]
+    is_named = transition.title != transition.key.id  # else the title says it
+    facts = [Detail("Job", transition.key.id, is_code=True)] if is_named else []
     if job.model:
         facts.append(Detail("Model", job.model))
     if transition.previous_status:

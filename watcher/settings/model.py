@@ -233,7 +233,8 @@ class HeartbeatSettings(Section):
     """A dead man's switch: a service that raises an alarm when the watcher is silent."""
 
     url: HeartbeatUrl | None = None
-    """Asked for every minute while all is well; with `/fail` behind it while it is not."""
+    """Asked for every minute while all is well; with `/fail` behind its path while it is not, or with `status=down` in
+    its query where that says `status=up`, as Uptime Kuma's push URLs do."""
 
 
 class LogSettings(Section):

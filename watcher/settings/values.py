@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, SecretStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from watcher.domain.addresses import is_base_url
+from watcher.domain.addresses import is_address
 from watcher.domain.durations import write_duration
 from watcher.domain.holding import BY_SOURCE, BY_STATE, LABEL
 from watcher.domain.jobs import ID_RULE, SOURCE_NAME_RULE, TEXT_RULE, is_job_id, is_plain, is_source_name
@@ -73,8 +73,8 @@ def _check_store_url(url: SecretStr) -> SecretStr:
 
 
 def _check_heartbeat(url: SecretStr) -> SecretStr:
-    if not is_base_url(url.get_secret_value()):
-        raise expected("an http:// or https:// URL, without user, query or fragment")
+    if not is_address(url.get_secret_value()):
+        raise expected("an http:// or https:// URL, without user or fragment")
     return url
 
 

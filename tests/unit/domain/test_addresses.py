@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from watcher.domain.addresses import host_of, is_base_url, is_header_text
+from watcher.domain.addresses import host_of, is_address, is_base_url, is_header_text
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,11 @@ def test_where_requests_can_be_sent(url: str) -> None:
 )
 def test_where_they_cannot(url: str) -> None:
     assert not is_base_url(url)
+
+
+def test_what_is_asked_as_it_stands_may_have_a_query() -> None:
+    assert is_address("https://h/push/t?status=up&msg=OK&ping=")
+    assert not any(map(is_address, ("https://h?a b", "https://h?a#b", "https://h?a\\b", "https://h?\x1b", "h?a=b")))
 
 
 @pytest.mark.parametrize("text", ["sk-1", "", "a+/=:"])

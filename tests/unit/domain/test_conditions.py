@@ -53,6 +53,12 @@ def test_a_source_is_judged_by_evidence(health: Health, expected: list[str]) -> 
     assert types(health) == expected
 
 
+@pytest.mark.parametrize(("name", "told"), [("support-bot", True), (None, False)])
+def test_the_id_of_a_job_is_told_once(name: str | None, *, told: bool) -> None:
+    missing = missing_condition(job_in("running", name=name), NOW)
+    assert (job_in("running").key.id in missing.title, "Job" in dict(missing.facts)) == (not told, told)
+
+
 def test_a_failure_without_words_is_no_good_news() -> None:
     (unreachable,) = source_conditions(Health("openai", failing_since=NOW - 5 * MINUTE), NOW)
     assert not unreachable.is_good

@@ -141,6 +141,12 @@ def test_names_to_be_copied_are_marked() -> None:
     assert marked == ["Job", "Fine-tuned model"]
 
 
+def test_the_id_of_a_job_without_a_name_is_told_once() -> None:
+    message = message_of(a_transition(name=None, facts=JobFacts()))
+    assert (message.title.partition(":")[0], "Job" in dict(facts(name=None))) == ("ftjob-abc123", False)
+    assert dict(facts(name=None, facts=JobFacts(suffix="bot")))["Job"] == "ftjob-abc123"
+
+
 def test_what_the_api_did_not_say_is_left_out() -> None:
     assert facts(facts=JobFacts(), previous_status=None, previous_since=None) == [("Job", "ftjob-abc123")]
     assert facts(facts=JobFacts(), previous_since=None) == [("Job", "ftjob-abc123"), ("Before", "running")]

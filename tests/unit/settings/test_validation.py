@@ -289,6 +289,10 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
         ("[store]\nurl = 'mysql://u:pw@h/d'", "store.url: expected sqlite:////path/of/file.db or postgresql://"),
         ("[heartbeat]\nurl = 'ping.example/x'", "heartbeat.url: expected an http:// or https:// URL, without user"),
         (
+            "[heartbeat]\nurl = 'https://a.example/x?y#z'",
+            "heartbeat.url: expected an http:// or https:// URL, without user",
+        ),
+        (
             "[http]\ntrusted_user_header = 'Host'",
             "http.trusted_user_header: got 'Host', expected a header that only the proxy writes",
         ),

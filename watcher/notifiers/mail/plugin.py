@@ -32,7 +32,7 @@ PICTURE_LIMIT = timedelta(seconds=3)
 STEP_TIMEOUT = timedelta(seconds=30)
 """How long a step may take by itself. An attempt that is given up ends sooner, by being abandoned."""
 CONCURRENCY = 2
-_STUCK_THREADS = 8
+STUCK_THREADS = 8
 """Conversations at most, those among them that were abandoned and have not noticed yet."""
 _ANSWER_EXCERPT = 300
 _REMEMBERED = 1000
@@ -117,7 +117,7 @@ class Mail:
         self._config = config
         self._context, self._drawing = context, drawing
         self._mask = Redactor([password] if password else [])
-        self._attempts = BlockingAttempts(_STUCK_THREADS, patience)
+        self._attempts = BlockingAttempts(STUCK_THREADS, patience)
         self._reached: dict[str, set[str]] = {}
         """The recipients that a letter has reached while it has not reached others, by its id."""
 

@@ -6,15 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from watcher.domain.addresses import is_address
 from watcher.plugins.section import expected
 from watcher.plugins.values import HeaderText
 from watcher.sources.access import CertificateSettings, KeySettings
-from watcher.sources.openai.endpoint import DEFAULT_BASE_URL, Access, is_service_url
+from watcher.sources.openai.endpoint import DEFAULT_BASE_URL, Access
 from watcher.sources.openai.webhooks import WebhookSecret
 
 
 def _check_url(url: str) -> str:
-    if not is_service_url(url):
+    if not is_address(url):
         raise expected("an http:// or https:// URL such as https://api.example.com/v1, without user or fragment")
     return url.rstrip("/")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from watcher.domain.addresses import is_base_url, is_header_text
+from watcher.domain.addresses import is_address, is_header_text
 from watcher.errors import ConfigurationError
 from watcher.sources.credentials import Credential, FileCredential, FixedCredential
 from watcher.sources.endpoint import Endpoint
@@ -76,7 +76,7 @@ def access_from_environment(environment: Mapping[str, str], *, base_url: str | N
     given = {name: value for name, value in given.items() if value} | ({"base_url": base_url} if base_url else {})
     key = given.pop("api_key", None)
     mistakes = []
-    if not is_service_url(given.get("base_url", DEFAULT_BASE_URL)):
+    if not is_address(given.get("base_url", DEFAULT_BASE_URL)):
         mistakes.append(f"base_url must be an http:// or https:// URL such as {DEFAULT_BASE_URL}")
     if not all(map(is_header_text, (key or "", given.get("organization", ""), given.get("project", "")))):
         mistakes.append("the API key, organization and project must be printable ASCII without spaces")
@@ -89,9 +89,3 @@ def access_from_environment(environment: Mapping[str, str], *, base_url: str | N
 def pages_of(base_url: str) -> str | None:
     """Return where the service at this URL shows its jobs to people; None where that is not known."""
     return _PAGES if is_of_openai(base_url) else None
-
-
-def is_service_url(url: str) -> bool:
-    """Return whether requests can be sent there, with a path put before its query."""
-    address, _, query = url.partition("?")
-    return is_base_url(address) and query.isprintable() and not {" ", "#", "\\"} & set(query)
