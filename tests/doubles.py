@@ -14,7 +14,7 @@ from watcher.domain.messages import Message
 from watcher.domain.notifications import Planned
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.states import OPENAI_STATES, JobState
-from watcher.domain.telemetry import EventPage, MetricPoint
+from watcher.domain.telemetry import EventPage, MetricPoint, Milestone
 from watcher.domain.transitions import Reason, Transition
 from watcher.engine.polling.circuit_breaker import CircuitBreaker
 from watcher.engine.polling.list_scan import ListScan, Strategy
@@ -84,6 +84,8 @@ class ScriptedSource:
         self.list_trouble: Exception | None = None
         self.progress_of: dict[str, Progress | Exception] = {}
         self.points_of: dict[str, tuple[MetricPoint, ...]] = {}
+        self.milestones_of: dict[str, tuple[Milestone, ...]] = {}
+        """What the object of a job says of when it entered states."""
         self.asked: list[str] = []
         self.pages_asked: list[str | None] = []
         self.looked_at: list[str] = []
@@ -103,7 +105,10 @@ class ScriptedSource:
         await asyncio.sleep(0)
         if isinstance(entry, Exception):
             raise entry
-        return None if entry == known else observation(entry, self.clock(), JobKey("openai", job_id))
+        if entry == known:
+            return None
+        seen = observation(entry, self.clock(), JobKey("openai", job_id))
+        return replace(seen, milestones=self.milestones_of.get(job_id, ()))
 
     async def page(self, cursor: str | None = None, /, *, metadata: Mapping[str, str] = NO_METADATA) -> Page:
         """Give the page of the list after an id: each job with the status that its next retrieve says."""

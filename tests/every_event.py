@@ -23,8 +23,9 @@ from watcher.domain.conditions import (
 )
 from watcher.domain.events import Event
 from watcher.domain.jobs import JobError, JobFacts
-from watcher.domain.messages import Message, message_of, message_of_several, message_of_test
+from watcher.domain.messages import Message, message_of, message_of_test
 from watcher.domain.states import JobState, documented_word
+from watcher.domain.summaries import message_of_several
 from watcher.domain.transitions import Reason
 
 FAILING = timedelta(hours=1)
@@ -44,7 +45,12 @@ FULL = JobFacts(
 
 def events() -> Mapping[str, Event]:
     """Return every kind of event by its name."""
-    return dict(_transitions()) | {name: ConditionChange(each, 7, START) for name, each in _conditions()}
+    conditions = dict(_conditions())
+    changes = {name: ConditionChange(each, 7, START) for name, each in conditions.items()}
+    long_ago = START - timedelta(hours=4)
+    lasting = {name: each for name, each in conditions.items() if not each.is_good and each.is_about_job}
+    reminders = {f"{name}, still": ConditionChange(each, 8, START, long_ago, 1) for name, each in lasting.items()}
+    return dict(_transitions()) | changes | reminders
 
 
 def messages() -> Mapping[str, Message]:

@@ -18,8 +18,10 @@ from typing import Any
 from tests.doubles import START, a_transition, job_in
 from tests.every_event import FULL, events
 from watcher.domain.conditions import STUCK_AFTER, ConditionChange, stuck_condition
-from watcher.domain.jobs import JobError, JobFacts
-from watcher.domain.messages import Message, message_of, message_of_several
+from watcher.domain.jobs import JobError, JobFacts, JobKey
+from watcher.domain.messages import Message, message_of
+from watcher.domain.samples import DIGEST, REMINDER, SEVERAL, sample
+from watcher.domain.summaries import message_of_several
 from watcher.notifiers import discord, ntfy, pagerduty, teams
 from watcher.notifiers.mail.letter import html_of, letter_of, text_of
 from watcher.notifiers.slack import blocks
@@ -55,7 +57,11 @@ def samples() -> Mapping[str, Message]:
         "own words": replace(
             message_of(a_transition(facts=FULL)), title="In words of one's own", text="*bold*, then a\nsecond line"
         ),
-        "several": message_of_several(list(events().values())[:60]),
+        "many": message_of_several(list(events().values())[:60]),
+        **{kind: sample(kind, START) for kind in (REMINDER, SEVERAL, DIGEST)},
+        "hostile together": message_of_several(
+            [a_transition(status="failed", name=_HOSTILE, facts=hostile), a_transition(key=JobKey("openai", "2"))]
+        ),
     }
 
 
@@ -82,6 +88,8 @@ def _slack(message: Message) -> str:
             parts.append(f"<b>{_mrkdwn(block['text']['text'])}</b>")
         elif block["type"] == "context":
             parts.append(f"<div class=small>{_mrkdwn(block['elements'][0]['text'])}</div>")
+        elif block["type"] == "table":
+            parts.append(_table([[_text(cell["text"]) for cell in row] for row in block["rows"]]))
         elif "fields" in block:
             parts.append(_grid(_mrkdwn(field["text"]) for field in block["fields"]))
         else:
@@ -106,9 +114,17 @@ def _discord(message: Message) -> str:
 def _teams(message: Message) -> str:
     card = json.loads(teams.encode(message))["attachments"][0]["content"]
     first, *rest = card["body"]
-    lines = [f"<div>{''.join(map(_run, block['inlines']))}</div>" for block in [*first["items"], *rest]]
+    lines = list(map(_teams_block, [*first["items"], *rest]))
     lines += [f"<button>{_text(action['title'])}</button>" for action in card.get("actions", [])]
     return _card(first["style"], lines)
+
+
+def _teams_block(block: Mapping[str, Any]) -> str:
+    if block["type"] == "ColumnSet":
+        widths = " ".join(f"{column['width']}fr" for column in block["columns"])
+        cells = "".join(f"<div>{_teams_block(column['items'][0])}</div>" for column in block["columns"])
+        return f'<div style="display: grid; grid-template-columns: {widths}; gap: .3rem 1rem">{cells}</div>'
+    return f"<div>{''.join(map(_run, block['inlines']))}</div>"
 
 
 def _ntfy(message: Message) -> str:
@@ -141,6 +157,11 @@ def _card(style: str, parts: Iterable[str]) -> str:
 
 def _grid(cells: Iterable[str]) -> str:
     return f"<div class=fields>{''.join(f'<div>{cell}</div>' for cell in cells)}</div>"
+
+
+def _table(rows: Iterable[Iterable[str]]) -> str:
+    told = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table border=1 cellspacing=0 cellpadding=4 style='font-size: 13px'>{told}</table>"
 
 
 def _plain(content: object) -> Any:

@@ -24,8 +24,9 @@ from watcher.domain.conditions import Health
 from watcher.domain.deliveries import Delivered, Rejected, after_attempt
 from watcher.domain.jobs import Basis, Forecast, JobError, JobFacts, JobKey, JobSpec, Observation
 from watcher.domain.polling_policy import MISSING_TOLERATED, PollingPolicy
-from watcher.domain.states import OPENAI_STATES, is_terminal
-from watcher.domain.telemetry import MetricPoint
+from watcher.domain.silences import Silence
+from watcher.domain.states import OPENAI_STATES, JobState, is_terminal
+from watcher.domain.telemetry import MetricPoint, Milestone
 from watcher.domain.transitions import detect, moved
 from watcher.engine.ports import Change
 from watcher.server.app import Access, make_app
@@ -41,6 +42,7 @@ PAGES = {
     "failed": "/jobs/openai/ftjob-sql",
     "deliveries": "/deliveries",
     "notifiers": "/notifiers",
+    "silences": "/silences",
     "sources": "/sources",
     "found": "/?label=team%3Dnlp&state=running",
 }
@@ -64,12 +66,13 @@ class Scene:
         ages: Sequence[float],
         end: str | None = None,
         error: JobError | None = None,
+        way: Sequence[str] = WAY,
     ) -> JobKey:
         """Let a job go its way, with a status so many minutes ago each, and perhaps an end as the last."""
         key = JobKey("openai", job_id)
         team = {"team": "nlp" if "s" in job_id else "search"}
         await self._store.upsert_jobs([JobSpec(key, name, team)], NOW - timedelta(minutes=ages[0]))
-        statuses = [*WAY[: len(ages) - bool(end)], *([end] if end else [])]
+        statuses = [*way[: len(ages) - bool(end)], *([end] if end else [])]
         for status, age in zip(statuses, ages, strict=True):
             known = await self._store.job(key)
             assert known
@@ -91,6 +94,11 @@ class Scene:
             after = replace(after, due_at=None if is_terminal(after.state) else NOW + timedelta(seconds=12))
             told = planned("slack", "pager") if is_terminal(after.state) else ()
             await self._store.record([Change(known.seq, after, transition, told)])
+            began = NOW - timedelta(minutes=age, seconds=7)
+            told_too = (
+                [Milestone(JobState.QUEUED, began - timedelta(seconds=12))] if "queued" in transition.skipped else []
+            )
+            await self._store.record_milestones(key, [*told_too, Milestone(transition.state, began)])
         return key
 
     async def expect(self, key: JobKey, minutes: float, basis: Basis) -> None:
@@ -117,11 +125,12 @@ class Scene:
     async def play(self) -> None:
         """Let everything have happened that the page has a form for."""
         for job_id, name, ages, minutes, basis in (
-            ("ftjob-support", "support-bot v3", (64, 61, 52), 38, Basis.PROGRESS),
+            ("ftjob-support", "support-bot v3", (64, 52), 38, Basis.PROGRESS),
             ("ftjob-search", "search-ranker", (30, 28, 25), 55, Basis.HISTORY),
             ("ftjob-triage", "triage", (130, 128, 121), 4, Basis.ESTIMATED_FINISH),
         ):
-            key = await self.job(job_id, name, ages)
+            # Of the first one no poll has seen the queueing.
+            key = await self.job(job_id, name, ages, way=WAY if len(ages) == len(WAY) else WAY[::2])
             await self.expect(key, minutes, basis)
             await self.trains(key, 340 if name == "support-bot v3" else 80, goes_wrong=name == "triage")
         await self.job("ftjob-waits", None, (9, 8))
@@ -134,6 +143,11 @@ class Scene:
         for number in range(4):
             await self.job(f"ftjob-done{number}", f"nightly {number}", (600 + 60 * number, 590, 580, 500), "succeeded")
         await self.job("ftjob-stop", None, (400, 390, 380, 370), "cancelled")
+        rack = Silence(
+            "new", NOW + timedelta(hours=3), {"team": "nlp"}, "openai", "the new rack is tried", created_by="ada"
+        )
+        await self._store.add_silence(rack, NOW - timedelta(minutes=20))
+        await self.job("ftjob-s-muted", "rack-test", (18, 17, 16, 2), "failed", BROKEN)
         for notifier, outcome in (
             ("slack", Delivered()),
             ("pager", Rejected("HTTP 410: this integration was deleted")),

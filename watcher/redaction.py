@@ -19,6 +19,12 @@ _SHORTEST_PART = 8
 _MAIL_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w.-]+")
 _QUERY = re.compile(r"(https?:(?:\\?/){2}[^\s\"'<>?]{1,2000}\?)[^\s\"'<>]+")
 """What a signed URL is signed with stands behind its question mark."""
+_CERTAIN_MAIL_ADDRESS = re.compile(r"[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-z]{2,24}\b", re.IGNORECASE)
+_SIGNED_QUERY = re.compile(
+    r"(https?://[^\s\"'<>?]{1,2000}\?)"
+    r"(?=[^\s\"'<>#]{0,2000}?(?:sig|signature|token|credential|secret|key|password)=)[^\s\"'<>]+",
+    re.IGNORECASE,
+)
 _ESCAPE = re.compile(r"[\\%&]")
 """Without any of these, a text holds nothing that is escaped."""
 _URL_SAFE = str.maketrans("+/", "-_")
@@ -28,6 +34,14 @@ _NEEDLESS_ESCAPES = str.maketrans({"/": "\\/", "&": "\\u0026", "<": "\\u003c", "
 def without_addresses(text: str) -> str:
     """Return the text without e-mail addresses and without the queries of URLs, one of which may be a signature."""
     return _MAIL_ADDRESS.sub(MASK, _QUERY.sub(rf"\1{MASK}", text))
+
+
+def shareable(text: str) -> str:
+    """Return what a service says as it may be told to others: without e-mail addresses, and without what signs a URL.
+
+    What only looks alike, such as the version behind the `@` of a model's name, stays.
+    """
+    return _CERTAIN_MAIL_ADDRESS.sub(MASK, _SIGNED_QUERY.sub(rf"\1{MASK}", text))
 
 
 class Redactor:

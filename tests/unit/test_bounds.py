@@ -12,7 +12,8 @@ import pytest
 from watcher.cli.paging import PAGE
 from watcher.domain.deliveries import SERVICE_RETRY_POLICY
 from watcher.domain.polling_policy import LONGEST_RETRY_AFTER
-from watcher.engine.delivery.dispatcher import ATTEMPT_LIMIT, CLAIM, LONGEST_PAUSE
+from watcher.engine.delivery.dispatcher import ATTEMPT_LIMIT, CLAIM
+from watcher.engine.delivery.notifier_state import LONGEST_PAUSE
 from watcher.engine.polling.due_jobs import STORE_PATIENCE
 from watcher.engine.polling.list_scan import BARREN_PAGES, CONCURRENT_PAGES, LONGEST_SCAN, MOST_PAGES
 from watcher.engine.polling.source_state import MOST_LISTED

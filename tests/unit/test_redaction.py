@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.redaction import Redactor, without_addresses
+from watcher.redaction import Redactor, shareable, without_addresses
 
 URL = "https://user:p%40ss@hooks.example/team/Tok3n%2Fabc?key=A%26Bcdefgh&x=1"
 
@@ -145,4 +145,22 @@ def test_leaving_addresses_out_takes_no_time_however_hostile_the_text() -> None:
     began = process_time()
     for text in ("a" * 100_000, "https://" * 10_000, "a@" * 50_000):
         without_addresses(text)
+        shareable(text)
     assert process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("user a.b+c@mail.example.com may not", "user *** may not"),
+        ("tuner@my-project.iam.gserviceaccount.com", "***"),
+        ("projects/1/models/m-1@1 and user@host", "projects/1/models/m-1@1 and user@host"),
+        ("GET https://h.example/a?x=1&X-Amz-Signature=ab%2F: 403", "GET https://h.example/a?*** 403"),
+        ("https://h.example/a?sv=1&sig=abc", "https://h.example/a?***"),
+        ("https://h.example/a?AWSAccessKey=abc", "https://h.example/a?***"),
+        ("see https://h.example/a?page=2#sig=", "see https://h.example/a?page=2#sig="),
+        ("Why? https://h.example/a", "Why? https://h.example/a"),
+    ],
+)
+def test_what_is_told_to_others_holds_neither_addresses_nor_signatures(text: str, shown: str) -> None:
+    assert shareable(text) == shown

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
+
+from watcher.engine.polling.ending import Ending
 
 
 class Exit(IntEnum):
@@ -36,3 +39,20 @@ class Exit(IntEnum):
     """The reader of standard output is gone (SIGPIPE)."""
     TERMINATED = 143
     """SIGTERM."""
+
+
+_ENDINGS: Mapping[Ending, Exit] = {
+    Ending.REACHED: Exit.OK,
+    Ending.SUCCEEDED: Exit.OK,
+    Ending.FAILED: Exit.FAILED,
+    Ending.CANCELLED: Exit.CANCELLED,
+    Ending.REJECTED: Exit.REJECTED,
+    Ending.NOT_FOUND: Exit.NOT_FOUND,
+    Ending.GAVE_UP: Exit.GAVE_UP,
+    Ending.TIMED_OUT: Exit.TIMED_OUT,
+}
+
+
+def exit_of(endings: Iterable[Ending]) -> Exit:
+    """Return the exit code of `watch`: that of the first job, in the order given, that did not succeed."""
+    return next((code for ending in endings if (code := _ENDINGS[ending])), Exit.OK)

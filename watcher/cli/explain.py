@@ -13,9 +13,9 @@ from watcher.cli.store import find_key, with_store
 from watcher.cli.tables import Column, write_table
 from watcher.domain.jobs import Job, JobFacts
 from watcher.domain.outlook import routing_rows, supposed, wishes
-from watcher.domain.overview import explain_next_poll, history_rows, job_row
+from watcher.domain.overview import UNSEEN, explain_next_poll, history_rows, job_row, with_shown_status
 from watcher.domain.silences import Silence, silence_row
-from watcher.domain.states import Status
+from watcher.domain.states import Status, shown_status
 from watcher.domain.telemetry import MetricPoint, point_row
 from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
@@ -49,7 +49,7 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
         }
         write_json(document)
         return
-    write_line(printable(f"{found.title} ({found.key}): {found.status or 'not seen yet'}"))
+    write_line(printable(f"{found.title} ({found.key}): {_standing(found)}"))
     for line in [*_told(found, facts, origins), *map(_measured, measured)]:
         write_line(printable(line))
     write_line(f"Next poll: {next_poll}\n")
@@ -57,7 +57,7 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
     write_table(
         columns,
         ["observed_at", "status", "reason", "lasted", "happened_at"],
-        history_rows(history, now),
+        list(map(with_shown_status, history_rows(history, now))),
         "no history yet",
     )
     if len(history) == LATEST:
@@ -68,6 +68,10 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
     for silence in silences:
         row = silence_row(silence, now)
         write_line(printable(f"None hears of it for now: {silence.title} (ends {row['ends']})"))
+
+
+def _standing(job: Job) -> str:
+    return shown_status(job.status, job.state) if job.status else UNSEEN
 
 
 def _told(job: Job, facts: JobFacts, origins: Sequence[str]) -> Sequence[str]:

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from watcher.domain.anomalies import Anomaly
 from watcher.domain.durations import format_duration
+from watcher.domain.forecast import Stay, usual_length
 from watcher.domain.jobs import Forecast, Job, JobFacts, JobSpec, Progress
 from watcher.domain.polling_policy import PollFailure
-from watcher.domain.states import JobState, is_terminal
+from watcher.domain.states import JobState, is_terminal, shown_status
 from watcher.domain.telemetry import EventPage
 from watcher.domain.text import printable
 from watcher.domain.time_in_status import since_transition
-from watcher.domain.training import Training, expected_end, has_risen, stalled_for, with_page, with_progress
+from watcher.domain.training import Training, expected_end, with_page, with_progress, wrong_with
 from watcher.domain.transitions import Reason, Transition
 
 UNSEEN = "waiting for the first answer"
+
+
+class Note(NamedTuple):
+    """What is odd about how a job trains."""
+
+    anomaly: Anomaly
+    words: str
+    """It in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ class JobRow:
     """What went wrong with the last poll."""
     again: str | None
     """When the next one is, after one that failed."""
-    note: str | None
+    note: Note | None
     """What is odd about its training."""
 
 
@@ -57,6 +68,8 @@ class _Followed:
     failure: PollFailure | None = None
     next_at: datetime | None = None
     is_given_up: bool = False
+    stays: Sequence[Stay] = ()
+    """How long earlier jobs of its source were in their statuses."""
 
     @property
     def is_over(self) -> bool:
@@ -94,6 +107,11 @@ class FollowedJobs:
         followed = self._jobs[job.key]
         followed.failure, followed.next_at, followed.is_given_up = failure, next_at, next_at is None
 
+    def learned(self, stays: Mapping[str, Sequence[Stay]]) -> None:
+        """Note how long earlier jobs of each source were in their statuses."""
+        for key, followed in self._jobs.items():
+            followed.stays = stays.get(key.source, ())
+
     def rows(self, now: datetime) -> list[JobRow]:
         """Return how each job stands that has not ended."""
         return [_row(followed, now) for followed in self._jobs.values() if not followed.is_over]
@@ -121,7 +139,7 @@ class FollowedJobs:
     def counts(self) -> str:
         """Count the jobs by status."""
         statuses = (
-            followed.last.status if followed.last else "not seen yet"
+            shown_status(followed.last.status, followed.last.state) if followed.last else "not seen yet"
             for followed in self._jobs.values()
             if not followed.is_given_up
         )
@@ -136,12 +154,12 @@ def _row(followed: _Followed, now: datetime) -> JobRow:
     is_exact = facts.created_at is not None or (last is not None and last.reason is not Reason.FIRST_SEEN)
     return JobRow(
         title=printable(followed.title),
-        status=printable(last.status) if last else None,
+        status=printable(shown_status(last.status, last.state)) if last else None,
         state=last.state if last else None,
         training=followed.training,
         elapsed=max(until - since, timedelta()) if since and until else None,
         is_elapsed_exact=is_exact,
-        expected=expected_end(followed.training, facts, now) if is_running else None,
+        expected=expected_end(followed.training, facts, now, _usual_end(followed)) if is_running else None,
         answered=max(now - followed.answered_at, timedelta()) if followed.answered_at else None,
         trouble=_trouble(followed),
         again=_again(followed, now),
@@ -157,6 +175,17 @@ def _end_of(followed: _Followed) -> datetime | None:
     return None if last.reason is Reason.FIRST_SEEN else last.observed_at
 
 
+def _usual_end(followed: _Followed) -> datetime | None:
+    """Return when a job would leave its status, did it stay there as long as earlier ones."""
+    last = followed.last
+    usual = usual_length(followed.stays, last.status, followed.facts.model) if last and followed.stays else None
+    if last is None or usual is None:
+        return None
+    is_seen = last.reason is not Reason.FIRST_SEEN
+    since = last.happened_at or (last.observed_at if is_seen else followed.facts.created_at)
+    return since + usual if since else None
+
+
 def _trouble(followed: _Followed) -> str | None:
     if followed.failure:
         return printable(followed.failure.error)
@@ -166,15 +195,29 @@ def _trouble(followed: _Followed) -> str | None:
 def _again(followed: _Followed, now: datetime) -> str | None:
     if followed.failure is None or followed.next_at is None:
         return None
-    left = timedelta(seconds=round((followed.next_at - now).total_seconds()))
+    left = _to_the_second(followed.next_at - now)
     return f"again in {format_duration(left)}" if left > timedelta() else "again now"
 
 
-def _note(training: Training, now: datetime) -> str | None:
-    silence = stalled_for(training, now)
-    if silence:
-        return f"stalled {format_duration(timedelta(seconds=round(silence.total_seconds())))}"
-    return "loss rises" if has_risen(training) else None
+def _note(training: Training, now: datetime) -> Note | None:
+    found = wrong_with(training, now)
+    if found is None:
+        return None
+    anomaly, silence = found
+    words = _NOTES[anomaly]
+    return Note(anomaly, f"{words} {format_duration(_to_the_second(silence))}" if silence else words)
+
+
+_NOTES: Mapping[Anomaly, str] = {
+    Anomaly.NO_NUMBER: "loss is no number",
+    Anomaly.CLIMBS: "loss climbs",
+    Anomaly.DIVERGES: "overfits",
+    Anomaly.STALLED: "stalled",
+}
+
+
+def _to_the_second(duration: timedelta) -> timedelta:
+    return timedelta(seconds=round(duration.total_seconds()))
 
 
 def _standing(followed: _Followed, now: datetime) -> str:
@@ -183,6 +226,6 @@ def _standing(followed: _Followed, now: datetime) -> str:
 
 
 def _status_of(last: Transition, now: datetime) -> str:
-    text = f"{last.status} for {since_transition(last, now)}"
+    text = f"{shown_status(last.status, last.state)} for {since_transition(last, now)}"
     finish = last.facts.estimated_finish
     return f"{text}, expected to end in {format_duration(finish - now)}" if finish and finish > now else text

@@ -9,6 +9,7 @@ from datetime import timedelta
 from watcher.cli.followed_jobs import JobRow
 from watcher.cli.glyphs import CYAN, DIM, RED, STATE_COLOURS, YELLOW, Glyphs, bar, painted, sparkline
 from watcher.cli.text_width import cut, padded, width_of
+from watcher.domain.anomalies import Anomaly
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Basis, Progress, ProgressUnit
 from watcher.domain.states import JobState
@@ -169,13 +170,20 @@ _HEADINGS = {
 def _cells(row: JobRow, layout: Layout, glyphs: Glyphs) -> dict[str, Cell]:
     return {
         "name": (cut(row.title, layout.name), None),
-        "status": (cut(row.status or "", _STATUS_WIDTH), STATE_COLOURS.get(row.state) if row.state else None),
+        "status": (_status(row), STATE_COLOURS.get(row.state) if row.state else None),
         "progress": _progress(row, layout, glyphs),
         "loss": _loss(row, layout, glyphs) if layout.has_loss else _EMPTY,
         "elapsed": _elapsed(row) if layout.has_elapsed else _EMPTY,
         "left": _left(row, glyphs) if layout.has_left else _EMPTY,
         "answer": (_short(row.answered), DIM) if layout.has_answer and row.answered is not None else _EMPTY,
     }
+
+
+def _status(row: JobRow) -> str:
+    """Return the status; only the state where the service's own word beside it would not fit."""
+    text = row.status or ""
+    is_too_long = width_of(text) > _STATUS_WIDTH and row.state is not None and row.state is not JobState.UNKNOWN
+    return str(row.state) if is_too_long else cut(text, _STATUS_WIDTH)
 
 
 def _progress(row: JobRow, layout: Layout, glyphs: Glyphs) -> Cell:
@@ -197,11 +205,11 @@ def _progress(row: JobRow, layout: Layout, glyphs: Glyphs) -> Cell:
 def _loss(row: JobRow, layout: Layout, glyphs: Glyphs) -> Cell:
     losses = row.training.losses
     if row.note and not layout.has_left:
-        return row.note, RED
+        return row.note.words, RED
     if not losses:
         return _EMPTY
     drawn = sparkline([point.value for point in losses], layout.spark, glyphs)
-    colour = RED if row.note and row.note.startswith("loss") else None
+    colour = RED if row.note and row.note.anomaly is not Anomaly.STALLED else None
     return f"{_loss_words(losses[-1].value):<5} {drawn}".rstrip(), colour
 
 
@@ -220,7 +228,7 @@ def _elapsed(row: JobRow) -> Cell:
 
 def _left(row: JobRow, glyphs: Glyphs) -> Cell:
     if row.note:
-        return row.note, RED
+        return row.note.words, RED
     if row.expected is None or row.expected.at is None:
         return _EMPTY
     left = f"{glyphs.about}{_short(row.expected.at - row.expected.made_at)}"

@@ -21,7 +21,7 @@ from watcher.cli.selection import spec_of
 from watcher.cli.store import find_key, tell_if_unattended, with_store
 from watcher.cli.tables import Column, write_table
 from watcher.domain.jobs import COMMAND, TEXT_RULE, Job, JobKey, JobSpec, completed, is_plain
-from watcher.domain.overview import UNSEEN, history_rows, job_row, result_of, skipped_of
+from watcher.domain.overview import UNSEEN, history_rows, job_row, result_of, skipped_of, with_shown_status
 from watcher.domain.states import JobState
 from watcher.domain.text import excerpt
 from watcher.domain.transitions import Transition
@@ -126,7 +126,7 @@ def list_jobs(
             await write_json_list(_pages(store, wanted, now))
             return
         rows, more = await first_of(_pages(store, wanted, now), limit)
-        shown = list(map(_with_result, rows))
+        shown = list(map(_for_people, rows))
         is_anything_watched = bool(shown or await store.job_counts())
         write_table(COLUMNS, IMPORTANT, shown, f"no {'such ' if is_anything_watched else ''}jobs are watched")
         tell_of_more(more)
@@ -189,7 +189,7 @@ def history(
         write_table(
             HISTORY_COLUMNS,
             IMPORTANT_IN_HISTORY,
-            [_with_result(row) | {"skipped": skipped_of(row)} for row in shown],
+            [_for_people(row) | {"skipped": skipped_of(row)} for row in shown],
             "not seen yet",
         )
         tell_of_more(await store.count_transitions(key) - len(shown))
@@ -218,8 +218,8 @@ async def _history_pages(store: SqlStore, key: JobKey, now: datetime) -> AsyncIt
         last = page[-1]
 
 
-def _with_result(row: Row) -> Row:
-    return row | {"result": result_of(row)}
+def _for_people(row: Row) -> Row:
+    return with_shown_status(row) | {"result": result_of(row)}
 
 
 async def _add(

@@ -18,6 +18,7 @@ from watcher.cli.signals import run_until_signal
 from watcher.cli.source_errors import code_of
 from watcher.domain.jobs import Job, Observation
 from watcher.domain.messages import facts_of
+from watcher.domain.states import shown_status
 from watcher.domain.text import printable
 from watcher.domain.transitions import detect
 from watcher.errors import SourceError
@@ -103,7 +104,7 @@ def _pretty(observation: Observation) -> str:
 
 def _text(observation: Observation) -> str:
     transition = detect(Job(observation.key), observation)
-    lines = [f"{'Status':<18}{observation.status}"]
+    lines = [f"{'Status':<18}{shown_status(observation.status, observation.state)}"]
     lines += [f"{fact.label:<18}{fact.value}" for fact in (facts_of(transition) if transition else ())]
     return "\n".join(printable(line) for line in lines)
 

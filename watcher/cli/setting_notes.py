@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watcher.domain.states import Status, is_known
+from watcher.cli.status_words import doubt_about
 from watcher.settings.conversion import discovery_rules, sources_used, watches_all
 from watcher.settings.locations import places
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def notes_on(settings: Settings, path: Path | None, without_list: Collection[str] = ()) -> list[str]:
-    """Say in a line each what a service with these settings would not do, and which statuses are not known.
+    """Say in a line each what a service with these settings would not do, and which statuses may be meant otherwise.
 
     `path` is the file that the settings come from, if there is one; `without_list` names the sources whose jobs cannot
     be listed.
@@ -23,7 +23,7 @@ def notes_on(settings: Settings, path: Path | None, without_list: Collection[str
     return [
         *_missing(settings, path),
         *_blind_rules(settings, without_list),
-        *_unknown_statuses(settings),
+        *_doubtful_statuses(settings),
         *_notices(settings),
     ]
 
@@ -41,9 +41,12 @@ def _missing(settings: Settings, path: Path | None) -> Iterator[str]:
 
 
 def _blind_rules(settings: Settings, without_list: Collection[str]) -> Iterator[str]:
-    for rule in discovery_rules(settings):
+    rules = discovery_rules(settings)
+    for rule in rules:
         if rule.source in without_list:
             yield f"rule {rule.name}: {rule.source!r} has no list of jobs, so it finds none; name them in [[jobs]]"
+    for name in sorted(set(without_list) - {rule.source for rule in rules}):
+        yield f"source {name}: it has no list of jobs, so they are watched only where they are named"
 
 
 def _notices(settings: Settings) -> Iterator[str]:
@@ -54,9 +57,7 @@ def _notices(settings: Settings) -> Iterator[str]:
             yield f"source {name}: {notice}"
 
 
-def _unknown_statuses(settings: Settings) -> Iterator[str]:
-    from watcher.settings.error_text import nearest
-
+def _doubtful_statuses(settings: Settings) -> Iterator[str]:
     given = [
         (f"watch[{index}].match.states", status)
         for index, rule in enumerate(settings.watch)
@@ -66,9 +67,5 @@ def _unknown_statuses(settings: Settings) -> Iterator[str]:
     for name, notifier in settings.notifiers.items():
         given += [(f"notifiers.{name}.statuses", status) for status in notifier.statuses or ()]
     for where, status in given:
-        if is_known(status):
-            continue
-        near = nearest(status.lower(), Status)
-        yield f"{where}: no status {status!r} is known, though a service may have one" + (
-            f"; did you mean {near!r}?" if near else ""
-        )
+        if doubt := doubt_about(status):
+            yield f"{where}: {doubt}"

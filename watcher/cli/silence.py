@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
 
@@ -26,8 +28,10 @@ app = typer.Typer(
     help="Mute events for a while. A running service follows at once; what is muted is recorded.", no_args_is_help=True
 )
 
-COLUMNS: Sequence[Column | str] = ["id", "ends", "labels", "source", Column("reason", is_text=True), "until"]
-IMPORTANT = ["id", "ends", "labels", "source", "reason", "until"]
+COLUMNS: Sequence[Column | str] = [
+    *("id", "ends", "labels", "source", Column("reason", is_text=True), "created_by", "until")
+]
+IMPORTANT = ["id", "ends", "labels", "source", "reason", "created_by", "until"]
 
 
 def _as_lasting(text: str) -> timedelta:
@@ -65,12 +69,20 @@ def add(
         known = ", ".join(sorted(sources))
         raise typer.BadParameter(f"{excerpt(source, 60)!r} is no source; there are: {known}", param_hint="--source")
     now = utc_now()
-    wanted = Silence("new", now + lasting, dict(map(read_label, label or [])), source, reason)
+    labels = dict(map(read_label, label or []))
+    wanted = Silence("new", now + lasting, labels, source, reason, created_by=_user())
     made = silence_row(with_store(config, lambda store: store.add_silence(wanted, now)), now)
     if as_json:
         write_json(made)
     else:
         write_line(f"silence {made['id']} until {made['until']}; `watcher silence expire {made['id']}` ends it")
+
+
+def _user() -> str | None:
+    """Return who gives the command; None where the system has no name for that."""
+    with suppress(OSError, KeyError):
+        return getpass.getuser()
+    return None
 
 
 @app.command("list", cls=Command)

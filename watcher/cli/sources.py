@@ -20,7 +20,7 @@ from watcher.cli.text_log import TextLog
 from watcher.domain.overview import counted
 from watcher.domain.text import printable
 from watcher.errors import ConfigurationError, MissingError, RejectedError, SourceError
-from watcher.plugins.source import DEFAULT_SOURCE
+from watcher.plugins.source import DEFAULT_SOURCE, ListOrder
 from watcher.service.bootstrap import open_source, real_runtime
 
 if TYPE_CHECKING:
@@ -182,7 +182,8 @@ def _capabilities(name: str, chosen: SourceSettings, runtime: Runtime) -> tuple[
 
 def _words(can: Capabilities) -> str:
     words = [ability for ability in _ABILITIES if getattr(can, ability)]
-    return ", ".join(["retrieve", *(f"lists ({can.order})" if word == "lists" else word for word in words)])
+    order = "order unknown" if can.order is ListOrder.UNKNOWN else can.order
+    return ", ".join(["retrieve", *(f"lists ({order})" if word == "lists" else word for word in words)])
 
 
 def _runtime(settings: Settings) -> Runtime:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from watcher.cli.text_width import width_of
 from watcher.domain.overview import fact_row, result_of
-from watcher.domain.states import outcome_mark
+from watcher.domain.states import outcome_mark, shown_status
 from watcher.domain.text import excerpt, printable
 from watcher.domain.transitions import Reason, Transition
 
@@ -23,7 +23,10 @@ def transition_line(transition: Transition, width: int | None) -> str:
     Without a width, as in a pipe, it is always one line.
     """
     when = f"{transition.observed_at.astimezone():%H:%M:%S}"
-    parts = [f"{when} {outcome_mark(transition.state)} {printable(transition.title)}:", printable(_change(transition))]
+    parts = [
+        f"{when} {outcome_mark(transition.state)} {printable(transition.title)}:",
+        *map(printable, _change(transition)),
+    ]
     result = excerpt(result_of(fact_row(transition.facts)) or "", _LONGEST_RESULT)
     if width is None:
         return " ".join([*parts, f" {result}"]).rstrip()
@@ -33,11 +36,12 @@ def transition_line(transition: Transition, width: int | None) -> str:
     return "\n".join(_filled([*parts, *([f" {first}", *others] if first else [])], width))
 
 
-def _change(transition: Transition) -> str:
+def _change(transition: Transition) -> list[str]:
+    status = shown_status(transition.status, transition.state)
     if transition.previous_status is None:
-        return f"first seen, {transition.status}"
-    change = f"{transition.previous_status} → {transition.status}"
-    return f"{change} ({transition.reason})" if transition.reason in _NOTABLE else change
+        return [f"first seen, {status}"]
+    before = shown_status(transition.previous_status, transition.previous_state)
+    return [before, f"→ {status} ({transition.reason})" if transition.reason in _NOTABLE else f"→ {status}"]
 
 
 def _filled(parts: Sequence[str], width: int) -> list[str]:

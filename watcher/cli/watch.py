@@ -34,9 +34,9 @@ from watcher.cli.selection import (
     select_jobs,
 )
 from watcher.cli.signals import run_until_signal
+from watcher.cli.status_words import doubt_about
 from watcher.cli.watch_wishes import Wishes
 from watcher.domain.jobs import Job, JobKey
-from watcher.domain.states import Status, is_known
 from watcher.engine.polling.source_calls import poll
 from watcher.errors import ConfigurationError
 from watcher.logs import can_be_driven
@@ -138,8 +138,8 @@ def watch(
 
     With several jobs it is the code of the first one, in the order given, that did not succeed.
     """
-    if until:
-        _note_unknown(until)
+    if until and (doubt := doubt_about(until)):
+        tell(f"--until: {doubt}")
     may_ask = can_be_driven(sys.stdout) and sys.stdin.isatty() and not as_json
     search = Search(is_all, is_latest, dict(map(read_label, label or [])), offers=may_ask and not ids)
     _check_choice(ids or [], search, source)
@@ -176,17 +176,6 @@ def _check_choice(ids: Sequence[JobReference], search: Search, source: str | Non
         raise typer.BadParameter(
             "is for --all, --latest and --label; an id names its source as SOURCE/ID", param_hint="--source"
         )
-
-
-def _note_unknown(until: str) -> None:
-    """Warn about an unknown status. It may be right: services have statuses of their own."""
-    if is_known(until):
-        return
-    from difflib import get_close_matches
-
-    near = get_close_matches(until.lower(), list(Status), n=1)
-    hint = f"did you mean {str(near[0])!r}?" if near else f"known are {', '.join(Status)}"
-    tell(f"--until: no status {until!r} is known, though the service may have one; {hint}")
 
 
 async def _watch(chosen: SelectedJobs, wishes: Wishes, search: Search) -> int:

@@ -12,16 +12,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from watcher.cli.exit_codes import Exit
+from watcher.cli.exit_codes import Exit, exit_of
 from watcher.cli.followed_jobs import FollowedJobs
 from watcher.cli.output import tell
 from watcher.cli.selection import SelectedJobs
 from watcher.cli.text_log import TextLog
+from watcher.cli.watch_history import learn_history
 from watcher.cli.watch_listener import Listener
 from watcher.cli.watch_output import Screen, Show, open_screen
 from watcher.cli.watch_wishes import Wishes
 from watcher.domain.polling_policy import LONGEST_INTERVAL, PollingPolicy
-from watcher.engine.polling.follow import Bounds, Ending, FirstPolls, Follow
+from watcher.engine.polling.ending import Ending
+from watcher.engine.polling.follow import Bounds, FirstPolls, Follow
 from watcher.engine.ports import Runtime
 from watcher.logs import WatcherLog, can_be_driven
 from watcher.plugins.source import Source
@@ -31,17 +33,6 @@ if TYPE_CHECKING:
 
     from watcher.engine.delivery.direct import DirectDelivery
     from watcher.settings.model import Settings
-
-CODES: Mapping[Ending, Exit] = {
-    Ending.REACHED: Exit.OK,
-    Ending.SUCCEEDED: Exit.OK,
-    Ending.FAILED: Exit.FAILED,
-    Ending.CANCELLED: Exit.CANCELLED,
-    Ending.REJECTED: Exit.REJECTED,
-    Ending.NOT_FOUND: Exit.NOT_FOUND,
-    Ending.GAVE_UP: Exit.GAVE_UP,
-    Ending.TIMED_OUT: Exit.TIMED_OUT,
-}
 
 
 async def follow(
@@ -64,7 +55,7 @@ async def follow(
     for delivery in undelivered:
         status = delivery.event.type.rpartition(".")[2]
         chosen.log.error("not delivered", notifier=delivery.notifier, status=status, error=delivery.last_error)
-    code = next((code for ending in endings.values() if (code := CODES[ending])), Exit.OK)
+    code = exit_of(endings.values())
     return Exit.UNDELIVERED if undelivered and wishes.is_notice_required and code is Exit.OK else code
 
 
@@ -79,6 +70,8 @@ async def _screen(
     screen = open_screen(jobs, runtime, show)
     if isinstance(chosen.log, TextLog):
         chosen.log.write = screen.aside
+    if show.has_view and chosen.settings:
+        learn_history(chosen.settings, {spec.key.source for spec in chosen.specs}, jobs.learned)
     showing = asyncio.create_task(screen.run())
     try:
         yield screen, show.has_view

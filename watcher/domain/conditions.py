@@ -26,9 +26,9 @@ FRESH = timedelta(minutes=3)
 """How long the success of another replica speaks for a source or a notifier. Replicas note theirs each minute."""
 NOTE_GOOD_INTERVAL = timedelta(minutes=1)
 
-METRICS = "metrics"
-"""The respect in which a job can train badly."""
-JOB_ASPECTS = ("missing", "stuck", METRICS)
+MISSING, STUCK, METRICS = "missing", "stuck", "metrics"
+"""METRICS: it trains badly."""
+JOB_ASPECTS = (MISSING, STUCK, METRICS)
 """In which respects a job can be in a condition."""
 STUCK_AFTER: Mapping[str, timedelta] = {
     Status.VALIDATING_FILES: timedelta(hours=1),
@@ -90,6 +90,10 @@ class ConditionChange:
     condition: Condition
     seq: int
     at: datetime
+    since: datetime | None = None
+    """Since when it stands, where an earlier event has raised it."""
+    reminder: int = 0
+    """How often it was told again by now, without a change; 0: it has changed."""
 
     @property
     def id(self) -> str:
@@ -118,8 +122,8 @@ class ConditionChange:
 
     @property
     def title(self) -> str:
-        """What has changed, in words."""
-        return self.condition.title
+        """What has changed, in words, or what lasts."""
+        return f"Still: {self.condition.title}" if self.reminder else self.condition.title
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,9 @@ def source_conditions(health: Health, now: datetime) -> list[Condition]:
     if health.failing_since and now - health.failing_since >= GRACE:
         silence = format_duration(now - health.failing_since)
         conditions.append(
-            _of_source(name, "reach", "unreachable", f"Source {name} has not answered for {silence}", health.error)
+            _of_source(
+                name, "reach", "unreachable", f"Source {name} has not answered for {silence}", health.error or ""
+            )
         )
     elif health.last_success:
         conditions.append(_of_source(name, "reach", "recovered", f"Source {name} answers again"))
@@ -214,7 +220,7 @@ def store_condition(name: str, error: str) -> Condition:
 
 def missing_condition(job: Job, now: datetime) -> Condition:
     """Return the condition of a job that its source does not know. Each time it goes missing is an event."""
-    return _of_job(job, "missing", f"missing {now.isoformat()}", "is unknown to its source", job.last_error)
+    return _of_job(job, MISSING, f"missing {now.isoformat()}", "is unknown to its source", job.last_error)
 
 
 def stuck_condition(job: Job, now: datetime, limits: Mapping[str, timedelta]) -> Condition | None:
@@ -225,7 +231,7 @@ def stuck_condition(job: Job, now: datetime, limits: Mapping[str, timedelta]) ->
     stay = now - job.status_since
     times = (stay - limit) // STUCK_REPEAT + 1
     state = f"stuck {job.status} {job.status_since.isoformat()} {times}"
-    return _of_job(job, "stuck", state, f"has been {job.status} for {present_status(job, now)}", None)
+    return _of_job(job, STUCK, state, f"has been {job.status} for {present_status(job, now)}", None)
 
 
 def training_condition(job: Job, anomaly: Anomaly | None) -> Condition:
@@ -266,7 +272,7 @@ def _is_well_elsewhere(recorded: RecordedCondition | None, watcher: str, now: da
 
 
 def _of_source(name: str, aspect: str, state: str, title: str, error: str | None = None) -> Condition:
-    is_good = error is None
+    is_good = error is None  # a failure may have no words
     facts = (("Source", name), *((("Error", error),) if error else ()))
     data = {"source": name} | ({"error": error} if error else {})
     subject = f"source/{name}/{aspect}"

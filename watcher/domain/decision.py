@@ -18,6 +18,7 @@ from watcher.domain.polling_policy import (
     PollOutcome,
     after_answer,
     after_failure,
+    trusts_estimate,
     wait_after_answer,
     wait_after_failure,
     wants_progress,
@@ -118,12 +119,10 @@ def _due_after_answer(job: Job, context: PollContext, now: datetime, *, has_chan
 
 
 def _with_forecast(job: Job, observation: Observation | None, context: PollContext, now: datetime) -> Job:
-    if not context.policy.is_adaptive:
-        return job
     estimate = observation.facts.estimated_finish if observation else None
     durations = context.durations.get(job.status or "", ())
     told = observation.progress if observation else None
-    if context.has_looked:
+    if context.has_looked and not trusts_estimate(job, now):
         found: Forecast | None = forecast_from(job, context.progress, now)
     elif told and wants_progress(job, context.policy, now):
         found = forecast_from(job, told, now)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from watcher.domain.jobs import Basis, Forecast, Job, Progress
 from watcher.domain.states import JobState
@@ -51,6 +52,21 @@ class Window:
         return Phase.OPEN if now < self.end else Phase.PASSED
 
 
+class Stay(NamedTuple):
+    """How long an earlier job was in a status."""
+
+    status: str
+    model: str | None
+    """The model that it tuned."""
+    lasted: timedelta
+
+
+def usual_length(stays: Sequence[Stay], status: str, model: str | None) -> timedelta | None:
+    """Return how long a status usually lasts with a model; with all of them where too few jobs had it, or disagree."""
+    lengths = [stay.lasted for stay in stays if stay.status == status and stay.model == model]
+    return _usual(lengths) or _usual([stay.lasted for stay in stays if stay.status == status])
+
+
 def window(job: Job) -> Window | None:
     """Return the time in which the job's status is expected to end; None when nothing is expected."""
     return _window(job.forecast, job.status_since) if job.forecast and job.status_since else None
@@ -90,6 +106,20 @@ def forecast_from(job: Job, progress: Progress | None, now: datetime) -> Forecas
     if job.forecast and job.forecast.at:
         return replace(job.forecast, made_at=now)
     return Forecast(None, Basis.PROGRESS, now)
+
+
+def steps_are_done(job: Job, told: Progress | None, last: datetime | None) -> bool:
+    """Tell whether a running job has no step left to do, so that none is missed: it saves what it has learned.
+
+    `told` is what was last said of its progress. Where that was forgotten, the forecast made of it says so too: it
+    ends no later than the `last` step.
+    """
+    if told is not None:
+        return bool(told.total) and told.done >= (told.total or 0)
+    held = job.forecast
+    if held is None or held.at is None or held.basis is not Basis.PROGRESS:
+        return False
+    return last is not None and held.at <= last
 
 
 def _window(told: Forecast, since: datetime) -> Window | None:

@@ -111,6 +111,11 @@ def is_one_message(group_key: str | None, count: int) -> bool:
     return count >= BATCH_FROM if group_key.partition(" ")[0] == _BATCH else count > 1
 
 
+def is_digest(group_key: str | None) -> bool:
+    """Tell whether what waited under a key is told in a digest, which also says how all stands now."""
+    return group_key is not None and group_key.partition(" ")[0] == _DIGEST
+
+
 def _is_exempt(event: Event, exempt: frozenset[str]) -> bool:
     words = {event.type.rpartition(".")[2]}
     if isinstance(event, Transition):

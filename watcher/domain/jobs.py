@@ -8,10 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from watcher.domain.states import PATH, JobState
 from watcher.domain.text import HALVES, UNSAFE, is_printable
+from watcher.redaction import shareable
+
+if TYPE_CHECKING:
+    # `watch` loads it only where it is asked for.
+    from watcher.domain.telemetry import Milestone
 
 LONGEST_ID = 1024
 ID_PATTERN = rf"(?!(.*[/\\])?\.{{1,2}}([/\\]|$))[!-~]{{1,{LONGEST_ID}}}"
@@ -124,6 +129,12 @@ class JobFacts:
     more: tuple[tuple[str, str], ...] = ()
     """What people also want to know, each with what it is called."""
 
+    def shared(self) -> JobFacts:
+        """Return them as they may be told to others: see `shareable`."""
+        if self.error is None or not self.error.message:
+            return self
+        return replace(self, error=replace(self.error, message=shareable(self.error.message)))
+
 
 class ProgressUnit(StrEnum):
     """What a service counts to say how far a job has come."""
@@ -166,6 +177,10 @@ class Observation:
     """How far the job has come, where the job object says so; None where only events say it."""
     private_fields: Collection[str] = ()
     """The names of the fields of the document that are neither sent to notifiers nor recorded."""
+    shows_addresses: bool = False
+    """Whether e-mail addresses and signed URLs in the document may be sent to notifiers and recorded."""
+    milestones: tuple[Milestone, ...] = ()
+    """The states that the job entered, where the job object says when."""
 
 
 NO_METADATA: Mapping[str, str] = MappingProxyType({})

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,7 +14,7 @@ from watcher.domain.documents import read_document
 from watcher.domain.durations import format_duration
 from watcher.domain.events import Event
 from watcher.domain.jobs import JobError
-from watcher.domain.states import NEWS_MARK, JobState, mark
+from watcher.domain.states import NEWS_MARK, JobState, mark, shown_status
 from watcher.domain.telemetry import point_row
 from watcher.domain.template_values import values_of
 from watcher.domain.text import excerpt
@@ -26,10 +25,6 @@ ENVELOPE_LIMIT = 20_000
 """The largest envelope in bytes; Standard Webhooks asks for payloads under 20 kB."""
 _LONGEST_VALUE = 500
 """How much of a text stands in a line, in characters."""
-_LONGEST_FACT = 120
-"""How much of a text stands in a line of a message about several events, in characters."""
-_MOST_LINES = 40
-"""Events that have a line of their own in one message."""
 _LONGEST_SCALAR = 200
 """How much of a text stays in a job that has to be cut down, in characters."""
 _LONE_SURROGATE = re.compile(r"(\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\ud[89a-f][0-9a-f]{2}")
@@ -57,6 +52,20 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
+class TableRow:
+    """A job, or what else an event is about, in a message about several. Texts may come from the API: escape them."""
+
+    name: str
+    outcome: str
+    """Its state, or what is wrong with it, such as `stuck`; empty in a row that only says how many more there are."""
+    severity: Severity
+    detail: str = ""
+    """What matters most then: why it failed, what the model is called, for how long it has been so."""
+    url: str | None = None
+    """The job's page at its service."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """What a notifier sends, in a form of its own. Texts may come from the API: escape them."""
 
@@ -79,6 +88,8 @@ class Message:
     text: str | None = None
     """What is told in place of the facts, in words of the settings and in the receiver's own markup, in which all that
     comes from elsewhere is escaped already: see `Plugin.markup`. It may have several lines. None: the facts."""
+    table: tuple[TableRow, ...] = ()
+    """What a message about several events tells, for receivers that show tables. The facts say the same in lines."""
     values: Mapping[str, object] | None = None
     """What templates may say; None: it is told in the built-in words."""
 
@@ -102,38 +113,6 @@ def message_of(event: Event) -> Message:
     )
 
 
-def message_of_several(events: Sequence[Event]) -> Message:
-    """Return one message for several events: how many of which kind, then a line for each, the worst first."""
-    messages = sorted(map(message_of, events), key=lambda message: _ORDER[message.severity])
-    if len(messages) == 1:
-        return messages[0]
-    ids = [message.id for message in messages]
-    counts = Counter(map(_word, messages))
-    facts = [Detail(_word(message), _in_one_line(message)) for message in messages[:_MOST_LINES]]
-    if more := len(messages) - len(facts):
-        facts.append(Detail("and", f"{more} more"))
-    return Message(
-        id=event_id("@batch", ",".join(sorted(ids)), 0),
-        type="watcher.batch",
-        created_at=max(message.created_at for message in messages),
-        title=f"{len(messages)} events: {', '.join(f'{count} {word}' for word, count in counts.items())}",
-        severity=messages[0].severity,
-        facts=tuple(facts),
-        data={"events": [{"id": message.id, "type": message.type, "data": message.data} for message in messages]},
-    )
-
-
-def _word(message: Message) -> str:
-    return message.type.rpartition(".")[2]
-
-
-def _in_one_line(message: Message) -> str:
-    """Return what happened, and the one fact that matters most then: why it failed, or the name of the model."""
-    told = {fact.label: fact.value for fact in message.facts}
-    fact = told.get("Error") or told.get("Fine-tuned model")
-    return f"{message.title} ({excerpt(fact, _LONGEST_FACT)})" if fact else message.title
-
-
 def message_of_test(notifier: str, now: datetime) -> Message:
     """Return a message that is plainly a test, for `watcher notify test`."""
     return Message(
@@ -154,7 +133,7 @@ def facts_of(transition: Transition) -> list[Detail]:
     if job.model:
         facts.append(Detail("Model", job.model))
     if transition.previous_status:
-        facts.append(Detail("Before", transition.previous_status))
+        facts.append(Detail(_BEFORE, shown_status(transition.previous_status, transition.previous_state)))
         if lasted := previous_status(transition):
             facts.append(Detail("Time in that status", str(lasted)))
     if transition.skipped:
@@ -232,19 +211,21 @@ def _nothing(_job: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _news(message: Message) -> str:
-    before = message.data.get("previous_status")
-    if not before:
+    before = next((fact.value for fact in message.facts if fact.label == _BEFORE), None)
+    if before is None:
         return message.title
-    return f"{message.data['name'] or message.data['id']}: {before} → {message.data['status']}"
+    now = shown_status(str(message.data["native_status"]), JobState(str(message.data["state"])))
+    return f"{message.data['name'] or message.data['id']}: {before} → {now}"
 
 
+_BEFORE = "Before"
+"""What a fact is called that tells of the previous status."""
 _MARKS: Mapping[Severity, str] = {
     Severity.GOOD: mark(JobState.SUCCEEDED),
     Severity.BAD: mark(JobState.FAILED),
     Severity.CANCELLED: mark(JobState.CANCELLED),
     Severity.NEUTRAL: NEWS_MARK,
 }
-_ORDER: Mapping[Severity, int] = {Severity.BAD: 0, Severity.GOOD: 1, Severity.CANCELLED: 1, Severity.NEUTRAL: 2}
 _SEVERITIES: Mapping[JobState, Severity] = {
     JobState.SUCCEEDED: Severity.GOOD,
     JobState.FAILED: Severity.BAD,
@@ -253,14 +234,14 @@ _SEVERITIES: Mapping[JobState, Severity] = {
 
 
 def _title(transition: Transition) -> str:
-    name = transition.title
+    name, status = transition.title, shown_status(transition.status, transition.state)
     match transition.reason:
         case Reason.FIRST_SEEN:
-            return f"{name}: first seen, {transition.status}"
+            return f"{name}: first seen, {status}"
         case Reason.REOPENED | Reason.REGRESSED:
-            return f"{name}: {transition.status} ({transition.reason})"
+            return f"{name}: {status} ({transition.reason})"
         case _:
-            return f"{name}: {transition.status}"
+            return f"{name}: {status}"
 
 
 def _message_of_condition(event: ConditionChange) -> Message:
@@ -271,12 +252,25 @@ def _message_of_condition(event: ConditionChange) -> Message:
         created_at=event.at,
         title=event.title,
         severity=Severity.GOOD if condition.is_good else Severity.BAD,
-        facts=tuple(Detail(label, value) for label, value in condition.facts),
-        data=condition.data,
+        facts=tuple(Detail(label, value) for label, value in (*condition.facts, *_how_it_lasts(event))),
+        data={**condition.data, **_lasting(event)},
         labels=event.labels,
         thread=event.thread,
         values=values_of(event),
     )
+
+
+def _how_it_lasts(event: ConditionChange) -> list[tuple[str, str]]:
+    if not event.reminder:
+        return []
+    since = event.since or event.at
+    lasted = f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, for {format_duration(event.at - since)}"
+    return [("Since", lasted), ("Reminder", str(event.reminder))]
+
+
+def _lasting(event: ConditionChange) -> Mapping[str, object]:
+    since = event.since or event.at
+    return {"reminder": event.reminder, "since": int(since.timestamp())} if event.reminder else {}
 
 
 def _facts_of_success(transition: Transition) -> list[Detail]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from watcher.domain.conditions import ConditionChange
 from watcher.domain.deliveries import DeliveryState
 from watcher.domain.events import Event
 from watcher.domain.holding import NOTHING_HELD
@@ -28,6 +29,8 @@ class Planned:
     """Why it is held back or muted."""
     releases: bool = False
     """Whether what its subject has waiting there goes out now as well: it may not wait, and must not overtake."""
+    if_told: bool = False
+    """Whether it is owed only where the notifier was told of the condition before, since that was raised."""
 
 
 def plan(event: Event, routes: Sequence[Route], now: datetime) -> tuple[Planned, ...]:
@@ -45,11 +48,12 @@ def muted(planned: Sequence[Planned], event: Event, silences: Sequence[Silence],
 
 def at_once(routes: Sequence[Route]) -> list[Route]:
     """Return the routes without what keeps events back: for what ends soon, and for what cannot be recorded."""
-    return [replace(route, holding=NOTHING_HELD) for route in routes]
+    return [replace(route, holding=NOTHING_HELD, after=None) for route in routes]
 
 
 def _planned(route: Route, event: Event, now: datetime) -> Planned:
     hold = route.holding.hold(event, now)
+    if_told = route.after is not None and isinstance(event, ConditionChange) and not event.reminder
     if hold is None:
-        return Planned(route.notifier, releases=bool(route.holding))
-    return Planned(route.notifier, hold_until=hold.until, group_key=hold.group_key, reason=hold.reason)
+        return Planned(route.notifier, releases=bool(route.holding), if_told=if_told)
+    return Planned(route.notifier, DeliveryState.PENDING, hold.until, hold.group_key, hold.reason, if_told=if_told)

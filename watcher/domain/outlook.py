@@ -22,6 +22,7 @@ Row = dict[str, Any]
 MISSING, STUCK = "missing", "stuck"
 """Words for what may be said of a job besides its states."""
 _LONG = timedelta(days=1)
+_IF_IT_LASTS = "only if it lasts for so long"
 
 
 def supposed(job: Job, word: str, now: datetime) -> Event:
@@ -47,15 +48,21 @@ def _prospect(event: Event, route: Route, silence: Silence | None, now: datetime
         return {**nothing, "why": _WHY[match].removeprefix("no: ")}
     if silence:
         return {**nothing, "why": silence.title}
-    (planned,) = plan(event, [route], now)
-    until = planned.hold_until
+    begin = now + _wait(route, event)
+    (planned,) = plan(event, [route], begin)
+    until = planned.hold_until or (begin if begin > now else None)
     return {
         "notifier": route.notifier,
         "hears": "yes",
         "when": f"in {format_duration(until - now)}" if until else "now",
         "at": (until or now).astimezone(UTC).isoformat(timespec="seconds"),
-        "why": planned.reason,
+        "why": planned.reason if begin == now else " · ".join(filter(None, [_IF_IT_LASTS, planned.reason])),
     }
+
+
+def _wait(route: Route, event: Event) -> timedelta:
+    """Return how long the event must last until it is told."""
+    return route.after or timedelta() if isinstance(event, ConditionChange) else timedelta()
 
 
 def routing_rows(job: Job, routes: Sequence[Route], now: datetime) -> list[Row]:

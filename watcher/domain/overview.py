@@ -11,7 +11,7 @@ from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobFacts
 from watcher.domain.milestones import skipped_for
 from watcher.domain.polling_policy import PollingPolicy, is_reported_missing, reason
-from watcher.domain.states import is_terminal
+from watcher.domain.states import JobState, is_terminal, shown_status
 from watcher.domain.time_in_status import TimeInStatus, present_status, status_of
 from watcher.domain.transitions import Transition
 
@@ -40,6 +40,12 @@ def job_row(job: Job, now: datetime) -> Row:
         "trouble": _trouble(job),
         **fact_row(job.facts or JobFacts()),
     }
+
+
+def with_shown_status(row: Row) -> Row:
+    """Return a row of a job or of its history for people: its state, and the service's own word beside it."""
+    state = JobState(row["state"]) if row["state"] else None
+    return row | {"status": shown_status(row["status"], state)}
 
 
 def fact_row(facts: JobFacts) -> Row:
@@ -80,6 +86,7 @@ def history_rows(newest_first: Sequence[Transition], now: datetime, later: Trans
                 "observed_at": _at(transition.observed_at),
                 "happened_at": _at(transition.happened_at),
                 "status": transition.status,
+                "state": str(transition.state),
                 "previous_status": transition.previous_status,
                 "reason": str(transition.reason),
                 "skipped": list(transition.skipped),

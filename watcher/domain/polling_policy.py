@@ -51,6 +51,8 @@ TELLS_LAST = timedelta(days=1)
 """How long that is relied on without another one."""
 _LOOK_AGAIN = 1.5
 """How many times older a run is at each look at its progress than at the last one."""
+_JUDGE_AGAIN = 1.1
+"""The same where somebody wants to hear what goes wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,20 +179,41 @@ def wait_after_answer(job: Job, policy: PollingPolicy, now: datetime, jitter: fl
     return wait if wait == policy.interval else _apart(wait, jitter)
 
 
-def wants_look(job: Job, policy: PollingPolicy, now: datetime) -> bool:
-    """Tell whether a look at the job's progress is worth its request now."""
-    return policy.looks_at_progress and wants_progress(job, policy, now)
+def wants_look(
+    job: Job, policy: PollingPolicy, now: datetime, looked_at: datetime | None = None, *, is_judged: bool = False
+) -> bool:
+    """Tell whether a look at the job's progress is worth its request now: the longer the run, the less often.
+
+    `looked_at` is when the last look was, as far as that is remembered. A run that is judged by what it measures is
+    looked at more often, so that what goes wrong is found within a tenth of its age.
+    """
+    if not policy.looks_at_progress or job.state is not JobState.RUNNING or not job.status_since:
+        return False
+    held = job.forecast
+    looks = [at for at in (looked_at, held.made_at if held and held.basis is Basis.PROGRESS else None) if at]
+    return _is_older(
+        job.status_since, max(looks, default=None), _JUDGE_AGAIN if is_judged else _LOOK_AGAIN, policy, now
+    )
 
 
 def wants_progress(job: Job, policy: PollingPolicy, now: datetime) -> bool:
-    """Return whether the job's progress would give a better forecast than it has; each forecast is recorded."""
-    if not policy.is_adaptive or job.state is not JobState.RUNNING or not job.status_since:
+    """Tell whether what is told of the job's progress would give a better forecast; each forecast is recorded."""
+    if job.state is not JobState.RUNNING or not job.status_since or trusts_estimate(job, now):
         return False
+    return _is_older(job.status_since, job.forecast.made_at if job.forecast else None, _LOOK_AGAIN, policy, now)
+
+
+def trusts_estimate(job: Job, now: datetime) -> bool:
+    """Tell whether the service's own estimate of the end stands, which is better than what the steps say."""
     held, expected = job.forecast, window(job)
-    if held and held.basis is Basis.ESTIMATED_FINISH and expected and expected.phase(now) is not Phase.PASSED:
-        return False
-    age_at_last = held.made_at - job.status_since if held else timedelta()
-    return now - job.status_since >= max(policy.interval * _FIRST_LOOK, age_at_last * _LOOK_AGAIN)
+    is_told = held is not None and held.basis is Basis.ESTIMATED_FINISH
+    return is_told and expected is not None and expected.phase(now) is not Phase.PASSED
+
+
+def _is_older(since: datetime, last: datetime | None, times: float, policy: PollingPolicy, now: datetime) -> bool:
+    """Tell whether a run has become so many times older since the last look, or old enough for the first one."""
+    age_at_last = last - since if last else timedelta()
+    return now - since >= max(policy.interval * _FIRST_LOOK, age_at_last * times)
 
 
 def urgency(job: Job, policy: PollingPolicy, now: datetime) -> float:

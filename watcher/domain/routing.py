@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from watcher.domain.conditions import ConditionChange, notifier_subject
 from watcher.domain.events import Event, job_name_of, source_of
 from watcher.domain.holding import NOTHING_HELD, Holding
+from watcher.domain.jobs import Job
 from watcher.domain.states import JobState, is_meant, is_terminal
 from watcher.domain.transitions import Reason
 
@@ -67,6 +69,10 @@ class Route:
     events: frozenset[Events] = USUAL_EVENTS
     holding: Holding = NOTHING_HELD
     """What keeps events back from it."""
+    after: timedelta | None = None
+    """It hears of a condition only when that has lasted for so long, and of its end only if it has heard of it."""
+    repeat: timedelta | None = None
+    """How often it is reminded of a condition that lasts; None: never."""
 
 
 def match_route(route: Route, event: Event) -> RouteMatch:
@@ -84,6 +90,11 @@ def match_route(route: Route, event: Event) -> RouteMatch:
     return RouteMatch.WANTED
 
 
+def wants_job(route: Route, job: Job) -> bool:
+    """Return whether the route is about the job, in whatever status."""
+    return Events.JOBS in route.events and not _is_off(route, job.key.source, job.name or job.key.id, job.labels)
+
+
 def _match_condition(route: Route, event: ConditionChange) -> RouteMatch:
     kind = Events.METRICS if event.condition.is_about_metrics else Events.WATCHER
     if kind not in route.events:
@@ -98,8 +109,11 @@ def _is_elsewhere(route: Route, event: Event) -> RouteMatch | None:
 
     What is said of a source has no labels and no name, what is said of a notifier has no source either.
     """
-    source, name = source_of(event), job_name_of(event)
-    if name and any(event.labels.get(label) != value for label, value in route.labels.items()):
+    return _is_off(route, source_of(event), job_name_of(event), event.labels)
+
+
+def _is_off(route: Route, source: str | None, name: str | None, labels: Mapping[str, str]) -> RouteMatch | None:
+    if name and any(labels.get(label) != value for label, value in route.labels.items()):
         return RouteMatch.OTHER_LABELS
     if source and route.sources and not _matches_any(source, route.sources):
         return RouteMatch.OTHER_SOURCES

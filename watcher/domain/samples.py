@@ -22,13 +22,17 @@ from watcher.domain.conditions import (
 )
 from watcher.domain.events import Event
 from watcher.domain.jobs import Job, JobError, JobFacts, JobKey
-from watcher.domain.messages import Message, message_of, message_of_several
+from watcher.domain.messages import Message, message_of
+from watcher.domain.routing import Route
 from watcher.domain.states import PATH, JobState, documented_word
+from watcher.domain.summaries import message_of_digest, message_of_several, present_rows
 from watcher.domain.telemetry import TRAIN_LOSS, VALID_LOSS, MetricPoint, latest
 from watcher.domain.transitions import Reason, Transition, next_seq
 
 SAMPLE = "sample"
 """The name of the source, and the label `team`, of all samples."""
+REMINDER, SEVERAL, DIGEST = "reminder", "several", "digest"
+"""Kinds that are no state and no condition: a condition told again, several events together, those of a day."""
 _KEY = JobKey(SAMPLE, "ftjob-sample")
 _NAME = "support-bot v3"
 _STAY = timedelta(minutes=41)
@@ -39,13 +43,20 @@ _ERROR = JobError("invalid_training_file", "Line 1207 of the training file has n
 
 def kinds() -> list[str]:
     """Name the kinds of samples: the states of a job, the watcher's conditions, and several events together."""
-    return [*map(str, JobState), *_CONDITIONS, "several"]
+    return [*map(str, JobState), *_CONDITIONS, REMINDER, SEVERAL, DIGEST]
 
 
 def sample(kind: str, now: datetime) -> Message:
     """Return a sample that says that it is one. Raises KeyError for a kind that there is not."""
-    if kind == "several":
-        return _marked(message_of_several([_event(each, now) for each in ("succeeded", "failed", "cancelled")]))
+    if kind == SEVERAL:
+        return _marked(message_of_several(_several(now)))
+    if kind == DIGEST:
+        stays = {"tutor": _STAY, "router": _STAY / 3, "translator": 9 * _STAY}
+        jobs = [
+            replace(_job(now), key=JobKey(SAMPLE, name), name=name, status_since=now - stays[name]) for name in stays
+        ]
+        present = present_rows(jobs, Route(SAMPLE), {"running": 2 * _STAY}, now)
+        return _marked(message_of_digest(_several(now), present))
     return _marked(message_of(_event(kind, now)))
 
 
@@ -64,7 +75,16 @@ def points(now: datetime) -> list[MetricPoint]:
 def _event(kind: str, now: datetime) -> Event:
     if kind in set(JobState):
         return _transition(JobState(kind), now)
+    if kind == REMINDER:
+        return ConditionChange(_source(_silent(now), "reach", now), next_seq(0, now), now, now - _OUTAGE, 1)
     return ConditionChange(_CONDITIONS[kind](now), next_seq(0, now), now)
+
+
+def _several(now: datetime) -> list[Event]:
+    """Return the ends of a few jobs."""
+    ends = {"support-bot": "succeeded", "sql-helper": "failed", "old-idea": "cancelled", "summariser": "succeeded"}
+    found = ((name, _transition(JobState(state), now)) for name, state in ends.items())
+    return [replace(end, key=JobKey(SAMPLE, f"ftjob-{name}"), name=name) for name, end in found]
 
 
 def _marked(message: Message) -> Message:

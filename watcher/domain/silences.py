@@ -28,6 +28,8 @@ class Silence:
     reason: str | None = None
     """Why, in the words of who made it."""
     created_at: datetime | None = None
+    created_by: str | None = None
+    """Who made it, as far as that is known: the user of a command, or whom the page was asked by."""
 
     @property
     def title(self) -> str:
@@ -59,4 +61,5 @@ def silence_row(silence: Silence, now: datetime) -> dict[str, Any]:
         "ends": ends,
         "until": silence.until.astimezone(UTC).isoformat(timespec="seconds"),
         "created_at": silence.created_at and silence.created_at.astimezone(UTC).isoformat(timespec="seconds"),
+        "created_by": silence.created_by,
     }

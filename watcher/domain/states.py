@@ -124,6 +124,16 @@ def is_openais_word(status: str) -> bool:
     return status in _OPENAI
 
 
+def shown_status(status: str, state: JobState | None) -> str:
+    """Say to people how a job stands: its state, and beside it the service's own word where that says more.
+
+    OpenAI's words stand alone, and so does a word that is not known.
+    """
+    if state is None or state is JobState.UNKNOWN or is_openais_word(status):
+        return status
+    return state.value if status.lower() == state.value else f"{state} ({status})"
+
+
 def is_known(word: str) -> bool:
     """Return whether a word of a setting or an option is a state, or a status that OpenAI itself uses."""
     return named_state(word) is not None or word in _OPENAI or word in _BATCHES

@@ -32,7 +32,7 @@ def values_of(event: Event) -> Mapping[str, object]:
     told = _of_transition(event) if isinstance(event, Transition) else _of_condition(event)
     at = event.at.astimezone(UTC)
     kind = event.type.rpartition(".")[2]
-    told = {"progress": None, **told}
+    told = {"progress": None, "reminder": None, **told}
     return {"id": event.id, "type": event.type, "kind": kind, "at": at, "labels": _Open(event.labels), **told}
 
 
@@ -83,7 +83,8 @@ def _of_condition(event: ConditionChange) -> Mapping[str, object]:
         "state": event.type.rpartition(".")[2],
         "status": data.get("status"),
         "previous_status": None,
-        "duration": None,
+        "duration": format_duration(event.at - event.since) if event.since else None,
+        "reminder": event.reminder or None,
         "before": None,
         "error": {"code": None, "message": data.get("error"), "param": None},
         "metrics": _Open(),

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from math import isfinite
 from typing import NamedTuple
 
+from watcher.domain.anomalies import WINDOW, Anomaly, Pace, anomaly_of, stalled_for
 from watcher.domain.jobs import Basis, Forecast, JobFacts, Progress
 from watcher.domain.telemetry import TRAIN_LOSS, EventPage, MetricPoint, latest
 
 MOST_LOSSES = 120
 """The last losses that are kept; a line of a terminal shows no more."""
-_STALL = timedelta(seconds=5)
-"""No training step is missed sooner: services tell of them in whole seconds, and of several at once."""
-_STALL_STEPS = 10
-"""A step is missed once it is so many times later than the steps before it came."""
-_RISE = 1.5
-"""A loss that is so many times the lowest one of the last points has risen."""
-_FEW = 20
-"""Fewer losses say nothing of where they go."""
+_PATIENCE = timedelta(seconds=5)
+"""No training step is missed sooner by who looks on: services tell of them in whole seconds, and of several at once."""
 
 
 class StepsDone(NamedTuple):
@@ -36,6 +30,8 @@ class Training:
 
     losses: tuple[MetricPoint, ...] = ()
     """The last points of the train loss, by step."""
+    recent: Mapping[str, tuple[MetricPoint, ...]] = field(default_factory=dict)
+    """The last points of each series, by step: as many as are judged."""
     last: Mapping[str, MetricPoint] = field(default_factory=dict)
     """The last point of each series."""
     begin: StepsDone | None = None
@@ -46,16 +42,24 @@ class Training:
 
 def with_page(training: Training, page: EventPage) -> Training:
     """Return the training with what is new of it. Pages come in any order."""
-    losses = {point.step: point for point in training.losses}
-    losses.update((point.step, point) for point in page.points if point.series == TRAIN_LOSS)
-    kept = tuple(losses[step] for step in sorted(losses)[-MOST_LOSSES:])
+    series: dict[str, list[MetricPoint]] = {}
+    for point in page.points:
+        series.setdefault(point.series, []).append(point)
+    recent = {name: _joined(training.recent.get(name, ()), new, WINDOW) for name, new in series.items()}
     last = {point.series: point for point in latest([*training.last.values(), *page.points])}
     begin = min(
         [*([training.begin] if training.begin else []), *(StepsDone(point.step, point.at) for point in page.points)],
         default=None,
     )
-    told = replace(training, losses=kept, last=last, begin=begin)
+    losses = _joined(training.losses, series.get(TRAIN_LOSS, ()), MOST_LOSSES)
+    told = replace(training, losses=losses, recent={**training.recent, **recent}, last=last, begin=begin)
     return with_progress(told, page.progress) if page.progress else told
+
+
+def _joined(held: Sequence[MetricPoint], new: Sequence[MetricPoint], most: int) -> tuple[MetricPoint, ...]:
+    """Return the last points of a series by step; of a step that is told twice, what was told last."""
+    points = {point.step: point for point in (*held, *new)}
+    return tuple(points[step] for step in sorted(points)[-most:])
 
 
 def with_progress(training: Training, progress: Progress) -> Training:
@@ -69,40 +73,34 @@ def with_progress(training: Training, progress: Progress) -> Training:
     return replace(training, progress=progress, begin=begin or StepsDone(progress.done, progress.at))
 
 
-def expected_end(training: Training, facts: JobFacts, now: datetime) -> Forecast | None:
+def expected_end(training: Training, facts: JobFacts, now: datetime, usual: datetime | None = None) -> Forecast | None:
     """Return when a running job is expected to end: by the service's own estimate, else by the steps it has done.
 
-    None where that is not known; none that has passed.
+    `usual` is when it would end by how long earlier jobs took: it counts where nothing else is known. None where that
+    is not known either; none that has passed.
     """
     if facts.estimated_finish and facts.estimated_finish > now:
         return Forecast(facts.estimated_finish, Basis.ESTIMATED_FINISH, now)
     pace, progress = _pace(training), training.progress
     if pace is None or progress is None or not progress.total:
-        return None
-    end = progress.at + pace * max(progress.total - progress.done, 0)
+        return Forecast(usual, Basis.HISTORY, now) if usual and usual > now else None
+    end = progress.at + pace.step * max(progress.total - progress.done, 0)
     return Forecast(end, Basis.PROGRESS, now) if end > now else None
 
 
-def stalled_for(training: Training, now: datetime) -> timedelta | None:
-    """Return for how long a running job has made no step, when that is far longer than its steps took."""
+def wrong_with(training: Training, now: datetime) -> tuple[Anomaly, timedelta | None] | None:
+    """Return what is wrong with how a running job trains, and for how long it has made no step; else None."""
     pace, progress = _pace(training), training.progress
-    if pace is None or progress is None or (progress.total and progress.done >= progress.total):
-        return None
-    silence = now - progress.at
-    return silence if silence > max(pace * _STALL_STEPS, _STALL) else None
+    if progress and progress.total and progress.done >= progress.total:
+        pace = None  # it saves what it has learned
+    points = [point for of in training.recent.values() for point in of]
+    found = anomaly_of(points, pace, now, _PATIENCE)
+    return (found, stalled_for(pace, now, _PATIENCE)) if found else None
 
 
-def has_risen(training: Training) -> bool:
-    """Tell whether the loss has turned and climbed well above its lowest, or is no number any more."""
-    if training.losses and not isfinite(training.losses[-1].value):
-        return True
-    values = [point.value for point in training.losses if isfinite(point.value)]
-    return len(values) >= _FEW and sum(values[-3:]) / 3 > min(values) * _RISE > 0
-
-
-def _pace(training: Training) -> timedelta | None:
-    """Return how long a step takes; None while that is not known."""
+def _pace(training: Training) -> Pace | None:
+    """Return how fast the steps were made; None while that is not known."""
     begin, progress = training.begin, training.progress
     if begin is None or progress is None or progress.done <= begin.done or progress.at <= begin.at:
         return None
-    return (progress.at - begin.at) / (progress.done - begin.done)
+    return Pace(begin.at, progress.at, progress.done - begin.done)

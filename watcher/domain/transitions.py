@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from watcher.domain.documents import without_fields
+from watcher.domain.documents import shared_document
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation
 from watcher.domain.states import DEAD_ENDS, PATH, RANK, JobState, documented_word, is_terminal, named_state
 
@@ -129,7 +129,9 @@ def detect(previous: Job, observation: Observation) -> Transition | None:
         observed_at=observation.at,
         previous_since=previous.status_since,
         facts=observation.facts,
-        document=without_fields(observation.document, observation.private_fields),
+        document=shared_document(
+            observation.document, observation.private_fields, shows_addresses=observation.shows_addresses
+        ),
         is_previous_exact=previous.is_since_exact,
         event_word=observation.event_word,
     )

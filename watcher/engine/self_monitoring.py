@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from watcher.domain.conditions import (
 )
 from watcher.domain.jobs import Job
 from watcher.domain.notifications import plan
+from watcher.domain.reminders import Reminder, Standing, reminder, wants_reminders
 from watcher.domain.routing import Route
 from watcher.engine.ports import Finding, Runtime
 from watcher.errors import StoreError
@@ -33,6 +34,14 @@ class ConditionStore(Protocol):
 
     async def record_findings(self, findings: Sequence[Finding], watcher: str) -> Sequence[ConditionChange]:
         """Record what is news, with the deliveries that it owes, in one transaction; return the events."""
+        ...
+
+    async def standing(self, subjects: Collection[str]) -> Sequence[Standing]:
+        """Return the raised conditions of these subjects, and of watched jobs that are missing, or train badly."""
+        ...
+
+    async def record_reminders(self, due: Sequence[Reminder]) -> Sequence[ConditionChange]:
+        """Record reminders, unless anything else of their conditions was recorded meanwhile; return the events."""
         ...
 
     async def note_good(self, subjects: Sequence[str], watcher: str, now: datetime) -> None:
@@ -88,6 +97,7 @@ class SelfMonitoring:
         try:
             found += await self._stuck(now)
             await self._record(found, now)
+            await self._remind(found, now)
             await self._note_good(found, now)
         except StoreError as error:
             self._runtime.log.debug("conditions not recorded, looking again", error=str(error))
@@ -112,6 +122,18 @@ class SelfMonitoring:
         if any(finding.recipients for finding in findings):
             self._wake_delivery()
 
+    async def _remind(self, found: Sequence[Condition], now: datetime) -> None:
+        """Tell again what lasts, where that is wanted: what this look has found, and what the store says of jobs."""
+        if not wants_reminders(self._routes):
+            return
+        bad = {each.subject: each for each in found if not each.is_good}
+        standing = await self._store.standing(bad.keys())
+        due = [reminder(each, bad.get(each.condition.subject), self._routes, now) for each in standing]
+        if events := await self._store.record_reminders(list(filter(None, due))):
+            self._wake_delivery()
+        for event in events:
+            self._log(event)
+
     async def _note_good(self, found: Sequence[Condition], now: datetime) -> None:
         """Let replicas know what this process has found well, now and then."""
         steady, interval = self._runtime.steady(), NOTE_GOOD_INTERVAL.total_seconds()
@@ -127,4 +149,4 @@ class SelfMonitoring:
     def _log(self, event: ConditionChange) -> None:
         condition = event.condition
         log = self._runtime.log.info if condition.is_good else self._runtime.log.warning
-        log(condition.title, type=condition.type, event_id=event.id, **dict(condition.data))
+        log(event.title, type=condition.type, event_id=event.id, **dict(condition.data))

@@ -14,11 +14,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from pydantic import SecretStr
 
 from watcher.domain.deliveries import Outcome
-from watcher.domain.messages import Detail, Message, Severity
+from watcher.domain.messages import Detail, Message, Severity, TableRow
 from watcher.domain.text import printable, spelled, utf16_length
 from watcher.http import Answer
 from watcher.notifiers.http import Address, Receiver, json_of
-from watcher.notifiers.wording import cut, headline_of, link_of, small_print_of
+from watcher.notifiers.wording import MARKS, cut, headline_of, link_of, small_print_of
 from watcher.plugins.notifier import Context, Plugin
 from watcher.plugins.section import Section
 
@@ -100,13 +100,14 @@ def compose(message: Message) -> _Json:
     """Return the message as an embed that mentions no one."""
     title = spelled(headline_of(message), _MARKDOWN, TITLE_LIMIT)
     footer = _footer(message)
-    facts = message.facts if message.text is None else ()
+    facts = message.facts if message.text is None and not message.table else ()
     fields = list(_fields(facts, EMBED_LIMIT - sum(map(utf16_length, (title, footer, _LEFT_OUT + "000")))))
     link = link_of(message, URL_LIMIT)
     embed = {
         "title": title,
         **({"url": link} if link else {}),
         **({"description": _LEFT_OUT.format(left_out)} if (left_out := len(facts) - len(fields)) else {}),
+        **({"description": _rows(message.table)} if message.table else {}),
         **({"description": cut(message.text, DESCRIPTION_LIMIT)} if message.text is not None else {}),
         "color": _COLOURS[message.severity],
         "fields": fields,
@@ -114,6 +115,23 @@ def compose(message: Message) -> _Json:
         "timestamp": message.created_at.astimezone(UTC).isoformat(),
     }
     return {"embeds": [embed], "allowed_mentions": {"parse": []}}
+
+
+def _rows(table: Sequence[TableRow]) -> str:
+    """Return a line for each row, as many as there is room for: an embed has no tables."""
+    lines, room = [], DESCRIPTION_LIMIT
+    for row in table:
+        mark = f"{MARKS[row.severity]} " if row.outcome else ""
+        told = (f"**{_spelled(row.name)}**", _spelled(row.outcome), _spelled(row.detail))
+        lines.append(mark + " \u00b7 ".join(part for part in told if part))
+        room -= utf16_length(lines[-1]) + 1
+        if room < len(_LEFT_OUT):
+            return "\n".join([*lines[:-1], f"and {len(table) - len(lines) + 1} more"])
+    return "\n".join(lines)
+
+
+def _spelled(text: str) -> str:
+    return spelled(text, _MARKDOWN, FIELD_LIMIT)
 
 
 def _fields(facts: Sequence[Detail], room: int) -> Iterator[_Json]:

@@ -15,7 +15,15 @@ from watcher.domain.messages import Detail, Message, Severity
 from watcher.domain.text import excerpt
 from watcher.http import Answer
 from watcher.notifiers.http import Address, Receiver, json_of
-from watcher.notifiers.wording import LINK_TEXT, headline_of, link_of, own_lines_of, small_print_of
+from watcher.notifiers.wording import (
+    LINK_TEXT,
+    TABLE_HEAD,
+    cells_of,
+    headline_of,
+    link_of,
+    own_lines_of,
+    small_print_of,
+)
 from watcher.plugins.notifier import Context, Plugin
 from watcher.plugins.section import Section
 
@@ -32,6 +40,8 @@ _STYLES: Mapping[Severity, str] = {
     Severity.CANCELLED: "warning",
     Severity.NEUTRAL: "emphasis",
 }
+_WIDTHS = (3, 2, 5)
+"""Of the columns of a table, beside each other."""
 _FINAL_CODES = frozenset({"WorkflowNotFound", "TriggerInputSchemaMismatch"})
 """A workflow that was deleted, and a card that it cannot take. One that is switched off may be switched on again."""
 _Json = Mapping[str, object]
@@ -80,7 +90,7 @@ def compose(message: Message, count: int) -> _Json:
     """
     link = link_of(message, URL_LIMIT)
     lines = _lines(message)
-    left_out, what = len(lines) - count, "facts" if message.text is None else "lines"
+    left_out, what = len(lines) - count, "facts" if message.text is None and not message.table else "lines"
     title = _run(excerpt(headline_of(message), TITLE_LIMIT), size="Large", weight="Bolder")
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -102,7 +112,18 @@ def compose(message: Message, count: int) -> _Json:
 def _lines(message: Message) -> Sequence[_Json]:
     if message.text is not None:
         return [_block(_run(line or " ")) for line in own_lines_of(message, VALUE_LIMIT)]
+    if message.table:
+        return [_row(TABLE_HEAD, weight="Bolder"), *(_row(cells_of(row)) for row in message.table)]
     return list(map(_line, message.facts))
+
+
+def _row(cells: Sequence[str], **style: object) -> _Json:
+    """Return a row of columns: clients that know no tables yet show them as such."""
+    columns = [
+        {"type": "Column", "width": width, "items": [_block(_run(excerpt(text, VALUE_LIMIT) or " ", **style))]}
+        for text, width in zip(cells, _WIDTHS, strict=True)
+    ]
+    return {"type": "ColumnSet", "spacing": "Small", "columns": columns}
 
 
 def _line(fact: Detail) -> _Json:

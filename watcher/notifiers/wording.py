@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC
 from urllib.parse import quote
 
-from watcher.domain.messages import Detail, Message, Severity
+from watcher.domain.messages import Detail, Message, Severity, TableRow
+from watcher.domain.states import TERMINAL
 from watcher.domain.text import excerpt, utf16_length
 
 MARKS: Mapping[Severity, str] = {
@@ -16,8 +17,11 @@ MARKS: Mapping[Severity, str] = {
     Severity.CANCELLED: "\U0001f6ab",
     Severity.NEUTRAL: "\u2139\ufe0f",
 }
+TABLE_HEAD = ("Job", "Outcome", "Details")
+"""The columns of a message about several events."""
 LINK_TEXT = "Open the job at its service"
 PAGE_TEXT = "See how it went"
+_ENDS = frozenset(map(str, TERMINAL))
 _HALF_ESCAPE = re.compile(r"(&[a-z]{0,4}|\\+)$")
 """What the beginning of an escape looks like at the end of a text."""
 _URL_CHARACTERS = ":/?#[]@!$&'()*+,;=%"
@@ -26,6 +30,11 @@ _URL_CHARACTERS = ":/?#[]@!$&'()*+,;=%"
 def headline_of(message: Message) -> str:
     """Return the title with the mark that says how to take it."""
     return f"{MARKS[message.severity]} {message.title}"
+
+
+def cells_of(row: TableRow) -> tuple[str, str, str]:
+    """Return what stands in the columns of a table; the outcome has its mark."""
+    return row.name, f"{MARKS[row.severity]} {row.outcome}" if row.outcome else "", row.detail
 
 
 def own_lines_of(message: Message, limit: int, most: int = 50) -> list[str]:
@@ -53,6 +62,11 @@ def small_print_of(message: Message) -> list[Detail]:
     ]
 
 
+def ends_job(message: Message) -> bool:
+    """Tell whether the message says that a job has ended: then a picture of how it trained is whole."""
+    return "previous_status" in message.data and message.data.get("state") in _ENDS
+
+
 def team_of(message: Message) -> str | None:
     """Return the label `team` of the job."""
     return message.labels.get("team")
@@ -74,7 +88,12 @@ def page_of(message: Message, public_url: str | None, limit: int) -> str | None:
 
 def link_of(message: Message, limit: int) -> str | None:
     """Return the address of the job's page, quoted; None where it has none that fits: half an address leads nowhere."""
-    if not message.url or not message.url.startswith(("http://", "https://")):
+    return quoted(message.url, limit)
+
+
+def quoted(url: str | None, limit: int) -> str | None:
+    """Return an address that people may be led to, quoted; None for any other."""
+    if not url or not url.startswith(("http://", "https://")):
         return None
-    target = quote(message.url.encode("utf-8", "replace"), safe=_URL_CHARACTERS)
+    target = quote(url.encode("utf-8", "replace"), safe=_URL_CHARACTERS)
     return target if len(target) <= limit else None

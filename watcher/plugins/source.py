@@ -45,7 +45,10 @@ class ListOrder(StrEnum):
 
     NEWEST_FIRST = "newest first"
     """A page begins behind the same job for as long as that job exists; new jobs come on top."""
+    IN_PARTS = "newest first, in parts"
+    """Several lists one after the other."""
     UNKNOWN = "unknown"
+    """It may be found out from the list itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,9 @@ class SourceContext:
     private_fields: Collection[str] = ()
     """Those of its kind, unless the settings let them be told: see `SourcePlugin.private_fields`. Observations name
     them."""
+    shows_addresses: bool = False
+    """Whether e-mail addresses and signed URLs that stand elsewhere in what the service says may be told, such as in
+    the reason of a failure."""
 
 
 def any_id(job_id: str) -> str:

@@ -9,7 +9,7 @@ import ipaddress
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from watcher.domain.text import printable
+from watcher.domain.text import excerpt
 from watcher.server.problems import foreign_page, problem_response, unauthorized
 
 PROBES = frozenset({"/livez", "/readyz"})
@@ -21,6 +21,8 @@ _PROXY = b"proxy"
 """Stands for the scheme of a request in which a proxy names the user."""
 _USER = "watcher.user"
 """Where the name of the user is kept with the request."""
+_LONGEST_NAME = 64
+"""Characters of it that are kept."""
 
 
 class TokenGuard:
@@ -62,20 +64,23 @@ class TokenGuard:
         scheme = scheme.lower()
         if self._expected is None:
             return scheme, self._user_header is None
-        token = _password(value) if scheme == b"basic" else value.strip(b" ")
+        name, token = _name_and_password(value) if scheme == b"basic" else (b"", value.strip(b" "))
         # In constant time: how long a comparison takes must not tell how much of a guess was right.
-        return scheme, scheme in {b"bearer", b"basic"} and hmac.compare_digest(token, self._expected)
+        is_admitted = scheme in {b"bearer", b"basic"} and hmac.compare_digest(token, self._expected)
+        if is_admitted and name:
+            scope[_USER] = _text(name)
+        return scheme, is_admitted
 
     def _named_user(self, scope: Scope) -> str | None:
         """Return the user that a proxy on this host names."""
         if self._user_header is None or not _is_from_this_host(scope):
             return None
         given = _headers(scope, self._user_header)
-        return printable(given[0].decode("utf-8", "replace")) if len(given) == 1 and given[0].strip() else None
+        return _text(given[0]) if len(given) == 1 and given[0].strip() else None
 
 
 def user_of(scope: Scope) -> str | None:
-    """Return the user that a trusted proxy has named; None where there was none."""
+    """Return who asks: whom a trusted proxy has named, else what was given as the user name of the token; or None."""
     user: str | None = scope.get(_USER)
     return user
 
@@ -99,8 +104,13 @@ def _headers(scope: Scope, wanted: bytes) -> list[bytes]:
     return [value for name, value in scope["headers"] if name == wanted]
 
 
-def _password(value: bytes) -> bytes:
+def _name_and_password(value: bytes) -> tuple[bytes, bytes]:
     try:
-        return base64.b64decode(value.strip(b" "), validate=True).partition(b":")[2]
+        name, _, password = base64.b64decode(value.strip(b" "), validate=True).partition(b":")
     except binascii.Error:
-        return b""
+        return b"", b""
+    return name, password
+
+
+def _text(name: bytes) -> str:
+    return excerpt(name.decode("utf-8", "replace"), _LONGEST_NAME)

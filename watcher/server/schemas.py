@@ -9,6 +9,7 @@ from watcher.domain.deliveries import DeliveryState
 from watcher.domain.jobs import ID_PATTERN, LONGEST_TEXT, TEXT_PATTERN
 from watcher.domain.overview import UNSEEN
 from watcher.domain.silences import LONGEST_SILENCE
+from watcher.domain.states import JobState
 from watcher.domain.transitions import Reason
 
 Json = dict[str, Any]
@@ -158,6 +159,7 @@ SCHEMAS: Mapping[str, Json] = {
             "observed_at": _TIME,
             "happened_at": _OPTIONAL_TIME,
             "status": {"type": "string"},
+            "state": {"enum": list(JobState)},
             "previous_status": _optional("string"),
             "reason": {"enum": list(Reason)},
             "skipped": {"type": "array", "items": {"type": "string"}},
@@ -197,6 +199,7 @@ SCHEMAS: Mapping[str, Json] = {
             "ends": {"type": "string", "description": "For people."},
             "until": _TIME,
             "created_at": _OPTIONAL_TIME,
+            "created_by": _optional("string", description="Who made it, as far as that is known."),
         }
     ),
     "Silences": _object({"data": {"type": "array", "items": {"$ref": "#/components/schemas/Silence"}}}),

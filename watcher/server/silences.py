@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from watcher.domain.silences import silence_row
 from watcher.domain.text import excerpt
+from watcher.server.auth import user_of
 from watcher.server.context import ServerContext
 from watcher.server.parsing import LONGEST_ECHO, NUMBER_CURSOR_PATTERN, no_query, read_json, read_silence
 from watcher.server.problems import Problem
@@ -32,7 +34,8 @@ class Silences:
         """Mute what has labels, or is of a source, from now on."""
         no_query(request)
         document, now = await read_json(request, self._context.body_timeout), self._context.clock()
-        made = await self._context.store.add_silence(read_silence(document, self._context, now), now)
+        wanted = replace(read_silence(document, self._context, now), created_by=user_of(request.scope))
+        made = await self._context.store.add_silence(wanted, now)
         self._context.log.info("silence added over HTTP", silence=made.name, until=made.until.isoformat())
         where = {"Location": f"/api/v1/silences/{made.name}"}
         return JSONResponse(silence_row(made, now), HTTPStatus.CREATED, where)

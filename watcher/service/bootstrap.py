@@ -66,6 +66,7 @@ def open_source(
         hide_secret=runtime.hide_secret,
         event_word=plugin.event_word,
         private_fields=() if settings.private_fields else plugin.private_fields,
+        shows_addresses=settings.private_fields,
     )
     return plugin.build(settings, context)
 
@@ -79,13 +80,14 @@ def default_source(
     """
     from watcher.sources.http_source import HttpSource
     from watcher.sources.openai.dialect import OpenAIDialect
-    from watcher.sources.openai.endpoint import access_from_environment
+    from watcher.sources.openai.endpoint import access_from_environment, pages_of
 
-    endpoint = access_from_environment(environment, base_url=base_url, key_file=key_file).endpoint(DEFAULT_SOURCE)
+    access = access_from_environment(environment, base_url=base_url, key_file=key_file)
+    endpoint, pages = access.endpoint(DEFAULT_SOURCE), pages_of(access.base_url)
 
     def make(runtime: Runtime) -> Source:
         context = SourceContext(DEFAULT_SOURCE, runtime.clock, runtime.log, hide_secret=runtime.hide_secret)
-        return HttpSource(endpoint, OpenAIDialect(), context)
+        return HttpSource(endpoint, OpenAIDialect(pages=pages), context)
 
     return make
 
@@ -122,6 +124,8 @@ class Pipeline:
     find_job: FindJob
     retention: timedelta
     """How long the store keeps what is over."""
+    metrics_retention: timedelta
+    """How long it keeps what such jobs measured."""
 
 
 class ServicePlan:
@@ -204,6 +208,7 @@ class ServicePlan:
         from watcher.engine.delivery.live_progress import LiveProgress
         from watcher.engine.polling.poller import Poller
         from watcher.engine.self_monitoring import SelfMonitoring
+        from watcher.service.digests import PresentJobs
         from watcher.service.heartbeat import Heartbeat
         from watcher.service.source_states import open_source_state
         from watcher.settings.conversion import discovery_rules, job_spec, routes
@@ -214,8 +219,9 @@ class ServicePlan:
             notifiers = await open_notifiers(
                 settings, settings.notifiers, runtime, stack, self._limits, points=store.metric_points
             )
-            deliver = Dispatcher(store, notifiers, SERVICE_RETRY_POLICY, runtime)
             wanted = routes(settings)
+            present = PresentJobs(store, wanted, settings.supervision.stuck_after, runtime)
+            deliver = Dispatcher(store, notifiers, SERVICE_RETRY_POLICY, runtime, present=present)
             self_monitoring = SelfMonitoring(
                 store,
                 runtime,
@@ -241,6 +247,7 @@ class ServicePlan:
                 sources=sorted(self._sources),
                 find_job=partial(find_job, settings),
                 retention=settings.store.retention,
+                metrics_retention=settings.store.metrics_retention,
             )
 
     async def watch_jobs(self, store: SqlStore, before: ServicePlan | None = None) -> None:

@@ -108,7 +108,8 @@ class Maintenance:
         """Forget what is over."""
         self.pipeline.poller.forget_stale()
         with suppress(StoreError):  # the next time will do
-            await self._store.prune(self._runtime.clock() - self.pipeline.retention)
+            now = self._runtime.clock()
+            await self._store.prune(now - self.pipeline.retention, now - self.pipeline.metrics_retention)
 
     async def undo_clock_step(self, longest: timedelta | None = None) -> None:
         """Undo waits that are too long because the clock was set back.

@@ -103,6 +103,8 @@ def routes(settings: Settings) -> list[Route]:
             first_seen=notifier.first_seen,
             events=frozenset(notifier.events),
             holding=_holding(notifier),
+            after=notifier.after,
+            repeat=notifier.repeat,
         )
         for name, notifier in settings.notifiers.items()
     ]

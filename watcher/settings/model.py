@@ -41,6 +41,7 @@ from watcher.settings.values import (
     Labels,
     Name,
     Pattern,
+    ReminderTime,
     Statuses,
     StatusName,
     StoreUrl,
@@ -77,8 +78,8 @@ class SourceSettings(Section):
     metrics. Each look is a request, or up to ten where there is much new. Where a Slack bot shows the progress of jobs,
     up to 30 of them are looked at once a minute."""
     private_fields: bool = False
-    """Whether events hold all of the job object, also what its kind takes for private: people's addresses, signed URLs,
-    keys, training data."""
+    """Whether events hold all that the service says of a job, also what its kind takes for private (people, keys,
+    training data), and e-mail addresses and signed URLs wherever they stand."""
     interval: Duration | None = None
     """How often each of its jobs is polled. Default: `polling.interval`."""
     max_interval: Duration | None = None
@@ -124,6 +125,9 @@ class StoreSettings(Section):
     `$STATE_DIRECTORY` (systemd), else in the user's state directory."""
     retention: Duration = Field(default="90d", validate_default=True)
     """How long the store keeps jobs that have ended, and deliveries that are settled."""
+    metrics_retention: Duration = Field(default="30d", validate_default=True)
+    """How long it keeps the metric points of a job that has ended, at most as long as the job: they take most of the
+    room. The last value of each series stays with the job's end."""
 
     def resolved_url(self) -> str:
         """Return the URL, or the default one. Raises ConfigurationError where there is no place for a default."""
@@ -187,6 +191,11 @@ class NotifierSettings(Section):
     """The hours of each day in which it is left alone."""
     digest: TimeOfDay | None = None
     """The time of day at which one message tells all that came since the last one, instead of a message for each."""
+    after: ReminderTime | None = None
+    """How long a condition must last until it hears of it: for those who are told when nobody else has mended it. It
+    hears of its end only if it has heard of it. Default: at once. What jobs do by themselves is told at once."""
+    repeat: ReminderTime | None = None
+    """How often it is reminded of a condition that lasts. Default: never; of a job that is stuck each day."""
     title_template: TemplateText | None = None
     """The title of its messages, in words of your own: `{{ job.name }}: {{ state }} after {{ duration }}`."""
     template: TemplateText | None = None

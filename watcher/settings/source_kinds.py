@@ -19,7 +19,7 @@ def kinds_by_name(layers: Sequence[Layer]) -> dict[str, str]:
 
     The default source is one of them unless it says otherwise. One that only a job speaks of needs no settings.
     """
-    names = dict.fromkeys([DEFAULT_SOURCE, *(name for layer in layers for name in _names(layer))])
+    names = dict.fromkeys([DEFAULT_SOURCE, *_implied(layers), *(name for layer in layers for name in _names(layer))])
     return {name: name for name in names if _kind_of(name, layers) == name}
 
 
@@ -27,7 +27,7 @@ def given_by_variables(layers: Sequence[Layer]) -> dict[str, Any]:
     """Return the sources that are named by their kind, with what the variables of the environment give them."""
     given: dict[str, Any] = {}
     for name, kind in kinds_by_name(layers).items():
-        values = {setting: os.environ[variable].strip() for setting, variable in variables_set(kind).items()}
+        values = _values(variables_set(kind))
         is_implied = kind != DEFAULT_KIND and not any(_settings(name, layers))
         if found := {KIND: kind, **values} if is_implied else values:
             given[name] = found
@@ -54,6 +54,39 @@ def without_kind(given: Layer) -> list[str]:
         and any(_settings(name, [given]))
         and not _kinds_said(name, [given])
     ]
+
+
+def _implied(layers: Sequence[Layer]) -> list[str]:
+    """Name the kinds that the environment alone describes, where nothing says what to watch and the default has no key.
+
+    Only what has a key and lacks nothing counts: people also have keys for other things than fine-tuning. Of kinds that
+    share a key the first one does.
+    """
+    is_anything_said = any(section in layer for layer in layers for section in ("sources", "jobs", "watch"))
+    if is_anything_said or "api_key" in variables_set(DEFAULT_KIND):
+        return []
+    found = {key: kind for kind in reversed(sources.kinds()) if kind != DEFAULT_KIND and (key := _key_of(kind))}
+    return sorted(found.values())
+
+
+def _key_of(kind: str) -> str | None:
+    """Return the variable that holds the key of a kind; None where the environment does not describe it whole."""
+    variables = variables_set(kind)
+    key = next((variables[setting] for setting in _KEYS if setting in variables), None)
+    if key is None:
+        return None
+    try:
+        sources.plugin(kind).config.model_validate(_values(variables))
+    except ValueError:
+        return None
+    return key
+
+
+def _values(variables: Mapping[str, str]) -> dict[str, str]:
+    return {setting: os.environ[variable].strip() for setting, variable in variables.items()}
+
+
+_KEYS = ("api_key", "token")
 
 
 def _kind_of(name: str, layers: Sequence[Layer]) -> object:

@@ -19,6 +19,7 @@ from watcher.store.address import DriverMissingError, UrlError, parse_url
 
 LONGEST_TIMEOUT = timedelta(minutes=1)
 LONGEST_BATCH = timedelta(hours=1)
+SHORTEST_REMINDER = timedelta(minutes=1)
 _HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,126}")
 
 _HEADER = re.compile("[A-Za-z][A-Za-z0-9-]{0,63}")
@@ -121,6 +122,12 @@ def _check_batch(wait: timedelta) -> timedelta:
     return wait
 
 
+def _check_reminder(span: timedelta) -> timedelta:
+    if span < SHORTEST_REMINDER:
+        raise expected(f"a duration of at least {write_duration(SHORTEST_REMINDER)}")
+    return span
+
+
 def _check_batch_key(key: str) -> str:
     if key not in {BY_SOURCE, BY_STATE} and (not key.startswith(LABEL) or key == LABEL):
         raise expected("source, state or label:KEY")
@@ -129,6 +136,7 @@ def _check_batch_key(key: str) -> str:
 
 Name = Annotated[str, AfterValidator(_check_name)]
 BatchTime = Annotated[Duration, AfterValidator(_check_batch)]
+ReminderTime = Annotated[Duration, AfterValidator(_check_reminder)]
 BatchKey = Annotated[str, AfterValidator(_check_batch_key)]
 JobId = Annotated[str, AfterValidator(_check_job_id)]
 Timeout = Annotated[Duration, AfterValidator(_check_timeout)]

@@ -44,6 +44,11 @@ class Moment:
     updated_at: datetime | None = None
     """When it last did something, for the same services."""
 
+    @property
+    def started_at(self) -> datetime | None:
+        """When it began to run; None for a job that has not run."""
+        return next((passage.since for passage in self.passages if passage.step.status == Status.RUNNING), None)
+
 
 def job_document(job: JobScript, moment: Moment) -> dict[str, Any]:
     """Return the job object, as `GET /fine_tuning/jobs/{id}` answers."""

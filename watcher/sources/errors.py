@@ -13,6 +13,7 @@ from datetime import datetime
 from watcher.domain.text import excerpt
 from watcher.errors import MalformedResponseError, MissingError, RejectedError, SourceError, TransientError
 from watcher.http import Answer, retry_after
+from watcher.redaction import shareable
 
 BODY_EXCERPT = 200
 """How much of a body an error repeats, in characters."""
@@ -132,7 +133,8 @@ def _words(answer: Answer, complaint: Complaint) -> str:
     """Return the text of an error: message and code, else the target of a redirect, else the start of the body."""
     if complaint.message:
         shown = f"{complaint.message} ({complaint.shown})" if complaint.shown else complaint.message
-        return excerpt(shown, BODY_EXCERPT)
+        return excerpt(shareable(shown), BODY_EXCERPT)
     if location := answer.headers.get("location"):
         return f"a redirect to {excerpt(location, BODY_EXCERPT)}, which is not followed: is the address right?"
-    return excerpt(answer.body[: BODY_EXCERPT * 4].decode(errors="replace"), BODY_EXCERPT) or "no body"
+    body = answer.body[: BODY_EXCERPT * 4].decode(errors="replace")
+    return excerpt(shareable(body), BODY_EXCERPT) or "no body"

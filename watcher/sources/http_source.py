@@ -193,11 +193,19 @@ class HttpSource:
         word = self._context.event_word(observation.status, observation.state)
         if observation.event_word is None and word != observation.status:
             observation = replace(observation, event_word=word)
-        if self._context.private_fields:
-            observation = replace(observation, private_fields=self._context.private_fields)
+        observation = self._as_shared(observation)
         self._note("poll answered", answer, job=job_id, status=observation.status)
         self._last[job_id] = mark, sys.intern(observation.status)
         return observation
+
+    def _as_shared(self, observation: Observation) -> Observation:
+        """Return the observation with what of it may be told to others."""
+        if self._context.shows_addresses:
+            return replace(observation, shows_addresses=True)
+        facts, private = observation.facts.shared(), self._context.private_fields
+        if facts is observation.facts and not private:
+            return observation
+        return replace(observation, facts=facts, private_fields=private)
 
     def _read_page(self, cursor: str | None, cached: _CachedPage, answer: Answer) -> Page:
         mark = digest(answer.body)

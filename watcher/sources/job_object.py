@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 from watcher.domain.jobs import JobError, JobKey
 from watcher.domain.states import JobState
+from watcher.domain.telemetry import Milestone
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.lenient import Part
 
@@ -40,3 +42,8 @@ def read_job(model: type[J], body: bytes, key: JobKey, id_of: Callable[[str], st
 def reason_of(state: JobState, message: str | None, code: str | None = None) -> JobError | None:
     """Return why a job failed or was cancelled, if it did and its service says so."""
     return JobError(code or None, message or None) if state in _UNWANTED and (message or code) else None
+
+
+def begun(*times: datetime | None) -> tuple[Milestone, ...]:
+    """Return when a job began to run, as far as its object says so."""
+    return tuple(Milestone(JobState.RUNNING, at) for at in times if at)

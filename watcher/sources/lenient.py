@@ -50,6 +50,14 @@ def _read_time(given: object) -> datetime | None:
     return at if EARLIEST <= at < LATEST else None
 
 
+def words_of(given: object) -> object:
+    """Return a list of texts, or of objects with a message, as one text, and anything else as it is."""
+    if not isinstance(given, list):
+        return given
+    each = [part.get("message") if isinstance(part, dict) else part for part in given]
+    return "; ".join(text for text in each if text and isinstance(text, str)) or None
+
+
 def _no_flag(given: object) -> object:
     """Refuse true and false, which pydantic would count as 1 and 0."""
     if isinstance(given, bool):
@@ -62,6 +70,8 @@ Tolerant: TypeAlias = Annotated[T | None, _ElseNone()]
 
 Text: TypeAlias = Tolerant[str]
 """Text. What the reference lists as a choice of words is text too: services have added words over time."""
+Words: TypeAlias = Tolerant[Annotated[str, BeforeValidator(words_of)]]
+"""Text for people, such as the reason of a failure: some services write a list of it."""
 Texts: TypeAlias = Tolerant[list[Text]]
 Flag: TypeAlias = Tolerant[StrictBool]
 Number: TypeAlias = Tolerant[StrictInt | StrictFloat]

@@ -20,12 +20,18 @@ def points_of(
     values: Mapping[str, object], step: int, at: datetime, *, besides: frozenset[str], names: Mapping[str, str]
 ) -> tuple[MetricPoint, ...]:
     """Return a point for each number among the values; those named in `besides` are none, `names` renames others."""
-    points = [
-        MetricPoint(names.get(name, name), step, number, at)
+    numbers = numbers_of(values, besides=besides)
+    return tuple(MetricPoint(names.get(name, name), step, number, at) for name, number in numbers.items())
+
+
+def numbers_of(values: Mapping[str, object], *, besides: frozenset[str] = frozenset()) -> dict[str, float]:
+    """Return those of the values that are numbers, but for those named in `besides`."""
+    found = [
+        (name, number)
         for name, value in values.items()
         if name not in besides and _is_name(name) and (number := number_of(value)) is not None
     ]
-    return tuple(points[:MOST_SERIES])
+    return dict(found[:MOST_SERIES])
 
 
 def number_of(value: object) -> float | None:

@@ -11,14 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from watcher.domain.conditions import OWN_SOURCE, Condition, ConditionChange, RecordedCondition, is_news
-from watcher.domain.notifications import muted
+from watcher.domain.reminders import is_same_trouble
 from watcher.domain.transitions import next_seq
 from watcher.engine.ports import Finding
 from watcher.store.database import serialise
-from watcher.store.notifications import release, row_of_planned
+from watcher.store.reminders import forget_tellings, keep_event, standing_since, told_of
 from watcher.store.rows import row_of_condition_event
 from watcher.store.schema import condition, condition_event, delivery, job, transition
-from watcher.store.silences import silences_since
 
 _RECORDED = (condition.c.state, condition.c.seq, condition.c.good_at, condition.c.good_by)
 
@@ -74,10 +73,13 @@ def absorb_conditions_of_older_versions(connection: Connection) -> int:
 def _record(connection: Connection, finding: Finding, watcher: str) -> ConditionChange | None:
     found = finding.condition
     row = connection.execute(select(condition.c.id, *_RECORDED).where(condition.c.subject == found.subject)).first()
-    recorded = RecordedCondition(*row[1:]) if row else None
-    if not is_news(found, recorded, watcher, finding.at):
+    recorded = RecordedCondition(*row[1:]) if row else RecordedCondition(None)
+    if not is_news(found, recorded if row else None, watcher, finding.at):
         return None
-    change = ConditionChange(found, next_seq(recorded.seq if recorded else 0, finding.at), finding.at)
+    since = standing_since(connection, row.id, recorded.seq) if row else None
+    is_same = is_same_trouble(found.subject, found.state, recorded.state or "")
+    goes_on = since is not None and not found.is_good and is_same
+    change = ConditionChange(found, next_seq(recorded.seq, finding.at), finding.at, since if goes_on else None)
     values = {"state": found.state, "seq": change.seq}
     if row:
         number: int = row.id
@@ -85,12 +87,11 @@ def _record(connection: Connection, finding: Finding, watcher: str) -> Condition
     else:
         statement = insert(condition).values(subject=found.subject, **values).returning(condition.c.id)
         number = connection.execute(statement).scalar_one()
-    connection.execute(insert(condition_event), row_of_condition_event(number, change))
-    if finding.recipients:
-        planned = muted(finding.recipients, change, silences_since(connection, [change.at]), change.at)
-        release(connection, planned, (delivery.c.condition, number), finding.at)
-        rows = [row_of_planned(each, change, condition=number) for each in planned]
-        connection.execute(insert(delivery), rows)
+    told = told_of(connection, number) if goes_on or found.is_good else set()
+    if not goes_on:
+        forget_tellings(connection, number)
+    recipients = [each for each in finding.recipients if not each.if_told or each.notifier in told]
+    keep_event(connection, number, change, recipients)
     return change
 
 

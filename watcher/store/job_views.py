@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, false, func, literal, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, literal, or_, select, true, tuple_
 
 from watcher.domain.conditions import job_subjects
 from watcher.domain.deliveries import Delivery, DeliveryState
@@ -36,8 +36,10 @@ _IS_WATCHED = job.c.removed_at.is_(None)
 _IS_MISSING = job.c.missing > MISSING_TOLERATED
 # A job that was not seen yet has no state, and so has not ended.
 _IS_OPEN = func.coalesce(~HAS_ENDED, true())
-_RANK = case((literal(JobState.RUNNING.value) == STATE, 0), else_=1)
-"""What runs comes before what waits."""
+_RUNS = literal(JobState.RUNNING.value) == STATE
+_WAITS = and_(_IS_OPEN, func.coalesce(~_RUNS, true()))
+_LATEST_FIRST: Sequence[ColumnElement[Any]] = (job.c.status_since.desc(), job.c.id.desc())
+_BY_KEY: Sequence[ColumnElement[Any]] = (job.c.source, job.c.job_id)
 
 
 class LookUp(Protocol):
@@ -94,29 +96,29 @@ class JobViews:
 def jobs_in_trouble(connection: Connection, concerns: Concerns, limit: int) -> list[Job]:
     """Return up to `limit` jobs that need a person, the latest first."""
     is_lost = and_(or_(_IS_MISSING, _is_stuck(concerns)), _IS_OPEN)
-    statement = _jobs().where(or_(_failed_since(concerns.failed_since), is_lost))
-    return _read(connection, statement.order_by(job.c.status_since.desc(), job.c.id.desc()).limit(limit))
+    return _first(connection, or_(_failed_since(concerns.failed_since), is_lost), _LATEST_FIRST, limit)
 
 
 def jobs_under_way(connection: Connection, concerns: Concerns, after: JobKey | None, limit: int) -> list[Job]:
     """Return up to `limit` jobs that have not ended and need nobody: those that run first, by key, after one."""
-    statement = _jobs().where(_IS_OPEN, ~_IS_MISSING, ~_is_stuck(concerns))
-    if after is not None:
-        is_last = and_(job.c.source == after.source, job.c.job_id == after.id)
-        rank = func.coalesce(select(_RANK).where(is_last).scalar_subquery(), 1)
-        statement = statement.where(tuple_(_RANK, job.c.source, job.c.job_id) > tuple_(rank, after.source, after.id))
-    return _read(connection, statement.order_by(_RANK, job.c.source, job.c.job_id).limit(limit))
+    found: list[Job] = []
+    runs_no_more = after is not None and not _runs(connection, after)
+    if not runs_no_more:  # apart, for then the first ones are found without a look at all that wait
+        found = _first(connection, and_(_RUNS, _needs_nobody(concerns), _is_after(after)), _BY_KEY, limit)
+    if len(found) < limit:
+        waits = and_(_WAITS, _needs_nobody(concerns), _is_after(after if runs_no_more else None))
+        found += _first(connection, waits, _BY_KEY, limit - len(found))
+    return found
 
 
 def jobs_ended(connection: Connection, except_failed_since: datetime, limit: int) -> list[Job]:
     """Return up to `limit` jobs that have ended, the latest first, without those that failed since then."""
-    statement = _jobs().where(HAS_ENDED, ~_failed_since(except_failed_since))
-    return _read(connection, statement.order_by(job.c.status_since.desc(), job.c.id.desc()).limit(limit))
+    return _first(connection, and_(HAS_ENDED, ~_failed_since(except_failed_since)), _LATEST_FIRST, limit)
 
 
 def search_jobs(connection: Connection, wanted: JobFilter, after: JobKey | None, limit: int) -> list[Job]:
     """Return up to `limit` jobs that pass the filter, by source and id, after a key."""
-    statement = _after(_jobs(), after)
+    statement = _jobs().where(_is_after(after)).order_by(*_BY_KEY)
     if wanted.source is not None:
         statement = statement.where(job.c.source == wanted.source)
     if wanted.state is not None:
@@ -168,10 +170,26 @@ def _jobs() -> Select[tuple[object, ...]]:
     return select(*JOB_COLUMNS).where(_IS_WATCHED)
 
 
-def _after(statement: Select[tuple[object, ...]], after: JobKey | None) -> Select[tuple[object, ...]]:
-    if after is not None:
-        statement = statement.where(tuple_(job.c.source, job.c.job_id) > tuple_(after.source, after.id))
-    return statement.order_by(job.c.source, job.c.job_id)
+def _first(
+    connection: Connection, condition: ColumnElement[bool], order: Sequence[ColumnElement[Any]], limit: int
+) -> list[Job]:
+    """Return the first of the watched jobs that meet a condition."""
+    # First which ones, which the index `job_overview` tells alone, then what they hold.
+    chosen = select(job.c.id).where(_IS_WATCHED, condition).order_by(*order).limit(limit)
+    return _read(connection, select(*JOB_COLUMNS).where(job.c.id.in_(chosen)).order_by(*order))
+
+
+def _is_after(after: JobKey | None) -> ColumnElement[bool]:
+    return tuple_(job.c.source, job.c.job_id) > tuple_(after.source, after.id) if after else true()
+
+
+def _runs(connection: Connection, key: JobKey) -> bool:
+    is_it = and_(job.c.source == key.source, job.c.job_id == key.id)
+    return connection.scalar(select(STATE).where(is_it)) == JobState.RUNNING.value
+
+
+def _needs_nobody(concerns: Concerns) -> ColumnElement[bool]:
+    return and_(~_IS_MISSING, ~_is_stuck(concerns))
 
 
 def _is_in(state: JobState) -> ColumnElement[bool]:

@@ -24,10 +24,22 @@ from sqlalchemy import (
 
 from watcher.store.database import serialise
 from watcher.store.job_state import HAS_ENDED
-from watcher.store.schema import condition_event, delivery, job, receipt, silence, transition
+from watcher.store.schema import (
+    condition,
+    condition_event,
+    delivery,
+    event_reading,
+    job,
+    metric_point,
+    receipt,
+    silence,
+    transition,
+)
 
 BATCH = 200
 """How many rows one transaction looks at, so that others do not wait long."""
+RUNS = 5
+"""Of how many jobs one transaction deletes the metric points: each may have thousands."""
 
 _IS_OVER = or_(HAS_ENDED, job.c.removed_at.is_not(None))
 
@@ -35,21 +47,26 @@ _IS_OVER = or_(HAS_ENDED, job.c.removed_at.is_not(None))
 class Pruning:
     """One walk through what is old, in small transactions: each row is looked at once.
 
-    What is over: settled deliveries, then transitions without any delivery left, both only of jobs that have ended
-    or are no longer watched, and of conditions; then jobs that are no longer watched, or have ended and were not
-    asserted since, when they have no transition left; then silences that are over.
+    What is over: metric points of jobs that have ended or are no longer watched; settled deliveries, then transitions
+    without any delivery left, both only of such jobs, and of conditions; then jobs that are no longer watched, or have
+    ended and were not asserted since, when they have no transition left; then silences that are over.
 
     A job that has ended stays while it is configured or added again: without its row it would come back as a new
     job, and its end would be sent once more.
     """
 
-    def __init__(self, before: datetime, batch: int = BATCH) -> None:
-        """What is over since before then is forgotten."""
+    def __init__(
+        self, before: datetime, metrics_before: datetime | None = None, batch: int = BATCH, runs: int = RUNS
+    ) -> None:
+        """What is over since before then is forgotten; metric points where they were last read before their own."""
         self._before = before
+        self._metrics_before = metrics_before or before
         self._batch = batch
+        self._runs = runs
         self._passed: Sequence[Any] | None = None
         """Where the walk through the present table has come to."""
         self._steps: list[Callable[[Connection], int]] = [
+            self._metric_points,
             self._deliveries,
             self._transitions,
             self._condition_events,
@@ -67,6 +84,12 @@ class Pruning:
         """Look at the next batch; return how many rows of it were deleted."""
         serialise(connection)  # no job may be asserted while it is being deleted
         return self._steps[0](connection)
+
+    def _metric_points(self, connection: Connection) -> int:
+        is_measured = select(metric_point.c.job).where(metric_point.c.job == event_reading.c.job).exists()
+        is_over = event_reading.c.read_at < self._metrics_before, _is_of_job_that_is_over(event_reading.c.job)
+        runs = self._next(connection, (event_reading.c.job,), *is_over, is_measured, most=self._runs)
+        return _delete(connection, metric_point, metric_point.c.job.in_([row.job for row in runs]))
 
     def _deliveries(self, connection: Connection) -> int:
         old = self._next(connection, (delivery.c.settled_at, delivery.c.id), delivery.c.settled_at < self._before)
@@ -110,9 +133,14 @@ class Pruning:
         return _delete(connection, job, job.c.id.in_([row.id for row in rows]), is_old, ~has_history)
 
     def _next(
-        self, connection: Connection, order: Sequence[Column[Any]], *conditions: ColumnElement[bool]
+        self,
+        connection: Connection,
+        order: Sequence[Column[Any]],
+        *conditions: ColumnElement[bool],
+        most: int | None = None,
     ) -> Sequence[Row[Any]]:
         """Return the next rows of a table; the walk goes on to the next table after the last ones."""
+        batch = most or self._batch
         statement = select(*order).where(*conditions).order_by(*order)
         rows: list[Row[Any]] = []
         if self._passed:
@@ -121,11 +149,11 @@ class Pruning:
             if rest:
                 # Thousands may have been settled at the same moment; for a tuple SQLite would start again with them.
                 is_next = and_(order[0] == first, tuple_(*order[1:]) > tuple_(*rest))
-                rows += connection.execute(statement.where(is_next).limit(self._batch))
+                rows += connection.execute(statement.where(is_next).limit(batch))
             statement = statement.where(order[0] > first)
-        if missing := self._batch - len(rows):
+        if missing := batch - len(rows):
             rows += connection.execute(statement.limit(missing))
-        self._passed = tuple(rows[-1]) if len(rows) == self._batch else None
+        self._passed = tuple(rows[-1]) if len(rows) == batch else None
         if self._passed is None:
             del self._steps[0]
         return rows
@@ -146,12 +174,20 @@ _DELETE_TRANSITION = delete(transition).where(
     transition.c.seq == bindparam("number"),
     ~select(delivery.c.id).where(delivery.c.job == transition.c.job, delivery.c.seq == transition.c.seq).exists(),
 )
+# The event that has raised a condition stays until another one follows: it is what reminders tell again.
+_IS_WHAT_STANDS = and_(
+    ~condition_event.c.is_good,
+    select(condition.c.id)
+    .where(condition.c.id == condition_event.c.condition, condition.c.seq == condition_event.c.seq)
+    .exists(),
+)
 _DELETE_CONDITION_EVENT = delete(condition_event).where(
     condition_event.c.condition == bindparam("of_condition"),
     condition_event.c.seq == bindparam("number"),
     ~select(delivery.c.id)
     .where(delivery.c.condition == condition_event.c.condition, delivery.c.seq == condition_event.c.seq)
     .exists(),
+    ~_IS_WHAT_STANDS,
 )
 _DELETE_RECEIPT = delete(receipt).where(
     receipt.c.notifier == bindparam("of_notifier"), receipt.c.subject == bindparam("of_subject")

@@ -71,6 +71,8 @@ CONDITION_EVENT_COLUMNS = (
     condition_event.c.labels,
     condition_event.c.facts,
     condition_event.c.data,
+    condition_event.c.raised_at,
+    condition_event.c.reminder,
 )
 """What `condition_change_of` reads, after the subject, in its order."""
 DELIVERY_COLUMNS = (
@@ -166,7 +168,7 @@ def transition_of(row: Sequence[Any]) -> Transition:
 
 def condition_change_of(subject: str, row: Sequence[Any]) -> ConditionChange:
     """Read a condition event."""
-    seq, state, kind, title, is_good, at, labels, facts, data = row
+    seq, state, kind, title, is_good, at, labels, facts, data, raised_at, reminder = row
     told = Condition(
         subject,
         state,
@@ -177,7 +179,7 @@ def condition_change_of(subject: str, row: Sequence[Any]) -> ConditionChange:
         data=json.loads(data),
         labels=_labels_of(labels),
     )
-    return ConditionChange(told, seq, at)
+    return ConditionChange(told, seq, at, raised_at, reminder or 0)
 
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
@@ -253,6 +255,8 @@ def row_of_condition_event(number: int, change: ConditionChange) -> dict[str, An
         "labels": text_of_labels(told.labels),
         "facts": json.dumps(told.facts),
         "data": json.dumps(dict(told.data)),
+        "raised_at": change.since,
+        "reminder": change.reminder or None,
     }
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from watcher.store.columns import AnyText, Number, UtcTime
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
@@ -84,6 +84,20 @@ Index(
     postgresql_where=text("due_at IS NOT NULL AND removed_at IS NULL"),
 )
 
+Index(  # all that says which jobs the page shows first, beside rows that are much longer
+    "job_overview",
+    job.c.status_since,
+    job.c.source,
+    job.c.job_id,
+    job.c.status,
+    job.c.seq,
+    job.c.described_seq,
+    job.c.state,
+    job.c.missing,
+    sqlite_where=text("removed_at IS NULL"),
+    postgresql_where=text("removed_at IS NULL"),
+)
+
 transition = Table(
     "transition",
     metadata,
@@ -137,9 +151,20 @@ condition_event = Table(
     Column("labels", Text, nullable=False),  # JSON
     Column("facts", Text, nullable=False),  # JSON
     Column("data", Text, nullable=False),  # JSON
+    Column("raised_at", UtcTime),  # null: with this event
+    Column("reminder", Number),  # how often it was told again by then; null: it has changed
     UniqueConstraint("event_id", name="condition_event_event_id"),
 )
 Index("condition_event_at", condition_event.c.at)
+
+condition_telling = Table(  # what notifiers have been owed of a condition since it was raised
+    "condition_telling",
+    metadata,
+    Column("condition", Number, ForeignKey("condition.id", name="condition_telling_condition"), primary_key=True),
+    Column("notifier", Text, primary_key=True),
+    Column("told_at", UtcTime, nullable=False),  # when the last of it could go out
+    Column("is_heard", Boolean, nullable=False),  # whether any of it was not muted
+)
 
 delivery = Table(
     "delivery",
@@ -218,6 +243,7 @@ silence = Table(
     Column("reason", Text),
     Column("created_at", UtcTime, nullable=False),
     Column("until", UtcTime, nullable=False),
+    Column("created_by", Text),
     sqlite_autoincrement=True,
 )
 

@@ -23,6 +23,7 @@ def add_silence(connection: Connection, wanted: Silence, now: datetime) -> Silen
         "reason": wanted.reason,
         "created_at": now,
         "until": wanted.until,
+        "created_by": wanted.created_by,
     }
     number: int = connection.execute(insert(silence).values(values).returning(silence.c.id)).scalar_one()
     return replace(wanted, name=str(number), created_at=now)
@@ -51,4 +52,6 @@ def expire_silence(connection: Connection, number: int, now: datetime) -> bool:
 
 
 def _silence_of(row: Row[Any]) -> Silence:
-    return Silence(str(row.id), row.until, json.loads(row.labels), row.source, row.reason, row.created_at)
+    return Silence(
+        str(row.id), row.until, json.loads(row.labels), row.source, row.reason, row.created_at, row.created_by
+    )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from watcher.domain.conditions import ConditionChange, RecordedCondition
 from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
+from watcher.domain.reminders import Reminder, Standing
 from watcher.domain.silences import Silence
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint, Milestone
@@ -26,7 +27,7 @@ from watcher.engine.ports import (
     RecordedLine,
     Telemetry,
 )
-from watcher.store import deliveries, discovery, jobs, metric_points, services, silences
+from watcher.store import deliveries, discovery, jobs, metric_points, reminders, services, silences
 from watcher.store.access import StoreAccess
 from watcher.store.clock_steps import cap_waits
 from watcher.store.conditions import (
@@ -197,6 +198,14 @@ class SqlStore:
         """See `ConditionStore`."""
         return await self._write(record_findings, findings, watcher)
 
+    async def standing(self, subjects: Collection[str]) -> Sequence[Standing]:
+        """See `ConditionStore`."""
+        return await self._read(reminders.standing, subjects)
+
+    async def record_reminders(self, due: Sequence[Reminder]) -> Sequence[ConditionChange]:
+        """See `ConditionStore`."""
+        return await self._write(reminders.record_reminders, due)
+
     async def note_good(self, subjects: Sequence[str], watcher: str, now: datetime) -> None:
         """See `ConditionStore`."""
         await self._write(note_good, subjects, watcher, now)
@@ -307,15 +316,16 @@ class SqlStore:
         """End a silence now; return whether it was in force. What it has muted stays muted."""
         return await self._write(silences.expire_silence, number, now)
 
-    async def prune(self, before: datetime) -> int:
+    async def prune(self, before: datetime, metrics_before: datetime | None = None) -> int:
         """Delete what is over since before then; return how many rows that was. What is pending always stays.
 
+        The metric points of a job that is over go when they were last read before `metrics_before`, or `before`.
         A job that ended before then goes with its history, if `upsert_jobs` was not called for it since. Configured
         jobs must be upserted now and then: otherwise one that ended long ago counts as new, and is sent once more.
         Works in small transactions, between which others get their turn.
         """
         await self._write(absorb_conditions_of_older_versions)
-        total, pruning = 0, Pruning(before)
+        total, pruning = 0, Pruning(before, metrics_before)
         while not pruning.is_done:
             total += await self._write(pruning.prune)
         return total

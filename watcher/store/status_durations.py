@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
+from contextlib import closing
 from datetime import timedelta
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
+from watcher.domain.forecast import Stay
 from watcher.domain.states import Status
 from watcher.domain.transitions import Reason
+from watcher.store.database import connect
 from watcher.store.schema import job, transition
 
 KEPT = 50
@@ -32,6 +36,7 @@ _COLUMNS = (
     transition.c.skipped,
     transition.c.observed_at,
     transition.c.previous_since,
+    transition.c.facts,
 )
 _newest = select(*_COLUMNS).order_by(transition.c.observed_at.desc()).limit(LOOKED_THROUGH).subquery("newest")
 _entry, _earlier = transition.alias("entry"), transition.alias("earlier")
@@ -54,7 +59,7 @@ _entry_was_seen = (
     .exists()
 )
 _STAYS = (
-    select(_newest.c.previous_status, _newest.c.previous_since, _newest.c.observed_at)
+    select(_newest.c.previous_status, _newest.c.previous_since, _newest.c.observed_at, _newest.c.facts)
     .join(job, job.c.id == _newest.c.job)
     .where(
         job.c.source == bindparam("of_source"),
@@ -74,8 +79,28 @@ def durations(connection: Connection, source: str, kept: int = KEPT) -> dict[str
     Not what began before the first sight, what a person cut short, what went back, nor what hides a skipped status.
     """
     lengths: dict[str, list[timedelta]] = {}
-    for status, since, until in connection.execute(_STAYS, {"of_source": source}):
+    for status, since, until, _ in connection.execute(_STAYS, {"of_source": source}):
         known = lengths.setdefault(status, [])
         if len(known) < kept:
             known.append(until - since)
     return lengths
+
+
+def read_stays(url: str, sources: Collection[str]) -> dict[str, list[Stay]]:
+    """Return by source how long its jobs were in each status lately, from a record that is left as it is.
+
+    Neither made nor migrated: where there is none, or one of another program, it says nothing. Raises WatcherError.
+    """
+    with closing(connect(url)) as database:
+        if database.path and not database.path.exists():
+            return {}
+        with database.reading() as connection:
+            return {source: stays(connection, source) for source in sources}
+
+
+def stays(connection: Connection, source: str) -> list[Stay]:
+    """Return how long jobs of the source were in each status lately, the newest first: what was seen whole."""
+    return [
+        Stay(status, json.loads(facts).get("model"), until - since)
+        for status, since, until, facts in connection.execute(_STAYS, {"of_source": source})
+    ]

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from unittest.mock import AsyncMock
 
 import pytest
 
 from tests.contract.notifiers.conftest import TRIALS, Trial
-from tests.doubles import START, a_transition
+from tests.doubles import START, ManualClock, ScriptedNotifier, a_transition, runtime
 from tests.every_event import events, messages
+from watcher.domain.conditions import ConditionChange, Health
 from watcher.domain.deliveries import Delivered, Delivery, DeliveryState
-from watcher.domain.messages import ENVELOPE_LIMIT, encode, line_of, message_of, message_of_several
+from watcher.domain.jobs import JobKey
+from watcher.domain.messages import ENVELOPE_LIMIT, encode, line_of, message_of
 from watcher.domain.overview import delivery_row, history_rows
+from watcher.domain.routing import Events, FirstSeen, Route
+from watcher.domain.summaries import message_of_several
 from watcher.domain.transitions import Transition
+from watcher.engine.delivery.direct import DirectDelivery
 from watcher.engine.ports import Notifier
+from watcher.engine.self_monitoring import SelfMonitoring
+from watcher.logs import LogOptions, WatcherLog
 
 EVENTS, MESSAGES = events(), messages()
 
@@ -69,6 +79,29 @@ def test_every_event_is_shown_as_a_delivery_and_in_its_history(subtests: pytest.
                 json.dumps(shown)
 
 
+async def test_every_event_is_told_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its id, as what came of sending it, and the conditions as they are recorded too."""
+    heard = replace(runtime(ManualClock()), log=WatcherLog(LogOptions("debug", "json")))
+    everything = Route("chat", first_seen=FirstSeen.ALWAYS, events=frozenset(Events))
+    async with DirectDelivery({"chat": ScriptedNotifier()}, [everything], heard, tick_seconds=0.01) as delivery:
+        for event in EVENTS.values():
+            delivery.tell(event)
+    changes = [event for event in EVENTS.values() if isinstance(event, ConditionChange)]
+    takes_all_for_news = AsyncMock(
+        **{"conditions.return_value": {}, "lingering.return_value": (), "record_findings.return_value": changes}
+    )
+    monitoring = SelfMonitoring(
+        takes_all_for_news, heard, routes=(), stuck_after={}, wake_delivery=lambda: None, watcher="w1"
+    )
+    await monitoring.look([Health("openai", rejection="HTTP 401")], [])
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    sent = Counter(line["event_id"] for line in lines if line["event"] == "delivery accepted")
+    recorded = [line["event"] for line in lines if line["event"] != "delivery accepted"]
+    assert sent == Counter(event.id for event in EVENTS.values())
+    assert recorded == [change.title for change in changes]
+
+
 def test_another_services_word_is_told_in_the_documented_ones_with_its_own_beside() -> None:
     message = MESSAGES["running in another service's word"]
 
@@ -82,11 +115,10 @@ def test_another_services_word_is_told_in_the_documented_ones_with_its_own_besid
 
 
 def test_several_events_are_one_message_with_the_gravest_first_and_an_id_of_just_these() -> None:
-    good, bad = a_transition(), a_transition(seq=2, status="failed")
+    good, bad = a_transition(), a_transition(key=JobKey("openai", "ftjob-2"), name="tutor", status="failed")
     together = message_of_several([good, bad])
 
-    lines = [fact.value for fact in together.facts]
-    assert [line.partition(" (")[0] for line in lines] == ["support-bot v3: failed", "support-bot v3: succeeded"]
+    assert [(row.name, row.outcome) for row in together.table] == [("tutor", "failed"), ("support-bot v3", "succeeded")]
     assert together.severity is message_of(bad).severity
     assert together.id == message_of_several([bad, good]).id != message_of_several([good, a_transition(seq=3)]).id
     assert message_of_several([good]) == message_of(good)

@@ -163,6 +163,8 @@ MISTRAL = Trial(
         "CANCELLED": JobState.CANCELLED,
     },
     pages=False,
+    events={"hyperparameters": {"training_steps": 72}, "checkpoints": [{"step_number": 24, "created_at": 1772442300}]},
+    events_path="",
     samples={
         "mistral-QUEUED": ("QUEUED", JobState.QUEUED),
         "mistral-VALIDATED": ("VALIDATED", JobState.QUEUED),
@@ -274,7 +276,7 @@ def make(site: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Make:
     async def sleep(seconds: float) -> None:
         world.slept.append(seconds)
 
-    def build(trial: Trial, timeout: timedelta = TIMEOUT, **settings: Any) -> Source:
+    def build(trial: Trial, timeout: timedelta = TIMEOUT, *, shows_addresses: bool = False, **settings: Any) -> Source:
         plugin = registry.sources.plugin(trial.kind)
         config = plugin.config.model_validate({**trial.settings(world.server.url), **settings})
         context = SourceContext(
@@ -283,7 +285,8 @@ def make(site: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> Make:
             sleep=sleep,
             hide_secret=world.hidden.append,
             event_word=plugin.event_word,
-            private_fields=plugin.private_fields,
+            private_fields=() if shows_addresses else plugin.private_fields,
+            shows_addresses=shows_addresses,
         )
         return plugin.build(config, context)
 

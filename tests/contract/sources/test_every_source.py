@@ -180,6 +180,25 @@ async def test_private_fields_are_observed_and_not_told(trial: Trial, make: Make
         assert value not in told
 
 
+@every_kind
+@pytest.mark.parametrize("is_wanted", [False, True])
+async def test_addresses_are_told_only_where_they_are_asked_for(
+    is_wanted: bool, trial: Trial, make: Make, world: World
+) -> None:
+    reason = "some.user@mail.example may not read https://h.example/x?X-Signature=0123456789"
+    job = {**trial.job(JOB, trial.word[JobState.FAILED]), "note": [reason]} if JobState.FAILED in trial.word else None
+    if job is None:
+        return
+    world.answer({**job, "message": reason, "error": {"message": reason}})
+    async with make(trial, shows_addresses=is_wanted) as source:
+        observation = await source.retrieve(JOB)
+    assert observation is not None
+    transition = detect(Job(observation.key), observation)
+    assert transition is not None
+    told = encode(message_of(transition)) + transition.document + repr(transition.facts)
+    assert ("some.user" in told, "0123456789" in told) == (is_wanted, is_wanted)
+
+
 @pytest.mark.parametrize("trial", [trial for trial in TRIALS if trial.private], ids=lambda trial: trial.kind)
 async def test_no_error_quotes_an_address_or_a_signature(trial: Trial, make: Make, world: World) -> None:
     world.answer({name: value for name, value in trial.private.items() if "@" in value or "?" in value} or {"a": 1})
@@ -435,7 +454,7 @@ async def test_progress_is_told_where_the_service_tells_it(trial: Trial, make: M
         assert page.progress is not None
         assert (page.progress.done, page.progress.total) == (24, 72)
         assert (await source.events(JOB)).progress is None
-    assert world.paths() == [f"{trial.path}/job-1/events"] * 2
+    assert world.paths() == [f"{trial.path}/job-1{trial.events_path}"] * 2
 
 
 @every_kind

@@ -18,9 +18,11 @@ from tests.doubles import START, ManualClock, RecordingLog
 from tests.simulated import settings_for, word_of
 from watcher.domain.decision import PollContext, decide
 from watcher.domain.jobs import Job, JobFacts, JobKey, Progress, ProgressUnit
+from watcher.domain.milestones import with_true_times
 from watcher.domain.overview import history_rows
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.states import JobState
+from watcher.domain.telemetry import Milestone
 from watcher.domain.transitions import Transition
 from watcher.plugins.registry import sources
 from watcher.plugins.source import Source, SourceContext
@@ -235,6 +237,7 @@ LIVES = {
         (("VALIDATING", VALIDATING), ("VALIDATED", QUEUED), ("RUNNING", RUNNING), ("SUCCESS", SUCCEEDED)),
         model="open-mistral-7b",
         result="ft:open-mistral-7b:simulated",
+        done=(80, 100, STEPS),
     ),
     "mistral, failed": Life(  # which says no reason
         *(DialectName.MISTRAL, "mistral-FAILED", (WAITS, FAILS), (("QUEUED", QUEUED), ("FAILED", FAILED))),
@@ -269,6 +272,7 @@ class Lived:
 
     transitions: list[Transition] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
+    milestones: list[Milestone] = field(default_factory=list)
     facts: JobFacts = field(default_factory=JobFacts)
 
 
@@ -294,6 +298,7 @@ async def live(source: Source, job: Job, clock: ManualClock) -> Lived:
         job = decision.job
         if decision.transition:
             lived.transitions.append(decision.transition)
+        lived.milestones += observation.milestones if observation else ()
         if job.state is JobState.RUNNING:
             told = observation and observation.progress
             if source.capabilities.events:
@@ -315,6 +320,7 @@ async def test_a_job_lives_a_day(life: Life) -> None:
     facts, progress = lived.facts, [(each.done, each.total, each.unit) for each in lived.progress]
     assert tuple((each.status, each.state) for each in lived.transitions) == life.told
     check_durations(life, lived, clock())
+    check_true_times(life, lived)
     assert (facts.model, facts.fine_tuned_model) == (life.model, life.result)
     assert (facts.error and facts.error.message) == life.error
     assert progress == sorted(progress)
@@ -331,3 +337,17 @@ def check_durations(life: Life, lived: Lived, now: datetime) -> None:
         assert abs(row["lasted_seconds"] - 3600 * hours) <= INTERVAL.total_seconds()
         # Nobody has seen when the first status began, but some begin with the job.
         assert row["is_lasted_exact"] is (number > 0 or life.told[0][1] in {PENDING, VALIDATING})
+
+
+def check_true_times(life: Life, lived: Lived) -> None:
+    """Check that it is known when each status truly began whose beginning the object of the job tells."""
+    began = dict[str, datetime]()
+    at = START
+    for word, hours in life.lasted():
+        began[word], at = at, at + timedelta(hours=hours)
+    true = {each.status: with_true_times(each, lived.milestones) for each in lived.transitions}
+    happened = {word: each.happened_at for word, each in true.items() if each.happened_at}
+    ends = {each.status for each in lived.transitions if each.facts.finished_at}
+    told = {milestone.state for milestone in lived.milestones}
+    assert happened.keys() == {word for word, state in life.told if state in told} | ends
+    assert all(abs(at - began[word]) <= timedelta(seconds=1) for word, at in happened.items())

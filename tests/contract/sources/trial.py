@@ -33,6 +33,8 @@ class Trial:
     """Whether the list comes in pages."""
     events: Json | None = None
     """What tells that 24 of 72 steps are done; None for a service without events."""
+    events_path: str = "/events"
+    """Where that lies, behind the path of the job."""
     progress: Json = field(default_factory=dict)
     """Fields of a job object that tell how far it has come; none for a service that does not say it there."""
     done: tuple[int, int] = (24, 72)

@@ -28,6 +28,7 @@ TABLES = (
     "transition",
     "condition",
     "condition_event",
+    "condition_telling",
     "delivery",
     "metric_point",
     "event_reading",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from datetime import timedelta
 
 from tests.contract.store.scenes import KEY, NOON, SECOND, key, move, watch
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint, Milestone
+from watcher.store.database import connect
 from watcher.store.metric_points import MOST_MILESTONES, MOST_STEPS
+from watcher.store.prune import Pruning
 from watcher.store.sql import SqlStore
 
 
@@ -75,6 +78,26 @@ async def test_endless_milestones_end_at_a_bound(store: SqlStore) -> None:
     await store.record_milestones(KEY, [Milestone(JobState.RUNNING, NOON + 500 * SECOND)])
     (transition,) = await store.latest_transitions(KEY)
     assert transition.happened_at == NOON + (MOST_MILESTONES - 1) * SECOND
+
+
+async def test_points_of_a_job_that_is_over_have_a_retention_of_their_own(url: str, store: SqlStore) -> None:
+    runs, *ended = [key(number) for number in range(4)]
+    for each in (runs, *ended):
+        (job,) = await watch(store, each)
+        await store.record([move(job, "running" if each == runs else "succeeded", NOON)])
+        await store.record_points(each, points("loss", 1, 2), "c", NOON)
+    await store.record_points(ended[0], points("loss", 3), "d", NOON + 60 * SECOND)
+    jobs = await store.jobs()
+    assert await store.prune(NOON - 60 * SECOND, NOON) == 0
+    pruning, total = Pruning(NOON - 60 * SECOND, NOON + SECOND, runs=1), 0
+    with closing(connect(url)) as database:
+        while not pruning.is_done:
+            with database.writing() as connection:
+                total += pruning.prune(connection)
+    assert total == 4
+    assert [len(await store.metric_points(each)) for each in (runs, *ended)] == [2, 3, 0, 0]
+    assert [await store.events_cursor(each) for each in ended] == ["d", "c", "c"]  # they are not read again
+    assert await store.jobs() == jobs
 
 
 async def test_points_go_with_their_job(store: SqlStore) -> None:

@@ -203,7 +203,7 @@ async def test_indexes_of_what_is_open_leave_out_what_is_over(url: str, store: O
     definitions = [row[0] or "" for row in await store.statement(f"SELECT {catalogue[0]} FROM {catalogue[1]}")]
     partial = {sql.split()[2] for sql in definitions if "INDEX" in sql and " WHERE " in sql}
     of_deliveries = {"due", "settled_at", "job_pending", "condition_pending", "condition_event"}
-    assert partial == {"job_due", *(f"delivery_{of}" for of in of_deliveries)}
+    assert partial == {"job_due", "job_overview", *(f"delivery_{of}" for of in of_deliveries)}
 
 
 @pytest.mark.process

@@ -13,7 +13,7 @@ from watcher.domain.silences import Silence
 from watcher.engine.ports import Finding
 from watcher.store.sql import SqlStore
 
-TEAM = Silence("new", NOON + MINUTE, {"team": "nlp"}, "openai", "new rack")
+TEAM = Silence("new", NOON + MINUTE, {"team": "nlp"}, "openai", "new rack", created_by="ada")
 MUTED = [DeliveryState.MUTED]
 
 

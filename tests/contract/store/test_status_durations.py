@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 
 from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, key, move, watch
-from watcher.domain.jobs import JobKey
+from watcher.domain.forecast import Stay
+from watcher.domain.jobs import JobFacts, JobKey
 from watcher.store.database import connect
 from watcher.store.sql import SqlStore
-from watcher.store.status_durations import durations
+from watcher.store.status_durations import durations, read_stays
 
 HOUR = timedelta(hours=1)
 
@@ -20,7 +21,7 @@ async def live(store: SqlStore, *statuses: str, job: JobKey = KEY, stay: timedel
     """Have a job pass the statuses, so long in each."""
     (current,) = await watch(store, job)
     for number, status in enumerate(statuses):
-        change = move(current, status, NOON + number * stay)
+        change = move(current, status, NOON + number * stay, facts=JobFacts(model="base"))
         await store.record([change])
         current = change.job
 
@@ -28,6 +29,14 @@ async def live(store: SqlStore, *statuses: str, job: JobKey = KEY, stay: timedel
 async def test_a_status_was_seen_whole_when_its_begin_and_its_end_were(store: SqlStore) -> None:
     await live(store, "validating_files", "queued", "running", "succeeded")
     assert await store.durations("openai") == {"queued": [MINUTE], "running": [MINUTE]}
+
+
+async def test_whoever_only_looks_on_reads_them_with_the_model(url: str, store: SqlStore) -> None:
+    await live(store, "queued", "running", "succeeded")
+    assert read_stays(url, ["openai", "azure"]) == {
+        "openai": [Stay("running", "base", MINUTE)],
+        "azure": [],
+    }
 
 
 @pytest.mark.parametrize(

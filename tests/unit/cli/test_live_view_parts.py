@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -58,6 +59,21 @@ def test_a_row_tells_as_much_as_fits(width: int, glyphs: object) -> None:
     assert len(lines) == 5
     if width >= 20:
         assert max(map(width_of, lines)) <= width
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "shown"),
+    [
+        ("succeeded (done)", JobState.SUCCEEDED, "succeeded (done)"),
+        ("running (JOB_STATE_RUNNING)", JobState.RUNNING, "running"),
+        ("JOB_STATE_ARCHIVED", JobState.UNKNOWN, "JOB_STATE_ARCHI…"),
+    ],
+)
+def test_the_word_of_the_service_stands_beside_the_state_where_it_fits(
+    status: str, state: JobState, shown: str
+) -> None:
+    _, row = table([replace(a_row(state=state), status=status)], 150, "⠋", FINE, has_colour=False)
+    assert f"  {shown}  " in row
 
 
 def test_a_wide_terminal_is_told_everything() -> None:

@@ -29,6 +29,11 @@ def test_a_rule_for_a_source_without_a_list_finds_nothing(configured: Settings) 
     assert notes[0] == "rule nlp: 'openai' has no list of jobs, so it finds none; name them in [[jobs]]"
 
 
+def test_a_source_without_a_list_says_so_where_no_rule_does(configured: Settings) -> None:
+    (note, _) = notes_on(configured, FILE, ["plain"])
+    assert note == "source plain: it has no list of jobs, so they are watched only where they are named"
+
+
 def test_a_state_that_is_not_known_is_noted(configured: Settings) -> None:
     (note,) = notes_on(configured, FILE)
     assert note.startswith("watch[0].match.states: no status 'runing' is known")

@@ -53,6 +53,11 @@ def test_a_source_is_judged_by_evidence(health: Health, expected: list[str]) -> 
     assert types(health) == expected
 
 
+def test_a_failure_without_words_is_no_good_news() -> None:
+    (unreachable,) = source_conditions(Health("openai", failing_since=NOW - 5 * MINUTE), NOW)
+    assert not unreachable.is_good
+
+
 @pytest.mark.parametrize(
     ("health", "expected"),
     [

@@ -19,7 +19,6 @@ from watcher.domain.messages import (
     encode,
     line_of,
     message_of,
-    message_of_several,
     message_of_test,
 )
 from watcher.domain.states import JobState
@@ -320,25 +319,16 @@ def test_a_stay_whose_beginning_was_not_seen_is_told_as_at_least() -> None:
     assert ("Time in that status", "at least 41m") in facts(is_previous_exact=False)
 
 
-def test_events_told_together_are_one_message_the_worst_first() -> None:
-    good, bad = a_transition(seq=1), a_transition(seq=2, status="failed")
-    message = message_of_several([good, bad])
-
-    assert (message.type, message.title, message.severity) == (
-        "watcher.batch",
-        "2 events: 1 failed, 1 succeeded",
-        Severity.BAD,
+def test_a_message_speaks_of_states_and_of_the_words_of_the_service() -> None:
+    transition = a_transition(
+        previous_status="JOB_STATE_RUNNING",
+        previous_state=JobState.RUNNING,
+        status="JOB_STATE_FAILED",
+        state=JobState.FAILED,
+        event_word="failed",
     )
-    assert [fact.label for fact in message.facts] == ["failed", "succeeded"]
-    assert message.id == message_of_several([bad, good]).id
-    assert message_of_several([good]) == message_of(good)
-
-
-def test_of_very_many_events_the_worst_have_a_line_and_all_are_counted() -> None:
-    good = [a_transition(seq=seq) for seq in range(500)]
-    facts = JobFacts(error=JobError(None, "out of credit " * 50), fine_tuned_model="ft:m")
-    message = message_of_several([*good, a_transition(seq=501, status="failed", facts=facts)])
-    assert message.title == "501 events: 1 failed, 500 succeeded"
-    assert message.facts[0].value.startswith("support-bot v3: failed (out of credit out of")
-    assert len(message.facts[0].value) < 200
-    assert (len(message.facts), message.facts[-1].label, message.facts[-1].value) == (41, "and", "461 more")
+    message = message_of(transition)
+    assert message.title.endswith(": failed (JOB_STATE_FAILED)")
+    assert "running (JOB_STATE_RUNNING)" in [fact.value for fact in message.facts]
+    assert ": running (JOB_STATE_RUNNING) → failed (JOB_STATE_FAILED)" in line_of(message)
+    assert message.data["previous_status"] == "JOB_STATE_RUNNING"

@@ -91,3 +91,15 @@ def test_a_job_without_a_name_is_known_by_its_id() -> None:
         RouteMatch.WANTED,
         RouteMatch.WANTED,
     ]
+
+
+def test_who_is_told_late_is_shown_when_and_on_what_condition() -> None:
+    night = Holding(quiet=QuietHours(time(13), time(14)))
+    routes = [Route("boss", after=timedelta(minutes=20)), Route("night", after=timedelta(hours=1), holding=night)]
+    stuck, failed = (outlook(supposed(job_in("running"), word, NOW), routes, [], NOW) for word in ("stuck", "failed"))
+
+    assert [(row["when"], row["why"]) for row in stuck] == [
+        ("in 20m", "only if it lasts for so long"),
+        ("in 1h 50m", "only if it lasts for so long · quiet hours"),
+    ]
+    assert [(row["when"], row["why"]) for row in failed] == [("now", None), ("now", None)]

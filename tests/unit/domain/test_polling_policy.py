@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,7 @@ from watcher.domain.polling_policy import (
     wait_after_answer,
     wait_after_failure,
     wants_look,
+    wants_progress,
 )
 
 INTERVAL = timedelta(seconds=30)
@@ -283,9 +285,7 @@ LOOKED = Forecast(after(60), Basis.PROGRESS, after(20))
         (job_in("running", status_since=START, forecast=replace(LOOKED, at=None)), 29.9, False),
         (job_in("running", status_since=START, forecast=replace(LOOKED, at=None)), 30, True),
         (expected_in(HOUR, Basis.HISTORY), 10, True),
-        (expected_in(HOUR, Basis.ESTIMATED_FINISH), 10, False),
-        (expected_in(HOUR, Basis.ESTIMATED_FINISH), 70, False),
-        (expected_in(HOUR, Basis.ESTIMATED_FINISH), 80, True),
+        (expected_in(HOUR, Basis.ESTIMATED_FINISH), 10, True),
         (job_in("running"), 10, False),
         (job_in("queued", status_since=START), 10, False),
     ],
@@ -297,9 +297,7 @@ LOOKED = Forecast(after(60), Basis.PROGRESS, after(20))
         "what said nothing is not asked again soon",
         "but later",
         "steps know better than earlier jobs",
-        "the API knows better than steps",
-        "as long as it may be right",
-        "but not for ever",
+        "the service's own estimate says nothing of losses",
         "not without knowing since when",
         "what does not run makes no steps",
     ],
@@ -310,9 +308,44 @@ def test_progress_is_looked_at_seldom_and_only_when_it_may_tell_something(
     assert wants_look(job, LOOKING, after(minutes)) is is_wanted
 
 
-@pytest.mark.parametrize("polling_policy", [POLICY, replace(LOOKING, is_adaptive=False)])
-def test_progress_is_not_looked_at_unasked_nor_in_vain(polling_policy: PollingPolicy) -> None:
-    assert not wants_look(job_in("running", status_since=START), polling_policy, after(10))
+def test_progress_is_not_looked_at_unasked() -> None:
+    assert not wants_look(job_in("running", status_since=START), POLICY, after(10))
+
+
+def test_a_fixed_cadence_looks_as_often_as_any() -> None:
+    assert wants_look(job_in("running", status_since=START), replace(LOOKING, is_adaptive=False), after(10))
+
+
+def test_what_was_looked_at_is_looked_at_again_when_it_is_older_and_sooner_where_it_is_judged() -> None:
+    job = expected_in(HOUR, Basis.ESTIMATED_FINISH)
+    wants = partial(wants_look, job, LOOKING, looked_at=after(20))
+    assert not wants(now=after(29.9))
+    assert wants(now=after(30))
+    assert not wants(now=after(21.9), is_judged=True)
+    assert wants(now=after(22), is_judged=True)
+
+
+@pytest.mark.parametrize(
+    ("job", "minutes", "is_wanted"),
+    [
+        (expected_in(HOUR, Basis.ESTIMATED_FINISH), 10, False),
+        (expected_in(HOUR, Basis.ESTIMATED_FINISH), 70, False),
+        (expected_in(HOUR, Basis.ESTIMATED_FINISH), 80, True),
+        (expected_in(HOUR, Basis.HISTORY), 10, True),
+        (job_in("queued", status_since=START), 10, False),
+        (job_in("running"), 10, False),
+    ],
+    ids=[
+        "the service knows better than steps",
+        "as long as it may be right",
+        "but not for ever",
+        "steps know better than earlier jobs",
+        "what does not run makes no steps",
+        "not without knowing since when",
+    ],
+)
+def test_steps_make_a_forecast_where_nothing_better_does(job: Job, minutes: float, is_wanted: bool) -> None:
+    assert wants_progress(job, POLICY, after(minutes)) is is_wanted
 
 
 def ranked(*jobs: Job, now: datetime) -> list[str]:

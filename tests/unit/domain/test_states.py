@@ -14,6 +14,7 @@ from watcher.domain.states import (
     is_meant,
     is_openais_word,
     named_state,
+    shown_status,
 )
 
 
@@ -83,3 +84,20 @@ def test_a_word_of_a_setting_names_a_state_or_a_status() -> None:
     assert is_meant("resuming", "resuming", JobState.PAUSED)
     assert is_meant("paused", "resuming", JobState.PAUSED)
     assert not is_meant("running", "resuming", JobState.PAUSED)
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "shown"),
+    [
+        ("running", JobState.RUNNING, "running"),
+        ("validating_files", JobState.VALIDATING, "validating_files"),
+        ("pausing", JobState.PAUSED, "pausing"),
+        ("RUNNING", JobState.RUNNING, "running"),
+        ("JOB_STATE_FAILED", JobState.FAILED, "failed (JOB_STATE_FAILED)"),
+        ("user_error", JobState.FAILED, "failed (user_error)"),
+        ("on_holiday", JobState.UNKNOWN, "on_holiday"),
+        ("COMPLETED", None, "COMPLETED"),
+    ],
+)
+def test_people_read_the_state_and_the_word_of_the_service(status: str, state: JobState | None, shown: str) -> None:
+    assert shown_status(status, state) == shown

@@ -48,6 +48,12 @@ def test_a_condition_has_the_name_of_what_it_is_about() -> None:
     assert values["job"]["name"] == "/var/lib/watcher.db"  # type: ignore[index]
 
 
+def test_a_reminder_says_how_long_it_lasts_and_how_often_it_was_told_again() -> None:
+    template = Template("{{ job.name }} {{ kind }}{% if reminder %} for {{ duration }}, {{ reminder }}{% endif %}")
+    assert template.render(values_of(events()["named job stuck, still"])) == "support-bot stuck for 4h, 1"
+    assert template.render(values_of(events()["named job stuck"])) == "support-bot stuck"
+
+
 def test_only_a_message_of_several_events_has_none() -> None:
-    assert [kind for kind in kinds() if sample(kind, START).values is None] == ["several"]
+    assert [kind for kind in kinds() if sample(kind, START).values is None] == ["several", "digest"]
     assert message_of(a_transition()).values

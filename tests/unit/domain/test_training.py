@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from watcher.domain.anomalies import Anomaly
 from watcher.domain.jobs import Basis, JobFacts, Progress, ProgressUnit
 from watcher.domain.telemetry import TRAIN_LOSS, VALID_LOSS, EventPage, MetricPoint
 from watcher.domain.training import (
     MOST_LOSSES,
     Training,
     expected_end,
-    has_risen,
-    stalled_for,
     with_page,
     with_progress,
+    wrong_with,
 )
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -82,22 +82,22 @@ def test_the_end_is_the_services_estimate_while_that_is_ahead_else_by_the_steps(
 )
 def test_where_nothing_says_how_fast_it_goes_nothing_is_expected(training: Training) -> None:
     assert expected_end(training, JobFacts(), START) is None
-    assert has_risen(training) is False
+    assert wrong_with(training, START) is None
 
 
 def test_a_run_without_steps_for_much_longer_than_they_take_has_stalled() -> None:
+    stalled = Anomaly.STALLED, timedelta(seconds=22)
     training = with_page(Training(), page(1, 400))
-    assert stalled_for(training, at(410)) is None
-    assert stalled_for(training, at(411)) == timedelta(seconds=22)
-    assert stalled_for(Training(), at(900)) is None
-    assert stalled_for(with_page(Training(), page(1, 400, total=400)), at(900)) is None  # it saves what it has learned
-    assert stalled_for(with_page(Training(), page(1, 400, total=None)), at(411)) == timedelta(seconds=22)
+    assert wrong_with(training, at(410)) is None
+    assert wrong_with(training, at(411)) == stalled
+    assert wrong_with(Training(), at(900)) is None
+    assert wrong_with(with_page(Training(), page(1, 400, total=400)), at(900)) is None  # it saves what it has learned
+    assert wrong_with(with_page(Training(), page(1, 400, total=None)), at(411)) == stalled
 
 
-def test_a_loss_that_climbs_or_is_no_number_has_risen() -> None:
-    climbs = {step: 0.1 * (step - 20) for step in range(30, 41)}
-    assert not has_risen(with_page(Training(), page(1, 29)))
-    assert has_risen(with_page(Training(), page(1, 40, losses=climbs)))
-    assert not has_risen(with_page(Training(), page(1, 5, losses={5: 9.0})))
-    assert has_risen(with_page(Training(), page(1, 5, losses={5: math.nan})))
-    assert not has_risen(with_page(Training(), page(1, 30, losses=dict.fromkeys(range(31), 0.0))))
+def test_a_loss_that_climbs_or_is_no_number_is_told_as_events_tell_it() -> None:
+    climbs = {step: 0.1 * (step - 20) for step in range(22, 41)}
+    two_pages = with_page(with_page(Training(), page(1, 20)), page(21, 40, losses=climbs))
+    assert wrong_with(two_pages, at(40)) == (Anomaly.CLIMBS, None)
+    assert wrong_with(with_page(Training(), page(1, 29)), at(29)) is None
+    assert wrong_with(with_page(Training(), page(1, 5, losses={5: math.nan})), at(5)) == (Anomaly.NO_NUMBER, None)

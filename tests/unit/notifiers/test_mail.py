@@ -18,10 +18,12 @@ from pydantic import ValidationError
 from tests.doubles import START, a_transition, job_in
 from tests.mailbox import Mailbox, Scripted, certificates
 from tests.unit.notifiers.conftest import hostile_facts
+from watcher.curves.picture import curve_png
 from watcher.domain.conditions import ConditionChange, missing_condition
 from watcher.domain.deliveries import Delivered, Failed, Outcome, Rejected
 from watcher.domain.jobs import JobError, JobFacts
-from watcher.domain.messages import Detail, message_of, message_of_test
+from watcher.domain.messages import Detail, Message, message_of, message_of_test
+from watcher.domain.samples import points
 from watcher.notifiers.blocking import STILL_HANGING
 from watcher.notifiers.mail.letter import letter_of
 from watcher.notifiers.mail.plugin import Config, Mail
@@ -39,9 +41,9 @@ def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     return context
 
 
-def mail(port: int, context: Context, patience: Any = 10.0, **more: Any) -> Mail:
+def mail(port: int, context: Context, patience: Any = 10.0, drawing: Any = 3.0, **more: Any) -> Mail:
     given = {"host": "127.0.0.1", "port": port, "sender": "watcher@example.com", "to": [ANN], "security": "none"}
-    return Mail(Config.model_validate(given | more), context, timedelta(seconds=patience))
+    return Mail(Config.model_validate(given | more), context, timedelta(seconds=patience), timedelta(seconds=drawing))
 
 
 def content_of(letter: EmailMessage, kind: str) -> str:
@@ -50,6 +52,41 @@ def content_of(letter: EmailMessage, kind: str) -> str:
     content = body.get_content()
     assert isinstance(content, str)
     return content
+
+
+async def test_a_letter_about_an_end_shows_how_the_job_trained(context: Context) -> None:
+    png = curve_png(points(START))
+
+    async def draw(_message: Message) -> bytes | None:
+        return png
+
+    drawing = replace(context, curve=draw)
+    async with Mailbox() as box:
+        for message in (MESSAGE, message_of(a_transition(status="running")), message_of_test("mail", START)):
+            assert isinstance(await mail(box.port, drawing).send(message), Delivered)
+    with_picture, *without = [letter.content for letter in box.letters]
+    assert [part.get_content_type() for part in with_picture.walk()] == [
+        *("multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png")
+    ]
+    *_, page, picture = with_picture.walk()
+    assert picture.get_payload(decode=True) == png
+    name = picture["Content-ID"].strip("<>")
+    assert f'<img src="cid:{name}"' in page.get_content()
+    assert [letter.get_content_type() for letter in without] == ["multipart/alternative"] * 2
+    assert not any("<img" in content_of(letter, "html") for letter in without)
+
+
+@pytest.mark.parametrize("drawn", ["nothing", "for ever"])
+async def test_a_letter_goes_out_without_a_picture_that_does_not_come(context: Context, drawn: str) -> None:
+    async def draw(_message: Message) -> bytes | None:
+        if drawn == "for ever":
+            await asyncio.Event().wait()
+        return None
+
+    async with Mailbox() as box:
+        notifier = mail(box.port, replace(context, curve=draw), drawing=0.05)
+        assert isinstance(await notifier.send(MESSAGE), Delivered)
+    assert "<img" not in content_of(box.letters[0].content, "html")
 
 
 async def test_a_letter_tells_what_a_person_wants_to_know(context: Context) -> None:

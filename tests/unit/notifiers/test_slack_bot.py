@@ -20,8 +20,9 @@ from tests.unit.notifiers.conftest import RecordingPacer
 from watcher.domain.conditions import ConditionChange, Health, missing_condition, source_conditions
 from watcher.domain.deliveries import Delivered, Failed, Outcome, Rejected
 from watcher.domain.jobs import JobKey
-from watcher.domain.messages import Message, message_of, message_of_several, message_of_test
+from watcher.domain.messages import Message, message_of, message_of_test
 from watcher.domain.states import JobState
+from watcher.domain.summaries import message_of_several
 from watcher.engine.ports import Notifier
 from watcher.errors import ConfigurationError
 from watcher.notifiers.slack.plugin import Config, plugin

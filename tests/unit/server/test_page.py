@@ -229,7 +229,9 @@ async def test_nothing_is_sent_again_while_nothing_changes(site: Site, store: Sq
     assert "as of 12:00:03Z" in changed.text
 
 
-@pytest.mark.parametrize("path", ["/", "/deliveries", "/notifiers", "/sources", "/jobs/openai/none", "/?state=x"])
+@pytest.mark.parametrize(
+    "path", ["/", "/deliveries", "/notifiers", "/silences", "/sources", "/jobs/openai/none", "/?state=x"]
+)
 async def test_a_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(site: Site, path: str) -> None:
     async with site() as client:
         answer = await client.get(path)
@@ -349,15 +351,82 @@ async def test_a_form_of_another_page_or_without_sense_changes_nothing(
     assert [each.state for each in await store.deliveries()] == [DeliveryState.DEAD]
 
 
+async def test_a_silence_is_made_shown_with_who_made_it_and_ended(
+    site: Site, store: SqlStore, clock: ManualClock
+) -> None:
+    await watch(store, "ftjob-1")
+    async with site() as client:
+        nothing = await seen(client, "/silences")
+        form = "action=add&for=2h&label=team%3Dnlp&and_label=sweep%3D7&source=openai&everything=&reason=new+rack%3Cb%3E"
+        made = await client.post("/silences", content=form, headers=OWN_PAGE | basic(TOKEN, "ada"))
+        shown = await seen(client, made.headers["location"])
+        (silence,) = await store.silences()
+        ended = await client.post("/silences", content=f"action=expire&id={silence.name}", headers=OWN_PAGE)
+        again = await client.post("/silences", content=f"action=expire&id={silence.name}", headers=OWN_PAGE)
+        after = await seen(client, ended.headers["location"])
+    assert "Nothing is muted." in nothing.text
+    assert (silence.labels, silence.source) == ({"team": "nlp", "sweep": "7"}, "openai")
+    assert (silence.reason, silence.created_by, silence.until) == ("new rack<b>", "ada", START + timedelta(hours=2))
+    for text in ("It is muted from now on.", "what is of openai", "team=nlp", "new rack<b>", "ada", "in 2h"):
+        assert text in shown.text
+    assert "The silence has ended." in after.text
+    assert "team=nlp" not in after.text
+    assert again.headers["location"] == "/silences?done=over"
+
+
+async def test_what_a_silence_has_muted_is_shown_beside_it(site: Site, store: SqlStore) -> None:
+    await watch(store, "ftjob-1")
+    async with site() as client:
+        await client.post("/silences", content="action=add&for=90m&everything=yes&reason=move", headers=OWN_PAGE)
+        await see(store, "ftjob-1", "failed", recipients=("pager",))
+        page = await seen(client, "/silences")
+        deliveries = await seen(client, "/deliveries?state=muted")
+    assert "everything" in page.text
+    assert "silence 1: move" in page.text
+    assert "/jobs/openai/ftjob-1" in page.links
+    assert "silence 1: move" in deliveries.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "form", "status", "words"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, "action=add&for=1h&everything=yes", 403, ""),
+        ({"Authorization": "Basic bWU6d3Jvbmc="}, "action=add&for=1h&everything=yes", 401, ""),
+        ({}, "action=add&for=1h", 422, "expected a label, a source, or everything"),
+        ({}, "action=add&for=1h&label=team", 422, "expected NAME=VALUE"),
+        ({}, "action=add&for=soon&source=openai", 422, "expected a duration"),
+        ({}, "action=add&source=openai", 422, "expected a duration"),
+        ({}, "action=add&for=366d&source=openai", 422, "expected a whole number of seconds"),
+        ({}, "action=add&for=1h&source=nowhere", 422, "there are: openai"),
+        ({}, "action=add&for=1h&source=openai&everything=yes", 422, "would mute everything"),
+        ({}, "action=expire&id=x", 422, "which silence"),
+        ({}, "action=mute", 422, "action=add or action=expire"),
+    ],
+    ids=str,
+)
+async def test_a_silence_that_makes_no_sense_or_comes_from_elsewhere_mutes_nothing(
+    site: Site, store: SqlStore, headers: dict[str, str], form: str, status: int, words: str
+) -> None:
+    async with site() as client:
+        answer = await client.post("/silences", content=form, headers=OWN_PAGE | basic(TOKEN) | headers)
+    assert answer.status_code == status
+    assert words in Reader(answer.text).text or words in answer.text
+    assert await store.silences() == []
+
+
 async def test_without_a_token_in_the_settings_a_page_is_read_and_changes_nothing(
     site: Site, store: SqlStore, clock: ManualClock
 ) -> None:
     number = await dead_delivery(store, clock)
     async with site(token=None) as client:
         shown = await client.get("/deliveries")
+        silences = await seen(client, "/silences")
         answer = await client.post("/deliveries", content=f"id={number}&action=retry", headers=OWN_PAGE)
+        muted = await client.post("/silences", content="action=add&for=1h&everything=yes", headers=OWN_PAGE)
     assert "Retry" not in shown.text
-    assert answer.status_code == 403
+    assert "http.token" in silences.text
+    assert "button" not in silences.tags
+    assert (answer.status_code, muted.status_code) == (403, 403)
 
 
 async def test_a_browser_is_asked_for_the_token_as_a_password(site: Site) -> None:

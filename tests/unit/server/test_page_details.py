@@ -15,7 +15,8 @@ from tests.unit.server.test_page import seen
 from watcher.curves.charts import charts
 from watcher.curves.sparkline import sparkline
 from watcher.domain.jobs import Basis, Forecast, JobKey
-from watcher.domain.telemetry import MetricPoint
+from watcher.domain.states import JobState
+from watcher.domain.telemetry import MetricPoint, Milestone
 from watcher.engine.ports import Change
 from watcher.server.page.job import MOST_DETAILS, MOST_ROWS, details, table_of
 from watcher.store.sql import SqlStore
@@ -48,6 +49,30 @@ async def test_a_job_under_way_says_what_is_left_and_what_says_so(
     async with site() as client:
         page = await seen(client, "/")
     assert f"{expected} 0.5 step 4" in page.text
+
+
+async def test_what_happened_is_told_beside_what_was_observed_also_of_a_status_that_no_poll_saw(
+    site: Site, store: SqlStore
+) -> None:
+    await watch(store, "ftjob-1")
+    await see(store, "ftjob-1", "validating_files", "running")
+    await store.record_milestones(
+        KEY,
+        [
+            Milestone(JobState.VALIDATING, START - timedelta(seconds=3)),
+            Milestone(JobState.QUEUED, START + timedelta(seconds=41)),
+            Milestone(JobState.RUNNING, START + timedelta(seconds=48.4)),
+        ],
+    )
+    async with site() as client:
+        page = await seen(client, "/jobs/openai/ftjob-1")
+    for row in (
+        "validating_files 2026-11-24 11:59:57Z 2026-11-24 12:00:00Z 44s first seen",
+        "queued 2026-11-24 12:00:41Z by no poll 7.4s told by the service's events",
+        "running 2026-11-24 12:00:48Z 2026-11-24 12:01:00Z",
+    ):
+        assert row in page.text
+    assert "queued: 7.4s" in page.text  # on the timeline
 
 
 async def test_a_line_of_losses_ends_where_the_training_stands() -> None:

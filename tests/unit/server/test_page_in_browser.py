@@ -151,6 +151,17 @@ async def test_every_action_works(site: Site, store: SqlStore, clock: ManualCloc
         await page.get_by_label(f"Discard delivery {number}").click()
         await page.get_by_text("It will not be sent.").wait_for()
         assert [each.state for each in await store.deliveries()] == [DeliveryState.DISCARDED]
+        await page.get_by_role("link", name="Silences").click()
+        await page.get_by_role("textbox", name="For").fill("2h")
+        await page.get_by_label("Why").fill("new rack")
+        await page.clock.run_for(POLL_MILLISECONDS)  # what was typed stays
+        await page.get_by_label("everything").check()
+        await page.get_by_role("button", name="Mute").click()
+        await page.get_by_text("It is muted from now on.").wait_for()
+        (silence,) = await store.silences()
+        assert (silence.reason, silence.created_by) == ("new rack", "me")
+        await page.get_by_label(f"End silence {silence.name}").click()
+        await page.get_by_text("The silence has ended.").wait_for()
         await page.get_by_role("link", name="Notifiers").click()
         await page.get_by_label("Send a test to pager").click()
         await page.get_by_text("accepted: thanks from pager").wait_for()

@@ -20,8 +20,9 @@ async def test_a_silence_is_added_shown_and_ended(site: Site) -> None:
         added = await client.post(SILENCES, json=TEAM)
         assert (added.status_code, added.headers["location"]) == (201, f"{SILENCES}/{added.json()['id']}")
         until = {"ends": "in 2h", "until": "2026-11-24T14:00:00+00:00", "created_at": "2026-11-24T12:00:00+00:00"}
+        by = {"created_by": None}  # a program, with the token alone
         shown = {key: value for key, value in TEAM.items() if key != "for_seconds"}
-        assert (await client.get(SILENCES)).json() == {"data": [{"id": added.json()["id"], **shown, **until}]}
+        assert (await client.get(SILENCES)).json() == {"data": [{"id": added.json()["id"], **shown, **until, **by}]}
         ended = [(await client.delete(added.headers["location"])).status_code for _ in range(2)]
         assert ended == [204, 404]
         assert (await client.get(SILENCES)).json() == {"data": []}

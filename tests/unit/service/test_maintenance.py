@@ -96,6 +96,7 @@ class World:
             sources=["openai"],
             find_job=lambda source, job_id: JobSpec(JobKey(source or "openai", job_id)),
             retention=SERVICE_RETRY_POLICY.give_up_after,
+            metrics_retention=timedelta(hours=1),
         )
         self.reloads = 0
         self.maintenance = Maintenance(self.pipeline, store, ServiceManager({}), context, reload=self._reload)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,6 +72,27 @@ def test_where_nothing_says_what_to_watch_all_is(configure: Configure, monkeypat
     assert discovery_rules(configure("")) == [watch_all("openai")]
     both = '[sources.t]\nkind = "together"\napi_key = "k"\n[sources.local]\nbase_url = "http://localhost/v1"'
     assert discovery_rules(configure(both)) == [watch_all("openai"), watch_all("t")]
+
+
+@pytest.mark.parametrize(
+    ("variables", "watched"),
+    [
+        ({"TOGETHER_API_KEY": "k"}, ["together"]),
+        ({"TOGETHER_API_KEY": "k", "OPENAI_API_KEY": "sk-1"}, ["openai"]),
+        ({"TOGETHER_API_KEY": " "}, []),
+        ({"FIREWORKS_API_KEY": "k"}, []),  # whose account is not said
+        (
+            {"AWS_BEARER_TOKEN_BEDROCK": "k", "AWS_REGION": "us-east-1", "REPLICATE_API_TOKEN": "k"},
+            ["bedrock", "replicate"],
+        ),
+    ],
+)
+def test_a_key_of_another_service_says_which_one_is_meant(
+    variables: dict[str, str], watched: list[str], configure: Configure, set_env: Callable[..., None]
+) -> None:
+    set_env(**variables)
+    assert discovery_rules(configure("")) == [watch_all(kind) for kind in watched]
+    assert discovery_rules(configure("watch = []")) == []
 
 
 @pytest.mark.parametrize("said", ["watch = []", "[[jobs]]\nid = 'a'"])

@@ -70,6 +70,7 @@ def test_what_is_in_force_is_shown_without_secrets(configure: Configure) -> None
     assert shown["store"] == {
         "url": "postgresql://********@db.example:5432/watcher?sslmode=require",
         "retention": "90d",
+        "metrics_retention": "30d",
     }
     assert shown["jobs"] == [{"id": "ftjob-1", "source": "openai", "labels": {"team": "nlp", "token": "********"}}]
     assert shown["notifiers"]["hook"].items() >= {"kind": "webhook", "url": "********", "secret": "********"}.items()

@@ -15,6 +15,7 @@ import pytest
 from tests.doubles import ManualClock, RecordingLog
 from tests.simulated import settings_for
 from watcher.domain.states import JobState
+from watcher.domain.telemetry import points_of_checkpoints
 from watcher.errors import MalformedResponseError, MissingError, RejectedError
 from watcher.plugins.registry import sources
 from watcher.plugins.source import Source, SourceContext
@@ -39,6 +40,10 @@ class Facts:
     refusal: int = 401
     steps: tuple[int, int | None] | None = None
     """What its events or its object say of how far a job has come that is half through."""
+    saved: tuple[int, ...] = ()
+    """The steps of the checkpoints of a job that has ended."""
+    own_points: bool = True
+    """Whether metrics stand elsewhere than with the checkpoints."""
     own_word: str = "cancel_requested"
     """A word of the service, or of none, which means no state."""
 
@@ -46,15 +51,15 @@ class Facts:
 AS_OPENAI = (JobState.VALIDATING, JobState.QUEUED)
 WAITING = (JobState.QUEUED, JobState.QUEUED)
 FACTS = {
-    DialectName.OPENAI: Facts(AS_OPENAI, tokens=True, estimate=True, steps=(50, 100)),
-    DialectName.AZURE: Facts(AS_OPENAI, tokens=True, steps=(50, None)),
+    DialectName.OPENAI: Facts(AS_OPENAI, tokens=True, estimate=True, steps=(50, 100), saved=(100,)),
+    DialectName.AZURE: Facts(AS_OPENAI, tokens=True, steps=(50, None), saved=(100,)),
     DialectName.TOGETHER: Facts(WAITING, tokens=True, estimate=True, steps=(40, 100)),
     DialectName.FIREWORKS: Facts(AS_OPENAI, steps=(50, 100), own_word="JOB_STATE_IDLE"),
     DialectName.VERTEX: Facts(WAITING, tokens=True, steps=(50, 100), own_word="JOB_STATE_CANCELLING"),
     DialectName.BEDROCK: Facts((JobState.RUNNING, JobState.RUNNING), refusal=403, own_word="Stopping"),
     DialectName.REPLICATE: Facts(WAITING),
     DialectName.HUGGINGFACE: Facts(WAITING, result=False),
-    DialectName.MISTRAL: Facts(AS_OPENAI, tokens=True),
+    DialectName.MISTRAL: Facts(AS_OPENAI, tokens=True, steps=(40, 100), saved=(20, 40, 60, 80, 100), own_points=False),
     DialectName.LOCALAI: Facts(WAITING, end=False),
 }
 LIFE = JobScript(
@@ -196,11 +201,14 @@ async def test_points_and_checkpoints_are_told_page_by_page(dialect: DialectName
         while pages[-1].has_more:
             assert len(pages) < 9
             pages.append(await w.source.events("ft-1", pages[-1].cursor))
-        assert (await w.source.events("ft-1", pages[-1].cursor)).points == ()
+        further = await w.source.events("ft-1", pages[-1].cursor)
+        assert (further.points, further.checkpoints) == ((), ())
+    says, checkpoints = FACTS[dialect], [checkpoint for page in pages for checkpoint in page.checkpoints]
     points = [point for page in pages for point in page.points if point.series == "valid_loss"]
-    assert sorted(point.step for point in points) == list(range(1, 101))
-    saved = [checkpoint.step for page in pages for checkpoint in page.checkpoints]
-    assert saved == ([] if dialect is DialectName.TOGETHER else [100])
+    assert sorted(point.step for point in points) == (list(range(1, 101)) if says.own_points else [])
+    assert tuple(checkpoint.step for checkpoint in checkpoints) == says.saved
+    measured = [point for point in points_of_checkpoints(checkpoints) if point.series == "valid_loss"]
+    assert len(measured) == len(says.saved)
 
 
 @every_dialect

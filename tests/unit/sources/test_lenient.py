@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from watcher.sources.lenient import Count, Flag, Number, Part, Setting, Text, Texts
+from watcher.sources.lenient import Count, Flag, Number, Part, Setting, Text, Texts, Words
 
 
 class Sample(Part):
@@ -19,6 +19,7 @@ class Sample(Part):
     setting: Setting = None
     text: Text = None
     texts: Texts = None
+    words: Words = None
 
 
 def read(kind: str, given: object) -> object:
@@ -32,6 +33,7 @@ KEPT: dict[str, list[object]] = {
     "setting": ["auto", 3, 1.8, -1],
     "text": ["", " ", "true", "naïve"],
     "texts": [[], ["a", "b"], ["a", None]],
+    "words": ["", "naïve"],
 }
 REFUSED: dict[str, list[object]] = {
     "count": [True, False, -1, 5.5, 2**63, 10**400, math.nan, math.inf, "five", [5]],
@@ -40,6 +42,7 @@ REFUSED: dict[str, list[object]] = {
     "setting": [True, "many", "3", ["auto"]],
     "text": [0, True, ["a"], {}],
     "texts": ["a", {"a": "b"}, 3],
+    "words": [0, True, {}, [], [5, {}, ""]],
 }
 
 

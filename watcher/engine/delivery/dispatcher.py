@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from watcher.domain.conditions import Health
@@ -21,8 +21,10 @@ from watcher.domain.deliveries import (
     after_attempt,
     superseded,
 )
-from watcher.domain.holding import is_one_message
-from watcher.domain.messages import Message, message_of, message_of_several, message_of_test
+from watcher.domain.holding import is_digest, is_one_message
+from watcher.domain.messages import Message, TableRow, message_of, message_of_test
+from watcher.domain.summaries import message_of_digest, message_of_several
+from watcher.engine.delivery.notifier_state import NotifierState
 from watcher.engine.group_commit import GroupCommit
 from watcher.engine.liveness import Liveness
 from watcher.engine.ports import DeliveryStore, Notifier, Runtime
@@ -31,57 +33,22 @@ from watcher.plugins.notifier import UpdatesInPlace
 
 ATTEMPT_LIMIT = timedelta(seconds=20)
 """When an attempt is given up, should a notifier not keep to its own 15 s."""
-LONGEST_PAUSE = timedelta(minutes=5)
-"""How long one answer may keep all other messages from a receiver; the message that it answers may wait for longer."""
 CLAIM = timedelta(seconds=30)
 """How long a delivery is ours; after a crash it is tried again this much later. Longer than any attempt."""
 
 
-@dataclass(slots=True)
-class _NotifierState:
-    """How a notifier stands, and what it has in flight."""
+Present = Callable[[str], Awaitable[Mapping[str, TableRow]]]
+"""Returns the rows of the jobs that a notifier hears of and that have not ended, by their threads. Never raises."""
 
-    notifier: Notifier
-    in_flight: set[int] = field(default_factory=set)
-    """The deliveries that were claimed and are not settled yet."""
-    last_success: datetime | None = None
-    failing_since: datetime | None = None
-    """The first failed attempt after the last one that succeeded."""
-    error: str | None = None
-    rejection: str | None = None
-    is_broken: bool = False
-    """Whether the last failure was a fault of the program."""
-    paused_until: float = float("-inf")
-    """Until when the receiver has asked to be left alone, in steady seconds."""
 
-    def note(self, settlement: Settlement, outcome: Outcome, now: datetime) -> None:
-        if settlement.state is DeliveryState.DELIVERED:
-            self.last_success, self.failing_since, self.error, self.rejection = now, None, None, None
-            self.is_broken = False
-            return
-        self.failing_since, self.error = min(self.failing_since or now, now), settlement.error
-        self.is_broken = isinstance(outcome, Broken)
-        if settlement.state is DeliveryState.DEAD:
-            self.rejection = settlement.error
-
-    def pause(self, wait: timedelta, steady: float) -> None:
-        """Leave the receiver alone for as long as it asks, which it asks of all messages and not of one."""
-        self.paused_until = steady + min(wait, LONGEST_PAUSE).total_seconds()
-
-    @property
-    def is_half_free(self) -> bool:
-        """Whether so much is free that it should not wait for more."""
-        return len(self.in_flight) * 2 <= self.notifier.concurrency
-
-    def free_slots(self, steady: float) -> int:
-        """Return how many more messages may be in flight."""
-        return 0 if steady < self.paused_until else max(self.notifier.concurrency - len(self.in_flight), 0)
+async def _nothing_runs(_notifier: str) -> Mapping[str, TableRow]:
+    return {}
 
 
 class Dispatcher:
     """Sends what is due, each notifier independently, and settles the outcomes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it sends, through what, and how
         self,
         store: DeliveryStore,
         notifiers: Mapping[str, Notifier],
@@ -89,13 +56,16 @@ class Dispatcher:
         runtime: Runtime,
         *,
         attempt_limit: timedelta = ATTEMPT_LIMIT,
+        present: Present = _nothing_runs,
     ) -> None:
+        """`present` returns how the jobs that a notifier hears of stand now, for its digest."""
         self._store = store
-        self._states = {name: _NotifierState(notifier) for name, notifier in notifiers.items()}
+        self._states = {name: NotifierState(notifier) for name, notifier in notifiers.items()}
         self._policy = policy
         self._runtime = runtime
         self._log = runtime.log
         self._attempt_limit = attempt_limit
+        self._present = present
         self._settlements = GroupCommit(
             "outcomes of deliveries", store.settle, self, runtime.log, runtime.commit_retry_seconds
         )
@@ -126,8 +96,11 @@ class Dispatcher:
 
     async def send_test(self, notifier: str) -> Outcome:
         """Send a message that is plainly a test, past what is owed; it is recorded nowhere."""
-        message = message_of_test(notifier, self._runtime.clock())
-        return await self._send(notifier, lambda: message)
+
+        async def compose() -> Message:
+            return message_of_test(notifier, self._runtime.clock())
+
+        return await self._send(notifier, compose)
 
     def pause_left(self, notifier: str) -> timedelta:
         """Say for how long a notifier's receiver has still asked to be left alone."""
@@ -197,9 +170,9 @@ class Dispatcher:
             return
         self.liveness.begun(first.id)
         try:
-            events = [delivery.event for delivery in notification]
-            receipt = None if len(events) > 1 else first.previous_receipt
-            outcome = await self._send(first.notifier, partial(message_of_several, events), receipt)
+            is_one = len(notification) == 1 and not is_digest(first.group_key)
+            receipt = first.previous_receipt if is_one else None
+            outcome = await self._send(first.notifier, partial(self._compose, notification), receipt)
         except OutputClosedError as error:
             self._output_closed = error
             self.stop()
@@ -208,7 +181,7 @@ class Dispatcher:
             self.liveness.ended(first.id)
         if isinstance(outcome, Failed) and outcome.retry_after:
             state.pause(outcome.retry_after, self._runtime.steady())
-        if isinstance(outcome, Delivered) and len(notification) > 1:
+        if isinstance(outcome, Delivered) and not is_one:
             outcome = replace(outcome, receipt=None)  # a message of several jobs is no thread of any of them
         now, jitter = self._runtime.clock(), self._runtime.jitter()
         for delivery in notification:
@@ -218,12 +191,18 @@ class Dispatcher:
             self._log_settlement(settlement)
             self._settlements.put(settlement)
 
+    async def _compose(self, notification: Sequence[Delivery]) -> Message:
+        events = [delivery.event for delivery in notification]
+        if is_digest(notification[0].group_key):
+            return message_of_digest(events, await self._present(notification[0].notifier))
+        return message_of_several(events)
+
     async def _send(
-        self, notifier: str, compose: Callable[[], Message], previous_receipt: str | None = None
+        self, notifier: str, compose: Callable[[], Awaitable[Message]], previous_receipt: str | None = None
     ) -> Outcome:
         try:
             async with asyncio.timeout(self._attempt_limit.total_seconds()):
-                return await self._states[notifier].notifier.send(compose(), previous_receipt)
+                return await self._states[notifier].notifier.send(await compose(), previous_receipt)
         except OutputClosedError:
             raise
         except TimeoutError:

@@ -6,25 +6,21 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from watcher.domain.discovery import Rule, Verdict
 from watcher.domain.health import DiscoveryHealth
 from watcher.domain.jobs import NO_METADATA, Page
 from watcher.domain.states import JobState
+from watcher.engine.polling.list_age import ListAge
 from watcher.engine.polling.list_scan import MOST_PAGES
 from watcher.engine.polling.rule_scan import RuleScan
 from watcher.engine.ports import DiscoveryStore, JobSource, Runtime
 from watcher.errors import SourceError, StoreError
-from watcher.plugins.source import ListOrder
 
 MOST_FILTERS = 3
 """Looks of one scan that ask for certain metadata each; more rules than these are served by one look at all jobs."""
 NO_FILTER = frozenset({400, 404, 422})
 """Status codes of a service that does not take the filter that it was asked with."""
-JITTER = timedelta(minutes=1)
-"""How much younger than the one before it a job of a list that is ordered by age may be."""
-
 HASTE_SECONDS = 5.0
 """How soon after the last look there may be another one, when there is said to be something new."""
 
@@ -63,6 +59,12 @@ class _Reading:
     is_whole: bool = False
     is_at_end: bool = False
 
+    def worth_again(self) -> list[Page]:
+        """Return the pages that tell whether there is anything new in a list by age: as deep as a job is undecided."""
+        undecided = frozenset[str]().union(*(scan.undecided for scan in self.scans))
+        depths = (depth for depth, page in enumerate(self.pages) if not undecided.isdisjoint(page.jobs))
+        return self.pages[: max(depths, default=0) + 1] if self.scans else self.pages
+
 
 def looks(rules: Sequence[Rule], *, filters: bool) -> list[Look]:
     """Return the fewest readings of a list that serve these rules."""
@@ -91,7 +93,7 @@ class Discovery:
         self._log = runtime.log
         self._interval = rules.interval.total_seconds()
         self._filters = source.capabilities.filters
-        self._is_by_age = source.capabilities.order is ListOrder.NEWEST_FIRST
+        self._age = ListAge(source.capabilities.order, runtime.steady)
         self._begun = self._next = float("-inf")
         self._offered: Sequence[Page] = ()
         self._known: dict[frozenset[tuple[str, str]], Sequence[Page]] = {}
@@ -156,12 +158,16 @@ class Discovery:
             return added
         reading.is_whole = True
         added = await self._record(reading)
-        self._known[look.key] = reading.pages
+        if reading.is_at_end and not look.metadata and self._age.proves(reading.pages):
+            self._log.info("the list has shown to be ordered by age: what is new is looked for on top")
+        self._known[look.key] = reading.worth_again() if self._age.is_known else reading.pages
         self._tell_cost(look, len(reading.pages))
         return added
 
     async def _read(self, look: Look, offered: Sequence[Page], known: Sequence[Page], reading: _Reading) -> None:
         """Read as much of the list as has to be seen, and judge what differs from the pages that are known."""
+        is_by_age = self._age.suffices()
+        is_proof = self._age.is_known and not is_by_age
         async with aclosing(self._pages(look, offered, reading)) as pages:
             async for page in pages:
                 index = len(reading.pages)
@@ -171,9 +177,9 @@ class Discovery:
                     reading.scans = await self._begin(look, reading.pages[:-1])
                 self._take(reading.scans, page, is_known=is_known)
                 if reading.scans:
-                    if not any(scan.wants_more(is_by_age=self._is_by_age) for scan in reading.scans):
+                    if not any(scan.wants_more(is_by_age=is_by_age and self._age.is_known) for scan in reading.scans):
                         return
-                elif index + 1 == len(known):
+                elif index + 1 == len(known) and not is_proof:
                     return
 
     async def _begin(self, look: Look, unchanged: Sequence[Page]) -> list[RuleScan]:
@@ -185,8 +191,7 @@ class Discovery:
         return scans
 
     def _take(self, scans: Sequence[RuleScan], page: Page, *, is_known: bool) -> None:
-        if self._is_by_age and not _is_by_age(page):
-            self._is_by_age = False
+        if self._age.refutes(page):
             self._log.warning("the list is not ordered by age, so every scan reads all of it")
         for scan in scans:
             if is_known and not scan.is_first:
@@ -246,7 +251,7 @@ class Discovery:
 
     def _tell_cost(self, look: Look, pages: int) -> None:
         """Say once what it costs that the order of the list is not known."""
-        if self._is_by_age or pages == 1 or self._has_told_cost:
+        if self._age.is_known or pages == 1 or self._has_told_cost:
             return
         self._has_told_cost = True
         self._log.warning(
@@ -255,9 +260,3 @@ class Discovery:
             requests=pages,
             every_seconds=self._interval,
         )
-
-
-def _is_by_age(page: Page) -> bool:
-    """Tell whether no job of a page is younger than the one before it."""
-    times = [job.created_at for job in page.jobs.values() if job.created_at]
-    return all(later <= earlier + JITTER for earlier, later in pairwise(times))

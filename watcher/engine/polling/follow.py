@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from watcher.domain.decision import PollContext, PollResult, decide
 from watcher.domain.jobs import Job, JobKey, JobSpec, Progress
@@ -19,26 +18,13 @@ from watcher.domain.polling_policy import (
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import EventPage
 from watcher.domain.transitions import Transition, has_reached
+from watcher.engine.polling.ending import Ending
 from watcher.engine.polling.source_calls import poll
 from watcher.engine.polling.telemetry import TelemetryFeed
 from watcher.engine.ports import JobSource, Runtime
 
 FirstPolls = Mapping[JobKey, Awaitable[PollResult]]
 """Polls that are under way already, by job."""
-
-
-class Ending(StrEnum):
-    """How the watching of a job ended."""
-
-    REACHED = "reached"
-    """The status asked for came, or was passed on the way to success."""
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    REJECTED = "rejected"
-    NOT_FOUND = "not_found"
-    GAVE_UP = "gave_up"
-    TIMED_OUT = "timed_out"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from watcher.domain.conditions import Condition
-from watcher.domain.jobs import Job, Observation, Progress
+from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.polling_policy import wants_look
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint
@@ -23,11 +24,11 @@ class Look:
     measured: tuple[MetricPoint, ...] = ()
     """What is known of the training of a job that has succeeded."""
     condition: Condition | None = None
-    """How it trains, when that is news."""
+    """How it trains, where somebody wants to hear of that."""
 
 
 class Looks:
-    """Asks for the progress of jobs, for forecasts, and for those who are shown it."""
+    """Asks for the progress of jobs: for the record, for forecasts, and for those who are shown it."""
 
     def __init__(
         self, telemetry: TelemetryReader, audience: ProgressAudience, runtime: Runtime, *, judges_metrics: bool
@@ -37,10 +38,17 @@ class Looks:
         self._audience = audience
         self._runtime = runtime
         self._judges_metrics = judges_metrics
+        self._looked: dict[JobKey, datetime] = {}
+        """When each job was looked at for the record. Most forecasts say so too, and outlive a restart."""
 
     def wanted(self, state: SourceState, job: Job) -> bool:
         """Tell whether a job is to be looked at now."""
-        return wants_look(job, state.policy, self._runtime.clock()) or self._is_shown(state, job)
+        return self._is_due(state, job) or self._is_shown(state, job)
+
+    def forget(self, key: JobKey) -> None:
+        """Forget a job that is polled no more."""
+        self._looked.pop(key, None)
+        self._telemetry.forget(key)
 
     async def look(self, state: SourceState, job: Job, observation: Observation | None) -> Look | None:
         """Ask for the job's progress where it is wanted. A new status does not wait for that.
@@ -54,20 +62,25 @@ class Looks:
             return Look(None, await self._telemetry.last_measured(state.source, job))
         if observation is not None and observation.progress is not None:
             self._audience.show(job, observation.progress)
-        is_for_forecast = wants_look(job, state.policy, self._runtime.clock())
-        if not is_for_forecast and not self._is_shown(state, job):
+        is_due = self._is_due(state, job)
+        if not is_due and not self._is_shown(state, job):
             return None
         self._audience.note_asked(job.key)
         progress = await self._telemetry.read(state.source, job)
         if progress is not None:
             self._audience.show(job, progress)
-        if not is_for_forecast:  # each forecast is recorded, so there are few
+        if not is_due:  # each forecast is recorded, so there are few
             return None
+        self._looked[job.key] = self._runtime.clock()
         return Look(progress, condition=await self._telemetry.condition(job) if self._judges_metrics else None)
 
     def is_last(self, state: SourceState, job: Job, observation: Observation | None) -> bool:
         """Tell whether this is the last poll of a job of which more may be read."""
         return state.policy.looks_at_progress and observation is not None and ends(job, observation)
+
+    def _is_due(self, state: SourceState, job: Job) -> bool:
+        now, looked_at = self._runtime.clock(), self._looked.get(job.key)
+        return wants_look(job, state.policy, now, looked_at, is_judged=self._judges_metrics)
 
     def _is_shown(self, state: SourceState, job: Job) -> bool:
         """Tell whether a look is worth its request for those who are shown the progress."""

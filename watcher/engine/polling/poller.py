@@ -75,7 +75,7 @@ class Poller:
 
     def _forget(self, key: JobKey) -> None:
         self.sources[key.source].source.forget(key.id)
-        self._telemetry.forget(key)
+        self._looks.forget(key)
 
     def wake(self) -> None:
         """Look for due jobs now."""
@@ -202,8 +202,11 @@ class Poller:
             if isinstance(result, Observation) and ends(job, result):
                 state.note_end(job.key, self._runtime.clock())
             is_last = isinstance(result, Observation) and self._looks.is_last(state, job, result)
+            # The news is on its way already: none of this delays it.
+            if isinstance(result, Observation) and result.status != job.status:
+                await self._telemetry.keep_milestones(job, result.milestones)
             if is_last and not (look and look.measured):
-                await self._telemetry.read(state.source, job)  # its last points; the end itself is on its way already
+                await self._telemetry.read(state.source, job)  # its last points
         finally:
             self.liveness.ended(job.key)
             if state.finish(job) | self._ask_again(state, job):

@@ -45,6 +45,11 @@ class RuleScan:
         """Whether the rule has to see the whole list."""
         return not self._start.line.is_drawn
 
+    @property
+    def undecided(self) -> frozenset[str]:
+        """The jobs that may yet come into a state that the rule wants."""
+        return (self._start.line.undecided - self._seen.keys()) | self._undecided
+
     def wants_more(self, *, is_by_age: bool) -> bool:
         """Tell whether further pages may hold what the rule has to judge."""
         if len(self._adopted) > self.rule.limit:

@@ -81,8 +81,7 @@ class Sources:
     async def refresh_durations(self, store: JobStore, log: Log) -> None:
         """Look up how long earlier jobs were in each status, for forecasts."""
         for state in self:
-            if state.policy.is_adaptive:
-                try:
-                    state.durations = await store.durations(state.name)
-                except StoreError as error:
-                    log.debug("no durations of earlier jobs", source=state.name, error=str(error))
+            try:
+                state.durations = await store.durations(state.name)
+            except StoreError as error:
+                log.debug("no durations of earlier jobs", source=state.name, error=str(error))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from watcher.domain.anomalies import WINDOW, anomaly_of
+from watcher.domain.anomalies import WINDOW, anomaly_of, pace_of
 from watcher.domain.conditions import Condition, training_condition
+from watcher.domain.forecast import steps_are_done
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.polling_policy import PollFailure
 from watcher.domain.states import JobState, is_terminal
@@ -42,8 +43,10 @@ class TelemetryReader:
         self._store = store
         self._runtime = runtime
         self._patience = patience
-        self._judged: dict[JobKey, str] = {}
-        """How each job trained when it was judged last."""
+        self._told: dict[JobKey, Progress] = {}
+        """How far each job had come when that was said last."""
+        self._behind: set[JobKey] = set()
+        """Jobs of which the last look did not bring all that is new: no step of theirs can be missed."""
 
     async def read(self, source: JobSource, job: Job) -> Progress | None:
         """Read what is new of a job, and record it; return how far the job has come, None when that is not said."""
@@ -51,13 +54,19 @@ class TelemetryReader:
             page = await read_events(source, job, None, self._runtime.log)
             return None if isinstance(page, PollFailure) else page.progress
         try:
-            return await self._read_since(self._store, source, job)
+            progress = await self._read_since(self._store, source, job)
         except StoreError as error:
             self._runtime.log.debug("metric points are not recorded", job=str(job.key), error=str(error))
             return None
+        if progress:
+            self._told[job.key] = progress
+        return progress
 
     async def condition(self, job: Job) -> Condition | None:
-        """Return how a running job trains, when that is not what was returned last; None for nothing new."""
+        """Return how a running job trains, good or bad; None where that is not known.
+
+        Whether it is news is for the store to say, which knows what it has recorded.
+        """
         if self._store is None:
             return None
         try:
@@ -65,14 +74,16 @@ class TelemetryReader:
         except StoreError as error:
             self._runtime.log.debug("metric points cannot be judged", job=str(job.key), error=str(error))
             return None
-        found = training_condition(job, anomaly_of(points, self._runtime.clock()))
-        is_new = self._judged.get(job.key) != found.state
-        self._judged[job.key] = found.state
-        return found if is_new else None
+        last = max((point.at for point in points), default=None)
+        is_pace_known = job.key not in self._behind and not steps_are_done(job, self._told.get(job.key), last)
+        return training_condition(
+            job, anomaly_of(points, pace_of(points) if is_pace_known else None, self._runtime.clock())
+        )
 
     def forget(self, key: JobKey) -> None:
-        """Forget what was returned of a job that is polled no more."""
-        self._judged.pop(key, None)
+        """Forget what was said of a job that is polled no more."""
+        self._told.pop(key, None)
+        self._behind.discard(key)
 
     async def last_measured(self, source: JobSource, job: Job) -> tuple[MetricPoint, ...]:
         """Read the last of a job, and return what is known of its training. Never takes long: its end is waiting."""
@@ -88,11 +99,21 @@ class TelemetryReader:
             self._runtime.log.debug("metric points are not known", job=str(job.key), error=str(error))
             return ()
 
+    async def keep_milestones(self, job: Job, milestones: Sequence[Milestone]) -> None:
+        """Record when a job entered states, as its object says."""
+        if self._store is None or not milestones:
+            return
+        try:
+            await self._store.record_milestones(job.key, milestones)
+        except StoreError as error:
+            self._runtime.log.debug("milestones are not recorded", job=str(job.key), error=str(error))
+
     async def _read_since(self, store: MetricStore, source: JobSource, job: Job) -> Progress | None:
         begun_with = cursor = await store.events_cursor(job.key)
         points: list[MetricPoint] = []
         milestones: list[Milestone] = []
         told: list[Progress] = []
+        self._behind.add(job.key)
         for _ in range(MOST_PAGES):
             page = await read_events(source, job, cursor, self._runtime.log)
             if isinstance(page, PollFailure):
@@ -103,6 +124,7 @@ class TelemetryReader:
             has_more = page.has_more and page.cursor != cursor
             cursor = page.cursor
             if not has_more:
+                self._behind.discard(job.key)
                 break
         if milestones:  # before the cursor, so that a crash in between forgets none
             await store.record_milestones(job.key, milestones)

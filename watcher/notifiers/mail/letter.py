@@ -6,18 +6,27 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from email import policy
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.utils import format_datetime
 from hashlib import sha256
 
-from watcher.domain.messages import Detail, Message, Severity
-from watcher.domain.text import excerpt
-from watcher.notifiers.wording import LINK_TEXT, headline_of, link_of, own_lines_of, small_print_of
+from watcher.domain.messages import Detail, Message, Severity, TableRow
+from watcher.domain.text import excerpt, printable
+from watcher.notifiers.wording import (
+    LINK_TEXT,
+    TABLE_HEAD,
+    headline_of,
+    link_of,
+    own_lines_of,
+    quoted,
+    small_print_of,
+)
 
 SUBJECT_LIMIT = 200
 VALUE_LIMIT = 4000
 FACTS_LIMIT = 200
 URL_LIMIT = 2000
+CURVE_NAME, CURVE_TEXT = "curve.png", "How the job trained"
 _AUTHOR = "finetune-watcher"
 _COLOURS: Mapping[Severity, str] = {
     Severity.GOOD: "#2e7d32",
@@ -27,8 +36,13 @@ _COLOURS: Mapping[Severity, str] = {
 }
 
 
-def letter_of(message: Message, sender: str, recipients: Sequence[str], now: datetime) -> EmailMessage:
-    """Return the letter. The same message has the same Message-ID at each attempt."""
+def letter_of(
+    message: Message, sender: str, recipients: Sequence[str], now: datetime, curve: bytes | None = None
+) -> EmailMessage:
+    """Return the letter. The same message has the same Message-ID at each attempt.
+
+    `curve` is a picture of how the job trained, as a PNG; it travels within the letter.
+    """
     domain = sender.rpartition("@")[2]
     letter = EmailMessage(policy=policy.SMTP)
     letter["From"] = f"{_AUTHOR} <{sender}>"
@@ -44,7 +58,15 @@ def letter_of(message: Message, sender: str, recipients: Sequence[str], now: dat
     letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply is wanted
     letter["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
     letter.set_content(text_of(message))
-    letter.add_alternative(html_of(message), subtype="html")
+    if curve is None:
+        letter.add_alternative(html_of(message), subtype="html")
+        return letter
+    picture = f"curve.{message.id}@{domain}"
+    page = MIMEPart(policy=policy.SMTP)
+    page.set_content(html_of(message, picture), subtype="html")
+    page.add_related(curve, "image", "png", cid=f"<{picture}>", disposition="inline", filename=CURVE_NAME)
+    letter.make_alternative()
+    letter.attach(page)  # type: ignore[arg-type] # typeshed wants a whole letter for a part
     return letter
 
 
@@ -57,6 +79,7 @@ def text_of(message: Message) -> str:
             excerpt(headline_of(message), VALUE_LIMIT),
             "",
             *own_lines_of(message, VALUE_LIMIT),
+            *_columns(message.table),
             *(f"{label}: {value}" for label, value, _ in facts),
             *([f"{left_out} more facts are left out"] if left_out else []),
             *(["", f"{LINK_TEXT}: {link}"] if link else []),
@@ -68,8 +91,8 @@ def text_of(message: Message) -> str:
     )
 
 
-def html_of(message: Message) -> str:
-    """Return the letter for all others: no script, no picture, nothing that is fetched."""
+def html_of(message: Message, picture: str | None = None) -> str:
+    """Return the letter for all others: no script, nothing that is fetched. `picture` is the id of its one picture."""
     link = link_of(message, URL_LIMIT)
     facts, left_out = _facts(message)
     small = " · ".join(
@@ -84,7 +107,9 @@ def html_of(message: Message) -> str:
             *(f"<div>{html.escape(line) or '&nbsp;'}</div>" for line in own_lines_of(message, VALUE_LIMIT)),
             '<table cellpadding="3" style="border-collapse: collapse">',
             *map(_row, facts),
+            *_rows(message.table),
             "</table>",
+            *([f'<p><img src="cid:{picture}" alt="{CURVE_TEXT}" style="max-width: 100%"></p>'] if picture else []),
             *([f"<p>{left_out} more facts are left out</p>"] if left_out else []),
             *([f'<p><a href="{html.escape(link)}">{LINK_TEXT}</a></p>'] if link else []),
             f'<p style="font-size: 12px; color: #767676">{small}</p>',
@@ -98,12 +123,34 @@ _Told = tuple[str, str, bool]
 
 
 def _facts(message: Message) -> tuple[list[_Told], int]:
-    facts = message.facts if message.text is None else ()
+    facts = message.facts if message.text is None and not message.table else ()
     return list(_told(facts[:FACTS_LIMIT])), max(len(facts) - FACTS_LIMIT, 0)
 
 
 def _told(facts: Iterable[Detail]) -> Iterable[_Told]:
     return ((excerpt(fact.label, SUBJECT_LIMIT), excerpt(fact.value, VALUE_LIMIT), fact.is_code) for fact in facts)
+
+
+def _columns(table: Sequence[TableRow]) -> list[str]:
+    """Return the table in columns as wide as what stands in them."""
+    rows = [tuple(map(printable, (row.name, row.outcome, row.detail))) for row in table]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    return [f"{name:<{widths[0]}}  {outcome:<{widths[1]}}  {detail}".rstrip() for name, outcome, detail in rows]
+
+
+def _rows(table: Sequence[TableRow]) -> Iterable[str]:
+    if table:
+        yield f'<tr style="color: #767676">{"".join(f"<td>{title}</td>" for title in TABLE_HEAD)}</tr>'
+    for row in table:
+        link = quoted(row.url, URL_LIMIT)
+        name = html.escape(printable(row.name))
+        name = f'<a href="{html.escape(link)}">{name}</a>' if link else name
+        colour = _COLOURS[row.severity] if row.outcome else "inherit"
+        yield (
+            f'<tr><td valign="top">{name}</td>'
+            f'<td valign="top" style="color: {colour}; font-weight: 600; white-space: nowrap">'
+            f'{html.escape(printable(row.outcome))}</td><td valign="top">{html.escape(printable(row.detail))}</td></tr>'
+        )
 
 
 def _row(told: _Told) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import smtplib
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
 
@@ -18,12 +20,15 @@ from watcher.http import tls_context
 from watcher.notifiers.blocking import BlockingAttempts
 from watcher.notifiers.mail.letter import letter_of
 from watcher.notifiers.mail.smtp import PORTS, Conversation, Security, Server, is_permanent, judge, tell_refused
+from watcher.notifiers.wording import ends_job
 from watcher.plugins.notifier import Context, Plugin
 from watcher.plugins.section import Section, expected
 from watcher.redaction import Redactor
 
 PATIENCE = timedelta(seconds=15)
 """How long an attempt may take as a whole."""
+PICTURE_LIMIT = timedelta(seconds=3)
+"""How long drawing a picture may take before that."""
 STEP_TIMEOUT = timedelta(seconds=30)
 """How long a step may take by itself. An attempt that is given up ends sooner, by being abandoned."""
 CONCURRENCY = 2
@@ -96,7 +101,9 @@ class Mail:
 
     concurrency = CONCURRENCY
 
-    def __init__(self, config: Config, context: Context, patience: timedelta = PATIENCE) -> None:
+    def __init__(
+        self, config: Config, context: Context, patience: timedelta = PATIENCE, drawing: timedelta = PICTURE_LIMIT
+    ) -> None:
         """Make the notifier. Raises ConfigurationError for trusted certificates that are not there."""
         tls = None
         if config.security is not Security.NONE:
@@ -108,7 +115,7 @@ class Mail:
         step_seconds = STEP_TIMEOUT.total_seconds()
         self._server = Server(config.host, port, config.security, tls, config.user, password, step_seconds)
         self._config = config
-        self._clock = context.clock
+        self._context, self._drawing = context, drawing
         self._mask = Redactor([password] if password else [])
         self._attempts = BlockingAttempts(_STUCK_THREADS, patience)
         self._reached: dict[str, set[str]] = {}
@@ -119,11 +126,21 @@ class Mail:
         conversation = Conversation(self._server)
         reached = self._reached.get(message.id, set())
         owed = [address for address in self._config.to if address not in reached]
-        letter = letter_of(message, self._config.sender, self._config.to, self._clock()).as_bytes()
+        curve = await self._curve(message)
+        letter = letter_of(message, self._config.sender, self._config.to, self._context.clock(), curve).as_bytes()
         outcome = await self._attempts.run(
             lambda: self._hand_in(conversation, message.id, owed, letter), conversation.abandon
         )
         return self._masked(outcome)
+
+    async def _curve(self, message: Message) -> bytes | None:
+        """Draw how a job trained that has ended; a letter does not wait long for its picture."""
+        if self._context.curve is None or not ends_job(message):
+            return None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._drawing.total_seconds()):
+                return await self._context.curve(message)
+        return None
 
     def _hand_in(self, conversation: Conversation, message_id: str, owed: Sequence[str], letter: bytes) -> Outcome:
         try:

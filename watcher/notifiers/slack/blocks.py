@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from watcher.domain.messages import Detail, Message
-from watcher.domain.text import spelled
-from watcher.notifiers.wording import LINK_TEXT, PAGE_TEXT, cut, headline_of, link_of, moment_of, page_of, team_of
+from watcher.domain.text import excerpt, spelled
+from watcher.notifiers.wording import (
+    LINK_TEXT,
+    PAGE_TEXT,
+    TABLE_HEAD,
+    cells_of,
+    cut,
+    headline_of,
+    link_of,
+    moment_of,
+    page_of,
+    team_of,
+)
 
 HEADER_LIMIT = 150
 SECTION_LIMIT = 3000
@@ -14,7 +26,8 @@ FIELD_LIMIT = 2000
 FIELDS_LIMIT = 10
 URL_LIMIT = 2000
 LINE_LIMIT = 300
-"""The limits of Block Kit, in characters and in fields of a section."""
+CELL_LIMIT = 120
+"""The limits of Block Kit, in characters and in fields of a section; a table may have 10,000 characters in all."""
 _BLOCKS_OF_FACTS = 40
 """The most facts of a message: with header and context they stay below Slack's 50 blocks even if each has its own."""
 _SHORT = 80
@@ -30,20 +43,24 @@ def compose(message: Message, mention: str = "", public_url: str | None = None) 
     watcher's page is.
     """
     headline = headline_of(message)
-    facts = message.facts[:_BLOCKS_OF_FACTS]
     called = f"{mention} " if mention else ""
     return {
         "text": called + _told(message, headline, SECTION_LIMIT - len(called)),
         "blocks": [
             {"type": "header", "text": _plain(headline, HEADER_LIMIT)},
             *([{"type": "section", "text": _mrkdwn(mention)}] if mention else []),
-            *([_own(message.text)] if message.text is not None else _sections(facts)),
+            *_body(message),
             *_links(message, public_url),
             {"type": "context", "elements": [_context(message)]},
         ],
         "unfurl_links": False,
         "unfurl_media": False,
     }
+
+
+def in_lines(message: Message) -> Message:
+    """Return the message without a table, for a Slack that takes none: it says `invalid_blocks`, and posts nothing."""
+    return replace(message, table=())
 
 
 def line_of(message: Message) -> Json:
@@ -56,6 +73,12 @@ def line_of(message: Message) -> Json:
 def markup(value: str) -> str:
     """Write a value so that it means nothing but itself: for texts in words of the settings."""
     return _escape(value, SECTION_LIMIT)
+
+
+def _body(message: Message) -> list[Json]:
+    if message.text is not None:
+        return [_own(message.text)]
+    return [_table(message)] if message.table else _sections(message.facts[:_BLOCKS_OF_FACTS])
 
 
 def _own(text: str) -> Json:
@@ -92,6 +115,19 @@ def _links(message: Message, public_url: str | None) -> list[Json]:
     targets = {PAGE_TEXT: page_of(message, public_url, URL_LIMIT // 2), LINK_TEXT: link_of(message, URL_LIMIT // 2)}
     links = [f"<{_escape(target, SECTION_LIMIT // 2)}|{text}>" for text, target in targets.items() if target]
     return [{"type": "section", "text": _mrkdwn(" · ".join(links))}] if links else []
+
+
+def _table(message: Message) -> Json:
+    return {
+        "type": "table",
+        "rows": [[_cell(text) for text in row] for row in [TABLE_HEAD, *map(cells_of, message.table)]],
+        "column_settings": [{"is_wrapped": True}, {}, {"is_wrapped": True}],
+    }
+
+
+def _cell(text: str) -> Json:
+    # Raw: nothing in it is markup. An empty cell is refused.
+    return {"type": "raw_text", "text": excerpt(text, CELL_LIMIT) or "\u2013"}
 
 
 def _sections(facts: Sequence[Detail]) -> list[Json]:

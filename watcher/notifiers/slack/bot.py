@@ -13,7 +13,7 @@ from watcher.domain.deliveries import Delivered, Failed, Outcome, Rejected
 from watcher.domain.messages import Message
 from watcher.domain.states import JobState, is_meant
 from watcher.domain.text import excerpt
-from watcher.notifiers.slack.blocks import Json, compose, line_of
+from watcher.notifiers.slack.blocks import Json, compose, in_lines, line_of
 from watcher.notifiers.slack.web_api import GONE, Picture, Posted, Refused, WebApi
 from watcher.plugins.notifier import Context
 
@@ -115,6 +115,8 @@ class Bot:
     async def _post_anew(self, message: Message) -> Outcome:
         content: Json = {"channel": self._manners.channel_of(message), **self._compose(message, self._mention(message))}
         posted = await self._api.call("chat.postMessage", content)
+        if message.table and isinstance(posted, Refused) and posted.word == "invalid_blocks":
+            return await self._post_anew(in_lines(message))
         if not isinstance(posted, Posted):
             return _failure(posted)
         await self._show_curve(message, posted)

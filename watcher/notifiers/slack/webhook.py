@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from watcher.domain.deliveries import Outcome
+from watcher.domain.deliveries import Failed, Outcome
 from watcher.domain.messages import Message
 from watcher.http import Answer
 from watcher.notifiers.http import Receiver
-from watcher.notifiers.slack.blocks import compose
+from watcher.notifiers.slack.blocks import compose, in_lines
 from watcher.plugins.notifier import Context
 
 SPACING = timedelta(seconds=1)
@@ -51,6 +51,12 @@ class IncomingWebhook:
 
     async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - sends anew
         """Make one attempt. When Slack asks to wait, the delivery waits, and with it all others to this notifier."""
+        outcome = await self._post(message)
+        if message.table and isinstance(outcome, Failed) and "invalid_blocks" in outcome.error:
+            return await self._post(in_lines(message))
+        return outcome
+
+    async def _post(self, message: Message) -> Outcome:
         await self._context.pacer.turn(self._address.get_secret_value(), SPACING)
         body = json.dumps(compose(message, public_url=self._context.public_url), separators=(",", ":"))
         return await self._receiver.post(body, {"content-type": "application/json"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import parse_qs
@@ -15,13 +16,17 @@ from watcher.domain.text import printable
 from watcher.server.auth import user_of
 from watcher.server.context import ServerContext
 from watcher.server.page.answers import go_to
-from watcher.server.parsing import read_body
+from watcher.server.page.silence_form import silence_document
+from watcher.server.parsing import read_body, read_silence
 from watcher.server.problems import Problem
 
 NOTICES: Mapping[str, str] = {
     "retried": "It will be sent again now.",
     "discarded": "It will not be sent.",
     "unchanged": "Nothing was changed: the delivery is neither pending nor dead any more.",
+    "muted": "It is muted from now on.",
+    "ended": "The silence has ended.",
+    "over": "Nothing was changed: the silence is not in force any more.",
 }
 """What a page says after a form, by the word in its address."""
 _FORM = "application/x-www-form-urlencoded"
@@ -40,7 +45,7 @@ class Actions:
     async def deliveries(self, request: Request) -> Response:
         """Retry or discard one delivery, then show the deliveries again."""
         form = await self._form(request)
-        number = _number(form.get("id", ""))
+        number = _number(form, "delivery")
         now, store = self._context.clock(), self._context.store
         match form.get("action"):
             case "retry":
@@ -67,6 +72,25 @@ class Actions:
         self._has_changed()
         return go_to("/notifiers")
 
+    async def silences(self, request: Request) -> Response:
+        """Add a silence or end one, then show the silences again."""
+        form = await self._form(request)
+        now, store, log = self._context.clock(), self._context.store, self._context.log
+        match form.get("action"):
+            case "add":
+                wanted = read_silence(silence_document(form), self._context, now)
+                made = await store.add_silence(replace(wanted, created_by=user_of(request.scope)), now)
+                log.info("silence added on the page", silence=made.name, until=made.until.isoformat(), **_by(request))
+                word = "muted"
+            case "expire":
+                number = _number(form, "silence")
+                word = "ended" if await store.expire_silence(number, now) else "over"
+                log.info("silence ended on the page", silence=str(number), outcome=word, **_by(request))
+            case _:
+                raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The form must say action=add or action=expire.")
+        self._has_changed()
+        return go_to(f"/silences?done={word}")
+
     async def _form(self, request: Request) -> Mapping[str, str]:
         """Read a form. Raises Problem for one that is none, or is too large or too slow."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
@@ -84,9 +108,10 @@ def _by(request: Request) -> Mapping[str, str]:
     return {"user": user} if user else {}
 
 
-def _number(text: str) -> int:
+def _number(form: Mapping[str, str], what: str) -> int:
+    text = form.get("id", "")
     if not text.isascii() or not text.isdigit() or len(text) > 18:  # noqa: PLR2004 - what a database can count to
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The form must say which delivery by its id.")
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The form must say which {what} by its id.")
     return int(text)
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from watcher.curves.charts import HEIGHT, WIDTH, Chart, charts
+from watcher.domain.anomalies import anomaly_of
 from watcher.domain.jobs import Job, JobFacts, JobKey
+from watcher.domain.milestones import skipped_for
 from watcher.domain.overview import explain_next_poll
-from watcher.domain.states import is_terminal, mark
-from watcher.domain.telemetry import thinned
+from watcher.domain.states import JobState, is_terminal, mark, named_state
+from watcher.domain.telemetry import MetricPoint, thinned
 from watcher.domain.time_in_status import status_of
 from watcher.domain.transitions import Transition
 from watcher.server.context import ServerContext
@@ -52,11 +54,20 @@ _SAID_ELSEWHERE = frozenset(
 class Stay:
     """A status that the job was in, and for how long."""
 
-    transition: Transition
+    status: str
+    state: JobState | None
+    happened_at: datetime | None
+    """When it began, as the service says; None where that is not known."""
+    observed_at: datetime | None
+    """When a poll saw it first; None for one that none saw."""
     lasted: timedelta | None
-    """None for a status that a job ends in."""
-    is_exact: bool
-    """Whether it was seen to begin; otherwise it lasted at least so long."""
+    """None for a status that a job ends in, and where it is not known."""
+    is_exact: bool = True
+    """Whether its beginning is known; otherwise it lasted at least so long."""
+    reason: str | None = None
+    """How the job came to it."""
+    unseen: Sequence[str] = ()
+    """Statuses before it that no poll saw, and whose time is not known."""
     x: float = 0.0
     """Where it begins on the timeline."""
     width: float = 0.0
@@ -85,7 +96,9 @@ async def job_page(context: ServerContext, key: JobKey) -> dict[str, Any]:
         "charts": drawn,
         "tables": [table_of(chart) for chart in drawn],
         "details": details(history[-1].document) if history else Details(),
-        "concern": concern_of(job, now, context.stuck_after()),
+        "concerns": [
+            each for each in (concern_of(job, now, context.stuck_after()), _training(job, points, now)) if each
+        ],
         "is_measured": bool(points),
         "deliveries": await context.store.views.deliveries_of(key, MOST_DELIVERIES),
         "next_poll": explain_next_poll(job, policy, now) if policy else "never: its source is not in the configuration",
@@ -95,20 +108,50 @@ async def job_page(context: ServerContext, key: JobKey) -> dict[str, Any]:
     }
 
 
+def _training(job: Job, points: Sequence[MetricPoint], now: datetime) -> str | None:
+    """Say what is wrong with how a running job trains."""
+    # Whether a step is missed is for those to say who have just asked for it.
+    anomaly = anomaly_of(points, None, now) if job.state is JobState.RUNNING else None
+    return anomaly.words if anomaly else None
+
+
 def stays(history: Sequence[Transition], now: datetime) -> list[Stay]:
-    """Return how long each status lasted, and its place on the timeline."""
+    """Return how long each status lasted, also those that no poll saw, and its place on the timeline."""
     found = []
     for transition, following in zip(history, [*history[1:], None], strict=False):
-        lasted = status_of(transition, following, now)
-        found.append(Stay(transition, lasted.duration if lasted else None, lasted is None or lasted.is_exact))
+        found += [*_passed_over(transition), _stay(transition, following, now)]
     whole = sum((stay.lasted for stay in found if stay.lasted), timedelta()).total_seconds()
     placed, x = [], 0.0
     for stay in found:
         share = stay.lasted.total_seconds() / whole if stay.lasted and whole else 0.0
         width = round(share * TIMELINE_WIDTH, 1)
-        placed.append(Stay(stay.transition, stay.lasted, stay.is_exact, x, width))
+        placed.append(replace(stay, x=x, width=width))
         x = round(x + width, 1)
     return placed
+
+
+def _passed_over(transition: Transition) -> list[Stay]:
+    """Return the statuses before a transition that no poll saw, as far as the service says when they began."""
+    lasted, began = skipped_for(transition), transition.skipped_at
+    return [
+        Stay(word, named_state(word), began[word], None, lasted.get(word), reason="told by the service's events")
+        for word in transition.skipped
+        if word in began
+    ]
+
+
+def _stay(transition: Transition, following: Transition | None, now: datetime) -> Stay:
+    lasted = status_of(transition, following, now)
+    return Stay(
+        transition.status,
+        transition.state,
+        transition.happened_at,
+        transition.observed_at,
+        lasted.duration if lasted else None,
+        lasted is None or lasted.is_exact,
+        str(transition.reason).replace("_", " "),
+        [word for word in transition.skipped if word not in transition.skipped_at],
+    )
 
 
 def duration(job: Job, now: datetime) -> timedelta | None:

@@ -22,11 +22,13 @@ from watcher.server.page.answers import HEADERS
 from watcher.server.page.badge import badge
 from watcher.server.page.job import job_page
 from watcher.server.page.overview import overview
+from watcher.server.page.silence_form import read_label
 from watcher.server.page.templates import render
 from watcher.server.parsing import DELIVERIES_QUERY, after_job, no_query, not_watched, read_key, read_query, source_name
 from watcher.server.problems import Problem
 
 DELIVERIES_SHOWN = 50
+MUTED_SHOWN = 20
 FEED_LENGTH = 50
 """Transitions in the feed."""
 
@@ -40,13 +42,6 @@ def _state(text: str) -> JobState:
         raise ValueError(f"expected one of: {', '.join(JobState)}") from None
 
 
-def _label(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not is_plain(name) or not is_plain(value):
-        raise ValueError("expected NAME=VALUE")
-    return name, value
-
-
 def _text(text: str) -> str:
     if not is_plain(text):
         raise ValueError("expected a part of an id or of a name")
@@ -56,7 +51,7 @@ def _text(text: str) -> str:
 OVERVIEW_QUERY: Mapping[str, Callable[[str], Any]] = {
     "source": source_name,
     "state": _state,
-    "label": _label,
+    "label": read_label,
     "q": _text,
     "after": after_job,
 }
@@ -120,6 +115,20 @@ class Pages:
             "headline": "Notifiers",
         }
         return self._render("notifiers.html", shown)
+
+    async def silences(self, request: Request) -> str:
+        """Show what is muted, and what a silence has muted lately."""
+        query = read_query(request, _NOTICE)
+        now, store = self._context.clock(), self._context.store
+        shown = {
+            "now": now,
+            "silences": await store.silences(ending_after=now),
+            "muted": await store.deliveries(states=[DeliveryState.MUTED], limit=MUTED_SHOWN),
+            "sources": sorted(self._context.health().last_answers),
+            "notice": NOTICES.get(query.get("done", "")),
+            "headline": "Silences",
+        }
+        return self._render("silences.html", shown)
 
     async def sources(self, request: Request) -> str:
         """Show how each source has been answering."""

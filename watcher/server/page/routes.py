@@ -40,6 +40,7 @@ def page_routes(context: ServerContext, *, may_change: bool) -> Mapping[str, Map
         "/jobs/{source}/{id:path}": {"GET": live(pages.job)},
         "/deliveries": {"GET": live(pages.deliveries), "POST": actions.deliveries},
         "/notifiers": {"GET": live(pages.notifiers), "POST": actions.test},
+        "/silences": {"GET": live(pages.silences), "POST": actions.silences},
         "/sources": {"GET": live(pages.sources)},
         "/feed.atom": {"GET": pages.feed},
         "/badge/{source}/{id:path}.svg": {"GET": pages.badge},

@@ -28,6 +28,7 @@ WORDS: Mapping[str, str] = {
 _ARN = "arn:aws:bedrock:us-east-1:123456789012"
 _ENDS = {WORDS[Status.SUCCEEDED], WORDS[Status.FAILED], WORDS[Status.CANCELLED]}
 _USUAL_PAGE = 100
+_OUTPUT = ("ModelName", "ModelArn")
 _LISTED = ("jobArn", "jobName", "baseModelArn", "status", "creationTime", "lastModifiedTime", "endTime")
 
 
@@ -74,7 +75,7 @@ class Bedrock(JobsOnly):
         query = query_of(received)
         page, token = newest_first(jobs.all(), query.get("nextToken"), int(query.get("maxResults", _USUAL_PAGE)))
         documents = documents_of(page, received.at)
-        summaries = [{name: document[name] for name in _LISTED if name in document} for document in documents]
+        summaries = list(map(_summary, documents))
         body = {"modelCustomizationJobSummaries": summaries, **({"nextToken": token} if token else {})}
         return json_reply(body), page
 
@@ -86,6 +87,15 @@ class Bedrock(JobsOnly):
     def unknown_url(self, received: Received) -> Reply:
         """See `Dialect`."""
         return _error(HTTPStatus.NOT_FOUND, "UnknownOperationException", f"Unknown path {received.path}")
+
+
+def _summary(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Shorten an object for the list, which calls the output otherwise."""
+    summary = {name: document[name] for name in _LISTED if name in document}
+    return {
+        **summary,
+        **{f"custom{name}": document[f"output{name}"] for name in _OUTPUT if f"output{name}" in document},
+    }
 
 
 def _time(at: datetime) -> str:

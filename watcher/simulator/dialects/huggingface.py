@@ -48,7 +48,7 @@ class HuggingFace(JobsOnly):
         document = {
             "id": job.id,
             "createdAt": _time(moment.created_at),
-            "startedAt": None if stage == WORDS[Status.QUEUED] else _time(moment.since),
+            "startedAt": _time(moment.started_at) if moment.started_at else None,
             "finishedAt": _time(moment.since) if stage in _ENDS else None,
             "dockerImage": "python:3.12",
             "spaceId": None,

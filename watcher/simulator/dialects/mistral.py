@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from watcher.domain.states import Status
 from watcher.simulator.course import Course
 from watcher.simulator.documents import TRAINED_TOKENS, Moment, made_up, seconds
+from watcher.simulator.events import TOTAL_STEPS, events_of
 from watcher.simulator.jobs_only import JobsOnly, documents_of, json_reply, query_of
 from watcher.simulator.listing import Jobs
 from watcher.simulator.script import JobScript
@@ -24,7 +25,9 @@ WORDS: Mapping[str, str] = {
     Status.CANCELLED: "CANCELLED",
 }
 """Its words for the statuses of a script."""
-_STEPS = 100
+_STEPS_BETWEEN = 20
+"""Training steps from one checkpoint to the next."""
+_METRICS = ("train_loss", "valid_loss")
 _SHORTENED_BY = ("events", "checkpoints")
 
 
@@ -36,6 +39,7 @@ class Mistral(JobsOnly):
     """Jobs lie at `/v1/fine_tuning/jobs`."""
 
     base_path = "/v1"
+    tells_progress = True
     path = re.compile(r"/v1/fine_tuning/jobs(?:/(?P<id>[^/]+))?")
     refused = _error(HTTPStatus.UNAUTHORIZED, "Unauthorized")
 
@@ -46,7 +50,12 @@ class Mistral(JobsOnly):
         document = {
             "id": job.id,
             "auto_start": True,
-            "hyperparameters": {"training_steps": _STEPS, "learning_rate": 0.0001, "epochs": None, "fim_ratio": None},
+            "hyperparameters": {
+                "training_steps": TOTAL_STEPS,
+                "learning_rate": 0.0001,
+                "epochs": None,
+                "fim_ratio": None,
+            },
             "model": job.model,
             "status": status,
             "job_type": "FT",
@@ -65,7 +74,7 @@ class Mistral(JobsOnly):
                 {"name": "status-updated", "created_at": seconds(passage.since)}
                 for passage in reversed(moment.passages)
             ],
-            "checkpoints": [],
+            "checkpoints": list(_checkpoints(job, moment)),
         }
         return {**document, **job.fields, **moment.fields}
 
@@ -86,6 +95,14 @@ class Mistral(JobsOnly):
     def unknown_url(self, received: Received) -> Reply:
         """See `Dialect`."""
         return _error(HTTPStatus.NOT_FOUND, f"no Route matched with {received.path}")
+
+
+def _checkpoints(job: JobScript, moment: Moment) -> Iterator[dict[str, Any]]:
+    for event in events_of(job, moment.passages, moment.updated_at or moment.since):
+        step = event.data.get("step", 0)
+        if step and step % _STEPS_BETWEEN == 0:
+            metrics = {name: event.data[name] for name in _METRICS}
+            yield {"metrics": metrics, "step_number": step, "created_at": seconds(event.at)}
 
 
 def _shortened(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Replicate(JobsOnly):
             "version": made_up("v", job.model),
             "status": status,
             "created_at": _time(moment.created_at),
-            "started_at": None if status == "starting" else _time(moment.since),
+            "started_at": _time(moment.started_at) if moment.started_at else None,
             "completed_at": _time(moment.since) if status in _ENDS else None,
             "error": str(error_of(job).get("message") or "failed") if status == Status.FAILED else None,
             "input": {"input_images": "https://files.example/data.zip?signature=0123456789abcdef"},

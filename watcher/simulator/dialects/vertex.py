@@ -66,13 +66,19 @@ class Vertex(JobsOnly):
             "labels": dict(job.metadata),
             "tuningDataStats": {"supervisedTuningDataStats": statistics},
         }
+        if moment.started_at:
+            document["startTime"] = _time(moment.started_at)
         if state == WORDS[Status.RUNNING]:
             statistics["tuningStepCount"] = str(TOTAL_STEPS)
             document["tuningJobMetadata"] = {"completedEpochCount": "0", "completedStepCount": str(moment.steps)}
         if state in _ENDS:
             document["endTime"] = _time(moment.since)
         if state == WORDS[Status.SUCCEEDED]:
-            document["tunedModel"] = {"model": f"{PARENT}/models/{made_up('model', job.id)}@1"}
+            document["tunedModel"] = {
+                "model": f"{PARENT}/models/{made_up('model', job.id)}@1",
+                "endpoint": f"{PARENT}/endpoints/{made_up('endpoint', job.id)}",
+                "checkpoints": [{"checkpointId": "1", "epoch": "1", "step": str(TOTAL_STEPS)}],
+            }
         if state == WORDS[Status.FAILED]:
             document["error"] = {"code": _INTERNAL, "message": str(error_of(job).get("message") or "Internal error")}
         return {**document, **job.fields, **moment.fields}

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
-from pydantic import Field
+from pydantic import AliasPath, Field
 
 from watcher.domain.jobs import JobFacts, JobKey, Observation, Page
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.bedrock.states import BEDROCK_STATES
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.job_object import reason_of
-from watcher.sources.lenient import Part, Text, Timestamp, Tolerant
+from watcher.sources.lenient import Number, Part, Text, Timestamp, Tolerant, Words
 from watcher.sources.listing import Fact, ListEntry, Moment, listed_jobs
+
+_STAGES = {
+    "validationDetails": "validation",
+    "dataProcessingDetails": "data processing",
+    "trainingDetails": "training",
+}
+_UNDER_WAY = "InProgress"
+
+
+class Validation(Part):
+    """What was measured with one of the validators."""
+
+    loss: Number = Field(None, alias="validationLoss")
+
+
+class Stage(Part):
+    """One of the parts of a job."""
+
+    status: Text = None
 
 
 class CustomizationJob(Part):
@@ -29,7 +49,10 @@ class CustomizationJob(Part):
     created_at: Timestamp = Field(None, alias="creationTime")
     ended_at: Timestamp = Field(None, alias="endTime")
     updated_at: Timestamp = Field(None, alias="lastModifiedTime")
-    failure: Text = Field(None, alias="failureMessage")
+    failure: Words = Field(None, alias="failureMessage")
+    stages: Tolerant[dict[str, Tolerant[Stage]]] = Field(None, alias="statusDetails")
+    training_loss: Number = Field(None, validation_alias=AliasPath("trainingMetrics", "trainingLoss"))
+    validations: Tolerant[list[Tolerant[Validation]]] = Field(None, alias="validationMetrics")
 
     def facts(self, state: JobState) -> JobFacts:
         """Return the parts that messages speak of."""
@@ -40,7 +63,22 @@ class CustomizationJob(Part):
             finished_at=self.ended_at or self.updated_at if is_terminal(state) else None,
             error=reason_of(state, self.failure),
             suffix=self.name or None,
+            more=tuple(self._losses() if is_terminal(state) else self._stage()),
         )
+
+    def _stage(self) -> Iterator[tuple[str, str]]:
+        stages = self.stages or {}
+        words = [word for name, word in _STAGES.items() if (stage := stages.get(name)) and stage.status == _UNDER_WAY]
+        if words:
+            yield "Stage", ", ".join(words)
+
+    def _losses(self) -> Iterator[tuple[str, str]]:
+        """Return the last losses, of no step: the others are in files of the owner."""
+        if self.training_loss is not None:
+            yield "Training loss", f"{self.training_loss:.4g}"
+        losses = [f"{each.loss:.4g}" for each in self.validations or () if each and each.loss is not None]
+        if losses:
+            yield "Validation loss", ", ".join(losses)
 
 
 class Entry(ListEntry):

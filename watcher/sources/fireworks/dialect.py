@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from watcher.domain.jobs import JobKey, Observation, Page
 from watcher.http import Answer
-from watcher.plugins.source import Capabilities, SourceContext
+from watcher.plugins.source import Capabilities, ListOrder, SourceContext
 from watcher.sources.errors import ErrorRules
 from watcher.sources.fireworks.ids import KINDS, job_id, kind_and_own_id
 from watcher.sources.fireworks.wire import parse, parse_page
@@ -21,8 +21,7 @@ class FireworksDialect:
     """Asks for jobs of an account; a job that names no kind is a supervised one."""
 
     rules = ErrorRules()
-    capabilities = Capabilities(page_size=PAGE_SIZE)
-    """Each list comes newest first, but all of them one after the other do not."""
+    capabilities = Capabilities(order=ListOrder.IN_PARTS, page_size=PAGE_SIZE)
 
     def job(self, job_id: str) -> Question:
         """Ask for a job."""

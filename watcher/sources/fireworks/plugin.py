@@ -7,8 +7,10 @@ from watcher.sources.fireworks.config import VARIABLES, Config
 from watcher.sources.fireworks.ids import read_id
 from watcher.sources.fireworks.states import FIREWORKS_STATES
 
-PRIVATE_FIELDS = frozenset({"createdBy", "metricsFileSignedUrl", "trainerLogsSignedUrl", "apiKey"})
-"""An e-mail address, two signed URLs, and a key of Weights & Biases."""
+PRIVATE_FIELDS = frozenset(
+    {"createdBy", "metricsFileSignedUrl", "trainerLogsSignedUrl", "renderSamplesSignedUrl", "apiKey"}
+)
+"""An e-mail address, three signed URLs, and a key of Weights & Biases."""
 
 
 def build(config: Config, context: SourceContext) -> Source:

@@ -14,7 +14,7 @@ from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, P
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import malformed, read, text_of
 from watcher.sources.fireworks import ids
-from watcher.sources.fireworks.states import FIREWORKS_STATES
+from watcher.sources.fireworks.states import FIREWORKS_STATES, PREFIX
 from watcher.sources.job_object import JobObject, read_job, reason_of
 from watcher.sources.lenient import Count, Part, Text, Timestamp, Tolerant
 from watcher.sources.listing import Fact, ListEntry, Moment, listed_jobs
@@ -22,6 +22,10 @@ from watcher.sources.listing import Fact, ListEntry, Moment, listed_jobs
 _NO_ERROR = "OK"
 _WHOLE = 100
 """Per cent."""
+_NOTES = {
+    "PAUSED": (("Paused", "as a rule the account is suspended, or somebody has paused it"),),
+    "EARLY_STOPPED": (("Stopped early", "a reinforcement job may have learnt nothing: is it still the base model?"),),
+}
 _MODEL = AliasChoices(
     "baseModel", "warmStartFrom", AliasPath("trainingConfig", "baseModel"), AliasPath("trainingConfig", "warmStartFrom")
 )
@@ -83,6 +87,7 @@ class TuningJob(JobObject):
             finished_at=self.completed_at or self.updated_at if is_terminal(state) else None,
             error=self.reason.of(state) if self.reason else None,
             suffix=self.display_name or None,
+            more=_NOTES.get(self.status.removeprefix(PREFIX), ()),
         )
 
 

@@ -14,7 +14,7 @@ from watcher.domain.text import excerpt
 from watcher.sources.decoding import complaint_about, malformed, read, text_of
 from watcher.sources.http.config import Config, ListSettings
 from watcher.sources.http.expressions import find
-from watcher.sources.lenient import Text, Timestamp
+from watcher.sources.lenient import Text, Timestamp, words_of
 from watcher.sources.listing import ListEntry, listed_jobs
 
 _MILLISECONDS_FROM = 100_000_000_000
@@ -164,4 +164,5 @@ def _error(found: object) -> JobError | None:
             return JobError(code=code, message=message)
     if found in (None, "", [], {}):
         return None
-    return JobError(message=found if isinstance(found, str) else excerpt(str(found), _LONGEST_ERROR))
+    words = words_of(found)
+    return JobError(message=words if isinstance(words, str) else excerpt(str(found), _LONGEST_ERROR))

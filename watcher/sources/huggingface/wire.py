@@ -15,8 +15,8 @@ from watcher.domain.jobs import JobFacts, JobKey, Observation, Page
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import read, text_of
 from watcher.sources.huggingface.states import HUGGINGFACE_STATES
-from watcher.sources.job_object import JobObject, read_job, reason_of
-from watcher.sources.lenient import Text, Timestamp, Tolerant
+from watcher.sources.job_object import JobObject, begun, read_job, reason_of
+from watcher.sources.lenient import Text, Timestamp, Tolerant, Words
 from watcher.sources.listing import ListEntry, Metadata, Moment, listed_jobs
 
 _NEXT = re.compile(r"<([^<>]{1,2000})>\s*;[^,<]{0,200}\brel=\"?next\b")
@@ -27,8 +27,9 @@ class ContainerJob(JobObject):
     """A job."""
 
     status: str = Field(validation_alias=AliasPath("status", "stage"))
-    message: Text = Field(None, validation_alias=AliasPath("status", "message"))
+    message: Words = Field(None, validation_alias=AliasPath("status", "message"))
     created_at: Timestamp = Field(None, alias="createdAt")
+    started_at: Timestamp = Field(None, alias="startedAt")
     finished_at: Timestamp = Field(None, alias="finishedAt")
 
     def facts(self, state: JobState, page_url: str) -> JobFacts:
@@ -59,7 +60,8 @@ def parse(body: bytes, key: JobKey, at: datetime, pages: str) -> Observation:
     """
     job, document = read_job(ContainerJob, body, key)
     state = HUGGINGFACE_STATES(job.status)
-    return Observation(key, job.status, state, at, job.facts(state, f"{pages}/{job.id}"), document)
+    facts = job.facts(state, f"{pages}/{job.id}")
+    return Observation(key, job.status, state, at, facts, document, milestones=begun(job.started_at))
 
 
 def parse_page(body: bytes, link: str, asked: str | None) -> Page:

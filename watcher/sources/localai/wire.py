@@ -10,7 +10,7 @@ from watcher.domain.jobs import JobFacts, JobKey, Observation, Page
 from watcher.domain.states import JobState
 from watcher.sources.decoding import read, text_of
 from watcher.sources.job_object import JobObject, read_job, reason_of
-from watcher.sources.lenient import Text, Timestamp, Tolerant
+from watcher.sources.lenient import Text, Timestamp, Tolerant, Words
 from watcher.sources.listing import ListEntry, listed_jobs
 from watcher.sources.localai.states import LOCALAI_STATES
 
@@ -21,7 +21,7 @@ class Job(JobObject):
     """A job."""
 
     model: Text = None
-    message: Text = None
+    message: Words = None
     """Why it failed, when it failed."""
     created_at: Timestamp = None
     output_dir: Text = None

@@ -6,6 +6,7 @@ Only `id` and `status` can be relied on. There is no time of the end, and no rea
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from watcher.domain.jobs import JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.states import JobState, is_terminal
@@ -25,13 +26,36 @@ class Hyperparameters(Part):
     training_steps: Count = None
 
 
-class Checkpoint(Part):
+class Saved(Part):
     """What was saved of the model on the way."""
 
     step_number: Count = None
+    created_at: Timestamp = None
+    metrics: Tolerant[dict[str, Any]] = None
 
 
-class FineTuningJob(JobObject):
+class Training(Part):
+    """What a job object says of how it trains."""
+
+    hyperparameters: Tolerant[Hyperparameters] = None
+    checkpoints: Tolerant[list[Tolerant[Saved]]] = None
+
+    def saved(self) -> dict[int, Saved]:
+        """Return the checkpoints by step, in that order."""
+        found = {each.step_number: each for each in self.checkpoints or () if each and each.step_number is not None}
+        return dict(sorted(found.items()))
+
+    def progress(self, at: datetime | None = None) -> Progress | None:
+        """Return the step of the last checkpoint, of those that there are to do; `at` is when, if it does not say."""
+        total, saved = self.hyperparameters and self.hyperparameters.training_steps, self.saved()
+        step = max(saved, default=None)
+        if not total or step is None or step > total:
+            return None
+        when = saved[step].created_at or at
+        return Progress(step, total, when) if when else None
+
+
+class FineTuningJob(Training, JobObject):
     """A job."""
 
     model: Text = None
@@ -42,8 +66,6 @@ class FineTuningJob(JobObject):
     trained_tokens: Count = None
     suffix: Text = None
     auto_start: Flag = None
-    hyperparameters: Tolerant[Hyperparameters] = None
-    checkpoints: Tolerant[list[Tolerant[Checkpoint]]] = None
 
     def facts(self, state: JobState) -> JobFacts:
         """Return the parts that messages speak of."""
@@ -58,14 +80,6 @@ class FineTuningJob(JobObject):
             suffix=self.suffix or None,
             more=(_WAITS_FOR_ITS_OWNER,) if waits else (),
         )
-
-    def progress(self, at: datetime) -> Progress | None:
-        """Return the step of the last checkpoint, of those that there are to do."""
-        total = self.hyperparameters and self.hyperparameters.training_steps
-        steps = [each.step_number for each in self.checkpoints or () if each and each.step_number is not None]
-        if not total or not steps or max(steps) > total:
-            return None
-        return Progress(max(steps), total, at)
 
 
 class _Entry(ListEntry):

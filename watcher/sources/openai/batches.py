@@ -10,7 +10,7 @@ from datetime import datetime
 
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Progress, ProgressUnit
 from watcher.domain.states import JobState, StateMap
-from watcher.sources.job_object import JobObject, read_job
+from watcher.sources.job_object import JobObject, begun, read_job
 from watcher.sources.lenient import Count, Part, Text, Timestamp, Tolerant
 
 _PATH = (JobState.VALIDATING, JobState.RUNNING)
@@ -45,6 +45,8 @@ class Batch(JobObject):
     model: Text = None
     """Not documented by Azure."""
     created_at: Timestamp = None
+    in_progress_at: Timestamp = None
+    finalizing_at: Timestamp = None
     completed_at: Timestamp = None
     failed_at: Timestamp = None
     expired_at: Timestamp = None
@@ -99,5 +101,7 @@ def parse(body: bytes, key: JobKey, at: datetime, states: StateMap) -> Observati
     # As OpenAI's own webhooks name it: what reads fine-tuning jobs would not find this one.
     word = f"batch.{batch.status}"
     state = states(batch.status)
-    progress = batch.progress(at)
-    return Observation(key, batch.status, state, at, batch.facts(), document, word, _PATH, progress)
+    milestones = begun(batch.in_progress_at, batch.finalizing_at)
+    return Observation(
+        *(key, batch.status, state, at, batch.facts(), document, word, _PATH, batch.progress(at)), milestones=milestones
+    )

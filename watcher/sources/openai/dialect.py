@@ -86,6 +86,10 @@ class OpenAIDialect:
     capabilities: Capabilities = OPENAI_CAPABILITIES
     listed_path: str = JOBS_PATH
     """What lies there is listed."""
+    tells_estimates: bool = True
+    """Whether what it says of the end of a job is worth telling."""
+    pages: str | None = None
+    """Where the service shows its jobs to people."""
 
     def job(self, job_id: str) -> Question:
         """Ask for a job, or for a batch."""
@@ -112,10 +116,11 @@ class OpenAIDialect:
         if is_batch(key.id):
             from watcher.sources.openai.batches import parse as parse_batch
 
-            return parse_batch(answer.body, key, context.clock(), self.states)
+            return self._with_page(parse_batch(answer.body, key, context.clock(), self.states))
         from watcher.sources.openai.wire import parse
 
-        return parse(answer.body, key, context.clock(), self.states)
+        seen = self._with_page(parse(answer.body, key, context.clock(), self.states))
+        return seen if self.tells_estimates else replace(seen, facts=replace(seen.facts, estimated_finish=None))
 
     def read_page(self, answer: Answer, cursor: str | None) -> Page:
         """Read a page of job objects."""
@@ -129,3 +134,10 @@ class OpenAIDialect:
 
         wants_checkpoints = EventCursor.read(cursor).wants_checkpoints
         return (parse_checkpoints if wants_checkpoints else parse_events)(answer.body, cursor)
+
+    def _with_page(self, observation: Observation) -> Observation:
+        if self.pages is None:
+            return observation
+        job_id = observation.key.id
+        page = f"{self.pages}/{'batches' if is_batch(job_id) else 'finetune'}/{quoted(job_id)}"
+        return replace(observation, facts=replace(observation.facts, page_url=page))

@@ -14,6 +14,7 @@ from watcher.sources.endpoint import Endpoint
 from watcher.sources.openai.sunset import is_of_openai
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
+_PAGES = "https://platform.openai.com"
 VARIABLES: Mapping[str, str] = {
     "OPENAI_BASE_URL": "base_url",
     "OPENAI_API_KEY": "api_key",
@@ -83,6 +84,11 @@ def access_from_environment(environment: Mapping[str, str], *, base_url: str | N
         raise ConfigurationError(*(f"source openai: {mistake}" for mistake in mistakes))
     credential = FileCredential(key_file, key) if key_file else FixedCredential(key) if key else None
     return Access(credential=credential, **given)  # type: ignore[arg-type] # none gives the query
+
+
+def pages_of(base_url: str) -> str | None:
+    """Return where the service at this URL shows its jobs to people; None where that is not known."""
+    return _PAGES if is_of_openai(base_url) else None
 
 
 def is_service_url(url: str) -> bool:

@@ -14,7 +14,7 @@ from watcher.domain.telemetry import Checkpoint, EventPage, JobEvent, MetricPoin
 from watcher.domain.text import excerpt
 from watcher.sources.decoding import read, text_of
 from watcher.sources.lenient import Count, Flag, Text, Timestamp, Tolerant
-from watcher.sources.metrics import newest, number_of, points_of
+from watcher.sources.metrics import newest, numbers_of, points_of
 from watcher.sources.openai.event_cursor import EventCursor
 
 LONGEST_MESSAGE = 1000
@@ -159,11 +159,7 @@ def _progress(event: _Event) -> Progress | None:
 
 
 def _checkpoint(entry: _Checkpoint) -> Checkpoint:
-    numbers = {
-        name: number
-        for name, value in (entry.metrics or {}).items()
-        if name not in _NO_SERIES and (number := number_of(value)) is not None
-    }
+    numbers = numbers_of(entry.metrics or {}, besides=_NO_SERIES)
     step = entry.step_number
     if step is None:
         step = _Steps.model_validate(entry.metrics or {}).step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from watcher.domain.states import OPENAI_STATES
 from watcher.plugins.source import ReadWebhook, Source, SourceContext, SourcePlugin, own_words
 from watcher.sources.openai.config import Config
-from watcher.sources.openai.endpoint import VARIABLES
+from watcher.sources.openai.endpoint import VARIABLES, pages_of
 from watcher.sources.openai.sunset import sunset_notice
 
 
@@ -15,7 +15,7 @@ def build(config: Config, context: SourceContext) -> Source:
     from watcher.sources.http_source import HttpSource
     from watcher.sources.openai.dialect import OpenAIDialect, listing
 
-    dialect = listing(OpenAIDialect(), batches=config.lists == "batches")
+    dialect = listing(OpenAIDialect(pages=pages_of(config.base_url)), batches=config.lists == "batches")
     return HttpSource(config.access().endpoint(context.name), dialect, context, read_webhook=_reader(config, context))
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from pydantic import model_validator
+
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Progress
 from watcher.domain.states import OPENAI_STATES, StateMap
 from watcher.sources.job_object import JobObject, read_job
-from watcher.sources.lenient import Count, Flag, Number, Part, Setting, Text, Texts, Timestamp, Tolerant
+from watcher.sources.lenient import Count, Flag, Number, Part, Setting, Text, Texts, Timestamp, Tolerant, Words
 from watcher.sources.openai.graders import Grader
 
 
@@ -20,10 +22,16 @@ class ErrorObject(Part):
     """Why a job failed. It may be there, with or without content, on jobs that did not fail."""
 
     code: Text = None
-    message: Text = None
+    message: Words = None
     param: Text = None
     error: Tolerant[ErrorObject] = None
     """Not documented: some answers hold the error within the error."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_words(cls, given: object) -> object:
+        """Take a text, or a list of texts, for the message: so some services write it."""
+        return {"message": given} if isinstance(given, str | list) else given
 
 
 class Hyperparameters(Part):
@@ -120,7 +128,9 @@ class FineTuningJob(JobObject):
     integrations: Tolerant[list[Tolerant[Integration]]] = None
     metadata: Tolerant[dict[str, Text]] = None
     user_provided_suffix: Text = None
-    """Not documented, as the two that follow."""
+    """Not documented, as the three that follow."""
+    suffix: Text = None
+    """Azure's word for the same."""
     usage_metrics: Any = None
     shared_with_openai: Flag = None
     trained_steps: Count = None
@@ -137,6 +147,7 @@ class FineTuningJob(JobObject):
             estimated_finish=self.estimated_finish,
             trained_tokens=self.trained_tokens,
             error=_job_error(self.error),
+            suffix=self.user_provided_suffix or self.suffix or None,
         )
 
     def progress(self, at: datetime) -> Progress | None:

@@ -10,8 +10,8 @@ from pydantic import AliasPath, Field
 from watcher.domain.jobs import JobFacts, JobKey, Observation, Page
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import read, text_of
-from watcher.sources.job_object import JobObject, read_job, reason_of
-from watcher.sources.lenient import Part, Text, Timestamp, Tolerant
+from watcher.sources.job_object import JobObject, begun, read_job, reason_of
+from watcher.sources.lenient import Part, Text, Timestamp, Tolerant, Words
 from watcher.sources.listing import ListEntry, listed_jobs
 from watcher.sources.replicate.states import REPLICATE_STATES
 
@@ -22,8 +22,9 @@ class Training(JobObject):
     model: Text = None
     result: Text = Field(None, validation_alias=AliasPath("output", "version"))
     created_at: Timestamp = None
+    started_at: Timestamp = None
     completed_at: Timestamp = None
-    error: Text = None
+    error: Words = None
 
     def facts(self, state: JobState) -> JobFacts:
         """Return the parts that messages speak of."""
@@ -48,7 +49,7 @@ def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
     """Read the answer to a retrieve, received at the time given: see `read_job`."""
     job, document = read_job(Training, body, key)
     state = REPLICATE_STATES(job.status)
-    return Observation(key, job.status, state, at, job.facts(state), document)
+    return Observation(key, job.status, state, at, job.facts(state), document, milestones=begun(job.started_at))
 
 
 def parse_page(body: bytes, asked: str | None) -> Page:

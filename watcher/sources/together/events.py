@@ -8,9 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from watcher.domain.jobs import Progress
-from watcher.domain.states import JobState
-from watcher.domain.telemetry import TRAIN_LOSS, VALID_LOSS, Checkpoint, EventPage, JobEvent, MetricPoint, Milestone
+from watcher.domain.telemetry import TRAIN_LOSS, VALID_LOSS, Checkpoint, EventPage, JobEvent, MetricPoint
 from watcher.domain.text import excerpt
 from watcher.sources.decoding import read, text_of
 from watcher.sources.lenient import EARLIEST, LATEST, Count, Part, Text, Tolerant
@@ -24,13 +22,6 @@ LONGEST_CHECKPOINT = 1024
 _STEP, _TIME = "train/global_step", "timestamp"
 _NO_SERIES = frozenset({_STEP, _TIME, "step"})
 _NAMES = {"train/loss": TRAIN_LOSS, "eval/loss": VALID_LOSS}
-_MILESTONES = {
-    "job_pending": JobState.QUEUED,
-    "job_restarted": JobState.QUEUED,
-    "job_start": JobState.RUNNING,
-    "job_complete": JobState.SUCCEEDED,
-}
-"""The types of events, in lower case, with which a job enters a state."""
 _NANOSECONDS = 1e9
 _MOST_DIGITS = 19
 
@@ -87,8 +78,8 @@ def parse_events(body: bytes, cursor: str | None) -> EventPage:
     return EventPage(
         events=tuple(told for event in new if (told := _told(event))),
         checkpoints=tuple(saved for event in new if (saved := _checkpoint(event))),
-        milestones=tuple(milestone for event in new if (milestone := _milestone(event))),
-        progress=newest([progress for event in new if (progress := _progress(event))]),
+        milestones=tuple(milestone for event in new if (milestone := event.milestone())),
+        progress=newest([progress for event in new if (progress := event.progress())]),
         cursor=str(replace(at, events=len(listed), wants_metrics=True)),
         has_more=True,
     )
@@ -114,22 +105,11 @@ def _told(event: Event) -> JobEvent | None:
     return JobEvent(event.created_at, excerpt(event.message, LONGEST_MESSAGE), (event.level or "info").lower())
 
 
-def _milestone(event: Event) -> Milestone | None:
-    state = _MILESTONES.get((event.type or "").lower())
-    return Milestone(state, event.created_at) if state and event.created_at else None
-
-
 def _checkpoint(event: _TrainingEvent) -> Checkpoint | None:
     path = event.checkpoint_path
     if not path or len(path) > LONGEST_CHECKPOINT:
         return None
     return Checkpoint(path, event.step or None, event.created_at)
-
-
-def _progress(event: Event) -> Progress | None:
-    if not event.created_at or not event.step or not event.total_steps or event.step > event.total_steps:
-        return None
-    return Progress(event.step, event.total_steps, event.created_at)
 
 
 def _points(values: dict[str, Any]) -> tuple[MetricPoint, ...]:

@@ -10,16 +10,26 @@ from typing import Annotated
 
 from pydantic import Field
 
-from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page
+from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.states import JobState, is_terminal
+from watcher.domain.telemetry import Milestone
 from watcher.sources.decoding import read, text_of
-from watcher.sources.job_object import JobObject, read_job
+from watcher.sources.job_object import JobObject, begun, read_job
 from watcher.sources.lenient import Count, Flag, Part, Text, Timestamp, Tolerant
 from watcher.sources.listing import MOST_ENTRIES, Fact, ListEntry, listed_jobs
+from watcher.sources.metrics import newest
 from watcher.sources.together.states import TOGETHER_STATES
 
 _ERROR_LEVELS = {"error", "legacy_ierror"}
-_ERROR_TYPES = {"job_error", "job_user_error"}
+_ERROR_TYPES = {"job_error", "job_user_error", "billing_limit"}
+"""With the last one a job is cancelled that nobody has stopped."""
+_MILESTONES = {
+    "job_pending": JobState.QUEUED,
+    "job_restarted": JobState.QUEUED,
+    "job_start": JobState.RUNNING,
+    "job_complete": JobState.SUCCEEDED,
+}
+"""The types of events, in lower case, with which a job enters a state."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _A_YEAR_SECONDS = 365 * 86_400
 
@@ -38,6 +48,17 @@ class Event(Part):
         """Return whether it says why a job failed."""
         return (self.level or "").lower() in _ERROR_LEVELS or (self.type or "").lower() in _ERROR_TYPES
 
+    def milestone(self) -> Milestone | None:
+        """Return the state that the job entered with it."""
+        state = _MILESTONES.get((self.type or "").lower())
+        return Milestone(state, self.created_at) if state and self.created_at else None
+
+    def progress(self) -> Progress | None:
+        """Return how far the job had come with it."""
+        if not self.created_at or not self.step or not self.total_steps or self.step > self.total_steps:
+            return None
+        return Progress(self.step, self.total_steps, self.created_at)
+
 
 class Estimate(Part):
     """How long until the next status."""
@@ -54,6 +75,8 @@ class FineTune(JobObject):
     """Set from creation on: no sign of success."""
     created_at: Timestamp = None
     updated_at: Timestamp = None
+    started_at: Timestamp = None
+    """When the present stage began."""
     token_count: Count = None
     progress: Tolerant[Estimate] = None
     events: Tolerant[list[Tolerant[Event]]] = None
@@ -71,6 +94,16 @@ class FineTune(JobObject):
             trained_tokens=self.token_count or None,
             error=self._error() if state in {JobState.FAILED, JobState.CANCELLED} else None,
         )
+
+    def milestones(self, state: JobState) -> tuple[Milestone, ...]:
+        """Return the states that it entered."""
+        told = (event.milestone() for event in self.events or () if event)
+        stage = begun(self.started_at) if state is JobState.RUNNING else ()
+        return (*(each for each in told if each), *stage)
+
+    def progress_told(self) -> Progress | None:
+        """Return how far it has come, as the newest of its events says that does."""
+        return newest([told for event in self.events or () if event and (told := event.progress())])
 
     def _estimated_end(self, at: datetime) -> datetime | None:
         estimate = self.progress
@@ -108,7 +141,10 @@ def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
     """Read the answer to a retrieve, received at the time given: see `read_job`."""
     job, document = read_job(FineTune, body, key)
     state = TOGETHER_STATES(job.status)
-    return Observation(key, job.status, state, at, job.facts(state, at), document)
+    progress, milestones = job.progress_told(), job.milestones(state)
+    return Observation(
+        key, job.status, state, at, job.facts(state, at), document, progress=progress, milestones=milestones
+    )
 
 
 def parse_page(body: bytes) -> Page:

@@ -5,6 +5,7 @@ Whole numbers of 64 bits are strings. In the name of a job stands the number of 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from pydantic import AliasPath, Field
@@ -12,13 +13,14 @@ from pydantic import AliasPath, Field
 from watcher.domain.jobs import JobError, JobFacts, JobKey, Observation, Page, Progress
 from watcher.domain.states import JobState, is_terminal
 from watcher.sources.decoding import malformed, read, text_of
-from watcher.sources.job_object import JobObject, read_job, reason_of
+from watcher.sources.job_object import JobObject, begun, read_job, reason_of
 from watcher.sources.lenient import Count, Part, Text, Timestamp, Tolerant
 from watcher.sources.listing import Fact, ListEntry, Metadata, Moment, listed_jobs
 from watcher.sources.vertex.ids import own_id
 from watcher.sources.vertex.states import VERTEX_STATES
 
 _STATISTICS = ("tuningDataStats", "supervisedTuningDataStats")
+_DETAIL = "TUNING_JOB_STATE_"
 
 
 class Status(Part):
@@ -33,6 +35,12 @@ class Status(Part):
         return reason_of(state, self.message, str(self.code) if self.code else None)
 
 
+class Checkpoint(Part):
+    """What was saved of the model on the way. It has no time and no metrics."""
+
+    step: Count = None
+
+
 class TuningJob(JobObject):
     """A job."""
 
@@ -42,7 +50,15 @@ class TuningJob(JobObject):
     model: Text = Field(None, alias="baseModel")
     tuned_model: Text = Field(None, validation_alias=AliasPath("tunedModel", "model"))
     """A failed job may have one too."""
+    endpoint: Text = Field(None, validation_alias=AliasPath("tunedModel", "endpoint"))
+    """What requests are sent to."""
+    checkpoints: Tolerant[list[Tolerant[Checkpoint]]] = Field(
+        None, validation_alias=AliasPath("tunedModel", "checkpoints")
+    )
+    detail: Text = Field(None, alias="tuningJobState")
+    """What a job waits for, or does, within its state."""
     created_at: Timestamp = Field(None, alias="createTime")
+    started_at: Timestamp = Field(None, alias="startTime")
     ended_at: Timestamp = Field(None, alias="endTime")
     updated_at: Timestamp = Field(None, alias="updateTime")
     tokens: Count = Field(None, validation_alias=AliasPath(*_STATISTICS, "totalBillableTokenCount"))
@@ -67,7 +83,20 @@ class TuningJob(JobObject):
             trained_tokens=self.tokens if state is JobState.SUCCEEDED else None,
             error=self.error.of(state) if self.error else None,
             suffix=self.display_name or None,
+            more=tuple(self._results() if has_ended else self._stage()),
         )
+
+    def _stage(self) -> Iterator[tuple[str, str]]:
+        stage = (self.detail or "").removeprefix(_DETAIL)
+        if stage:
+            yield "Stage", stage.lower().replace("_", " ")
+
+    def _results(self) -> Iterator[tuple[str, str]]:
+        if self.endpoint:
+            yield "Endpoint", self.endpoint
+        steps = [str(each.step) for each in self.checkpoints or () if each and each.step is not None]
+        if steps:
+            yield "Checkpoints", f"at step {', '.join(steps)}"
 
 
 class Entry(ListEntry):
@@ -93,7 +122,8 @@ def parse(body: bytes, key: JobKey, at: datetime) -> Observation:
     """Read the answer to a retrieve, received at the time given: see `read_job`."""
     job, document = read_job(TuningJob, body, key, own_id)
     state = VERTEX_STATES(job.status)
-    return Observation(key, job.status, state, at, job.facts(state), document, progress=job.progress(at))
+    progress, milestones = job.progress(at), begun(job.started_at)
+    return Observation(key, job.status, state, at, job.facts(state), document, progress=progress, milestones=milestones)
 
 
 def parse_page(body: bytes, asked: str | None) -> Page:

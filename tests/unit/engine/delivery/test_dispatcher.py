@@ -35,7 +35,7 @@ from watcher.domain.deliveries import (
     Settlement,
 )
 from watcher.domain.jobs import JobKey
-from watcher.domain.messages import Message
+from watcher.domain.messages import Message, Severity, TableRow
 from watcher.domain.notifications import Planned
 from watcher.domain.transitions import Transition, detect, event_id
 from watcher.engine.delivery.dispatcher import CLAIM, Dispatcher
@@ -488,6 +488,27 @@ async def test_what_is_owed_under_one_key_is_one_message_settled_together() -> N
         await until(lambda: world.states() == ["delivered"] * 3)
 
     assert [message.type for message in chat.received] == ["watcher.batch"] * 2
+
+
+async def test_a_digest_of_one_event_too_says_what_runs_and_is_no_thread_of_its_job() -> None:
+    chat = ScriptedNotifier([Delivered("ok", receipt="r1")])
+    running = TableRow("tutor", "running", Severity.NEUTRAL)
+
+    async def present(notifier: str) -> Mapping[str, TableRow]:
+        assert notifier == "chat"
+        return {"openai/ftjob-9": running}
+
+    world = World({"chat": chat}, present=present)
+    world.record.owe(
+        transition("failed"), [Planned("chat", group_key="digest 2026-11-24T08:00:00+00:00")], world.clock()
+    )
+    async with world.running():
+        world.deliver.wake()
+        await until(lambda: world.states() == ["delivered"])
+
+    [message] = chat.received
+    assert (message.type, [row.outcome for row in message.table]) == ("watcher.digest", ["failed", "running"])
+    assert chat.receipts == [None]
 
 
 class UpdatingNotifier(ScriptedNotifier):

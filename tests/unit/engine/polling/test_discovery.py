@@ -80,6 +80,20 @@ class World:
         assert count == len(new)
         return new
 
+    def remember_pages(self) -> dict[str | None, Page]:
+        """Let a page that says what it said before be the same object, as a source has it."""
+        known: dict[str | None, Page] = {}
+        ask = self.source.page
+
+        async def page(cursor: str | None = None, /, *, metadata: Mapping[str, str] = NO_METADATA) -> Page:
+            found = await ask(cursor, metadata=metadata)
+            if known.get(cursor) != found:
+                known[cursor] = found
+            return known[cursor]
+
+        self.source.page = page  # type: ignore[method-assign]
+        return known
+
     def pages(self) -> int:
         """Return how many pages were asked for since the last call."""
         count = len(self.source.pages_asked)
@@ -124,6 +138,52 @@ async def test_a_job_that_came_and_ended_between_two_scans_is_watched_once(store
     assert await world.scan(seconds=20) == ["brief"]
     assert await world.scan(seconds=30) == []
     assert world.logged("jobs discovered") == {"rule": "all", "source": "openai", "jobs": 1}
+
+
+async def test_old_jobs_cost_a_page_each_time_also_while_nothing_is_new(store: SqlStore) -> None:
+    world = World(store, Rule("runs", "openai", Matcher(states=frozenset({"running"}))))
+    pages = world.remember_pages()
+    world.add(*names("old", 1_000), status="succeeded", age=timedelta(days=3))
+    assert await world.scan() == []
+    assert len(pages) == world.pages() == 10
+    for _ in range(3):
+        assert await world.scan(seconds=30) == []
+        assert world.pages() == 1
+    world.add("waits", status="queued")
+    world.add(*names("brief", 150), status="failed")
+    await world.scan(seconds=30)
+    world.pages()
+    for _ in range(2):
+        assert await world.scan(seconds=30) == []
+        assert world.pages() == 2  # as deep as the one that may yet run
+    world.source.script["waits"] = ["running"]
+    assert await world.scan(seconds=30) == ["waits"]
+    await world.scan(seconds=30)
+    world.pages()
+    await world.scan(seconds=30)
+    assert world.pages() == 1
+
+
+async def test_a_list_that_shows_its_order_costs_a_page_and_is_proven_anew_now_and_then(store: SqlStore) -> None:
+    world = World(store, capabilities=ANY_ORDER)
+    world.remember_pages()
+    for number in reversed(range(250)):
+        world.add(f"old-{number}", status="succeeded", age=timedelta(days=1, minutes=number))
+    await world.scan()
+    assert world.log.events("info")[-1] == "the list has shown to be ordered by age: what is new is looked for on top"
+    world.pages()
+    world.add("new")
+    assert await world.scan(seconds=30) == ["new"]
+    assert await world.scan(seconds=30) == []
+    assert world.pages() == 2
+    world.add("deep")
+    world.source.listed = [*world.source.listed[1:], "deep"]
+    assert await world.scan(seconds=30) == []
+    assert await world.scan(minutes=5) == ["deep"]
+    assert world.log.events("warning")[0] == "the list is not ordered by age, so every scan reads all of it"
+    world.pages()
+    await world.scan(seconds=30)
+    assert world.pages() == 3
 
 
 async def test_ten_thousand_old_jobs_cost_one_scan_and_then_a_page_each_time(store: SqlStore) -> None:

@@ -13,7 +13,8 @@ from watcher.domain.jobs import Job, JobKey, JobSpec, Progress
 from watcher.domain.polling_policy import PollFailure, PollingPolicy
 from watcher.domain.telemetry import EventPage
 from watcher.domain.transitions import Transition
-from watcher.engine.polling.follow import Bounds, Ending, Follow, FollowListener
+from watcher.engine.polling.ending import Ending
+from watcher.engine.polling.follow import Bounds, Follow, FollowListener
 from watcher.errors import MissingError, RejectedError, TransientError
 
 BUSY = TransientError("HTTP 503: overloaded")

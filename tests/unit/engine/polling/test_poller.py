@@ -26,6 +26,8 @@ from tests.recorded import history
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import FirstSeen, Route
+from watcher.domain.states import JobState
+from watcher.domain.telemetry import Milestone
 from watcher.domain.transitions import Reason
 from watcher.engine.polling.poller import Poller
 from watcher.engine.polling.rate_limit import RateLimit
@@ -116,6 +118,20 @@ class World:
 async def store(tmp_path: Path) -> AsyncIterator[SqlStore]:
     async with SqlStore(f"sqlite:///{tmp_path}/watcher.db") as opened:
         yield opened
+
+
+async def test_what_the_object_says_of_when_a_status_began_is_recorded(store: SqlStore) -> None:
+    world = World(store, {"a": ["queued", "running", "running"]}, patience={"metrics": store})
+    began = world.clock() + timedelta(seconds=12)
+    world.source.milestones_of["a"] = (Milestone(JobState.RUNNING, began),)
+    await world.watch("a")
+    async with world.running():
+        await world.round(1, seconds=0)
+        await world.round(1, seconds=30)
+        await world.until_recorded("a", "running")
+        await world.round(1, seconds=30)
+    told = await history(store, JobKey("openai", "a"))
+    assert [transition.happened_at for transition in told] == [None, began]
 
 
 async def test_a_life_is_recorded_and_owed(store: SqlStore) -> None:

@@ -147,15 +147,29 @@ async def test_what_earlier_jobs_took_is_expected_again(store: SqlStore) -> None
     assert (job.forecast.at, job.forecast.basis) == (START + timedelta(minutes=40), Basis.HISTORY)
 
 
-async def test_a_fixed_cadence_expects_nothing(store: SqlStore) -> None:
+async def test_a_fixed_cadence_expects_an_end_for_people_and_polls_as_ever(store: SqlStore) -> None:
     world = World(store, Estimating(ManualClock(), {"a": ["running"]}), FIXED)
-    await world.poller.sources.refresh_durations(world.faults, world.log)
     await world.poll()
     job = await world.poll()
 
-    assert world.source.looked_at == []
-    assert job.forecast is None
+    assert job.forecast is not None
+    assert job.forecast.basis is Basis.ESTIMATED_FINISH
     assert job.due_at == world.clock() + INTERVAL
+
+
+@pytest.mark.parametrize("policy", [ADAPTIVE, FIXED], ids=["adaptive", "fixed"])
+async def test_metric_points_are_read_whatever_the_cadence_and_whoever_knows_the_end(
+    store: SqlStore, policy: PollingPolicy
+) -> None:
+    world = World(store, Estimating(ManualClock(), {"a": ["running"]}), policy, metrics=store)
+    world.source.points_of["a"] = (MetricPoint("train_loss", 9, 0.5, START),)
+    for _ in range(20):
+        job = await world.poll()
+
+    assert 1 <= len(world.source.looked_at) <= 5
+    assert await store.metric_points(KEY)
+    assert job.forecast is not None
+    assert job.forecast.basis is Basis.ESTIMATED_FINISH
 
 
 async def test_without_the_record_nothing_is_known_of_earlier_jobs(store: SqlStore) -> None:
@@ -193,9 +207,11 @@ async def test_a_job_that_fails_is_looked_at_once_it_is_recorded(store: SqlStore
     assert end.measured == ()
 
 
+ROUTES = [Route("jobs"), Route("metrics", events=frozenset({Events.METRICS}))]
+
+
 async def test_a_run_that_goes_wrong_is_an_event_for_who_asks_for_it(store: SqlStore) -> None:
-    routes = [Route("jobs"), Route("metrics", events=frozenset({Events.METRICS}))]
-    world = World(store, running(), ADAPTIVE, store, routes)
+    world = World(store, running(), ADAPTIVE, store, ROUTES)
     await world.poll()
     await world.poll()
     assert await store.deliveries() == []

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from math import nan
 
 from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, job_in, runtime
-from watcher.domain.jobs import JobKey, Progress
+from watcher.domain.jobs import Basis, Forecast, JobKey, Progress
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import Checkpoint, EventPage, MetricPoint, Milestone
 from watcher.engine.polling.telemetry import MOST_PAGES, TelemetryFeed, TelemetryReader
@@ -67,6 +67,8 @@ class Kept:
 
     async def record_milestones(self, key: JobKey, milestones: Sequence[Milestone]) -> None:
         assert key == JOB.key
+        if self.trouble:
+            raise self.trouble
         self.milestones += milestones
 
 
@@ -100,24 +102,62 @@ async def test_milestones_are_kept_even_where_there_is_nothing_else() -> None:
     assert (store.milestones, store.writes) == ([started], 0)
 
 
+async def test_milestones_of_the_object_are_kept_where_there_is_a_store() -> None:
+    store, started, log = Kept(), Milestone(JobState.RUNNING, START), RecordingLog()
+    await reader(store).keep_milestones(JOB, (started,))
+    assert store.milestones == [started]
+    await reader(Kept(trouble=AssertionError())).keep_milestones(JOB, ())
+    await reader(None).keep_milestones(JOB, (started,))
+    await reader(Kept(trouble=StoreUnavailableError("locked")), log).keep_milestones(JOB, (started,))
+    assert "milestones are not recorded" in str(log.lines)
+
+
 def reader(store: Kept | None, log: RecordingLog | None = None, **more: timedelta) -> TelemetryReader:
     return TelemetryReader(store, runtime(ManualClock(), log or RecordingLog()), **more)
 
 
-async def test_how_a_job_trains_is_returned_when_it_has_changed() -> None:
+async def test_how_a_job_trains_is_returned_each_time_for_only_the_record_knows_what_is_news() -> None:
     store = Kept()
     judge = reader(store)
     first = await judge.condition(JOB)
     assert first is not None
     assert first.is_good
-    assert await judge.condition(JOB) is None
     store.points.append(POINT._replace(value=nan))
     bad = await judge.condition(JOB)
     assert bad is not None
     assert bad.data["anomaly"] == "no_number"
-    assert await judge.condition(JOB) is None
-    judge.forget(JOB.key)
     assert await judge.condition(JOB) == bad
+
+
+async def test_a_run_that_has_done_all_its_steps_does_not_stall() -> None:
+    store = Kept()
+    store.points += [
+        POINT._replace(step=step, at=START - timedelta(minutes=100 - step), value=1 / (step + 1)) for step in range(40)
+    ]
+    judge = reader(store)
+    for done, anomaly in ((40, None), (39, "stalled")):
+        told = EventPage(progress=Progress(done, 40, START), cursor="1")
+        await judge.read(Paged(told), JOB)
+        found = await judge.condition(JOB)
+        assert found is not None
+        assert found.data.get("anomaly") == anomaly
+    judge.forget(JOB.key)
+    last = store.points[-1].at
+    for end, anomaly in ((last, None), (last + timedelta(minutes=2), "stalled")):  # as the forecast has it
+        found = await judge.condition(replace(JOB, forecast=Forecast(end, Basis.PROGRESS, START)))
+        assert found is not None
+        assert found.data.get("anomaly") == anomaly
+
+
+async def test_a_source_that_does_not_answer_makes_no_run_stall() -> None:
+    store = Kept()
+    store.points += [POINT._replace(step=step, at=START - timedelta(minutes=100 - step)) for step in range(40)]
+    judge = reader(store)
+    for page_of_events, is_good in ((EventPage(cursor="1"), False), (None, True)):
+        await judge.read(Paged(*filter(None, [page_of_events])), JOB)
+        found = await judge.condition(JOB)
+        assert found is not None
+        assert found.is_good is is_good
 
 
 async def test_points_that_cannot_be_had_are_not_judged() -> None:

@@ -13,6 +13,7 @@ from watcher.plugins.source import SourceContext
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.script import DialectName, JobScript, Script, Step
 from watcher.sources.azure.config import Config
+from watcher.sources.azure.dialect import AZURE_CAPABILITIES
 from watcher.sources.azure.plugin import build
 from watcher.sources.endpoint import Endpoint
 
@@ -96,3 +97,18 @@ async def test_a_wrong_path_or_version_is_a_mistake_of_the_configuration_and_no_
     assert str(caught.value) == (
         "HTTP 404: Resource not found: the endpoint or its api_version is wrong, which says nothing of the job"
     )
+
+
+async def test_its_estimate_of_the_end_is_not_told() -> None:
+    job = JobScript("ftjob-1", (Step("running"),), fields={"estimated_finish": 1795600000})
+    async with FineTuningApi(Script((job,), api_key="k", dialect=DialectName.AZURE)) as api:
+        config = Config.model_validate({"endpoint": api.base_url, "api_key": "k"})
+        async with build(config, SourceContext("azure", ManualClock(), RecordingLog())) as source:
+            observation = await source.retrieve("ftjob-1")
+    assert observation is not None
+    assert observation.facts.estimated_finish is None
+    assert "1795600000" in observation.document
+
+
+def test_it_sends_no_webhooks() -> None:
+    assert not AZURE_CAPABILITIES.webhooks

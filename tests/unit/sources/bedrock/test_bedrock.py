@@ -141,3 +141,27 @@ def test_a_recorded_list_tells_of_jobs_by_name() -> None:
     }
     assert page.jobs["second"].created_at == datetime(2023, 11, 29, 10, 45, 43, 56000, UTC)
     assert page.after is None
+
+
+@pytest.mark.parametrize(
+    ("stages", "told"),
+    [
+        ({"validationDetails": {"status": "InProgress"}, "trainingDetails": {"status": "NotStarted"}}, "validation"),
+        ({"dataProcessingDetails": {"status": "Completed"}, "trainingDetails": {"status": "InProgress"}}, "training"),
+        ({"trainingDetails": "soon"}, None),
+        ("soon", None),
+        (None, None),
+    ],
+)
+def test_a_job_under_way_says_which_part_of_it_is(stages: object, told: str | None) -> None:
+    assert facts("InProgress", statusDetails=stages).more == ((("Stage", told),) if told else ())
+    assert facts("Completed", statusDetails=stages).more == ()
+
+
+def test_a_job_that_has_ended_says_its_last_losses() -> None:
+    measured = {
+        "trainingMetrics": {"trainingLoss": 0.123456},
+        "validationMetrics": [{"validationLoss": 1}, None, {"validationLoss": "x"}, {"validationLoss": 0.5}],
+    }
+    assert facts("Completed", **measured).more == (("Training loss", "0.1235"), ("Validation loss", "1, 0.5"))
+    assert facts("InProgress", **measured).more == ()

@@ -132,3 +132,12 @@ def test_the_version_is_added_once(base_url: str) -> None:
 def test_without_a_key_it_is_said_what_to_do() -> None:
     with pytest.raises(ConfigurationError, match=r"source lab: no API key: set FIREWORKS_API_KEY, or api_key_file"):
         Config.model_validate({"account": "example"}).connection("lab")
+
+
+@pytest.mark.parametrize(
+    ("state", "label"),
+    [("JOB_STATE_PAUSED", "Paused"), ("PAUSED", "Paused"), ("JOB_STATE_EARLY_STOPPED", "Stopped early")],
+)
+def test_what_people_have_to_look_into_is_said(state: str, label: str) -> None:
+    assert [name for name, _ in facts(state).more] == [label]
+    assert facts("JOB_STATE_RUNNING").more == ()

@@ -114,7 +114,8 @@ async def test_a_result_that_is_named_at_creation_is_no_success() -> None:
     [
         ("out of memory", JobError(message="out of memory")),
         ({"message": "out of memory", "code": 137}, JobError(code="137", message="out of memory")),
-        (["out", "of memory"], JobError(message="['out', 'of memory']")),
+        (["out", {"message": "of memory"}], JobError(message="out; of memory")),
+        ([137], JobError(message="[137]")),
         ({}, None),
         (None, None),
         ("", None),

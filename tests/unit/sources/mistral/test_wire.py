@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from tests.doubles import START, ManualClock, RecordingLog
-from watcher.domain.jobs import Job, JobKey, Observation
+from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.messages import message_of
+from watcher.domain.telemetry import EventPage
 from watcher.domain.transitions import Reason, detect, moved
 from watcher.errors import ConfigurationError
 from watcher.plugins.source import SourceContext
 from watcher.simulator.api import FineTuningApi
 from watcher.simulator.script import DialectName, JobScript, Script, Step
+from watcher.sources.mistral.checkpoints import parse_checkpoints
 from watcher.sources.mistral.config import Config
 from watcher.sources.mistral.plugin import plugin
 from watcher.sources.mistral.wire import parse, parse_page
@@ -104,3 +106,29 @@ def test_an_empty_page_is_the_last_one() -> None:
 def test_a_key_is_wanted() -> None:
     with pytest.raises(ConfigurationError, match="source mine: no API key: set MISTRAL_API_KEY"):
         Config().connection("mine")
+
+
+def test_checkpoints_are_read_from_the_job_object_as_far_as_they_are_new() -> None:
+    body = json.dumps(sample("SUCCESS")).encode()
+    page = parse_checkpoints(body, None)
+    [saved] = page.checkpoints
+    at = datetime(2024, 7, 19, 16, 14, 20, tzinfo=UTC)
+    assert (saved.step, saved.at) == (10, at)
+    assert saved.metrics == {"train_loss": 0.851776, "valid_loss": 0.92623, "valid_mean_token_accuracy": 1.900304}
+    assert (page.progress, page.cursor, page.has_more) == (Progress(10, 10, at), "10", False)
+    assert parse_checkpoints(body, "9").checkpoints == page.checkpoints
+    assert parse_checkpoints(body, "10").checkpoints == ()
+    assert parse_checkpoints(b"{}", "10").cursor == "10"
+    assert parse_checkpoints(b"{}", None) == EventPage()
+
+
+@pytest.mark.parametrize("cursor", ["", "-1", "x", "9" * 20, "²"])
+def test_a_cursor_that_says_nothing_is_the_beginning(cursor: str) -> None:
+    assert len(parse_checkpoints(json.dumps(sample("SUCCESS")).encode(), cursor).checkpoints) == 1
+
+
+def test_odd_checkpoints_are_read_as_far_as_they_are_usable() -> None:
+    odd = [None, 5, {}, {"step_number": 3, "metrics": "x"}, {"step_number": 2, "metrics": {"loss": "NaN", "a": "b"}}]
+    page = parse_checkpoints(json.dumps({"checkpoints": odd, "hyperparameters": {"training_steps": 4}}).encode(), None)
+    assert [(saved.step, list(saved.metrics)) for saved in page.checkpoints] == [(2, ["loss"]), (3, [])]
+    assert page.progress is None  # when that was is not said

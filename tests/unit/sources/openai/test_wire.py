@@ -354,7 +354,18 @@ def test_facts_are_what_messages_speak_of() -> None:
         estimated_finish=datetime(2026, 11, 24, 11, 50, tzinfo=UTC),
         trained_tokens=1_234_567,
         error=None,
+        suffix="support",
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "suffix"),
+    [({"user_provided_suffix": None, "suffix": "azures"}, "azures"), ({"user_provided_suffix": ""}, None)],
+)
+def test_the_suffix_of_the_training_is_the_name_of_a_job_without_one(
+    changes: dict[str, Any], suffix: str | None
+) -> None:
+    assert parse(as_body(a_document(**changes)), KEY, NOW).facts.suffix == suffix
 
 
 @pytest.mark.parametrize(
@@ -365,7 +376,13 @@ def test_facts_are_what_messages_speak_of() -> None:
         ({"code": None, "message": None, "param": None}, None),
         ({"code": "", "message": 5, "param": []}, None),
         ({"code": None, "message": None, "param": None, "error": None}, None),
-        ("words", None),
+        ("words", JobError(message="words")),
+        (["bad line 1", None, {"message": "bad line 2", "code": "c"}], JobError(message="bad line 1; bad line 2")),
+        ({"code": "c", "message": ["one", "two"]}, JobError("c", "one; two")),
+        ({"code": "c", "error": "within"}, JobError("c", "within")),
+        ([], None),
+        ([5, {"code": "c"}], None),
+        (5, None),
         ({"code": "bad_file", "message": "No.", "param": None}, JobError("bad_file", "No.", None)),
         ({"message": "No.", "param": "training_file", "code": 500}, JobError(None, "No.", "training_file")),
         ({"code": "outer", "error": {"code": "inner", "message": "Why"}}, JobError("outer", "Why", None)),

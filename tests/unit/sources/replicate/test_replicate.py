@@ -43,6 +43,7 @@ def test_the_result_and_the_reason_are_told_at_the_end() -> None:
     assert facts("succeeded", output=output, completed_at="2026-03-02T09:19:00.5Z").fine_tuned_model == "me/model:1"
     assert facts("processing", output=output).fine_tuned_model is None
     assert facts("failed", error="out of memory").error == JobError(message="out of memory")
+    assert facts("failed", error=["out", "of memory"]).error == JobError(message="out; of memory")
     assert facts("failed", error=None).error is None
     assert facts("processing", error="out of memory").error is None
     assert facts("succeeded", output="text").fine_tuned_model is None

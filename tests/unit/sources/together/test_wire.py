@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from watcher.domain.jobs import JobError, JobFacts, JobKey
+from watcher.domain.jobs import JobError, JobFacts, JobKey, Progress
+from watcher.domain.states import JobState
+from watcher.domain.telemetry import Milestone
 from watcher.errors import MalformedResponseError
 from watcher.sources.together.events import parse_events
 from watcher.sources.together.wire import parse, parse_page
@@ -34,7 +36,9 @@ def test_the_name_of_the_result_is_no_sign_of_success(status: str, told: str | N
     assert facts(status).fine_tuned_model == told
 
 
-@pytest.mark.parametrize("of", [{"level": "error"}, {"level": "legacy_ierror"}, {"type": "JOB_USER_ERROR"}])
+@pytest.mark.parametrize(
+    "of", [{"level": "error"}, {"level": "legacy_ierror"}, {"type": "JOB_USER_ERROR"}, {"type": "billing_limit"}]
+)
 def test_the_reason_is_the_last_event_that_tells_of_an_error(of: dict[str, str]) -> None:
     events = [
         event(1, "first", level="error"),
@@ -119,3 +123,21 @@ def test_a_listed_job_is_named_by_the_model_it_makes() -> None:
 def test_what_is_no_list_is_refused() -> None:
     with pytest.raises(MalformedResponseError, match="it has no data"):
         parse_page(b"{}")
+
+
+def test_the_object_says_when_states_began_and_how_far_it_has_come() -> None:
+    events = [
+        *(event(0, "created", type="job_pending"), event(1, "started", type="JOB_START"), None),
+        event(4, "epoch 1", type="epoch_complete", step=24, total_steps=72),
+    ]
+    document = {"id": "ft-1", "status": "uploading", "started_at": "2026-03-02T09:04:30Z", "events": events}
+    key = JobKey("together", "ft-1")
+    seen = parse(json.dumps(document).encode(), key, NOW)
+    assert seen.progress == Progress(24, 72, NOW - timedelta(minutes=1))
+    assert seen.milestones == (
+        Milestone(JobState.QUEUED, NOW - timedelta(minutes=5)),
+        Milestone(JobState.RUNNING, NOW - timedelta(minutes=4)),
+        Milestone(JobState.RUNNING, NOW - timedelta(seconds=30)),
+    )
+    ended = parse(json.dumps({**document, "status": "completed", "events": None}).encode(), key, NOW)
+    assert (ended.progress, ended.milestones) == (None, ())

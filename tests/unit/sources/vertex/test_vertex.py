@@ -135,3 +135,17 @@ def test_progress_is_that_of_the_steps(done: object, total: object, progress: tu
     }
     told = parse(json.dumps(document).encode(), JobKey("vertex", "1"), NOW).progress
     assert told == (Progress(*progress, NOW) if progress else None)
+
+
+def test_what_is_called_and_what_was_saved_is_told_at_the_end() -> None:
+    tuned = {"model": "m@1", "endpoint": "e", "checkpoints": [{"step": "40"}, None, {"epoch": "2"}, {"step": "80"}]}
+    told = (("Endpoint", "e"), ("Checkpoints", "at step 40, 80"))
+    assert facts("JOB_STATE_SUCCEEDED", tunedModel=tuned).more == told
+    assert facts("JOB_STATE_RUNNING", tunedModel=tuned).more == ()
+
+
+@pytest.mark.parametrize(
+    ("detail", "told"), [("TUNING_JOB_STATE_WAITING_FOR_QUOTA", "waiting for quota"), ("", None), (5, None)]
+)
+def test_what_a_job_waits_for_is_told_beside_its_state(detail: object, told: str | None) -> None:
+    assert facts("JOB_STATE_PENDING", tuningJobState=detail).more == ((("Stage", told),) if told else ())

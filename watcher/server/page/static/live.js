@@ -21,7 +21,7 @@
         // What a person has opened stays open, and what was typed stays typed.
         beforeAttributeUpdated: (name, node) =>
           !(name === "open" && node.tagName === "DETAILS") && !node.matches(".cursor"),
-        beforeNodeMorphed: (node) => !(node.matches && node.matches("form[role=search], output")),
+        beforeNodeMorphed: (node) => !(node.matches && node.matches("form.filter, output")),
       },
     });
     offerCopies();
