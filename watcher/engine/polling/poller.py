@@ -28,7 +28,7 @@ from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, Metric
 from watcher.engine.progress_audience import NOBODY, ProgressAudience
 from watcher.errors import StoreError
 
-LEAST_PAUSE_SECONDS = 0.01
+LEAST_PAUSE_SECONDS = 0.02
 """How far apart jobs that were claimed ahead are started at least: those between go together."""
 STALE_WAITS = 4
 """A job that was not due for this many of the longest waits is polled by another watcher, or was removed."""
