@@ -149,7 +149,9 @@ async def test_sqlite_is_told_to_be_safe(sqlite_path: Path) -> None:
         assert await store.statement("PRAGMA busy_timeout") == [(5000,)]
 
 
-def test_only_what_need_not_be_flushed_may_be_lost_at_a_power_cut(sqlite_path: Path) -> None:
+async def test_only_what_need_not_be_flushed_may_be_lost_at_a_power_cut(sqlite_path: Path) -> None:
+    async with OpenStore(f"sqlite:///{sqlite_path}"):
+        pass
     with closing(connect(f"sqlite:///{sqlite_path}")) as database:
         for is_flushed, told in ((True, 2), (False, 1), (True, 2)):
             with database.writing(is_flushed=is_flushed) as connection:
