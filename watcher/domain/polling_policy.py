@@ -22,6 +22,11 @@ MISSING_TOLERATED = 3
 """404 answers in a row that are taken for a job just created."""
 MISSING_INTERVAL = timedelta(seconds=5)
 """How soon a tolerated 404 is asked again: a job just created appears within seconds."""
+LONGEST_TICK = timedelta(seconds=1)
+"""How late an added job may be found."""
+_SHORTEST_TICK = timedelta(milliseconds=5)
+_TICKS_PER_INTERVAL = 4
+"""Ticks are a fraction of a short interval: looking exactly once per interval would miss every other poll."""
 _SPREAD = 0.1
 """The share of a wait that jitter may take off, so that jobs which fell due together drift apart."""
 _SELDOM = 3
@@ -72,6 +77,11 @@ class PollingPolicy:
         if self.relies_on_webhooks:
             return self.max_interval
         return min(self.interval * _RANGE, self.max_interval) if self.is_adaptive else self.interval
+
+    @property
+    def tick(self) -> timedelta:
+        """How often to look for due jobs at least."""
+        return min(max(self.interval / _TICKS_PER_INTERVAL, _SHORTEST_TICK), LONGEST_TICK)
 
     @property
     def relies_on_webhooks(self) -> bool:
@@ -164,7 +174,8 @@ def wait_after_answer(job: Job, policy: PollingPolicy, now: datetime, jitter: fl
     wait = _wait(job, policy, now)
     if job.status_since and _has_just_begun(now - job.status_since, policy):
         # It has just been seen in this status, maybe with many other jobs: they are not to go on in step.
-        return policy.shortest + (wait - policy.shortest) * ((1 + jitter) / 2)
+        soonest = min(policy.interval / _RANGE, wait)  # once: so a short interval is no reason to stay in step
+        return soonest + (wait - soonest) * ((1 + jitter) / 2)
     return wait if wait == policy.interval else _apart(wait, jitter)
 
 
