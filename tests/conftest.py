@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     assert all((ROOT / name).exists() for name in MARKERS), "a name in MARKERS has moved"
     if config.args_source is pytest.Config.ArgsSource.ARGS and _is_default(config):
         config.option.markexpr = ""
-    hypothesis.settings.register_profile("default", derandomize=True, deadline=None, max_examples=25)
+    hypothesis.settings.register_profile("default", derandomize=True, deadline=None, max_examples=15)
     hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100)
     hypothesis.settings.register_profile("explore", print_blob=True, deadline=None)
     hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default"))

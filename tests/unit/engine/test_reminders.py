@@ -294,7 +294,7 @@ class Expected:
         return wait is not None and now - begin >= wait
 
 
-@settings(deadline=None, derandomize=True, max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=settings().max_examples // 2, suppress_health_check=list(HealthCheck))
 @given(story=st.lists(steps, min_size=5, max_size=25))
 def test_each_notifier_is_told_once_per_period(empty: Path, story: list[tuple[int, int, bool, bool]]) -> None:
     async def play() -> None:

@@ -58,7 +58,8 @@ class NotifierContract:
         """It keeps nothing of an attempt: the watcher tries again, perhaps in another process."""
 
         async def repeat(notifier: Notifier, server: Loopback) -> None:
-            outcomes = [await notifier.send(_a_message()) for _ in range(2)]
+            message = _a_message()
+            outcomes = [await notifier.send(message) for _ in range(2)]
             assert all(isinstance(outcome, Delivered) for outcome in outcomes), f"{outcomes}"
             assert len(server.received) == 2 or not self.speaks_http, f"{len(server.received)} requests"  # noqa: PLR2004
 
