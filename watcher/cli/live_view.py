@@ -13,8 +13,8 @@ from watcher.cli.glyphs import STATE_COLOURS, Glyphs, glyphs_for, painted
 from watcher.cli.job_table import losses_of, share_of, standing_words, table
 from watcher.cli.output import write_line
 from watcher.cli.screen_region import ScreenRegion, screen_size
+from watcher.cli.terminal_window import Window
 from watcher.cli.text_width import cut, width_of
-from watcher.cli.window import Window
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import JobFacts
 from watcher.domain.states import JobState

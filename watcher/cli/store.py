@@ -47,7 +47,7 @@ async def find_key(store: SqlStore, reference: JobReference) -> JobKey:
 
 async def tell_if_unattended(store: SqlStore, now: datetime) -> bool:
     """Say on standard error when no service works on the store; return whether that is so."""
-    from watcher.store.services import SIGN_OF_LIFE_HOLDS
+    from watcher.store.living_services import SIGN_OF_LIFE_HOLDS
 
     seen = await store.service_seen()
     if seen is not None and now - seen <= SIGN_OF_LIFE_HOLDS:

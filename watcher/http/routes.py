@@ -14,7 +14,7 @@ import httpx
 
 from watcher.http.environment import choose_transport, read_proxies
 from watcher.http.errors import Answer, NotConnectedError
-from watcher.http.lookup import Lookup
+from watcher.http.name_lookup import Lookup
 from watcher.http.tls import TlsContext
 from watcher.http.transport import Target, Transport, load_transport
 

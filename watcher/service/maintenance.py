@@ -22,7 +22,7 @@ from watcher.service.health import Health
 from watcher.service.scheduler import PeriodicTask
 from watcher.service.systemd import ServiceManager
 from watcher.service.watched_jobs import OTHERS_COUNT_FOR, WatchedJobs
-from watcher.store.services import KEPT, SIGN_OF_LIFE_HOLDS, Named
+from watcher.store.living_services import KEPT, SIGN_OF_LIFE_HOLDS, Named
 
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore

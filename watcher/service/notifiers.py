@@ -63,7 +63,7 @@ async def open_notifiers(  # noqa: PLR0913 - which ones, and what they may use
     from watcher.http import Bounds, HttpClient, Pacer, tls_context
     from watcher.plugins.notifier import Context
     from watcher.plugins.registry import notifiers as kinds
-    from watcher.service.own_words import in_own_words, words_of
+    from watcher.service.message_templates import in_own_words, words_of
 
     pacer, tls = limits.pacer or Pacer(), tls_context()
     bounds = Bounds(limits.timeout, NOTIFIER_CONNECTIONS, NOTIFIER_ANSWER_LIMIT, keeps_connections=False)

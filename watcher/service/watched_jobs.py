@@ -13,7 +13,7 @@ from watcher.domain.jobs import CONFIG, JobKey
 from watcher.engine.ports import Runtime
 from watcher.settings.conversion import discovery_rules, job_spec, watches_all
 from watcher.settings.model import Settings
-from watcher.store.services import KEPT, Named
+from watcher.store.living_services import KEPT, Named
 
 if TYPE_CHECKING:
     from watcher.store.sql import SqlStore

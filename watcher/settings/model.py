@@ -28,7 +28,7 @@ from watcher.logs import Format, Level
 from watcher.plugins.section import Duration, Section
 from watcher.plugins.source import DEFAULT_KIND, DEFAULT_SOURCE, DEFAULT_TIMEOUT
 from watcher.plugins.values import BaseUrl, Key
-from watcher.settings.entries import marked_jobs, marked_rules
+from watcher.settings.list_entries import marked_jobs, marked_rules
 from watcher.settings.message_templates import TemplateText
 from watcher.settings.quiet_hours import QuietSettings, TimeOfDay, TimeZone
 from watcher.settings.values import (

@@ -21,7 +21,7 @@ from watcher.simulator.script import (
     Step,
     Training,
 )
-from watcher.simulator.table import Table
+from watcher.simulator.toml_table import Table
 
 
 def load_script(path: Path) -> Script:

@@ -27,7 +27,7 @@ from watcher.engine.ports import (
     RecordedLine,
     Telemetry,
 )
-from watcher.store import deliveries, discovery, jobs, metric_points, reminders, services, silences
+from watcher.store import deliveries, discovery, jobs, living_services, metric_points, reminders, silences
 from watcher.store.access import StoreAccess
 from watcher.store.clock_steps import cap_waits
 from watcher.store.conditions import (
@@ -40,10 +40,10 @@ from watcher.store.deliveries import Pending, Selection
 from watcher.store.due import claim_due, find_due
 from watcher.store.job_views import JobViews
 from watcher.store.jobs import UpsertResult
+from watcher.store.living_services import Named
 from watcher.store.prune import Pruning
 from watcher.store.receipts import receipts_of
-from watcher.store.record import record
-from watcher.store.services import Named
+from watcher.store.record_changes import record
 from watcher.store.status_durations import durations
 from watcher.store.timeouts import USUAL_WAITS, Waits
 
@@ -212,26 +212,26 @@ class SqlStore:
 
     async def note_service(self, name: str, version: str, now: datetime) -> None:
         """Note that the service of this name is alive."""
-        await self._write(services.note_service, name, version, now)
+        await self._write(living_services.note_service, name, version, now)
 
     async def note_settings(self, name: str, version: str, named: Named, now: datetime) -> None:
         """Note that the service of this name is alive, and what its settings name."""
-        await self._write(services.note_settings, name, version, named, now)
+        await self._write(living_services.note_settings, name, version, named, now)
 
     async def named_by_others(self, name: str, seen_since: datetime) -> Named | None:
         """Return what the settings of all other services that were alive since then name.
 
         None when one of them does not say: a program of before the revision 0007.
         """
-        return await self._read(services.named_by_others, name, seen_since)
+        return await self._read(living_services.named_by_others, name, seen_since)
 
     async def forget_service(self, name: str) -> None:
         """Note that the service of this name has ended."""
-        await self._write(services.forget_service, name)
+        await self._write(living_services.forget_service, name)
 
     async def service_seen(self) -> datetime | None:
         """Return when any service was last alive on this store; None when none ever was, or the last has ended."""
-        return await self._read(services.service_seen)
+        return await self._read(living_services.service_seen)
 
     async def receipts(self, thread: str) -> Mapping[str, str]:
         """Return the last receipt of each notifier that has sent something in a thread."""

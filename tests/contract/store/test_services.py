@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from tests.contract.store.open_store import OpenStore
 from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, key
-from watcher.store.services import KEPT, Named
+from watcher.store.living_services import KEPT, Named
 
 
 async def test_a_store_without_a_service_says_so(store: OpenStore) -> None:

@@ -14,8 +14,8 @@ from watcher.cli.choice import read_choice
 from watcher.cli.followed_jobs import JobRow
 from watcher.cli.glyphs import FINE, PLAIN, bar, glyphs_for, sparkline
 from watcher.cli.job_table import LAYOUTS, table
+from watcher.cli.terminal_window import Notice, has_progress, has_title, notice_for, notification
 from watcher.cli.text_width import width_of
-from watcher.cli.window import Notice, has_progress, has_title, notice_for, notification
 from watcher.domain.jobs import Basis, Forecast, Progress, ProgressUnit
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import TRAIN_LOSS, MetricPoint

@@ -42,7 +42,7 @@ from watcher.service.heartbeat import Heartbeat
 from watcher.service.maintenance import Maintenance
 from watcher.service.systemd import ServiceManager
 from watcher.simulator.receiver import Receiver
-from watcher.store.services import Named
+from watcher.store.living_services import Named
 from watcher.store.sql import SqlStore
 
 FAILING = StoreUnavailableError("the disk is full")

@@ -15,7 +15,7 @@ from watcher.engine.ports import Adoption, RecordedLine
 from watcher.service.watched_jobs import OTHERS_COUNT_FOR, WatchedJobs
 from watcher.settings.model import Settings
 from watcher.settings.validation import load
-from watcher.store.services import Named
+from watcher.store.living_services import Named
 from watcher.store.sql import SqlStore
 
 

@@ -18,7 +18,7 @@ from watcher.engine.polling.discovery import Discovery
 from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
 from watcher.engine.polling.failure_log import log_poll_failure, log_scan_failure
 from watcher.engine.polling.job_cache import JobCache
-from watcher.engine.polling.looks import Look, Looks
+from watcher.engine.polling.progress_looks import Look, Looks
 from watcher.engine.polling.source_calls import discover, poll, read_list
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.polling.sources import Sources

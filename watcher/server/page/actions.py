@@ -15,7 +15,7 @@ from watcher.domain.deliveries import Delivered, Failed, Outcome
 from watcher.domain.text import printable
 from watcher.server.auth import user_of
 from watcher.server.context import ServerContext
-from watcher.server.page.answers import go_to
+from watcher.server.page.headers import go_to
 from watcher.server.page.silence_form import silence_document
 from watcher.server.parsing import read_body, read_silence
 from watcher.server.problems import Problem

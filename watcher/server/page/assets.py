@@ -11,7 +11,7 @@ from importlib.resources import files
 from starlette.requests import Request
 from starlette.responses import Response
 
-from watcher.server.page.answers import HEADERS
+from watcher.server.page.headers import HEADERS
 from watcher.server.problems import Problem
 
 IDIOMORPH = "idiomorph.min.js"

@@ -18,8 +18,8 @@ from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint
 from watcher.server.context import ServerContext
 from watcher.server.page.actions import NOTICES, Actions
-from watcher.server.page.answers import HEADERS
 from watcher.server.page.badge import badge
+from watcher.server.page.headers import HEADERS
 from watcher.server.page.job import job_page
 from watcher.server.page.overview import overview
 from watcher.server.page.silence_form import read_label

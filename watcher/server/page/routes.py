@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from watcher.server.context import ServerContext
 from watcher.server.page.actions import Actions
-from watcher.server.page.answers import failed, fresh
 from watcher.server.page.assets import asset
+from watcher.server.page.headers import failed, fresh
+from watcher.server.page.page_cache import SharedPages
 from watcher.server.page.pages import Pages
-from watcher.server.page.shared import SharedPages
 from watcher.server.page.templates import render
 from watcher.server.problems import Problem
 

@@ -10,7 +10,7 @@ from tests.doubles import START, RecordingLog, ScriptedNotifier, a_transition
 from watcher.domain.messages import Message, message_of, message_of_test
 from watcher.domain.samples import sample
 from watcher.plugins.notifier import ShowsProgress, UpdatesInPlace
-from watcher.service.own_words import InOwnWords, in_own_words, words_of
+from watcher.service.message_templates import InOwnWords, in_own_words, words_of
 from watcher.settings.model import NotifierSettings
 from watcher.templates import Escape
 

@@ -13,7 +13,7 @@ from tests.unit.server.running_server import Site, see, watch
 from watcher.domain.jobs import JobKey
 from watcher.domain.telemetry import MetricPoint
 from watcher.errors import StoreError
-from watcher.server.page.shared import SharedPages
+from watcher.server.page.page_cache import SharedPages
 from watcher.store.sql import SqlStore
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -9,7 +9,7 @@ import pytest
 from tests.doubles import START, ManualClock, ScriptedSource, job_in, observation, runtime, source_state
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
 from watcher.domain.polling_policy import PollingPolicy
-from watcher.engine.polling.looks import Look, Looks
+from watcher.engine.polling.progress_looks import Look, Looks
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.polling.telemetry import TelemetryReader
 

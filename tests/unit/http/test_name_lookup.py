@@ -16,7 +16,7 @@ import pytest
 
 from tests.unit.http.servers import LONG_TIMEOUT, OK, SHORT_TIMEOUT, answering, server
 from watcher.http import HttpClient, HttpError
-from watcher.http.lookup import Lookup
+from watcher.http.name_lookup import Lookup
 
 pytestmark = pytest.mark.usefixtures("transport")
 
