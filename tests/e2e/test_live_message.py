@@ -32,7 +32,7 @@ async def test_a_job_in_slack_ends_with_its_curve(watcher: Command, api: FineTun
             await running.stop()
 
         [root] = slack.roots()
-        assert root.headline == "✅ ftjob-1: succeeded"
+        assert root.headline == "✅ bot: succeeded"
         told = json.dumps(slack.thread_of(root)[-1].blocks)
         assert all(label in told for label in ("Duration", "Trained tokens", "Train loss", "Fine-tuned model"))
         assert "https://watcher.example.com/jobs/openai/ftjob-1|" in told

@@ -71,9 +71,9 @@ class SlackChannel(Receiver):
 def _parsed(message: Received) -> AcceptedMessage:
     """Read the text that a person would read."""
     text = json.loads(message.body)["text"]
-    (found,) = re.findall(r": (?:first seen, )?(\w+) · Job: (\S+)", text)
+    ((job, status),) = re.findall(r"^\S+ (\S+): (?:first seen, )?(\w+)", text)  # without a name, called by its id
     before = re.search(r"Before: (\w+)", text)
-    return AcceptedMessage(event_id_in(message), found[1], found[0], before and before[1], message.at)
+    return AcceptedMessage(event_id_in(message), job, status, before and before[1], message.at)
 
 
 def event_id_in(message: Received) -> str:

@@ -174,8 +174,7 @@ def wait_after_answer(job: Job, policy: PollingPolicy, now: datetime, jitter: fl
     wait = _wait(job, policy, now)
     if job.status_since and _has_just_begun(now - job.status_since, policy):
         # It has just been seen in this status, maybe with many other jobs: they are not to go on in step.
-        soonest = min(policy.interval / _RANGE, wait)  # once: so a short interval is no reason to stay in step
-        return soonest + (wait - soonest) * ((1 + jitter) / 2)
+        return policy.shortest + (wait - policy.shortest) * ((1 + jitter) / 2)
     return wait if wait == policy.interval else _apart(wait, jitter)
 
 
