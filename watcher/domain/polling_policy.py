@@ -22,11 +22,6 @@ MISSING_TOLERATED = 3
 """404 answers in a row that are taken for a job just created."""
 MISSING_INTERVAL = timedelta(seconds=5)
 """How soon a tolerated 404 is asked again: a job just created appears within seconds."""
-LONGEST_TICK = timedelta(seconds=1)
-"""How late an added job may be found."""
-_SHORTEST_TICK = timedelta(milliseconds=5)
-_TICKS_PER_INTERVAL = 4
-"""Ticks are a fraction of a short interval: looking exactly once per interval would miss every other poll."""
 _SPREAD = 0.1
 """The share of a wait that jitter may take off, so that jobs which fell due together drift apart."""
 _SELDOM = 3
@@ -77,11 +72,6 @@ class PollingPolicy:
         if self.relies_on_webhooks:
             return self.max_interval
         return min(self.interval * _RANGE, self.max_interval) if self.is_adaptive else self.interval
-
-    @property
-    def tick(self) -> timedelta:
-        """How often to look for due jobs at least."""
-        return min(max(self.interval / _TICKS_PER_INTERVAL, _SHORTEST_TICK), LONGEST_TICK)
 
     @property
     def relies_on_webhooks(self) -> bool:

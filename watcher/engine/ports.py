@@ -85,16 +85,8 @@ class ClaimRequest:
     """When any job is due, those that fall due within this time are taken along."""
     urgency: Callable[[Job], float] | None = None
     """The most urgent first. None: the longest due first."""
-    is_early: bool = False
-    """Whether those within `ahead` are taken although none is due now."""
-    keeps_phase: bool = False
-    """Whether each job is due again as long after it was due as `next_due` is after now, so that jobs that are spread
-    over an interval stay so. One that is later than that is due at `next_due`."""
-
-    def next_due_of(self, due_at: datetime, now: datetime) -> datetime:
-        """Return when a job is due again that was due at a moment."""
-        step = self.next_due - now
-        return due_at + step if self.keeps_phase and due_at + step > now else self.next_due
+    is_rest: bool = False
+    """Whether jobs were found due already: then those within `ahead` are taken whether or not any is due now."""
 
 
 @dataclass(frozen=True, slots=True)

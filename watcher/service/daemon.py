@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from watcher.domain.health import HealthSnapshot
     from watcher.store.sql import SqlStore
 
-DELIVERY_TICK = timedelta(seconds=1)
-"""How late a due delivery may be found."""
+LONGEST_TICK = timedelta(seconds=1)
+"""How late a due job, an added one or a due delivery may be found."""
+SHORTEST_TICK = timedelta(milliseconds=5)
+TICKS_PER_INTERVAL = 4
+"""Ticks are a fraction of a short interval: looking exactly once per interval would miss every other poll."""
 DRAIN_LIMIT = timedelta(seconds=10)
 """How long sends in flight may go on after a stop or a reload."""
 
@@ -193,6 +196,7 @@ class Daemon:
     def _scheduler(self, generation: _Generation) -> Scheduler:
         """Make the scheduler. It only ticks: the store knows what is due."""
         pipeline, maintenance = generation.pipeline, generation.maintenance
+        tick = min(max(pipeline.poller.sources.shortest_interval / TICKS_PER_INTERVAL, SHORTEST_TICK), LONGEST_TICK)
 
         async def poll() -> None:
             pipeline.poller.wake()
@@ -200,11 +204,7 @@ class Daemon:
         async def deliver() -> None:
             pipeline.deliver.wake()
 
-        tasks = [
-            PeriodicTask(poll, pipeline.poller.sources.tick, is_random=True),
-            PeriodicTask(deliver, DELIVERY_TICK),
-            *maintenance.tasks(),
-        ]
+        tasks = [PeriodicTask(poll, tick, is_random=True), PeriodicTask(deliver, LONGEST_TICK), *maintenance.tasks()]
         return Scheduler(tasks, self._runtime, maintenance.clock_stepped)
 
 

@@ -29,12 +29,7 @@ async def open_source_state(
     policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.events)
     scan = ListScan(source, strategy=chosen.strategy if can.lists else Strategy.RETRIEVE, interval=policy.interval)
     discovery = _discovery(name, settings, source, store, runtime)
-    return SourceState(
-        *(name, source, policy, CONCURRENT_REQUESTS, scan),
-        rate_limit=rate_limit,
-        discovery=discovery,
-        ahead=policy.tick,
-    )
+    return SourceState(name, source, policy, CONCURRENT_REQUESTS, scan, rate_limit=rate_limit, discovery=discovery)
 
 
 def _discovery(

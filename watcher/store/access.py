@@ -66,24 +66,21 @@ class StoreAccess:
 
         return await self._thread.ask(transaction)
 
-    async def find_and_claim(
+    async def find_and_write(
         self,
         find: Callable[Concatenate[Connection, P], T],
         work: Callable[[Connection, T], R],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R | None:
-        """Find what is to be claimed, and claim it right after that; None, and nothing is written, for nothing.
-
-        A claim that a power cut takes back is made again, so no claim waits for the disk.
-        """
+        """Read what is to be done, and do it, one right after the other; None, and nothing is written, for nothing."""
 
         def transactions() -> R | None:
             with self._timed(find.__name__), self.database.reading() as connection:
                 found = find(connection, *args, **kwargs)
             if not found:
                 return None
-            with self._timed(work.__name__), self.database.writing(is_flushed=False) as connection:
+            with self._timed(work.__name__), self.database.writing() as connection:
                 return work(connection, found)
 
         return await self._thread.ask(transactions)

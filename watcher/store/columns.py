@@ -9,9 +9,6 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Text, TypeDecorator
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -58,26 +55,6 @@ class AnyText(TypeDecorator[str]):
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], str | None]:  # noqa: ARG002 - fixed by SQLAlchemy
         """Return what reads text."""
         return _unescaped
-
-
-class later(FunctionElement[datetime]):  # noqa: N801 - named as SQL's functions are
-    """A moment in the database, so many seconds later: `later(column, seconds)`. SQLite rounds it to milliseconds."""
-
-    name = "later"
-    type = UtcTime()
-    inherit_cache = True
-
-
-@compiles(later)
-def _later(element: later, compiler: SQLCompiler, **how: Any) -> str:
-    moment, seconds = (compiler.process(each, **how) for each in element.clauses)
-    return f"{moment} + {seconds} * interval '1 second'"
-
-
-@compiles(later, "sqlite")
-def _later_in_sqlite(element: later, compiler: SQLCompiler, **how: Any) -> str:
-    moment, seconds = (compiler.process(each, **how) for each in element.clauses)
-    return f"strftime('%Y-%m-%d %H:%M:%f000+00:00', {moment}, {seconds} || ' seconds')"
 
 
 @lru_cache(maxsize=256)  # one transition writes the same few moments nine times

@@ -13,7 +13,7 @@ from watcher.errors import ConfigurationError
 from watcher.store.address import FileAddress, parse_url
 from watcher.store.errors import in_plain_words
 from watcher.store.postgresql import Server
-from watcher.store.sqlite import BEGIN, BEGIN_WRITING, IS_FLUSHED, DatabaseFile
+from watcher.store.sqlite import BEGIN, BEGIN_WRITING, DatabaseFile
 from watcher.store.timeouts import USUAL_WAITS, Waits
 
 _ADVISORY_LOCK = 0x66_74_77
@@ -42,14 +42,14 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self, *, is_flushed: bool = True) -> Iterator[Connection]:
-        """Run a transaction that writes; one that is not flushed may be lost by SQLite at a power cut.
+    def writing(self) -> Iterator[Connection]:
+        """Run a transaction that writes.
 
         Raises StoreError, and then nothing was written, unless into a file that was deleted at this very moment.
         """
         self.place.check()
         with in_plain_words(self.label), self.engine.connect() as connection:
-            connection.execution_options(**{BEGIN: BEGIN_WRITING, IS_FLUSHED: is_flushed})
+            connection.execution_options(**{BEGIN: BEGIN_WRITING})
             with connection.begin():
                 yield connection
         self.place.check()

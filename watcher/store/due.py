@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Float, Row, bindparam, case, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from watcher.domain.jobs import Job
 from watcher.engine.ports import ClaimRequest
-from watcher.store.columns import UtcTime, later
 from watcher.store.rows import JOB_COLUMNS, job_of
 from watcher.store.schema import job
 
@@ -32,16 +31,9 @@ _CHOSEN = (
     .with_for_update(skip_locked=True)
     .cte("claimed")
 )
-_NEXT_DUE = bindparam("next_due", type_=UtcTime)
-_NEXT_IN_PHASE = case(
-    (job.c.due_at > bindparam("overdue"), later(job.c.due_at, bindparam("seconds", type_=Float))), else_=_NEXT_DUE
-)
-_CLAIM = update(job).where(job.c.id.in_(select(_FIRST.c.id))).returning(job.c.id, *JOB_COLUMNS)
-_CLAIM_FIRST = _CLAIM.values(due_at=_NEXT_DUE)
-_CLAIM_FIRST_IN_PHASE = _CLAIM.values(due_at=_NEXT_IN_PHASE)
-_CLAIM_CHOSEN = (
-    update(job).where(job.c.id.in_(select(_CHOSEN.c.id))).values(due_at=_NEXT_DUE).returning(job.c.id, *JOB_COLUMNS)
-)
+_MOVE = update(job).values(due_at=bindparam("next_due")).returning(job.c.id, *JOB_COLUMNS)
+_CLAIM_FIRST = _MOVE.where(job.c.id.in_(select(_FIRST.c.id)))
+_CLAIM_CHOSEN = _MOVE.where(job.c.id.in_(select(_CHOSEN.c.id)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +46,6 @@ class DueJobs:
     until: datetime
     """They are due by then."""
     next_due: datetime
-    step: timedelta | None = None
-    """How long after they were due each is due again, unless that is past; None: all of them at `next_due`."""
     is_choice: bool = False
     """Whether others are due as well, and just these are meant."""
 
@@ -84,12 +74,10 @@ def claim_due(connection: Connection, found: Iterable[DueJobs], chosen: int = JO
 
 def _find(connection: Connection, source: str, request: ClaimRequest, now: datetime, compared: int) -> DueJobs:
     until = now + request.ahead
-    if request.ahead and not request.is_early and not _numbers(connection, source, now, 1):
+    if request.ahead and not request.is_rest and not _numbers(connection, source, now, 1):
         return DueJobs(source, (), until, request.next_due)
     if request.urgency is None:
-        numbers = _numbers(connection, source, until, request.limit)
-        step = request.next_due - now if request.keeps_phase else None
-        return DueJobs(source, numbers, until, request.next_due, step)
+        return DueJobs(source, _numbers(connection, source, until, request.limit), until, request.next_due)
     ranked = _ranked(connection, {"of_source": source, "until": until, "capacity": compared}, request.urgency)
     return DueJobs(source, ranked[: request.limit], until, request.next_due, is_choice=len(ranked) > request.limit)
 
@@ -105,14 +93,9 @@ def _ranked(connection: Connection, wanted: Mapping[str, Any], urgency: Callable
 
 
 def _claimed(connection: Connection, due: DueJobs, per_statement: int) -> Iterator[Row[Any]]:
-    wanted: dict[str, Any] = {"of_source": due.source, "until": due.until, "next_due": due.next_due}
+    wanted = {"of_source": due.source, "until": due.until, "next_due": due.next_due}
     if not due.is_choice:
-        wanted["capacity"] = len(due.numbers)
-        if due.step is None:
-            yield from connection.execute(_CLAIM_FIRST, wanted)
-        else:
-            in_phase = {"overdue": due.next_due - 2 * due.step, "seconds": due.step.total_seconds()}
-            yield from connection.execute(_CLAIM_FIRST_IN_PHASE, wanted | in_phase)
+        yield from connection.execute(_CLAIM_FIRST, wanted | {"capacity": len(due.numbers)})
         return
     # In the order in which others lock rows too, so that neither waits for the other for ever.
     numbers = sorted(due.numbers)

@@ -88,7 +88,7 @@ class SqlStore:
 
     async def claim_due(self, requests: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
         """See `JobStore`. Writes nothing when nothing is due."""
-        return await self._access.find_and_claim(find_due, claim_due, requests, now) or ()
+        return await self._access.find_and_write(find_due, claim_due, requests, now) or ()
 
     async def make_due(self, key: JobKey, now: datetime) -> bool:
         """See `JobStore`."""
@@ -108,7 +108,7 @@ class SqlStore:
         def claim(connection: Connection, due: Mapping[str, int]) -> Sequence[Delivery]:
             return deliveries.claim(connection, due, now, until)
 
-        return await self._access.find_and_claim(deliveries.find_due_deliveries, claim, capacity, now) or ()
+        return await self._access.find_and_write(deliveries.find_due_deliveries, claim, capacity, now) or ()
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """See `DeliveryStore`."""

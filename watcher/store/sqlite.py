@@ -18,10 +18,6 @@ BEGIN_WRITING = "BEGIN IMMEDIATE"
 """One that began as a reader could not wait for its turn to write: SQLite would refuse it at once."""
 
 
-IS_FLUSHED = "watcher_is_flushed"
-"""The option of a connection that says whether a commit waits for the disk. It does unless this is False."""
-
-
 class DatabaseFile:
     """The file of a database."""
 
@@ -74,7 +70,6 @@ class DatabaseFile:
     def _begin(self, connection: Connection) -> None:
         statement = connection.get_execution_options().get(BEGIN, "BEGIN")
         if statement == BEGIN_WRITING:
-            _flush(connection, is_wanted=connection.get_execution_options().get(IS_FLUSHED, True))
             self._wait_for_turn(connection)
         elif statement:
             connection.exec_driver_sql(statement)
@@ -94,16 +89,5 @@ class DatabaseFile:
         record.info["patience"] = self._waits.busy_seconds
         connection.isolation_level = None  # transactions are begun by us, above
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(_SYNCHRONOUS[True])
-        record.info["is_flushed"] = True
-
-
-# A power cut must not take back a transition whose alert has already been sent. In the write-ahead log the other one
-# may lose the last commits at a power cut, and nothing else: the next commit that waits flushes those before it, too.
-_SYNCHRONOUS = {True: "PRAGMA synchronous = FULL", False: "PRAGMA synchronous = NORMAL"}
-
-
-def _flush(connection: Connection, *, is_wanted: bool) -> None:
-    if connection.info["is_flushed"] != is_wanted:
-        connection.exec_driver_sql(_SYNCHRONOUS[is_wanted])
-        connection.info["is_flushed"] = is_wanted
+        # A power cut must not take back a transition whose alert has already been sent.
+        connection.execute("PRAGMA synchronous = FULL")

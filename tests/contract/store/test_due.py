@@ -66,19 +66,6 @@ async def test_what_falls_due_soon_is_taken_along(store: OpenStore) -> None:
     assert [job.due_at for job in await store.jobs()] == [*3 * [NOON + MINUTE], NOON + 3 * SECOND]
 
 
-async def test_jobs_that_keep_their_phase_stay_as_far_apart_as_they_were(store: OpenStore) -> None:
-    late, recent, soon = NOON - MINUTE, NOON - 0.25 * SECOND, NOON + 2.125 * SECOND
-    for number, due_at in enumerate((late, recent, soon, NOON + 3 * SECOND)):
-        await watch(store, key(number), now=due_at)
-    request = ClaimRequest(10, NOON + MINUTE, ahead=2.5 * SECOND, is_early=True, keeps_phase=True)
-    taken = await store.claim_due({"openai": request}, NOON)
-    expected = [NOON + MINUTE, recent + MINUTE, soon + MINUTE]
-    assert [request.next_due_of(due_at, NOON) for due_at in (late, recent, soon)] == expected
-    again = [job.due_at for job in taken if job.due_at]
-    assert all(abs(found - due_at) < timedelta(milliseconds=1) for found, due_at in zip(again, expected, strict=True))
-    assert [job.due_at for job in await store.jobs()] == [*again, NOON + 3 * SECOND]
-
-
 async def test_nothing_is_taken_along_when_nothing_is_due(store: OpenStore) -> None:
     await watch(store, key(1), now=NOON + SECOND)
     await watch(store, key(2, "azure"), now=NOON)

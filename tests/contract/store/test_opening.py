@@ -22,7 +22,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 import watcher.store
@@ -147,15 +147,6 @@ async def test_sqlite_is_told_to_be_safe(sqlite_path: Path) -> None:
         assert told == {"foreign_keys": [(1,)], "synchronous": [(2,)]}
         assert await store.statement("PRAGMA journal_mode") == [("wal",)]
         assert await store.statement("PRAGMA busy_timeout") == [(5000,)]
-
-
-async def test_only_what_need_not_be_flushed_may_be_lost_at_a_power_cut(sqlite_path: Path) -> None:
-    async with OpenStore(f"sqlite:///{sqlite_path}"):
-        pass
-    with closing(connect(f"sqlite:///{sqlite_path}")) as database:
-        for is_flushed, told in ((True, 2), (False, 1), (True, 2)):
-            with database.writing(is_flushed=is_flushed) as connection:
-                assert connection.execute(text("PRAGMA synchronous")).scalar() == told
 
 
 async def test_migrating_makes_the_tables_that_the_program_works_with(new_url: str) -> None:

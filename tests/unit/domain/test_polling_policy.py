@@ -150,11 +150,6 @@ def test_jobs_seen_together_are_sent_apart_within_the_interval() -> None:
     assert wait(job, START + timedelta(seconds=5), jitter=0.0) == 30  # once is enough
 
 
-@pytest.mark.parametrize(("interval", "tick"), [(60, 1), (2, 0.5), (0.01, 0.005)])
-def test_due_jobs_are_looked_for_several_times_an_interval(interval: float, tick: float) -> None:
-    assert PollingPolicy(timedelta(seconds=interval), HOUR).tick == timedelta(seconds=tick)
-
-
 def test_jobs_expected_to_end_together_are_kept_apart() -> None:
     assert wait(expected_in(HOUR), after(10), jitter=1.0) == pytest.approx(81)
     assert wait(expected_in(HOUR), START, jitter=0.0) == pytest.approx(47.5)

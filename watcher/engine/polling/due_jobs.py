@@ -77,7 +77,7 @@ class DueJobs:
         self, requests: Mapping[str, ClaimRequest], now: datetime, longest_waits: Mapping[str, timedelta]
     ) -> list[Job]:
         return [
-            replace(job, due_at=request.next_due_of(job.due_at or now, now))
+            replace(job, due_at=request.next_due)
             for name, request in requests.items()
             for job in islice(self._cache.due(name, now, longest_waits[name]), request.limit)
         ]

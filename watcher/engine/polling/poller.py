@@ -28,8 +28,6 @@ from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, Metric
 from watcher.engine.progress_audience import NOBODY, ProgressAudience
 from watcher.errors import StoreError
 
-LEAST_PAUSE_SECONDS = 0.02
-"""How far apart jobs that were claimed ahead are started at least: those between go together."""
 STALE_WAITS = 4
 """A job that was not due for this many of the longest waits is polled by another watcher, or was removed."""
 
@@ -63,8 +61,6 @@ class Poller:
         judges_metrics = any(Events.METRICS in route.events for route in routes)
         self._looks = Looks(self._telemetry, audience, runtime, judges_metrics=judges_metrics)
         self._wake = self._due.on_late_answer
-        self._timers: dict[str, asyncio.TimerHandle] = {}
-        """By source: what starts the next job that was claimed ahead."""
         self.wake_ups = WakeUps(store, self.sources, runtime, wake=self.wake)
         """Takes what services tell by themselves."""
         self.liveness = Liveness()
@@ -103,26 +99,19 @@ class Poller:
         """Poll until cancelled. What was observed is recorded first, polls in flight are dropped."""
         try:
             async with self._cache, asyncio.TaskGroup() as tasks:
-                try:
-                    await self._turns(tasks)
-                finally:
-                    for timer in self._timers.values():
-                        timer.cancel()
+                while True:
+                    await self._wake.wait()
+                    self._wake.clear()
+                    async with self.claiming:
+                        await self._turn(tasks, self._runtime.clock())
+                    self.liveness.turned()
+                    self.first_turn.set()
         finally:
             self._due.close()
 
     def forget_stale(self) -> None:
         """Forget jobs that have not been due here for long."""
         self._cache.forget_before(self._runtime.clock() - STALE_WAITS * self.sources.longest_wait)
-
-    async def _turns(self, tasks: asyncio.TaskGroup) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            async with self.claiming:
-                await self._turn(tasks, self._runtime.clock())
-            self.liveness.turned()
-            self.first_turn.set()
 
     async def _turn(self, tasks: asyncio.TaskGroup, now: datetime) -> None:
         """Start what may be started, claim what is due, and ask for it."""
@@ -144,7 +133,7 @@ class Poller:
         for name, jobs in claimed.items():
             state = self.sources[name]
             state.note_claimed(len(jobs), requests[name].limit)
-            state.plan(jobs, now, self._runtime.steady())
+            state.enqueue(jobs, now)
             self._start_polls(state, tasks)
         for state in looking:
             if discovery := state.start_discovery():
@@ -168,7 +157,7 @@ class Poller:
     async def _claim_rest(self, state: SourceState, now: datetime) -> list[Job]:
         """Claim what else a scan looks after, part by part, so that nothing waits long for the store."""
         jobs: list[Job] = []
-        request = state.claim_request_for_scan(now, is_early=True)
+        request = state.claim_request_for_scan(now, is_rest=True)
         while len(jobs) < state.most_listed:
             part = (await self._claim({state.name: request}, now))[state.name]
             jobs += part
@@ -177,16 +166,8 @@ class Poller:
         return jobs
 
     def _start_polls(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
-        """Start what may be started now, and again when the next job is due that was claimed ahead."""
-        steady = self._runtime.steady()
-        for job, claimed_at in state.start(steady):
+        for job, claimed_at in state.start():
             tasks.create_task(self._poll(state, job, claimed_at))
-        if timer := self._timers.pop(state.name, None):
-            timer.cancel()
-        if (at := state.next_start) is not None:
-            pause = max(at - steady, LEAST_PAUSE_SECONDS)
-            loop = asyncio.get_running_loop()
-            self._timers[state.name] = loop.call_later(pause, self._start_polls, state, tasks)
 
     async def _poll(self, state: SourceState, job: Job, claimed_at: datetime) -> None:
         """Retrieve a job, decide what the answer means, and have that recorded."""

@@ -50,9 +50,6 @@ class SourceState:
     rate_limit: RateLimit | None = None
     discovery: Discovery | None = None
     """Finds the jobs that rules adopt; None where there is no rule."""
-    ahead: timedelta = timedelta()
-    """How long before they are due jobs are claimed. Each is retrieved at its own time, so retrieves are spread as the
-    due times are, and do not come in bursts of what a tick has found."""
     claimed_at_once: int = CLAIMED_AT_ONCE
     most_listed: int = MOST_LISTED
     durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
@@ -70,10 +67,8 @@ class SourceState:
     """The jobs that a webhook has told of while they were being asked for."""
     _claimed: set[JobKey] = field(default_factory=set)
     """The jobs that were claimed, and whose polls have not finished."""
-    _planned: dict[JobKey, tuple[float, Job, datetime]] = field(default_factory=dict)
-    """Jobs that were claimed ahead: when they are due, in steady seconds and as a time of day."""
     _waiting: deque[tuple[Job, datetime]] = field(default_factory=deque)
-    """Jobs to be retrieved when there is a free slot, and when they were claimed, or were due if that is later."""
+    """Jobs to be retrieved when there is a free slot, and when they were claimed."""
     _in_flight: int = 0
     _is_behind: bool = False
     """Whether more jobs were due than could be claimed."""
@@ -97,22 +92,22 @@ class SourceState:
         """Return which due jobs are wanted now; None for none."""
         if (hears_ends := self.proof.holds(now)) != self.policy.hears_ends:
             self.policy = replace(self.policy, hears_ends=hears_ends)
-        limit = self._free_slots() - len(self._waiting) - len(self._planned)
+        limit = self._free_slots() - len(self._waiting)
         if limit <= 0:
             return None
         may_scan = self.scan.is_possible() and not self.breaker.rejection
         if may_scan and self.scan.strategy is Strategy.LIST:
             return self.claim_request_for_scan(now)
         if self.rate_limit is None:
-            return ClaimRequest(limit, now + self.policy.interval, ahead=self.ahead, is_early=True, keeps_phase=True)
+            return ClaimRequest(limit, now + self.policy.interval)
         # Where requests are scarce, it must still be seen that there are enough jobs for a list page.
         limit = max(limit, PAYS_FROM) if may_scan else limit
         return ClaimRequest(limit, now + self.policy.interval, urgency=partial(urgency, policy=self.policy, now=now))
 
-    def claim_request_for_scan(self, now: datetime, *, is_early: bool = False) -> ClaimRequest:
+    def claim_request_for_scan(self, now: datetime, *, is_rest: bool = False) -> ClaimRequest:
         """Return which jobs the list is read for: also what falls due before it is read again, a part at a time."""
         interval = self.policy.interval
-        return ClaimRequest(self.claimed_at_once, now + interval, ahead=interval, is_early=is_early)
+        return ClaimRequest(self.claimed_at_once, now + interval, ahead=interval, is_rest=is_rest)
 
     def claim(self, job: Job) -> bool:
         """Note that a job was claimed; return False when its poll is still under way."""
@@ -125,18 +120,13 @@ class SourceState:
         """Note that a claimed job needs no retrieve, or that its poll has finished."""
         self._claimed.discard(job.key)
 
-    def note_told(self, key: JobKey, most: int = MOST_TOLD) -> bool:
-        """Note that a webhook tells of a job; return whether that one was claimed ahead, and is started now."""
+    def note_told(self, key: JobKey, most: int = MOST_TOLD) -> None:
+        """Note that a webhook tells of a job."""
         self._told[key] = None
         if len(self._told) > most:  # of jobs that other watchers poll
             del self._told[next(iter(self._told))]
-        if planned := self._planned.pop(key, None):
-            _, job, due_at = planned
-            self._waiting.append((job, due_at))
-            return True
         if key in self._claimed:
             self._again.add(key)
-        return False
 
     def is_told_anew(self, key: JobKey) -> bool:
         """Return once whether a webhook came while the job was being asked for: the answer may be older than it."""
@@ -153,29 +143,12 @@ class SourceState:
         """Have claimed jobs retrieved when there is a free slot."""
         self._waiting.extend((job, claimed_at) for job in jobs)
 
-    def plan(self, jobs: Iterable[Job], now: datetime, steady: float) -> None:
-        """Have claimed jobs retrieved when they are due: the claim has moved their times on by an interval."""
-        for job in jobs:
-            early = job.due_at - self.policy.interval - now if job.due_at else timedelta()
-            if early > timedelta():
-                self._planned[job.key] = steady + early.total_seconds(), job, now + early
-            else:
-                self._waiting.append((job, now))
-
-    @property
-    def next_start(self) -> float | None:
-        """When the next job is due that was claimed ahead, in steady seconds; None when there is none."""
-        return min((at for at, _, _ in self._planned.values()), default=None)
-
     def note_claimed(self, count: int, limit: int) -> None:
         """Note how many jobs a claim brought, of those it asked for."""
         self._is_behind = count == limit
 
-    def start(self, steady: float) -> list[tuple[Job, datetime]]:
-        """Take what may be retrieved now; each must be finished."""
-        for key in [key for key, (at, _, _) in self._planned.items() if at <= steady]:
-            _, job, due_at = self._planned.pop(key)
-            self._waiting.append((job, due_at))
+    def start(self) -> list[tuple[Job, datetime]]:
+        """Take from the queue what may be retrieved now; each must be finished."""
         count = min(self._free_slots(), len(self._waiting))
         started = [self._waiting.popleft() for _ in range(count)]
         self._in_flight += count
@@ -208,8 +181,7 @@ class SourceState:
         """Note that a retrieve has ended; return whether more jobs could be started at once."""
         self.release(job)
         self._in_flight -= 1
-        is_half_free = (self._in_flight + len(self._planned)) * 2 <= self.concurrency
-        return (self._is_behind or bool(self._waiting)) and is_half_free
+        return (self._is_behind or bool(self._waiting)) and self._in_flight * 2 <= self.concurrency
 
     def note_result(self, result: Observation | PollFailure | None, now: datetime) -> bool:
         """Note what a request came to; return whether the source deals with us again after it had rejected us."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from watcher.domain.conditions import Health
 from watcher.domain.health import DiscoveryHealth
-from watcher.domain.polling_policy import LONGEST_TICK, PollingPolicy
+from watcher.domain.polling_policy import PollingPolicy
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import JobStore, Log
 from watcher.errors import StoreError
@@ -41,9 +41,9 @@ class Sources:
         return max((state.longest_wait for state in self), default=timedelta())
 
     @property
-    def tick(self) -> timedelta:
-        """How often to look for due jobs."""
-        return min((state.policy.tick for state in self), default=LONGEST_TICK)
+    def shortest_interval(self) -> timedelta:
+        """The shortest polling interval."""
+        return min((state.policy.interval for state in self), default=IDLE_INTERVAL)
 
     @property
     def longest_poll_interval(self) -> timedelta:

@@ -31,7 +31,8 @@ class WakeUps:
             self._runtime.log.debug("webhook of something that is not watched", source=source, webhook_id=webhook.id)
             return
         key = JobKey(source, webhook.job_id)
-        is_watched = state.note_told(key) or await self._store.make_due(key, self._runtime.clock())
+        state.note_told(key)
+        is_watched = await self._store.make_due(key, self._runtime.clock())
         if not is_watched and state.discovery:
             state.discovery.hasten()
         self._runtime.log.info("webhook taken", job=str(key), webhook_id=webhook.id, is_watched=is_watched)

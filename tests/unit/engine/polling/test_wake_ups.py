@@ -97,19 +97,6 @@ async def test_a_webhook_has_its_job_asked_for_at_once(store: SqlStore) -> None:
     assert world.poller.wake_ups.reader("azure") is None
 
 
-async def test_one_of_a_job_that_was_claimed_ahead_does_not_wait_for_its_time(store: SqlStore) -> None:
-    world = World(store, a=["running", "failed"])
-    world.state.ahead = INTERVAL
-    async with world.running("a"):
-        world.poller.wake()
-        await world.settle()
-        assert world.source.asked == ["a"]
-        assert not world.state.is_idle
-        await world.tell("a")
-        assert world.source.asked == ["a", "a"]
-    assert await world.statuses("a") == ["running", "failed"]
-
-
 async def test_one_that_comes_while_its_job_is_asked_for_has_it_asked_for_again(store: SqlStore) -> None:
     world = World(store, a=["running", "running", "succeeded"])
     async with world.running("a"):
