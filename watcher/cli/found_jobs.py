@@ -13,7 +13,7 @@ from watcher.cli.exit_codes import Exit
 from watcher.cli.output import tell
 from watcher.cli.selection import SelectedJobs
 from watcher.cli.source_errors import code_of
-from watcher.domain.jobs import TEXT_RULE, is_plain
+from watcher.domain.jobs import TEXT_RULE, label_of
 from watcher.domain.states import TERMINAL, JobState
 from watcher.domain.text import excerpt
 from watcher.errors import ConfigurationError, SourceError
@@ -54,10 +54,10 @@ class Search:
 
 def read_label(text: str) -> tuple[str, str]:
     """Split KEY=VALUE. Raises BadParameter."""
-    name, equals, value = text.partition("=")
-    if not equals or not is_plain(name) or not is_plain(value):
+    label = label_of(text)
+    if label is None:
         raise typer.BadParameter(f"{excerpt(text, 60)!r} is not a label: expected KEY=VALUE, each of {TEXT_RULE}")
-    return name, value
+    return label
 
 
 async def find_jobs(chosen: SelectedJobs, search: Search) -> SelectedJobs | Exit:

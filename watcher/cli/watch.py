@@ -36,7 +36,7 @@ from watcher.cli.selection import (
 from watcher.cli.signals import run_until_signal
 from watcher.cli.status_words import doubt_about
 from watcher.cli.watch_wishes import Wishes
-from watcher.domain.jobs import Job, JobKey
+from watcher.domain.jobs import Job
 from watcher.engine.polling.source_calls import poll
 from watcher.errors import ConfigurationError
 from watcher.logs import can_be_driven
@@ -44,10 +44,8 @@ from watcher.service.bootstrap import real_runtime
 from watcher.settings.locations import places
 
 if TYPE_CHECKING:
-    from watcher.domain.decision import PollResult
+    from watcher.engine.polling.follow import FirstPolls
     from watcher.plugins.source import Source
-
-    FirstPolls = Mapping[JobKey, asyncio.Task[PollResult]]
 
 
 def watch(

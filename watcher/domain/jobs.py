@@ -70,6 +70,12 @@ def is_plain(text: str) -> bool:
     return 0 < len(text) <= LONGEST_TEXT and is_printable(text)
 
 
+def label_of(text: str) -> tuple[str, str] | None:
+    """Split `NAME=VALUE`; return None for what is no label."""
+    name, equals, value = text.partition("=")
+    return (name, value) if equals and is_plain(name) and is_plain(value) else None
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class JobKey:
     """A job's name in the world: the source it lives at, and its id there."""

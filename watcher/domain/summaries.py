@@ -30,7 +30,7 @@ def message_of_several(events: Sequence[Event]) -> Message:
     """Return one message for several events: how many of which kind, then a row for each job, failures first."""
     if len(events) == 1:
         return message_of(events[0])
-    return _summary("watcher.batch", "", events, [*_rows(_latest(events))], [])
+    return _summary("watcher.batch", "", events, _latest(events), ())
 
 
 def message_of_digest(events: Sequence[Event], present: Mapping[str, TableRow]) -> Message:
@@ -39,7 +39,7 @@ def message_of_digest(events: Sequence[Event], present: Mapping[str, TableRow]) 
     `present` are the rows of the jobs that have not ended, by their threads: see `present_rows`.
     """
     news = [event for event in _latest(events) if not _is_said(event, present.get(event.thread))]
-    return _summary("watcher.digest", "Digest: ", events, [*_rows(news)], [*present.values()])
+    return _summary("watcher.digest", "Digest: ", events, news, [*present.values()])
 
 
 def present_rows(
@@ -78,10 +78,6 @@ def _latest(events: Iterable[Event]) -> list[Event]:
     return list(kept.values())
 
 
-def _rows(events: Iterable[Event]) -> list[TableRow]:
-    return [_row(event, message_of(event)) for event in events]
-
-
 def _row(event: Event, message: Message) -> TableRow:
     told = {fact.label: fact.value for fact in message.facts}
     detail = told.get("Error") or told.get("Fine-tuned model") or told.get("Error code") or ""
@@ -104,13 +100,14 @@ def _outcome(event: Event) -> str:
 
 
 def _summary(
-    kind: str, opening: str, events: Sequence[Event], news: Sequence[TableRow], present: Sequence[TableRow]
+    kind: str, opening: str, events: Sequence[Event], latest: Sequence[Event], present: Sequence[TableRow]
 ) -> Message:
+    told = {event.id: message_of(event) for event in events}
+    news, messages = [_row(event, told[event.id]) for event in latest], told.values()
     rows = sorted([*news, *present], key=lambda row: _ORDER[row.severity])
     shown = rows[:MOST_ROWS]
     if more := len(rows) - len(shown):
         shown.append(TableRow(f"and {more} more", "", Severity.NEUTRAL))
-    messages = list(map(message_of, events))
     ids = sorted(message.id for message in messages)
     return Message(
         id=event_id(f"@{kind.rpartition('.')[2]}", ",".join(ids), 0),

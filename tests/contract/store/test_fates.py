@@ -6,7 +6,6 @@ A model says what may be: delivered, muted by a silence that held when it was re
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -17,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.contract.store.scenes import DELIVERED, FAILED, MINUTE, NOON, REJECTED, key, move
+from tests.store_files import copy_of, store_file
 from watcher.domain.deliveries import Delivery, DeliveryState, Outcome, after_attempt
 from watcher.domain.jobs import JobSpec
 from watcher.domain.notifications import Planned
@@ -122,15 +122,8 @@ class _Story:
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("fates") / "empty.db"
-
-    async def make() -> None:
-        async with SqlStore(f"sqlite:///{path}") as store:
-            jobs = [JobSpec(key(number), labels={"team": f"team-{number % 2}"}) for number in range(5)]
-            await store.upsert_jobs(jobs, NOON)
-
-    asyncio.run(make())
-    return path
+    jobs = [JobSpec(key(number), labels={"team": f"team-{number % 2}"}) for number in range(5)]
+    return store_file(tmp_path_factory.mktemp("fates"), jobs, NOON)
 
 
 @settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -138,15 +131,12 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_event_is_delivered_once_muted_by_name_or_dead_with_a_reason(
     empty: Path, story: list[tuple[str, int, str]]
 ) -> None:
-    async def play() -> None:
-        copy = empty.with_name("played.db")
-        shutil.copyfile(empty, copy)
-        async with SqlStore(f"sqlite:///{copy}") as one, SqlStore(f"sqlite:///{copy}") as two:
+    async def play(url: str) -> None:
+        async with SqlStore(url) as one, SqlStore(url) as two:
             told = _Story((one, two))
             for step in story:
                 await told.play(*step)
             await told.end()
-        for left in copy.parent.glob("played.db*"):
-            left.unlink()
 
-    asyncio.run(play())
+    with copy_of(empty) as url:
+        asyncio.run(play(url))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
@@ -14,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.doubles import KEY, START, ManualClock, RecordingLog, job_in, observation, runtime
+from tests.store_files import copy_of, store_file
 from watcher.domain.anomalies import Anomaly
 from watcher.domain.conditions import Condition, ConditionChange, Health, missing_condition, training_condition
 from watcher.domain.deliveries import Delivered, after_attempt
@@ -260,14 +260,7 @@ steps = st.tuples(
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("reminders") / "empty.db"
-
-    async def make() -> None:
-        async with SqlStore(f"sqlite:///{path}"):
-            pass
-
-    asyncio.run(make())
-    return path
+    return store_file(tmp_path_factory.mktemp("reminders"), (), START)
 
 
 @dataclass
@@ -297,11 +290,9 @@ class Expected:
 @settings(max_examples=settings().max_examples // 2, suppress_health_check=list(HealthCheck))
 @given(story=st.lists(steps, min_size=5, max_size=25))
 def test_each_notifier_is_told_once_per_period(empty: Path, story: list[tuple[int, int, bool, bool]]) -> None:
-    async def play() -> None:
+    async def play(url: str) -> None:
         clock, expected = ManualClock(), list(map(Expected, ROUTES))
-        copy = empty.with_name("played.db")
-        shutil.copyfile(empty, copy)
-        async with SqlStore(f"sqlite:///{copy}") as one, SqlStore(f"sqlite:///{copy}") as two:
+        async with SqlStore(url) as one, SqlStore(url) as two:
             worlds = [World(store, clock) for store in (one, two)]
             for which, minutes, is_bad, has_crashed in story:
                 clock.move(minutes=minutes)
@@ -314,7 +305,6 @@ def test_each_notifier_is_told_once_per_period(empty: Path, story: list[tuple[in
             for model in expected:
                 found = reversed(await one.deliveries(notifier=model.route.notifier, limit=999))
                 assert [each.event.at for each in found] == model.owed, model.route.notifier
-        for left in copy.parent.glob("played.db*"):
-            left.unlink()
 
-    asyncio.run(play())
+    with copy_of(empty) as url:
+        asyncio.run(play(url))

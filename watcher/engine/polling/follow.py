@@ -94,11 +94,10 @@ class Follow:
 
     async def _follow(self, spec: JobSpec, first: Awaitable[PollResult] | None, endings: dict[JobKey, Ending]) -> None:
         job = Job(spec.key, spec.name, spec.labels)
-        polling = first
         failing_since: float | None = None
         while True:
-            result = await (polling or poll(self._sources[job.key.source], job, self._runtime.log))
-            polling = None
+            result = await (first or poll(self._sources[job.key.source], job, self._runtime.log))
+            first = None
             job, next_at, failure = self._judge(job, result)
             steady = self._runtime.steady()
             failing_since = (steady if failing_since is None else failing_since) if failure else None

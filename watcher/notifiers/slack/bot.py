@@ -15,12 +15,12 @@ from watcher.domain.states import JobState, is_meant
 from watcher.domain.text import excerpt
 from watcher.notifiers.slack.blocks import Json, compose, in_lines, line_of
 from watcher.notifiers.slack.web_api import GONE, Picture, Posted, Refused, WebApi
+from watcher.notifiers.wording import ends_job
 from watcher.plugins.notifier import Context
 
 PICTURE_LIMIT = timedelta(seconds=8)
 """How long a picture may take: an attempt as a whole has twenty."""
 _LONGEST_TITLE = 200
-_OUTCOMES = frozenset({"succeeded", "failed", "cancelled"})
 _TROUBLES: Mapping[str, str] = {"watcher.job.stuck": "stuck", "watcher.job.missing": "missing"}
 _CALLING = frozenset({"failed", *_TROUBLES.values()})
 """What calls those who are to be mentioned."""
@@ -128,7 +128,7 @@ class Bot:
 
         Only so do they never wait for a picture, nor come twice for one.
         """
-        if _news_of(message) not in _OUTCOMES or self._context.curve is None:
+        if self._context.curve is None or not ends_job(message):
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(PICTURE_LIMIT.total_seconds()):
@@ -156,8 +156,7 @@ def _is_of_job(message: Message) -> bool:
 
 def _news_of(message: Message) -> str | None:
     """Return what a new message is worth: the outcome of a job, or its trouble; None for a step on its way."""
-    state = str(message.data.get("state"))
-    return _TROUBLES.get(message.type) or (state if state in _OUTCOMES else None)
+    return _TROUBLES.get(message.type) or (str(message.data["state"]) if ends_job(message) else None)
 
 
 def _failure(answered: Refused | Failed | Rejected) -> Outcome:

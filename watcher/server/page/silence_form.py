@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from watcher.domain.durations import parse_duration
-from watcher.domain.jobs import is_plain
+from watcher.domain.jobs import label_of
 from watcher.domain.silences import LONGEST_SILENCE
 from watcher.server.problems import Mistake, refuse
 
@@ -14,10 +14,10 @@ FIELDS = ("for", "label", "and_label", "source", "everything", "reason")
 
 def read_label(text: str) -> tuple[str, str]:
     """Read a label. Raises ValueError."""
-    name, equals, value = text.partition("=")
-    if not equals or not is_plain(name) or not is_plain(value):
+    label = label_of(text)
+    if label is None:
         raise ValueError("expected NAME=VALUE")
-    return name, value
+    return label
 
 
 def silence_document(form: Mapping[str, str]) -> Mapping[str, object]:

@@ -7,7 +7,6 @@ with a reason; nothing else.
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 
 from tests.contract.store.scenes import key, move
 from tests.doubles import START, ManualClock, runtime
+from tests.store_files import copy_of, store_file
 from tests.unit.engine.delivery.dispatching import dispatch, told_in
 from watcher.domain.conditions import Health
 from watcher.domain.deliveries import Delivered, Delivery, DeliveryState, Failed, Outcome, Rejected
@@ -202,15 +202,8 @@ def _comes_after(later: Delivery, fate: Delivery) -> bool:
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("every-fate") / "empty.db"
-
-    async def make() -> None:
-        async with SqlStore(f"sqlite:///{path}") as store:
-            jobs = [JobSpec(key(number), labels={"team": f"team-{number % 2}"}) for number in range(4)]
-            await store.upsert_jobs(jobs, START)
-
-    asyncio.run(make())
-    return path
+    jobs = [JobSpec(key(number), labels={"team": f"team-{number % 2}"}) for number in range(4)]
+    return store_file(tmp_path_factory.mktemp("every-fate"), jobs, START)
 
 
 @settings(
@@ -221,16 +214,13 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 @given(story=st.lists(steps, min_size=5, max_size=30))
 def test_every_event_has_one_of_five_fates(empty: Path, story: list[tuple[str, object]]) -> None:
-    async def play() -> None:
-        copy = empty.with_name("played.db")
-        shutil.copyfile(empty, copy)
-        async with SqlStore(f"sqlite:///{copy}") as one, SqlStore(f"sqlite:///{copy}") as two:
+    async def play(url: str) -> None:
+        async with SqlStore(url) as one, SqlStore(url) as two:
             told = Story((one, two))
             for step in story:
                 await told.play(*step)
             await told.end()
             await told.check()
-        for left in copy.parent.glob("played.db*"):
-            left.unlink()
 
-    asyncio.run(play())
+    with copy_of(empty) as url:
+        asyncio.run(play(url))
