@@ -59,8 +59,23 @@ async def test_exchanges_one_after_the_other_share_a_connection() -> None:
     assert counting.opened == 1
 
 
+class Gathering(Counting):
+    """A server that answers none of `size` requests before it has all of them: they are under way at the same time."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.together = asyncio.Barrier(size)
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.opened += 1
+        while await reader.readuntil(b"\r\n\r\n"):
+            await self.together.wait()
+            writer.write(self.answer)
+            await writer.drain()
+
+
 async def test_exchanges_at_the_same_time_have_a_connection_each_and_keep_it() -> None:
-    counting = Counting()
+    counting = Gathering(4)
     async with asked(counting) as client:
         for _ in range(3):
             await asyncio.gather(*(ask(client, counting.url) for _ in range(4)))
