@@ -9,6 +9,7 @@ from watcher.engine.polling.discovery import Discovery, SourceRules
 from watcher.engine.polling.list_scan import ListScan, Strategy
 from watcher.engine.polling.look_allowance import LookAllowance
 from watcher.engine.polling.rate_limit import RateLimit
+from watcher.engine.polling.request_rate import RequestRate
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import DiscoveryStore, JobSource, Runtime
 from watcher.plugins.registry import sources
@@ -24,15 +25,19 @@ async def open_source_state(
     """Open a source of the settings. Raises ConfigurationError."""
     chosen = settings.sources[name]
     rate_limit = RateLimit(chosen.max_requests_per_minute) if chosen.max_requests_per_minute else None
-    wait = rate_limit.wait if rate_limit else None
-    source = await stack.enter_async_context(open_source(name, chosen, runtime, wait))
+    requests = RequestRate(rate_limit.wait if rate_limit else None, runtime.steady)
+    source = await stack.enter_async_context(open_source(name, chosen, runtime, requests.turn))
     can, policy = source.capabilities, polling_policy(settings, name)
     policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.events)
     scan = ListScan(source, strategy=chosen.strategy if can.lists else Strategy.RETRIEVE, interval=policy.interval)
     discovery = _discovery(name, settings, source, store, runtime)
     looks = LookAllowance(chosen.max_requests_per_minute, runtime.steady)
     return SourceState(
-        name, source, policy, CONCURRENT_REQUESTS, scan, rate_limit=rate_limit, looks=looks, discovery=discovery
+        *(name, source, policy, CONCURRENT_REQUESTS, scan),
+        rate_limit=rate_limit,
+        looks=looks,
+        requests=requests,
+        discovery=discovery,
     )
 
 
