@@ -145,6 +145,20 @@ async def test_a_server_that_is_silent_is_said_to_be(
         await page.get_by_text("as of").wait_for()
 
 
+async def test_a_page_that_could_not_be_shown_comes_when_it_can(
+    site: Site, store: SqlStore, clock: ManualClock, pages: Pages
+) -> None:
+    async with whole_site(site, clock) as client:
+        page = await pages.open(f"{client.base_url}/jobs/openai/later")
+        await page.get_by_text("openai/later is not watched.").wait_for()
+        assert await page.locator("#fresh").inner_text() == ""
+        await page.clock.run_for(POLL_MILLISECONDS)
+        await page.get_by_text("as of").wait_for()
+        await watch(store, "later")
+        await page.clock.run_for(POLL_MILLISECONDS)
+        await page.get_by_text("not seen yet").wait_for()
+
+
 async def test_every_action_works(site: Site, store: SqlStore, clock: ManualClock, pages: Pages) -> None:
     number = await dead_delivery(store, clock)
     async with whole_site(site, clock) as client:

@@ -34,7 +34,7 @@
       if (answer.status === 200) {
         tag = answer.headers.get("ETag");
         change(await answer.text());
-      } else if (answer.status !== 304) {
+      } else if (answer.status !== 304 && !document.querySelector("[data-problem]")) {
         throw new Error(`HTTP ${answer.status}`);
       }
       answered = Date.now();
