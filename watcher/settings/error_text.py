@@ -121,7 +121,10 @@ class _Key:
         in_model = self.at[len(within) :]
         self.is_name = details["loc"][-1:] == (_NAME_MARK,)
         """Whether the key itself is wrong, not its value."""
-        self.siblings = _keys(_annotation(model, in_model[:-1]))
+        section = _annotation(model, in_model[:-1])
+        self.siblings = _keys(section)
+        self.table = _table_with(section, str(self.at[-1])) if details["type"] == "extra_forbidden" else None
+        """The table beside an unknown key that takes it."""
         self.annotation = _annotation(model, in_model)
         """What the key takes; None for a key that is not known."""
         self.is_secret = self.is_in_file or "SecretStr" in str(self.annotation) or any(map(looks_secret, self.at))
@@ -147,6 +150,8 @@ def _words(details: ErrorDetails, key: _Key, origin: Origin) -> str:
     context = details.get("ctx", {})
     match details["type"]:
         case "extra_forbidden":
+            if key.table:
+                return f"unknown key; it belongs in the table {key.table!r}"
             return f"unknown key; {_meant(str(key.at[-1]), key.siblings)}"
         case "missing":
             name = str(key.at[-1])
@@ -233,6 +238,12 @@ def _keys(section: Any) -> Sequence[str]:
         return []
     secrets = section.secret_names() if issubclass(section, Section) else []
     return sorted([*section.model_fields, *(name + FILE_SUFFIX for name in secrets)])
+
+
+def _table_with(section: Any, key: str) -> str | None:
+    """Return the name of a table in a section that takes this key."""
+    fields = section.model_fields if _is_section(section) else {}
+    return next((name for name in fields if key in _keys(_annotation(section, (name,)))), None)
 
 
 def _depth(given: Any, at: Location) -> int:

@@ -67,6 +67,8 @@ def mistakes(**given: Any) -> list[str]:
         ),
         ({"lamp": {"wats": 5}}, "lamp.wats: unknown key; did you mean 'watts'?"),
         ({"lamps": {"a": {"wats": 5}}}, "lamps.a.wats: unknown key; did you mean 'watts'?"),
+        ({"watts": 5}, "watts: unknown key; it belongs in the table 'lamp'"),
+        ({"books": 5}, "books: unknown key; expected one of: doors, key, key_file, lamp, lamps, more, shelf, size"),
         ({"lamps": {"a": {"watts": []}}}, "lamps.a.watts: got a list, expected a valid integer"),
         ({"more": [{}, {"wats": 5}]}, "more[1].wats: unknown key; did you mean 'watts'?"),
         ({"more": [{}, "sk-1"]}, "more[1]: got text, expected a table"),
