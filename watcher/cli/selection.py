@@ -92,6 +92,11 @@ def select_jobs(
     try:
         if named or options.slack_url_file or has_configuration(options.config):
             return _from_settings(references, options, (key, origin), listed_by)
+        if not (origin or options.base_url or os.environ.get("OPENAI_BASE_URL")):
+            # The variables of one other service are enough.
+            selected = _from_settings(references, options, (None, None), listed_by)
+            if DEFAULT_SOURCE not in selected.sources:
+                return selected
         return _from_environment(references, options, key, origin)
     except ConfigurationError as error:
         if origin is None and any("no API key" in mistake for mistake in error.mistakes):
@@ -142,11 +147,10 @@ def _from_settings(
     }
     # A source that is named by its kind needs no settings.
     implied = {listed_by, *(reference.source for reference in references)}.intersection(kinds.kinds())
-    overrides = {
-        **{name: {} for name in implied if name},
-        DEFAULT_SOURCE: {name: value for name, value in given.items() if value is not None},
-    }
-    given_parts: dict[str, object] = {"sources": overrides}
+    overrides: dict[str, dict[str, str]] = {name: {} for name in implied if name}
+    if told := {name: value for name, value in given.items() if value is not None}:
+        overrides[DEFAULT_SOURCE] = told
+    given_parts: dict[str, object] = {"sources": overrides} if overrides else {}
     if options.slack_url_file:
         slack = {"kind": "slack", "webhook_url_file": str(options.slack_url_file)}
         given_parts["notifiers"] = {SLACK_URL_FILE: slack}
