@@ -32,7 +32,7 @@ from watcher.domain.polling_policy import (
     wait_after_failure,
     wants_progress,
 )
-from watcher.domain.routing import Route
+from watcher.domain.routing import Events, Route
 from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition, detect, moved
 
@@ -130,7 +130,8 @@ def _ended(before: Job, after: Job, context: PollContext, now: datetime) -> Iter
         return
     if may_be_stuck(before, context.shortest_stay, now):
         yield unstuck_condition(after, before, now)
-    if is_terminal(after.state) and before.status is not None:
+    is_judged = any(Events.METRICS in route.events for route in context.routes)
+    if is_judged and is_terminal(after.state) and before.status is not None:
         yield trained_condition(after)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 
 from watcher.domain.conditions import Condition, ConditionChange
 from watcher.domain.documents import read_document
@@ -90,8 +91,8 @@ class Message:
     comes from elsewhere is escaped already: see `Plugin.markup`. It may have several lines. None: the facts."""
     table: tuple[TableRow, ...] = ()
     """What a message about several events tells, for receivers that show tables. The facts say the same in lines."""
-    values: Mapping[str, object] | None = None
-    """What templates may say; None: it is told in the built-in words."""
+    values: Callable[[], Mapping[str, object]] | None = field(default=None, compare=False)
+    """Returns what templates may say, worked out only where there is one; None: it is told in the built-in words."""
 
 
 def message_of(event: Event) -> Message:
@@ -109,7 +110,7 @@ def message_of(event: Event) -> Message:
         url=event.facts.page_url,
         labels=event.labels,
         thread=event.thread,
-        values=values_of(event),
+        values=partial(values_of, event),
     )
 
 
@@ -257,7 +258,7 @@ def _message_of_condition(event: ConditionChange) -> Message:
         data={**condition.data, **_lasting(event)},
         labels=event.labels,
         thread=event.thread,
-        values=values_of(event),
+        values=partial(values_of, event),
     )
 
 

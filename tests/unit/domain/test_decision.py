@@ -11,7 +11,7 @@ from tests.doubles import START, job_in, observation, planned
 from watcher.domain.decision import PollContext, decide
 from watcher.domain.jobs import Basis, Job, JobFacts, Progress, ProgressUnit
 from watcher.domain.polling_policy import PollFailure, PollingPolicy, PollOutcome
-from watcher.domain.routing import FirstSeen, Route
+from watcher.domain.routing import Events, FirstSeen, Route
 
 INTERVAL = timedelta(seconds=30)
 ADAPTIVE = PollingPolicy(INTERVAL, timedelta(minutes=5))
@@ -169,7 +169,13 @@ def test_the_same_arguments_give_the_same_decision() -> None:
     ],
 )
 def test_a_poll_shows_that_what_may_have_been_told_is_over(job: Job, seen: str, types: list[str]) -> None:
-    decision = decide(job, observation(seen, LATER), context(), LATER)
+    judged = context(routes=[Route("all", events=frozenset(Events))])
+    decision = decide(job, observation(seen, LATER), judged, LATER)
 
     assert [condition.type.rpartition(".")[2] for condition in decision.conditions] == types
     assert all(condition.is_good for condition in decision.conditions)
+
+
+def test_where_nobody_hears_how_jobs_train_no_end_of_it_is_looked_for() -> None:
+    decision = decide(claimed("running", status_since=START), observation("failed", LATER), context(), LATER)
+    assert decision.conditions == ()
