@@ -231,7 +231,15 @@ class ServicePlan:
                 watcher=self._service,
             )
             shown = await stack.enter_async_context(LiveProgress(store, notifiers, runtime))
-            poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake, metrics=store, audience=shown)
+            poller = Poller(
+                store,
+                runtime,
+                routes=wanted,
+                wake_delivery=deliver.wake,
+                metrics=store,
+                audience=shown,
+                stuck_after=settings.supervision.stuck_after,
+            )
             for name in self._sources:
                 poller.sources.add(await open_source_state(name, settings, store, runtime, stack))
             beat = settings.heartbeat.url

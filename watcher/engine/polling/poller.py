@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
-from watcher.domain.conditions import Condition, ConditionChange
+from watcher.domain.conditions import SHORTEST_STAY, Condition, ConditionChange
 from watcher.domain.decision import Decision, PollContext, PollResult, decide
 from watcher.domain.jobs import Job, JobKey, Observation
-from watcher.domain.notifications import plan
+from watcher.domain.notifications import plan, plan_end
 from watcher.domain.polling_policy import PollFailure, PollOutcome
 from watcher.domain.routing import Events, Route
 from watcher.domain.states import is_terminal
+from watcher.domain.transitions import Transition
 from watcher.engine.liveness import Liveness
 from watcher.engine.polling.discovery import Discovery
 from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
@@ -45,15 +47,17 @@ class Poller:
         metrics: MetricStore | None = None,
         audience: ProgressAudience = NOBODY,
         store_patience: timedelta = STORE_PATIENCE,
+        stuck_after: Mapping[str, timedelta] = MappingProxyType({}),
     ) -> None:
         """`wake_delivery` is called when a recorded event has a recipient; `metrics` keeps what jobs measure.
 
-        `audience` is shown how far jobs have come.
+        `audience` is shown how far jobs have come. `stuck_after` says how long a job may stay in a status.
         """
         self._store = store
         self._runtime = runtime
         self._log = runtime.log
         self._routes = routes
+        self._shortest_stay = min((SHORTEST_STAY, *stuck_after.values()))
         self.sources = Sources()
         self._cache = JobCache(store, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget)
         self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
@@ -233,10 +237,12 @@ class Poller:
     ) -> None:
         """Decide what a result means, and have it recorded."""
         decision = self._decide(state, job, result, claimed_at, look)
-        found = [each for each in (decision.condition, look.condition if look else None) if each]
-        if decision.is_new or found:
-            findings = tuple(map(self._finding, found))
-            self._cache.put(Change(job.seq, decision.job, decision.transition, decision.recipients, findings))
+        findings = [self._finding(each, decision.transition) for each in decision.conditions]
+        if look and look.condition:
+            findings.append(self._finding(look.condition, None))
+        if decision.is_new or findings:
+            change = Change(job.seq, decision.job, decision.transition, decision.recipients, tuple(findings))
+            self._cache.put(change)
 
     def _decide(
         self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: Look | None
@@ -245,7 +251,7 @@ class Poller:
         has_looked, progress = look is not None, look.progress if look else None
         measured = look.measured if look else ()
         given = state.policy, jitter, claimed_at, self._routes, state.durations
-        context = PollContext(*given, has_looked=has_looked, progress=progress, measured=measured)
+        context = PollContext(*given, has_looked, progress, measured, self._shortest_stay)
         if isinstance(result, PollFailure):
             log_poll_failure(self._log, state.breaker, job, result)
         try:
@@ -255,9 +261,12 @@ class Poller:
             failure = PollFailure(PollOutcome.FAILED, f"internal error: {type(error).__name__}")
             return decide(job, failure, context, now)
 
-    def _finding(self, condition: Condition) -> Finding:
+    def _finding(self, condition: Condition, transition: Transition | None) -> Finding:
         now = self._runtime.clock()
-        return Finding(condition, now, plan(ConditionChange(condition, 0, now), self._routes, now))
+        change = ConditionChange(condition, 0, now)
+        if condition.is_good:
+            return Finding(condition, now, plan_end(change, transition, self._routes, now))
+        return Finding(condition, now, plan(change, self._routes, now))
 
     def _note_result(self, state: SourceState, result: PollResult) -> None:
         if state.note_result(result, self._runtime.clock()):
