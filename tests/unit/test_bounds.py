@@ -22,8 +22,9 @@ from watcher.engine.delivery.live_progress import MOST_JOBS as MOST_SHOWN
 from watcher.engine.delivery.notifier_state import LONGEST_PAUSE
 from watcher.engine.polling.due_jobs import STORE_PATIENCE
 from watcher.engine.polling.list_scan import BARREN_PAGES, CONCURRENT_PAGES, LONGEST_SCAN, MOST_PAGES
+from watcher.engine.polling.look_allowance import LOOKS_PER_MINUTE, REFUSED_PAUSE
 from watcher.engine.polling.source_state import MOST_LISTED
-from watcher.engine.polling.telemetry import LAST_LOOK_PATIENCE
+from watcher.engine.polling.telemetry import LAST_LOOK_PATIENCE, LOOK_LIMIT
 from watcher.engine.polling.telemetry import MOST_PAGES as MOST_EVENT_PAGES
 from watcher.logs import LEARNED_SECRETS
 from watcher.notifiers.mail.plugin import STUCK_THREADS
@@ -113,6 +114,10 @@ ROWS = {
     "what a rule of discovery brings": f"{DEFAULT_LIMIT:,} jobs (`limit`), those that have ended within a day included",
     "one reading of the events of a job": (
         f"{MOST_EVENT_PAGES} pages; the end of a job waits {time(LAST_LOOK_PATIENCE)} for it"
+    ),
+    "looks at the events of a source's jobs": (
+        f"a tenth of `max_requests_per_minute`, else {LOOKS_PER_MINUTE} requests in a minute; {time(LOOK_LIMIT)} each;"
+        f" none for {REFUSED_PAUSE // timedelta(hours=1)} h after a refusal"
     ),
     "what is kept of the training of a job": (
         f"{MOST_SERIES} series in an event, {MOST_STEPS:,} steps of each; {MOST_MILESTONES} times of statuses"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 CsvOption = Annotated[bool, typer.Option("--csv", help="Write every point as CSV.")]
 PlotOption = Annotated[bool, typer.Option("--plot", help="Draw each series in the terminal.")]
-NOTHING = "no metric points yet: the source has to have `progress = true`, and the job to run"
+NOTHING = "no metric points yet: they come while the job runs, where its service tells them and `progress` is not off"
 _COLUMNS: Sequence[Column | str] = ["series", "points", "step", "last", "least", "greatest"]
 _USUAL_WIDTH = 80
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from watcher.engine.polling.discovery import Discovery, SourceRules
 from watcher.engine.polling.list_scan import ListScan, Strategy
+from watcher.engine.polling.look_allowance import LookAllowance
 from watcher.engine.polling.rate_limit import RateLimit
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import DiscoveryStore, JobSource, Runtime
@@ -29,7 +30,10 @@ async def open_source_state(
     policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.events)
     scan = ListScan(source, strategy=chosen.strategy if can.lists else Strategy.RETRIEVE, interval=policy.interval)
     discovery = _discovery(name, settings, source, store, runtime)
-    return SourceState(name, source, policy, CONCURRENT_REQUESTS, scan, rate_limit=rate_limit, discovery=discovery)
+    looks = LookAllowance(chosen.max_requests_per_minute, runtime.steady)
+    return SourceState(
+        name, source, policy, CONCURRENT_REQUESTS, scan, rate_limit=rate_limit, looks=looks, discovery=discovery
+    )
 
 
 def _discovery(

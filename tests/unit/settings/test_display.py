@@ -60,7 +60,7 @@ def test_what_is_in_force_is_shown_without_secrets(configure: Configure) -> None
             "kind": "openai",
             "timeout": "15s",
             "strategy": "auto",
-            "progress": False,
+            "progress": True,
             "private_fields": False,
             "client_cert_file": "/etc/c.pem",
             "lists": "jobs",

@@ -186,14 +186,13 @@ class Poller:
             self._apply(state, job, result, claimed_at, look)
             if isinstance(result, Observation) and ends(job, result):
                 state.note_end(job.key, self._runtime.clock())
-            is_last = isinstance(result, Observation) and self._looks.is_last(state, job, result)
             # The news is on its way already: none of this delays it.
             if isinstance(result, Observation) and result.status != job.status:
                 await self._telemetry.keep_milestones(job, result.milestones)
-            if is_last and not (look and look.measured):
-                await self._telemetry.read(state.source, job)  # its last points
+                await self._looks.look_back(state, job, result, look)
         finally:
             self.liveness.ended(job.key)
+            self._looks.end_grant(job.key)
             if state.finish(job) | self._ask_again(state, job):
                 self._wake.set()
 
@@ -210,8 +209,11 @@ class Poller:
         try:
             wanted = frozenset(job.key.id for job in jobs if job.status is not None)
             listed = self._note_list(state, await read_list(state.scan, wanted, self._log))
+            settled = [job for job in jobs if state.scan.settles(job, listed)]
+            self._looks.grant(state, settled)
+            unchanged = {job.key for job in settled if not self._looks.is_granted(job.key)}
             for job in jobs:
-                if state.scan.settles(job, listed) and not self._looks.wanted(state, job):
+                if job.key in unchanged:
                     self._apply(state, job, None, claimed_at)
                     state.release(job)
                 else:

@@ -23,6 +23,7 @@ from watcher.domain.polling_policy import (
 from watcher.engine.polling.circuit_breaker import CircuitBreaker
 from watcher.engine.polling.discovery import Discovery
 from watcher.engine.polling.list_scan import PAYS_FROM, ListScan, Strategy
+from watcher.engine.polling.look_allowance import LookAllowance
 from watcher.engine.polling.rate_limit import RateLimit
 from watcher.engine.ports import ClaimRequest, JobSource
 
@@ -48,6 +49,8 @@ class SourceState:
     scan: ListScan
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     rate_limit: RateLimit | None = None
+    looks: LookAllowance = field(default_factory=LookAllowance)
+    """What looks at events may take of it."""
     discovery: Discovery | None = None
     """Finds the jobs that rules adopt; None where there is no rule."""
     claimed_at_once: int = CLAIMED_AT_ONCE
