@@ -13,13 +13,10 @@ from pydantic_core import ErrorDetails
 
 from watcher.domain.text import excerpt, printable
 from watcher.plugins.section import FILE_SUFFIX, Section
+from watcher.redaction import MASK, looks_secret, masked_url
 
-MASK = "********"
 _LONGEST_GIVEN = 60
 _LONGEST_KEY = 200
-_SECRET = re.compile(
-    r"(^|[_-]|api|ssl)(keys?|tokens?|secrets?|passw(or)?d|passphrase|credentials?|webhook_url)$", re.IGNORECASE
-)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _BEFORE_THE_RULE = re.compile(r"^(input should be|must be) ", re.IGNORECASE)
 _CHOICE = re.compile(r"'([^']*)'")
@@ -93,22 +90,6 @@ def written(at: Location) -> str:
         for part in at
     )
     return excerpt("".join(parts).removeprefix("."), _LONGEST_KEY)
-
-
-def looks_secret(key: int | str) -> bool:
-    """Return whether what stands under this key is a secret, to go by its name."""
-    return _SECRET.search(str(key)) is not None
-
-
-def masked_url(text: str) -> str:
-    """Return a URL without user and password, and without what looks secret in its query; other text as it is."""
-    scheme, separator, rest = text.partition("://")
-    if not separator or scheme == "sqlite":  # an @ in the path of a file is no mark of a password
-        return text
-    _, at, rest = rest.rpartition("@")
-    target, question, query = rest.partition("?")
-    pairs = [_masked_pair(pair) for pair in query.split("&")]
-    return f"{scheme}://{MASK if at else ''}{at}{target}{question}{'&'.join(pairs)}"
 
 
 class _Key:
@@ -254,8 +235,3 @@ def _depth(given: Any, at: Location) -> int:
             return depth
         given = given[part]
     return len(at)
-
-
-def _masked_pair(pair: str) -> str:
-    name, equals, _ = pair.partition("=")
-    return f"{name}={MASK}" if equals and looks_secret(name) else pair

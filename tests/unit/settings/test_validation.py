@@ -218,7 +218,7 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
         ("[sources.a]\nbase_url = 'http://h/#a'", "sources.a.base_url: got 'http://h/#a', expected an http://"),
         (
             "[sources.a]\nbase_url = 'http://ann:pw@h'",
-            "sources.a.base_url: got 'http://********@h', expected an http:// or https:// URL such as",
+            "sources.a.base_url: got 'http://***@h', expected an http:// or https:// URL such as",
         ),
         # Names.
         ("[sources.'a b']", "sources.'a b': expected a name of 1 to 64 of the characters a-z 0-9 _ -"),
