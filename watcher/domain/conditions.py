@@ -14,6 +14,7 @@ from watcher.domain.anomalies import Anomaly
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobKey
 from watcher.domain.states import Status, is_meant, shown_status
+from watcher.domain.text import shortened
 from watcher.domain.time_in_status import present_status
 from watcher.domain.transitions import event_id
 
@@ -321,7 +322,7 @@ def _of_job(job: Job, aspect: str, state: str, what: str, error: str | None) -> 
         f"job/{job.key}/{aspect}",
         state,
         f"watcher.job.{aspect}",
-        f"{job.title} {what}",
+        f"{shortened(job.title)} {what}",
         is_good=False,
         facts=facts,
         data=data | ({"error": error} if error else {}),

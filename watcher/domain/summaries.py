@@ -14,7 +14,7 @@ from watcher.domain.overview import counted
 from watcher.domain.polling_policy import is_reported_missing
 from watcher.domain.routing import Route, wants_job
 from watcher.domain.states import is_terminal
-from watcher.domain.text import excerpt
+from watcher.domain.text import excerpt, shortened
 from watcher.domain.time_in_status import present_status
 from watcher.domain.transitions import Transition, event_id
 
@@ -84,7 +84,7 @@ def _row(event: Event, message: Message) -> TableRow:
     name = job_name_of(event)
     if isinstance(event, ConditionChange):
         first = message.facts[0]
-        detail = detail or (event.condition.title.removeprefix(f"{name} ") if name else "")
+        detail = detail or (event.condition.title.removeprefix(f"{shortened(name)} ") if name else "")
         name = name or f"{first.label} {first.value}"
     shown = excerpt(name or "", _LONGEST_NAME), _outcome(event), message.severity, excerpt(detail, _LONGEST_DETAIL)
     return TableRow(*shown, message.url)
