@@ -315,9 +315,10 @@ def _end_of(job: Job, aspect: str, word: str, what: str) -> Condition:
 
 
 def _of_job(job: Job, aspect: str, state: str, what: str, error: str | None) -> Condition:
-    which = (("Job", job.key.id),) if job.name else ()  # else the title says it
+    which = (("Job", job.key.id),) if job.title != job.key.id else ()  # else the title says it
     facts = (*which, ("Source", job.key.source), *((("Error", error),) if error else ()))
     data = {"id": job.key.id, "source": job.key.source, "name": job.name, "status": job.status}
+    data |= {"suffix": job.facts.suffix} if job.facts and job.facts.suffix else {}
     return Condition(
         f"job/{job.key}/{aspect}",
         state,
