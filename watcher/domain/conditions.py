@@ -14,6 +14,7 @@ from watcher.domain.anomalies import Anomaly
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobKey
 from watcher.domain.states import Status, is_meant, shown_status
+from watcher.domain.text import shortened
 from watcher.domain.time_in_status import present_status
 from watcher.domain.transitions import event_id
 
@@ -314,14 +315,15 @@ def _end_of(job: Job, aspect: str, word: str, what: str) -> Condition:
 
 
 def _of_job(job: Job, aspect: str, state: str, what: str, error: str | None) -> Condition:
-    which = (("Job", job.key.id),) if job.name else ()  # else the title says it
+    which = (("Job", job.key.id),) if job.title != job.key.id else ()  # else the title says it
     facts = (*which, ("Source", job.key.source), *((("Error", error),) if error else ()))
     data = {"id": job.key.id, "source": job.key.source, "name": job.name, "status": job.status}
+    data |= {"suffix": job.facts.suffix} if job.facts and job.facts.suffix else {}
     return Condition(
         f"job/{job.key}/{aspect}",
         state,
         f"watcher.job.{aspect}",
-        f"{job.title} {what}",
+        f"{shortened(job.title)} {what}",
         is_good=False,
         facts=facts,
         data=data | ({"error": error} if error else {}),

@@ -274,5 +274,5 @@ class Job:
 
     @property
     def title(self) -> str:
-        """The name people gave the job, else its id."""
-        return self.name or self.key.id
+        """The name people gave the job, else the suffix of its result, else its id."""
+        return self.name or (self.facts and self.facts.suffix) or self.key.id

@@ -18,7 +18,7 @@ from watcher.domain.jobs import JobError
 from watcher.domain.states import NEWS_MARK, JobState, mark, shown_status
 from watcher.domain.telemetry import point_row
 from watcher.domain.template_values import values_of
-from watcher.domain.text import excerpt
+from watcher.domain.text import excerpt, on_one_line, shortened
 from watcher.domain.time_in_status import previous_status
 from watcher.domain.transitions import Reason, Transition, event_id
 
@@ -236,7 +236,7 @@ _SEVERITIES: Mapping[JobState, Severity] = {
 
 
 def _title(transition: Transition) -> str:
-    name, status = transition.title, shown_status(transition.status, transition.state)
+    name, status = shortened(transition.title), shown_status(transition.status, transition.state)
     match transition.reason:
         case Reason.FIRST_SEEN:
             return f"{name}: first seen, {status}"
@@ -303,7 +303,7 @@ def words_of_series(series: str) -> str:
 
 def _facts_of_failure(transition: Transition) -> list[Detail]:
     error = transition.facts.error or JobError()
-    told = {"Error code": error.code, "Error": error.message, "Parameter": error.param}
+    told = {"Error code": error.code, "Error": on_one_line(error.message or ""), "Parameter": error.param}
     return [Detail(label, value) for label, value in told.items() if value] + _model_of(transition)
 
 

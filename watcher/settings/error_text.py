@@ -218,7 +218,8 @@ def _keys(section: Any) -> Sequence[str]:
     if not _is_section(section):
         return []
     secrets = section.secret_names() if issubclass(section, Section) else []
-    return sorted([*section.model_fields, *(name + FILE_SUFFIX for name in secrets)])
+    names = (field.alias or name for name, field in section.model_fields.items())
+    return sorted([*names, *(name + FILE_SUFFIX for name in secrets)])
 
 
 def _table_with(section: Any, key: str) -> str | None:

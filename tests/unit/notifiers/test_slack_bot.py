@@ -111,7 +111,9 @@ async def test_a_message_leads_to_the_page_of_its_job(workspace: Workspace, cont
     notifier = bot(workspace, replace(context, public_url="https://watcher.example.com"))
     await tell(notifier, step("running", key=JobKey("openai", "a/b|>c")))
     [root] = workspace.roots()
-    assert "<https://watcher.example.com/jobs/openai/a%2Fb%7C%3Ec|See how it went>" in json.dumps(root.blocks)
+    assert "<https://watcher.example.com/jobs/openai/a%2Fb%7C%3Ec|Open the job in the watcher>" in json.dumps(
+        root.blocks
+    )
 
 
 async def test_a_receipt_is_all_that_another_process_needs(workspace: Workspace, context: Context) -> None:

@@ -8,15 +8,12 @@ from dataclasses import replace
 from watcher.domain.messages import Detail, Message
 from watcher.domain.text import excerpt, spelled
 from watcher.notifiers.wording import (
-    LINK_TEXT,
-    PAGE_TEXT,
     TABLE_HEAD,
     cells_of,
     cut,
     headline_of,
-    link_of,
+    links_of,
     moment_of,
-    page_of,
     team_of,
 )
 
@@ -112,8 +109,8 @@ def _context(message: Message) -> Json:
 
 def _links(message: Message, public_url: str | None) -> list[Json]:
     """Return links to the job's pages: that of the watcher, and that of its service, where it has one."""
-    targets = {PAGE_TEXT: page_of(message, public_url, URL_LIMIT // 2), LINK_TEXT: link_of(message, URL_LIMIT // 2)}
-    links = [f"<{_escape(target, SECTION_LIMIT // 2)}|{text}>" for text, target in targets.items() if target]
+    targets = links_of(message, public_url, URL_LIMIT // 2)
+    links = [f"<{_escape(target, SECTION_LIMIT // 2)}|{text}>" for text, target in targets.items()]
     return [{"type": "section", "text": _mrkdwn(" · ".join(links))}] if links else []
 
 
