@@ -32,6 +32,8 @@ from watcher.errors import StoreError
 
 STALE_WAITS = 4
 """A job that was not due for this many of the longest waits is polled by another watcher, or was removed."""
+START_PAUSE_SECONDS = 0.02
+"""Between the starts of polls that are likely to bring news."""
 
 
 class Poller:
@@ -65,6 +67,8 @@ class Poller:
         judges_metrics = any(Events.METRICS in route.events for route in routes)
         self._looks = Looks(self._telemetry, audience, runtime, judges_metrics=judges_metrics)
         self._wake = self._due.on_late_answer
+        self._spreading: set[str] = set()
+        """The sources whose polls are being started part by part."""
         self.wake_ups = WakeUps(store, self.sources, runtime, wake=self.wake)
         """Takes what services tell by themselves."""
         self.liveness = Liveness()
@@ -170,8 +174,21 @@ class Poller:
         return jobs
 
     def _start_polls(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
+        self._start_some(state, tasks)
+        if state.holds_back and state.name not in self._spreading:
+            self._spreading.add(state.name)
+            tasks.create_task(self._spread(state, tasks))
+
+    def _start_some(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
         for job, claimed_at in state.start():
             tasks.create_task(self._poll(state, job, claimed_at))
+
+    async def _spread(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
+        """Start what is held back, part by part."""
+        while state.holds_back:
+            await asyncio.sleep(START_PAUSE_SECONDS)
+            self._start_some(state, tasks)
+        self._spreading.discard(state.name)
 
     async def _poll(self, state: SourceState, job: Job, claimed_at: datetime) -> None:
         """Retrieve a job, decide what the answer means, and have that recorded."""
@@ -183,7 +200,8 @@ class Poller:
             self._runtime.telemetry.polled(state.name, outcome, self._runtime.steady() - begun)
             self._note_result(state, result)
             look = None if isinstance(result, PollFailure) else await self._looks.look(state, job, result)
-            self._apply(state, job, result, claimed_at, look)
+            is_news = self._apply(state, job, result, claimed_at, look)
+            state.note_poll(is_news=is_news)
             if isinstance(result, Observation) and ends(job, result):
                 state.note_end(job.key, self._runtime.clock())
             # The news is on its way already: none of this delays it.
@@ -236,8 +254,8 @@ class Poller:
 
     def _apply(
         self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: Look | None = None
-    ) -> None:
-        """Decide what a result means, and have it recorded."""
+    ) -> bool:
+        """Decide what a result means, and have it recorded; return whether it is news for notifiers."""
         decision = self._decide(state, job, result, claimed_at, look)
         findings = [self._finding(each, decision.transition) for each in decision.conditions]
         if look and look.condition:
@@ -245,6 +263,7 @@ class Poller:
         if decision.is_new or findings:
             change = Change(job.seq, decision.job, decision.transition, decision.recipients, tuple(findings))
             self._cache.put(change)
+        return bool(decision.recipients)
 
     def _decide(
         self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: Look | None

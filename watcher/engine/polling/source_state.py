@@ -33,6 +33,10 @@ CLAIMED_AT_ONCE = 5_000
 """Jobs that one transaction claims for a scan: a tenth of a second of the store, which deliveries wait for."""
 MOST_TOLD = 10_000
 """Jobs that webhooks told of and that are remembered until their ends are found."""
+NEWS_AT_ONCE = 6
+"""How much news is asked for together, as far as that can be told: each piece waits for all that is told with it."""
+NEWS_MEMORY = 200
+"""Over about how many polls their news is averaged."""
 RATE_LIMITED_AHEAD_SECONDS = 1.0
 """How far ahead polls are started that still wait for the rate limit: about a tick."""
 
@@ -73,8 +77,10 @@ class SourceState:
     _waiting: deque[tuple[Job, datetime]] = field(default_factory=deque)
     """Jobs to be retrieved when there is a free slot, and when they were claimed."""
     _in_flight: int = 0
-    _is_behind: bool = False
-    """Whether more jobs were due than could be claimed."""
+    _full_claims: int = 0
+    """How often in a row more jobs were due than could be claimed."""
+    _share_of_news: float = 0.0
+    """How many of the last polls brought news."""
 
     @property
     def longest_wait(self) -> timedelta:
@@ -148,11 +154,32 @@ class SourceState:
 
     def note_claimed(self, count: int, limit: int) -> None:
         """Note how many jobs a claim brought, of those it asked for."""
-        self._is_behind = count == limit
+        if count < limit:
+            self._full_claims = 0
+        elif limit * 2 >= self.concurrency:  # else they may well be polled soon
+            self._full_claims += 1
+
+    def note_poll(self, *, is_news: bool) -> None:
+        """Note whether a poll brought news."""
+        self._share_of_news += (is_news - self._share_of_news) / NEWS_MEMORY
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether some of what may be retrieved now waits only so that its news does not come all at once."""
+        return bool(self._waiting) and not self._is_late and self._free_slots() > 0
+
+    @property
+    def _is_late(self) -> bool:
+        return self._full_claims > 1
 
     def start(self) -> list[tuple[Job, datetime]]:
-        """Take from the queue what may be retrieved now; each must be finished."""
+        """Take from the queue what is to be retrieved now; each must be finished.
+
+        Where polls bring much news, some of what waits is held back, unless jobs are late.
+        """
         count = min(self._free_slots(), len(self._waiting))
+        if not self._is_late and count * self._share_of_news > NEWS_AT_ONCE:
+            count = int(NEWS_AT_ONCE / self._share_of_news)
         started = [self._waiting.popleft() for _ in range(count)]
         self._in_flight += count
         if count:
@@ -184,7 +211,8 @@ class SourceState:
         """Note that a retrieve has ended; return whether more jobs could be started at once."""
         self.release(job)
         self._in_flight -= 1
-        return (self._is_behind or bool(self._waiting)) and self._in_flight * 2 <= self.concurrency
+        is_more = self._full_claims > 0 or bool(self._waiting)
+        return is_more and not self.holds_back and self._in_flight * 2 <= self.concurrency
 
     def note_result(self, result: Observation | PollFailure | None, now: datetime) -> bool:
         """Note what a request came to; return whether the source deals with us again after it had rejected us."""
