@@ -90,13 +90,13 @@ def select_jobs(
     key, origin = _api_key(options)
     named = {listed_by, *(reference.source for reference in references)} - {None, DEFAULT_SOURCE}
     try:
-        if named or options.slack_url_file or has_configuration(options.config):
+        if (
+            named
+            or options.slack_url_file
+            or has_configuration(options.config)
+            or (not origin and _is_elsewhere(options.base_url))
+        ):
             return _from_settings(references, options, (key, origin), listed_by)
-        if not (origin or options.base_url or os.environ.get("OPENAI_BASE_URL")):
-            # The variables of one other service are enough.
-            selected = _from_settings(references, options, (None, None), listed_by)
-            if DEFAULT_SOURCE not in selected.sources:
-                return selected
         return _from_environment(references, options, key, origin)
     except ConfigurationError as error:
         if origin is None and any("no API key" in mistake for mistake in error.mistakes):
@@ -104,6 +104,15 @@ def select_jobs(
         if named and not has_configuration(options.config):
             raise ConfigurationError(*error.mistakes, f"there is no configuration (looked for {places()})") from None
         raise
+
+
+def _is_elsewhere(base_url: str | None) -> bool:
+    """Return whether the environment describes other services than the usual one, of which no key is given."""
+    if base_url or os.environ.get("OPENAI_BASE_URL"):
+        return False
+    from watcher.settings.source_kinds import implied_kinds
+
+    return bool(implied_kinds(()))
 
 
 def _from_environment(

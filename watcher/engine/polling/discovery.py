@@ -113,6 +113,7 @@ class Discovery:
     def __init__(self, source: JobSource, rules: SourceRules, *, store: DiscoveryStore, runtime: Runtime) -> None:
         self.is_running = False
         self.rules = rules.rules
+        self._name = rules.rules[0].source
         self._source = source
         self._states = rules.states
         self._store = store
@@ -181,15 +182,19 @@ class Discovery:
             added = await self._record(reading)
             if not look.metadata or error.status_code not in NO_FILTER:
                 raise
-            self._log.info("the service does not filter its list, reading all of it", error=str(error))
+            self._log.info(
+                "the service does not filter its list, reading all of it", source=self._name, error=str(error)
+            )
             self._filters, self._next = False, float("-inf")
             return added
         reading.is_whole = True
         added = await self._record(reading)
         if reading.is_at_end and not look.metadata and self._age.proves(reading.pages):
-            self._log.info("the list has shown to be ordered by age: what is new is looked for on top")
+            self._log.info(
+                "the list has shown to be ordered by age: what is new is looked for on top", source=self._name
+            )
         self._known[look.key] = reading.worth_again() if self._age.is_known else reading.all_pages()
-        self._tell_cost(look, len(reading.pages))
+        self._tell_cost(len(reading.pages))
         return added
 
     async def _read(self, look: Look, offered: _Pages, known: _Pages, reading: _Reading) -> None:
@@ -210,7 +215,7 @@ class Discovery:
                     reading.is_enough = page.after not in known and not is_proof
 
     async def _begin(self, look: Look, unchanged: Sequence[_Pages]) -> list[RuleScan]:
-        recorded = await self._store.lines(look.rules[0].source)
+        recorded = await self._store.lines(self._name)
         now = self._runtime.clock()
         scans = [RuleScan(rule, recorded.get(rule.name), now) for rule in look.rules]
         for part in unchanged:
@@ -222,7 +227,7 @@ class Discovery:
 
     def _take(self, scans: Sequence[RuleScan], page: Page, *, is_known: bool) -> None:
         if self._age.refutes(page):
-            self._log.warning("the list is not ordered by age, so every scan reads all of it")
+            self._log.warning("the list is not ordered by age, so every scan reads all of it", source=self._name)
         for scan in scans:
             if is_known and not scan.is_first:
                 scan.skip(page.jobs)
@@ -253,7 +258,7 @@ class Discovery:
                 return
             begins_part = cursor == page.next_part
             seen |= page.jobs.keys()
-        self._log.warning("the list has no end, what lies deeper is not looked at", pages=MOST_PAGES)
+        self._log.warning("the list has no end, what lies deeper is not looked at", source=self._name, pages=MOST_PAGES)
 
     async def _record(self, reading: _Reading) -> int:
         added = 0
@@ -280,19 +285,24 @@ class Discovery:
         elif added:
             self._log.info("jobs discovered", rule=rule.name, source=rule.source, jobs=added)
         if refused and rule.name not in self._full:
-            self._log.warning("the limit of a rule is reached", rule=rule.name, limit=rule.limit, not_watched=refused)
+            self._log.warning(
+                "a rule has reached its limit: raise it, or let the rule match less",
+                rule=rule.name,
+                limit=rule.limit,
+                not_watched=refused,
+            )
         (self._full.add if refused else self._full.discard)(rule.name)
         self._counts[rule.name] += added
         self._runtime.telemetry.discovered(rule.name, added)
 
-    def _tell_cost(self, look: Look, pages: int) -> None:
+    def _tell_cost(self, pages: int) -> None:
         """Say once what it costs that the order of the list is not known."""
         if self._age.is_known or pages == 1 or self._has_told_cost:
             return
         self._has_told_cost = True
         self._log.warning(
             "the order of the list is not known, so every scan reads all of it",
-            source=look.rules[0].source,
+            source=self._name,
             requests=pages,
             every_seconds=self._interval,
         )

@@ -438,7 +438,7 @@ async def test_a_rule_brings_no_more_jobs_than_its_limit(store: SqlStore) -> Non
     world.add(*names("job", 5000))
     assert len(await world.scan()) == 150
     assert world.pages() == 2
-    told = world.logged("the limit of a rule is reached")
+    told = world.logged("a rule has reached its limit: raise it, or let the rule match less")
     assert told == {"rule": "all", "limit": 150, "not_watched": 50}
     world.add(*names("more", 10))
     assert await world.scan(seconds=30) == []
