@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import sin
 
 from watcher.domain.anomalies import Anomaly
@@ -48,6 +48,12 @@ _ERROR = JobError("invalid_training_file", "Line 1207 of the training file has n
 def kinds() -> list[str]:
     """Name the kinds of samples: the states of a job, the watcher's conditions, and several events together."""
     return [*map(str, JobState), *_CONDITIONS, REMINDER, ESCALATION, SEVERAL, DIGEST]
+
+
+def words_of_conditions() -> set[str]:
+    """Return the last words of the types of conditions, such as `stuck` and `unreachable`."""
+    some_time = datetime(2026, 1, 1, tzinfo=UTC)
+    return {make(some_time).type.rpartition(".")[2] for make in _CONDITIONS.values()}
 
 
 def sample(kind: str, now: datetime) -> Message:

@@ -215,7 +215,7 @@ def _annotation(model: Any, at: Location) -> Any:
 
 def _within(model: Any, part: int | str) -> Any:
     if _is_section(model):
-        field: FieldInfo | None = model.model_fields.get(str(part))
+        field: FieldInfo | None = _fields(model).get(str(part))
         return field.annotation if field else None
     return get_args(model)[-1 if isinstance(part, str) else 0] if get_args(model) else None
 
@@ -228,11 +228,16 @@ def _is_table(model: Any) -> bool:
     return _is_section(model) or get_origin(model) in {dict, list, tuple}
 
 
+def _fields(section: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """Return the fields by the names that they have in a file."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
+
+
 def _keys(section: Any) -> Sequence[str]:
     if not _is_section(section):
         return []
     secrets = section.secret_names() if issubclass(section, Section) else []
-    return sorted([*section.model_fields, *(name + FILE_SUFFIX for name in secrets)])
+    return sorted([*_fields(section), *(name + FILE_SUFFIX for name in secrets)])
 
 
 def _depth(given: Any, at: Location) -> int:
