@@ -201,7 +201,7 @@ def _annotation(model: Any, at: Location) -> Any:
 
 def _within(model: Any, part: int | str) -> Any:
     if _is_section(model):
-        field: FieldInfo | None = model.model_fields.get(str(part))
+        field: FieldInfo | None = _fields(model).get(str(part))
         return field.annotation if field else None
     return get_args(model)[-1 if isinstance(part, str) else 0] if get_args(model) else None
 
@@ -214,18 +214,22 @@ def _is_table(model: Any) -> bool:
     return _is_section(model) or get_origin(model) in {dict, list, tuple}
 
 
+def _fields(section: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """Return the fields by the names that they have in a file."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
+
+
 def _keys(section: Any) -> Sequence[str]:
     if not _is_section(section):
         return []
     secrets = section.secret_names() if issubclass(section, Section) else []
-    names = (field.alias or name for name, field in section.model_fields.items())
-    return sorted([*names, *(name + FILE_SUFFIX for name in secrets)])
+    return sorted([*_fields(section), *(name + FILE_SUFFIX for name in secrets)])
 
 
 def _table_with(section: Any, key: str) -> str | None:
     """Return the name of a table in a section that takes this key."""
-    fields = section.model_fields if _is_section(section) else {}
-    return next((name for name in fields if key in _keys(_annotation(section, (name,)))), None)
+    tables = _fields(section) if _is_section(section) else {}
+    return next((name for name in tables if key in _keys(_annotation(section, (name,)))), None)
 
 
 def _depth(given: Any, at: Location) -> int:
