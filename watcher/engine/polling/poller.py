@@ -174,8 +174,10 @@ class Poller:
         return jobs
 
     def _start_polls(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
+        if state.name in self._spreading:
+            return
         self._start_some(state, tasks)
-        if state.holds_back and state.name not in self._spreading:
+        if state.can_start:
             self._spreading.add(state.name)
             tasks.create_task(self._spread(state, tasks))
 
@@ -185,10 +187,11 @@ class Poller:
 
     async def _spread(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
         """Start what is held back, part by part."""
-        while state.holds_back:
+        while state.can_start:
             await asyncio.sleep(START_PAUSE_SECONDS)
             self._start_some(state, tasks)
         self._spreading.discard(state.name)
+        self._wake.set()
 
     async def _poll(self, state: SourceState, job: Job, claimed_at: datetime) -> None:
         """Retrieve a job, decide what the answer means, and have that recorded."""
@@ -211,7 +214,7 @@ class Poller:
         finally:
             self.liveness.ended(job.key)
             self._looks.end_grant(job.key)
-            if state.finish(job) | self._ask_again(state, job):
+            if state.finish(job) | self._ask_again(state, job) and state.name not in self._spreading:
                 self._wake.set()
 
     def _ask_again(self, state: SourceState, job: Job) -> bool:

@@ -51,10 +51,10 @@ class SourceState:
     concurrency: int
     """Retrieves in flight at most."""
     scan: ListScan
-    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
-    rate_limit: RateLimit | None = None
-    looks: LookAllowance = field(default_factory=LookAllowance)
+    breaker: CircuitBreaker
+    looks: LookAllowance
     """What looks at events may take of it."""
+    rate_limit: RateLimit | None = None
     discovery: Discovery | None = None
     """Finds the jobs that rules adopt; None where there is no rule."""
     claimed_at_once: int = CLAIMED_AT_ONCE
@@ -164,9 +164,9 @@ class SourceState:
         self._share_of_news += (is_news - self._share_of_news) / NEWS_MEMORY
 
     @property
-    def holds_back(self) -> bool:
-        """Whether some of what may be retrieved now waits only so that its news does not come all at once."""
-        return bool(self._waiting) and not self._is_late and self._free_slots() > 0
+    def can_start(self) -> bool:
+        """Whether a job waits that may be retrieved now. After `start` that is one that was held back."""
+        return bool(self._waiting) and self._free_slots() > 0
 
     @property
     def _is_late(self) -> bool:
@@ -211,8 +211,7 @@ class SourceState:
         """Note that a retrieve has ended; return whether more jobs could be started at once."""
         self.release(job)
         self._in_flight -= 1
-        is_more = self._full_claims > 0 or bool(self._waiting)
-        return is_more and not self.holds_back and self._in_flight * 2 <= self.concurrency
+        return (self._full_claims > 0 or bool(self._waiting)) and self._in_flight * 2 <= self.concurrency
 
     def note_result(self, result: Observation | PollFailure | None, now: datetime) -> bool:
         """Note what a request came to; return whether the source deals with us again after it had rejected us."""
