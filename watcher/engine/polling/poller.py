@@ -206,15 +206,21 @@ class Poller:
         try:
             wanted = frozenset(job.key.id for job in jobs if job.status is not None)
             listed = self._note_list(state, await read_list(state.scan, wanted, self._log))
-            for job in jobs:
-                if state.scan.settles(job, listed) and not self._looks.wanted(state, job):
-                    self._apply(state, job, None, claimed_at)
-                    state.release(job)
-                else:
-                    state.enqueue([job], claimed_at)
+            for start in range(0, len(jobs), state.judged_at_once):
+                for job in jobs[start : start + state.judged_at_once]:
+                    self._judge(state, job, listed, claimed_at)
+                await asyncio.sleep(0)
         finally:
             state.scan.is_running = False
             self._wake.set()
+
+    def _judge(self, state: SourceState, job: Job, listed: Mapping[str, str], claimed_at: datetime) -> None:
+        """Take what the list says of a job, or have it retrieved."""
+        if state.scan.settles(job, listed) and not self._looks.wanted(state, job):
+            self._apply(state, job, None, claimed_at)
+            state.release(job)
+        else:
+            state.enqueue([job], claimed_at)
 
     async def _discover(self, state: SourceState, discovery: Discovery) -> None:
         """Have new jobs watched that rules adopt."""
