@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -230,15 +230,21 @@ class Poller:
         try:
             wanted = frozenset(job.key.id for job in jobs if job.status is not None)
             listed = self._note_list(state, await read_list(state.scan, wanted, self._log))
-            settled = [job for job in jobs if state.scan.settles(job, listed)]
-            self._looks.grant(state, settled)
-            unchanged = {job.key for job in settled if not self._looks.is_granted(job.key)}
-            for job in jobs:
-                if job.key in unchanged:
-                    self._apply(state, job, None, claimed_at)
-                    state.release(job)
-                else:
-                    state.enqueue([job], claimed_at)
+            settled, wanted = set[JobKey](), list[Job]()
+            for part in _parts(jobs, state.judged_at_once):
+                unchanged = [job for job in part if state.scan.settles(job, listed)]
+                settled.update(job.key for job in unchanged)
+                wanted += self._looks.wanted(state, unchanged)
+                await asyncio.sleep(0)
+            settled -= self._looks.grant(state, wanted)
+            for part in _parts(jobs, state.judged_at_once):
+                for job in part:
+                    if job.key in settled:
+                        self._apply(state, job, None, claimed_at)
+                        state.release(job)
+                    else:
+                        state.enqueue([job], claimed_at)
+                await asyncio.sleep(0)
         finally:
             state.scan.is_running = False
             self._wake.set()
@@ -309,3 +315,8 @@ class Poller:
         if result.outcome is not PollOutcome.FAILED:  # a service without a list says so each time: requests wasted
             state.scan.give_up()
         return {}
+
+
+def _parts(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
+    """Divide jobs, so that other tasks get their turn in between."""
+    return (jobs[start : start + size] for start in range(0, len(jobs), size))

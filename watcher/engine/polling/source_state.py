@@ -31,6 +31,8 @@ MOST_LISTED = 50_000
 """Jobs that one scan of the list may look after."""
 CLAIMED_AT_ONCE = 5_000
 """Jobs that one transaction claims for a scan: a tenth of a second of the store, which deliveries wait for."""
+JUDGED_AT_ONCE = 1_000
+"""Jobs of a scan that are looked at before other tasks get their turn: some 10 ms."""
 MOST_TOLD = 10_000
 """Jobs that webhooks told of and that are remembered until their ends are found."""
 NEWS_AT_ONCE = 6
@@ -59,6 +61,7 @@ class SourceState:
     """Finds the jobs that rules adopt; None where there is no rule."""
     claimed_at_once: int = CLAIMED_AT_ONCE
     most_listed: int = MOST_LISTED
+    judged_at_once: int = JUDGED_AT_ONCE
     durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
     """How long earlier jobs were in each status."""
 

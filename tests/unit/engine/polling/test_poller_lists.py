@@ -127,6 +127,24 @@ async def test_more_jobs_than_are_claimed_at_once_are_looked_up_by_one_scan(stor
         assert retrieves < 20
 
 
+async def test_other_tasks_get_their_turn_while_a_scan_is_judged(store: SqlStore) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += len(world.source.pages_asked) == 3 and world.state.scan.is_running
+            await asyncio.sleep(0)
+
+    async with World(store, running(250), Strategy.AUTO) as world:
+        world.state.judged_at_once = 5
+        world.asked()
+        counting = asyncio.create_task(count())
+        await world.turn(seconds=30)
+        counting.cancel()
+        assert turns >= 50
+
+
 async def test_one_scan_looks_after_so_many_jobs_at_most(store: SqlStore) -> None:
     async with World(store, running(250), Strategy.AUTO) as world:
         world.state.concurrency, world.state.claimed_at_once, world.state.most_listed = 30, 40, 80
