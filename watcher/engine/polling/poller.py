@@ -230,13 +230,13 @@ class Poller:
         try:
             wanted = frozenset(job.key.id for job in jobs if job.status is not None)
             listed = self._note_list(state, await read_list(state.scan, wanted, self._log))
-            settled, wanted = set[JobKey](), list[Job]()
+            settled, worth_a_look = set[JobKey](), list[Job]()
             for part in _parts(jobs, state.judged_at_once):
                 unchanged = [job for job in part if state.scan.settles(job, listed)]
                 settled.update(job.key for job in unchanged)
-                wanted += self._looks.wanted(state, unchanged)
+                worth_a_look += self._looks.wanted(state, unchanged)
                 await asyncio.sleep(0)
-            settled -= self._looks.grant(state, wanted)
+            settled -= self._looks.grant(state, worth_a_look)
             for part in _parts(jobs, state.judged_at_once):
                 for job in part:
                     if job.key in settled:
