@@ -61,7 +61,10 @@ def open_source(
 
     plugin = sources.plugin(settings.kind)
     context = SourceContext(
-        *(name, runtime.clock, runtime.log, settings.timeout),
+        name=name,
+        clock=runtime.clock,
+        log=runtime.log,
+        timeout=settings.timeout,
         turn=turn,
         hide_secret=runtime.hide_secret,
         event_word=plugin.event_word,
