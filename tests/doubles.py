@@ -18,6 +18,7 @@ from watcher.domain.telemetry import EventPage, MetricPoint, Milestone
 from watcher.domain.transitions import Reason, Transition
 from watcher.engine.polling.circuit_breaker import CircuitBreaker
 from watcher.engine.polling.list_scan import ListScan, Strategy
+from watcher.engine.polling.look_allowance import LookAllowance
 from watcher.engine.polling.rate_limit import RateLimit
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import Change, ClaimRequest, JobSource, JobStore, Runtime
@@ -238,7 +239,8 @@ def source_state(
         return clock().timestamp()
 
     scan = ListScan(source, strategy=strategy, interval=policy.interval, steady=steady)
-    return SourceState(name, source, policy, concurrency, scan, CircuitBreaker(steady), rate_limit)
+    looks = LookAllowance(rate_limit.requests_per_minute if rate_limit else None, steady)
+    return SourceState(name, source, policy, concurrency, scan, CircuitBreaker(steady), looks, rate_limit)
 
 
 def observation(status: str, at: datetime = START, key: JobKey = KEY, facts: JobFacts | None = None) -> Observation:

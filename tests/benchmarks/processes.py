@@ -104,7 +104,7 @@ class Setup:
             f'[polling]\ninterval = "{self.interval}"\ncadence = "fixed"\n'
             + "".join(
                 f'[sources.{name}]\nkind = "openai"\nbase_url = "{base_url}"\nstrategy = "{self.strategy}"\n'
-                f'api_key = "sk-benchmark"\n'
+                f'api_key = "sk-benchmark"\nprogress = false\n'
                 for name in names
             )
             + self.notifiers

@@ -37,6 +37,9 @@ async def test_points_are_shown_in_each_form(watcher: Command) -> None:
     drawn = (await watcher.run("metrics", JOB, "--plot")).out
     assert "█" in drawn
     assert "1 of 1 values are NaN or infinite" in drawn
+    for width in (40, 120):
+        drawn = (await watcher.run("metrics", JOB, "--plot", env={"COLUMNS": str(width)})).out
+        assert width - 8 < max(map(len, drawn.splitlines())) <= width
     assert (await watcher.run("metrics", JOB, "--plot", "--csv")).code == 2
 
 

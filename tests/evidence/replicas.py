@@ -100,6 +100,7 @@ class Replicas:
             "api_key": API_KEY,
             "organization": name,
             "strategy": "retrieve",
+            "progress": False,
         }
         polling = {"interval": format_duration(interval), "cadence": "fixed"}
         watched = jobs(*self.environment.api.ids)

@@ -14,19 +14,22 @@ from watcher.domain.text import excerpt, printable
 
 _MOST_SHOWN = 30
 """More are not offered: whoever has so many jobs names the ones that are meant."""
-_PROMPT = "Which? Numbers such as 1 or 1,3 or 2-4; Enter for all: "
+_PROMPT = "Which? 1 or 1,3 or 2-4; Enter: all "
 _LONGEST_ANSWER = 1000
+_IDS = 1
+"""The column of ids."""
+_LEAST_OF_IDS = 8
 
 
 async def choose(heading: str, offers: Sequence[Sequence[str]]) -> Sequence[int]:
-    """Show what is offered, each in some columns, and return which were chosen, counted from 0.
+    """Show what is offered, each in some columns, the most telling first, and return which were chosen, from 0 on.
 
     Without an answer at the end of the input, nothing.
     """
     width, _ = terminal_size(sys.stdout)
     write_line(cut(printable(heading), width))
-    for line in _listed(offers[:_MOST_SHOWN]):
-        write_line(cut(line, width))
+    for line in listed(offers[:_MOST_SHOWN], width):
+        write_line(line)
     if len(offers) > _MOST_SHOWN:
         write_line(f"… and {len(offers) - _MOST_SHOWN} more; name them by their ids")
     while True:
@@ -38,7 +41,7 @@ async def choose(heading: str, offers: Sequence[Sequence[str]]) -> Sequence[int]
         chosen = read_choice(answer, min(len(offers), _MOST_SHOWN)) if answer.strip() else range(len(offers))
         if chosen is not None:
             return chosen
-        write_line(f"{excerpt(answer.strip(), 40)!r} is not among them.")
+        write_line(f"'{excerpt(answer.strip(), 40)}' is not among them.")
 
 
 def read_choice(answer: str, count: int) -> Sequence[int] | None:
@@ -55,15 +58,35 @@ def read_choice(answer: str, count: int) -> Sequence[int] | None:
     return list(dict.fromkeys(chosen)) or None
 
 
-def _listed(offers: Sequence[Sequence[str]]) -> list[str]:
+def listed(offers: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Return a numbered line for each offer.
+
+    Where they are too wide, the last column goes, then the second one, of ids, shrinks to its end, then the widest.
+    """
     rows = [[printable(cell) for cell in offer] for offer in offers]
     widths = [max(width_of(row[at]) for row in rows) for at in range(len(rows[0]))]
     digits = len(str(len(rows)))
+    room = width - digits - 4
+    if _sum_of(widths) > room:
+        widths[-1] = 0
+    while _sum_of(widths) > room and max(widths) > 1:
+        shrinks = _IDS if widths[_IDS] > _LEAST_OF_IDS else widths.index(max(widths))
+        widths[shrinks] -= 1
     return [
         f"{number:>{digits + 2}}  "
-        + "  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True) if width).rstrip()
+        + "  ".join(padded(_fitted(row, at, wide), wide) for at, wide in enumerate(widths) if wide).rstrip()
         for number, row in enumerate(rows, 1)
     ]
+
+
+def _fitted(row: Sequence[str], at: int, width: int) -> str:
+    """Return a cell as far as it fits; of an id the end, in which ids differ."""
+    return f"…{row[at][1 - width :]}" if at == _IDS and width_of(row[at]) > width > 1 else cut(row[at], width)
+
+
+def _sum_of(widths: Sequence[int]) -> int:
+    shown = [width for width in widths if width]
+    return sum(shown) + 2 * max(len(shown) - 1, 0)
 
 
 async def read_line() -> str | None:

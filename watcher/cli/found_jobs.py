@@ -111,7 +111,7 @@ async def _find(
     return [rule.adopts(job_id, job) for job_id, job in found.items()], found
 
 
-def _offer(spec: JobSpec, listed: ListedJob) -> tuple[str, str, str]:
-    """Return what a person chooses a job by: its name, its id, and how it stands."""
-    created = f", created {listed.created_at.astimezone():%d %b %H:%M}" if listed.created_at else ""
-    return spec.name or "", spec.key.id, f"{listed.status}{created}"
+def _offer(spec: JobSpec, listed: ListedJob) -> Sequence[str]:
+    """Return what a person chooses a job by: its name, its id, how it stands, and when it was created."""
+    created = f"created {listed.created_at.astimezone():%d %b %H:%M}" if listed.created_at else ""
+    return spec.name or spec.key.id, spec.key.id if spec.name else "", listed.status, created

@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 CsvOption = Annotated[bool, typer.Option("--csv", help="Write every point as CSV.")]
 PlotOption = Annotated[bool, typer.Option("--plot", help="Draw each series in the terminal.")]
-NOTHING = "no metric points yet: the source has to have `progress = true`, and the job to run"
+NOTHING = "no metric points yet: they come while the job runs, where its service tells them and `progress` is not off"
 _COLUMNS: Sequence[Column | str] = ["series", "points", "step", "last", "least", "greatest"]
-_USUAL_WIDTH = 80
 
 
 def metrics(
@@ -63,8 +62,10 @@ def _csv(points: Sequence[MetricPoint]) -> str:
 
 
 def _write_plots(points: Sequence[MetricPoint]) -> None:
-    width = terminal_size(sys.stdout)[0] if sys.stdout.isatty() else _USUAL_WIDTH
-    for series, of_series in _by_series(points):
+    width, _ = terminal_size(sys.stdout)
+    for number, (series, of_series) in enumerate(_by_series(points)):
+        if number:
+            write_line("")
         for line in plot(printable(series), of_series, width):
             write_line(line.rstrip())
 

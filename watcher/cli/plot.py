@@ -16,7 +16,8 @@ _LEAST_COLUMNS = 8
 def plot(series: str, points: Sequence[MetricPoint], width: int) -> list[str]:
     """Draw the points of a series, ordered by step, in lines of at most `width` columns.
 
-    Each column is the mean of its steps. What is NaN or infinite is not drawn, but counted below.
+    Each column is the mean of its steps; few points are several columns wide each. What is NaN or infinite is not
+    drawn, but counted below.
     """
     drawn = [point for point in points if isfinite(point.value)]
     odd = len(points) - len(drawn)
@@ -27,7 +28,8 @@ def plot(series: str, points: Sequence[MetricPoint], width: int) -> list[str]:
     labels = [f"{high:.4g}", f"{low:.4g}"]
     margin = max(map(len, labels)) + 1
     columns = max(width - margin, _LEAST_COLUMNS)
-    heights = [_height(value, low, high) for value in _means(drawn, columns)]
+    means = [_height(value, low, high) for value in _means(drawn, columns)]
+    heights = [means[column * len(means) // columns] for column in range(columns)]
     lines = [series[:width]]
     for row in reversed(range(ROWS)):
         label = labels[0] if row == ROWS - 1 else labels[1] if row == 0 else ""

@@ -40,7 +40,9 @@ async def follow(
 ) -> Exit:
     """Follow the jobs to their ends; `first` are polls that are under way. Raises ConfigurationError."""
     policy = PollingPolicy(wishes.interval, max(wishes.interval, LONGEST_INTERVAL), is_adaptive=False)
-    bounds = Bounds(policy, wishes.until, wishes.timeout, wishes.give_up_after)
+    settings = chosen.settings.sources if chosen.settings else {}
+    silent = frozenset(name for name, source in settings.items() if not source.progress)
+    bounds = Bounds(policy, wishes.until, wishes.timeout, wishes.give_up_after, silent)
     jobs = FollowedJobs(chosen.specs)
     async with AsyncExitStack() as stack:
         screen, looks_on = await stack.enter_async_context(_screen(jobs, chosen, wishes, runtime))

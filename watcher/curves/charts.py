@@ -48,16 +48,17 @@ class Chart:
     first_step: int
     last_step: int
 
-    @property
-    def middle(self) -> float:
-        """The value halfway between the lowest and the highest."""
-        return self.low / 2 + self.high / 2
-
 
 def charts(points: Sequence[MetricPoint], width: int = WIDTH, height: int = HEIGHT) -> list[Chart]:
     """Draw what can be drawn of a job's points: the losses, and the accuracies."""
     found = (_chart(kind, [point for point in points if kind in point.series], (width, height)) for kind in _KINDS)
     return [chart for chart in found if chart]
+
+
+def scale(chart: Chart, about: int = 5, height: int = HEIGHT) -> list[tuple[float, float]]:
+    """Return some round values of a chart of this height, and how far down each lies."""
+    frame = Frame(chart.low, chart.high, chart.first_step, chart.last_step, WIDTH, height)
+    return [(round(frame.y(value), 1), value) for value in marks(chart.low, chart.high, about) or [chart.low]]
 
 
 def marks(low: float, high: float, about: int) -> list[float]:

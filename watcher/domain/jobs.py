@@ -216,6 +216,9 @@ class Page:
     after: str | None
     """What to ask for the next page with: the last id of this one, a token or what else the service uses. None
     when this was the last page."""
+    next_part: str | None = None
+    """What to ask for the first page of the service's next list with, where it has several that lead on to each other:
+    each of them is ordered by itself. None in the last one."""
 
 
 class Basis(StrEnum):

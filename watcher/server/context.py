@@ -10,7 +10,7 @@ from typing import Protocol
 from watcher.domain.conditions import STUCK_AFTER
 from watcher.domain.deliveries import Delivery, DeliveryState, Outcome
 from watcher.domain.health import HealthSnapshot
-from watcher.domain.job_filter import Concerns, JobFilter
+from watcher.domain.job_filter import Concerns, JobFilter, Limits, Overview
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.silences import Silence
@@ -40,41 +40,19 @@ class Owed(Protocol):
 
     @property
     def oldest(self) -> datetime:
-        """When the oldest transition among it was observed."""
+        """Since when the oldest could have gone out; in the future when all are held back."""
         ...
 
 
 class Views(Protocol):
     """Watched jobs as the page shows them. Every method may raise StoreError."""
 
-    async def in_trouble(self, concerns: Concerns, limit: int) -> Sequence[Job]:
-        """Return up to `limit` jobs that need a person, the latest first."""
+    async def overview(self, concerns: Concerns, after: JobKey | None, limits: Limits) -> Overview:
+        """Return what needs a person, what is under way, and what ended; after a job, only what is under way."""
         ...
 
-    async def under_way(self, concerns: Concerns, after: JobKey | None, limit: int) -> Sequence[Job]:
-        """Return up to `limit` jobs that have not ended and need nobody: those that run first, by key, after one."""
-        ...
-
-    async def ended(self, except_failed_since: datetime, limit: int) -> Sequence[Job]:
-        """Return up to `limit` jobs that have ended, the latest first, without those that failed since then."""
-        ...
-
-    async def search(self, wanted: JobFilter, after: JobKey | None, limit: int) -> Sequence[Job]:
-        """Return up to `limit` jobs that pass the filter, by key, after one."""
-        ...
-
-    async def count_states(self) -> Mapping[JobState | None, int]:
-        """Count the watched jobs by state; None stands for those that were not seen yet."""
-        ...
-
-    async def spread_points(
-        self, keys: Collection[JobKey], series: str, count: int
-    ) -> Mapping[JobKey, Sequence[MetricPoint]]:
-        """Return up to `count` points of a series for each job that has any, spread evenly over its steps."""
-        ...
-
-    async def count_dead(self) -> int:
-        """Count the deliveries that were given up and that nobody has discarded."""
+    async def found(self, wanted: JobFilter, after: JobKey | None, limits: Limits) -> Overview:
+        """Return a page of the jobs that pass the filter, by key, after one."""
         ...
 
     async def newest_transitions(self, limit: int) -> Sequence[Transition]:

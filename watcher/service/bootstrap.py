@@ -144,9 +144,10 @@ class ServicePlan:
 
         Raises ConfigurationError for settings that no service can be made of.
         """
-        from watcher.settings.conversion import sources_used
+        from watcher.settings.conversion import job_spec, sources_used
 
         self.settings = settings
+        self.jobs = [job_spec(job) for job in settings.jobs]
         self.adopt = adopt
         self._runtime = runtime
         self._service = service
@@ -211,7 +212,7 @@ class ServicePlan:
         from watcher.service.digests import PresentJobs
         from watcher.service.heartbeat import Heartbeat
         from watcher.service.source_states import open_source_state
-        from watcher.settings.conversion import discovery_rules, job_spec, routes
+        from watcher.settings.conversion import discovery_rules, routes
         from watcher.settings.job_lookup import find_job
 
         settings, runtime = self.settings, self._runtime
@@ -250,7 +251,7 @@ class ServicePlan:
                 emergency=DirectDelivery(notifiers, wanted, runtime),
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
                 service=self._service,
-                configured=[job_spec(job) for job in settings.jobs],
+                configured=self.jobs,
                 rules=frozenset(rule.name for rule in discovery_rules(settings)),
                 sources=sorted(self._sources),
                 find_job=partial(find_job, settings),
@@ -262,9 +263,9 @@ class ServicePlan:
         """Watch what the settings name, and no longer what only they named before."""
         from watcher.service.watched_jobs import WatchedJobs
 
-        previous = before.settings if before else None
+        replaced = before.jobs if before else ()
         watched = WatchedJobs(store, self._runtime, self._service)
-        await watched.settle(self.settings, previous, sorted(self._sources))
+        await watched.settle(self.settings, self.jobs, replaced, sorted(self._sources))
 
     def fixed_changes(self, before: ServicePlan) -> list[str]:
         """Name what is set otherwise than before, but cannot change while the service runs."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+from watcher.engine.polling.circuit_breaker import CircuitBreaker
 from watcher.engine.polling.discovery import Discovery, SourceRules
 from watcher.engine.polling.list_scan import ListScan, Strategy
+from watcher.engine.polling.look_allowance import LookAllowance
 from watcher.engine.polling.rate_limit import RateLimit
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import DiscoveryStore, JobSource, Runtime
@@ -27,9 +29,18 @@ async def open_source_state(
     source = await stack.enter_async_context(open_source(name, chosen, runtime, wait))
     can, policy = source.capabilities, polling_policy(settings, name)
     policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.events)
-    scan = ListScan(source, strategy=chosen.strategy if can.lists else Strategy.RETRIEVE, interval=policy.interval)
-    discovery = _discovery(name, settings, source, store, runtime)
-    return SourceState(name, source, policy, CONCURRENT_REQUESTS, scan, rate_limit=rate_limit, discovery=discovery)
+    strategy = chosen.strategy if can.lists else Strategy.RETRIEVE
+    return SourceState(
+        name,
+        source,
+        policy,
+        CONCURRENT_REQUESTS,
+        scan=ListScan(source, strategy=strategy, interval=policy.interval, steady=runtime.steady),
+        breaker=CircuitBreaker(runtime.steady),
+        rate_limit=rate_limit,
+        looks=LookAllowance(chosen.max_requests_per_minute, runtime.steady),
+        discovery=_discovery(name, settings, source, store, runtime),
+    )
 
 
 def _discovery(

@@ -73,10 +73,12 @@ class SourceSettings(Section):
     max_requests_per_minute: int | None = Field(default=None, ge=1, le=1_000_000)
     """A budget of requests that is never exceeded by one watcher; jobs closest to a likely change are served first.
     Replicas have one each."""
-    progress: bool = False
-    """Whether to look at the events of running jobs now and then, to know better when they end, and to keep their
-    metrics. Each look is a request, or up to ten where there is much new. Where a Slack bot shows the progress of jobs,
-    up to 30 of them are looked at once a minute."""
+    progress: bool = True
+    """Whether to look at the events of running jobs, where the service has any, to know how far they are, when they
+    end and how they train. The older a run, the less often it is looked at: after about 4, 6, 9 and 14 minutes, and so
+    on. A look is a request, or up to ten where there is much new; looks take at most a tenth of
+    `max_requests_per_minute`, else 300 requests a minute. Where a Slack bot shows the progress of jobs, up to 30 of
+    them are looked at once a minute."""
     private_fields: bool = False
     """Whether events hold all that the service says of a job, also what its kind takes for private (people, keys,
     training data), and e-mail addresses and signed URLs wherever they stand."""

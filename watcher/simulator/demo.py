@@ -35,7 +35,6 @@ CONFIG = """\
 [sources.openai]
 base_url = "{base_url}"
 api_key = "{api_key}"
-progress = true
 [polling]
 interval = "0.4s"
 [notifiers.console]

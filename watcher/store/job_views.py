@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -10,11 +10,10 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, lit
 
 from watcher.domain.conditions import job_subjects
 from watcher.domain.deliveries import Delivery, DeliveryState
-from watcher.domain.job_filter import Concerns, JobFilter
+from watcher.domain.job_filter import Concerns, JobFilter, Limits, Overview
 from watcher.domain.jobs import Job, JobKey
 from watcher.domain.polling_policy import MISSING_TOLERATED
 from watcher.domain.states import JobState
-from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import Transition
 from watcher.store.job_state import HAS_ENDED, STATE, is_in
 from watcher.store.metric_points import spread_points
@@ -56,33 +55,13 @@ class JobViews:
     def __init__(self, look_up: LookUp) -> None:
         self._look_up = look_up
 
-    async def in_trouble(self, concerns: Concerns, limit: int) -> list[Job]:
-        """Return up to `limit` jobs that need a person, the latest first."""
-        return await self._look_up(jobs_in_trouble, concerns, limit)
+    async def overview(self, concerns: Concerns, after: JobKey | None, limits: Limits) -> Overview:
+        """Return what needs a person, what is under way, and what ended; after a job, only what is under way."""
+        return await self._look_up(read_overview, concerns, after, limits)
 
-    async def under_way(self, concerns: Concerns, after: JobKey | None, limit: int) -> list[Job]:
-        """Return up to `limit` jobs that have not ended and need nobody: those that run first, by key, after one."""
-        return await self._look_up(jobs_under_way, concerns, after, limit)
-
-    async def ended(self, except_failed_since: datetime, limit: int) -> list[Job]:
-        """Return up to `limit` jobs that have ended, the latest first, without those that failed since then."""
-        return await self._look_up(jobs_ended, except_failed_since, limit)
-
-    async def search(self, wanted: JobFilter, after: JobKey | None, limit: int) -> list[Job]:
-        """Return up to `limit` jobs that pass the filter, by key, after one."""
-        return await self._look_up(search_jobs, wanted, after, limit)
-
-    async def count_states(self) -> dict[JobState | None, int]:
-        """Count the watched jobs by state; None stands for those that were not seen yet."""
-        return await self._look_up(count_states)
-
-    async def spread_points(self, keys: Collection[JobKey], series: str, count: int) -> dict[JobKey, list[MetricPoint]]:
-        """Return up to `count` points of a series for each job that has any, spread evenly over its steps."""
-        return await self._look_up(spread_points, keys, series, count) if keys else {}
-
-    async def count_dead(self) -> int:
-        """Count the deliveries that were given up and that nobody has discarded."""
-        return await self._look_up(count_dead)
+    async def found(self, wanted: JobFilter, after: JobKey | None, limits: Limits) -> Overview:
+        """Return a page of the jobs that pass the filter, by key, after one."""
+        return await self._look_up(read_found, wanted, after, limits)
 
     async def newest_transitions(self, limit: int) -> list[Transition]:
         """Return the newest transitions of watched jobs, the newest first."""
@@ -91,6 +70,33 @@ class JobViews:
     async def deliveries_of(self, key: JobKey, limit: int) -> list[Delivery]:
         """Return the newest deliveries of what happened to a job, and of its conditions, the newest first."""
         return await self._look_up(deliveries_of_job, key, limit)
+
+
+def read_overview(connection: Connection, concerns: Concerns, after: JobKey | None, limits: Limits) -> Overview:
+    """Read what needs a person, what is under way, and what ended; after a job, only what is under way."""
+    page = jobs_under_way(connection, concerns, after, limits.page)
+    if after is not None:
+        return _overview(connection, limits, page)
+    in_trouble = jobs_in_trouble(connection, concerns, limits.in_trouble)
+    ended = jobs_ended(connection, concerns.failed_since, limits.ended)
+    return _overview(connection, limits, page, in_trouble, ended)
+
+
+def read_found(connection: Connection, wanted: JobFilter, after: JobKey | None, limits: Limits) -> Overview:
+    """Read a page of the jobs that pass the filter, by key, after one."""
+    return _overview(connection, limits, search_jobs(connection, wanted, after, limits.page))
+
+
+def _overview(
+    connection: Connection,
+    limits: Limits,
+    page: Sequence[Job],
+    in_trouble: Sequence[Job] = (),
+    ended: Sequence[Job] = (),
+) -> Overview:
+    running = [each.key for each in (*page, *in_trouble) if each.state is JobState.RUNNING]
+    losses = spread_points(connection, running, limits.series, limits.points) if running else {}
+    return Overview(count_states(connection), count_dead(connection), page, losses, in_trouble, ended)
 
 
 def jobs_in_trouble(connection: Connection, concerns: Concerns, limit: int) -> list[Job]:

@@ -88,7 +88,8 @@ def points_of(connection: Connection, key: JobKey) -> list[MetricPoint]:
         .where(job.c.source == key.source, job.c.job_id == key.id)
         .order_by(metric_point.c.series, metric_point.c.step)
     )
-    return [MetricPoint(row.series, row.step, float(row.value), row.at) for row in connection.execute(statement)]
+    rows = connection.execute(statement)
+    return [MetricPoint(series, step, float(value), at) for series, step, value, at in rows]
 
 
 def milestones_of(connection: Connection, key: JobKey) -> list[Milestone]:

@@ -27,6 +27,12 @@ def test_a_falling_loss_falls() -> None:
     assert all(len(line) <= 40 for line in lines)
 
 
+def test_few_points_take_the_whole_width() -> None:
+    lines = plot("train_loss", curve(2, 1, 1.5), 40)
+    assert lines[1] == "2 " + "█" * 13 + " " * 25
+    assert lines[ROWS] == "1 " + "█" * 13 + "▁" * 13 + "█" * 12
+
+
 def test_what_is_no_number_is_counted_instead() -> None:
     assert plot("loss", curve(math.nan, 1, math.inf), 80)[-1] == "2 of 3 values are NaN or infinite"
     assert plot("loss", curve(math.nan), 80) == ["loss", "1 of 1 values are NaN or infinite"]

@@ -88,7 +88,7 @@ class CountingStore:
         return CountingStore.of(self, getattr(self._store, name))
 
     def of(self, found: Any) -> Any:
-        if not hasattr(found, "under_way"):
+        if not hasattr(found, "overview"):
             return found
         views = CountingStore(found)
         views.asked = self.asked

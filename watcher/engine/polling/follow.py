@@ -37,6 +37,8 @@ class Bounds:
     timeout: timedelta | None = None
     give_up_after: timedelta = timedelta(minutes=15)
     """How long nothing but failed polls is tolerated."""
+    silent: frozenset[str] = frozenset()
+    """The sources that are not asked for events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class Follow:
             ending = self._ending(job, failure, has_failed_too_long=patience is not None and patience <= 0)
             if failure:
                 self._listener.poll_failed(job, failure, None if ending else next_at)
-            elif self._feed:
+            elif self._feed and job.key.source not in self._bounds.silent:
                 await self._feed.look(self._sources[job.key.source], job)
             if ending:
                 endings[job.key] = ending

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -32,6 +32,8 @@ from watcher.errors import StoreError
 
 STALE_WAITS = 4
 """A job that was not due for this many of the longest waits is polled by another watcher, or was removed."""
+START_PAUSE_SECONDS = 0.02
+"""Between the starts of polls that are likely to bring news."""
 
 
 class Poller:
@@ -65,6 +67,8 @@ class Poller:
         judges_metrics = any(Events.METRICS in route.events for route in routes)
         self._looks = Looks(self._telemetry, audience, runtime, judges_metrics=judges_metrics)
         self._wake = self._due.on_late_answer
+        self._spreading: set[str] = set()
+        """The sources whose polls are being started part by part."""
         self.wake_ups = WakeUps(store, self.sources, runtime, wake=self.wake)
         """Takes what services tell by themselves."""
         self.liveness = Liveness()
@@ -170,8 +174,24 @@ class Poller:
         return jobs
 
     def _start_polls(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
+        if state.name in self._spreading:
+            return
+        self._start_some(state, tasks)
+        if state.can_start:
+            self._spreading.add(state.name)
+            tasks.create_task(self._spread(state, tasks))
+
+    def _start_some(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
         for job, claimed_at in state.start():
             tasks.create_task(self._poll(state, job, claimed_at))
+
+    async def _spread(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
+        """Start what is held back, part by part."""
+        while state.can_start:
+            await asyncio.sleep(START_PAUSE_SECONDS)
+            self._start_some(state, tasks)
+        self._spreading.discard(state.name)
+        self._wake.set()
 
     async def _poll(self, state: SourceState, job: Job, claimed_at: datetime) -> None:
         """Retrieve a job, decide what the answer means, and have that recorded."""
@@ -183,18 +203,18 @@ class Poller:
             self._runtime.telemetry.polled(state.name, outcome, self._runtime.steady() - begun)
             self._note_result(state, result)
             look = None if isinstance(result, PollFailure) else await self._looks.look(state, job, result)
-            self._apply(state, job, result, claimed_at, look)
+            is_news = self._apply(state, job, result, claimed_at, look)
+            state.note_poll(is_news=is_news)
             if isinstance(result, Observation) and ends(job, result):
                 state.note_end(job.key, self._runtime.clock())
-            is_last = isinstance(result, Observation) and self._looks.is_last(state, job, result)
             # The news is on its way already: none of this delays it.
             if isinstance(result, Observation) and result.status != job.status:
                 await self._telemetry.keep_milestones(job, result.milestones)
-            if is_last and not (look and look.measured):
-                await self._telemetry.read(state.source, job)  # its last points
+                await self._looks.look_back(state, job, result, look)
         finally:
             self.liveness.ended(job.key)
-            if state.finish(job) | self._ask_again(state, job):
+            self._looks.end_grant(job.key)
+            if state.finish(job) | self._ask_again(state, job) and state.name not in self._spreading:
                 self._wake.set()
 
     def _ask_again(self, state: SourceState, job: Job) -> bool:
@@ -210,12 +230,21 @@ class Poller:
         try:
             wanted = frozenset(job.key.id for job in jobs if job.status is not None)
             listed = self._note_list(state, await read_list(state.scan, wanted, self._log))
-            for job in jobs:
-                if state.scan.settles(job, listed) and not self._looks.wanted(state, job):
-                    self._apply(state, job, None, claimed_at)
-                    state.release(job)
-                else:
-                    state.enqueue([job], claimed_at)
+            settled, worth_a_look = set[JobKey](), list[Job]()
+            for part in _parts(jobs, state.judged_at_once):
+                unchanged = [job for job in part if state.scan.settles(job, listed)]
+                settled.update(job.key for job in unchanged)
+                worth_a_look += self._looks.wanted(state, unchanged)
+                await asyncio.sleep(0)
+            settled -= self._looks.grant(state, worth_a_look)
+            for part in _parts(jobs, state.judged_at_once):
+                for job in part:
+                    if job.key in settled:
+                        self._apply(state, job, None, claimed_at)
+                        state.release(job)
+                    else:
+                        state.enqueue([job], claimed_at)
+                await asyncio.sleep(0)
         finally:
             state.scan.is_running = False
             self._wake.set()
@@ -234,8 +263,8 @@ class Poller:
 
     def _apply(
         self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: Look | None = None
-    ) -> None:
-        """Decide what a result means, and have it recorded."""
+    ) -> bool:
+        """Decide what a result means, and have it recorded; return whether it is news for notifiers."""
         decision = self._decide(state, job, result, claimed_at, look)
         findings = [self._finding(each, decision.transition) for each in decision.conditions]
         if look and look.condition:
@@ -243,6 +272,7 @@ class Poller:
         if decision.is_new or findings:
             change = Change(job.seq, decision.job, decision.transition, decision.recipients, tuple(findings))
             self._cache.put(change)
+        return bool(decision.recipients)
 
     def _decide(
         self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: Look | None
@@ -285,3 +315,8 @@ class Poller:
         if result.outcome is not PollOutcome.FAILED:  # a service without a list says so each time: requests wasted
             state.scan.give_up()
         return {}
+
+
+def _parts(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
+    """Divide jobs, so that other tasks get their turn in between."""
+    return (jobs[start : start + size] for start in range(0, len(jobs), size))

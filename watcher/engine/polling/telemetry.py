@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 
 from watcher.domain.anomalies import WINDOW, anomaly_of, pace_of
 from watcher.domain.conditions import Condition, training_condition
 from watcher.domain.forecast import steps_are_done
 from watcher.domain.jobs import Job, JobKey, Observation, Progress
-from watcher.domain.polling_policy import PollFailure
+from watcher.domain.polling_policy import PollFailure, PollOutcome
 from watcher.domain.states import JobState, is_terminal
 from watcher.domain.telemetry import EventPage, MetricPoint, Milestone, most_telling, points_of_checkpoints
 from watcher.engine.polling.source_calls import read_events
@@ -23,9 +23,20 @@ MOST_PAGES = 10
 LAST_LOOK_PATIENCE = timedelta(seconds=2)
 """How long the end of a job waits for its last points, and for the store to say what is known of it."""
 LOOK_LIMIT = timedelta(seconds=5)
-"""How long a look for `watch` may take: the next poll of its job waits for it."""
+"""How long a look may take: the next poll of its job waits for it."""
 _SHARE = 60
 """A run is looked at again once it is older by one part in so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one reading of the events of a job came to."""
+
+    progress: Progress | None = None
+    """How far the job has come; None when that was not said."""
+    requests: int = 0
+    failure: PollFailure | None = None
+    """What ended it before it had all that is new."""
 
 
 def ends(job: Job, observation: Observation) -> bool:
@@ -48,19 +59,16 @@ class TelemetryReader:
         self._behind: set[JobKey] = set()
         """Jobs of which the last look did not bring all that is new: no step of theirs can be missed."""
 
-    async def read(self, source: JobSource, job: Job) -> Progress | None:
-        """Read what is new of a job, and record it; return how far the job has come, None when that is not said."""
-        if self._store is None:
-            page = await read_events(source, job, None, self._runtime.log)
-            return None if isinstance(page, PollFailure) else page.progress
+    async def read(self, source: JobSource, job: Job, limit: timedelta = LOOK_LIMIT) -> Reading:
+        """Read what is new of a job, for so long at most, and record it."""
         try:
-            progress = await self._read_since(self._store, source, job)
-        except StoreError as error:
-            self._runtime.log.debug("metric points are not recorded", job=str(job.key), error=str(error))
-            return None
-        if progress:
-            self._told[job.key] = progress
-        return progress
+            async with asyncio.timeout(limit.total_seconds()):
+                reading = await self._read(source, job, limit)
+        except TimeoutError:
+            return Reading(None, 1, PollFailure(PollOutcome.FAILED, "no events in time"))
+        if reading.progress:
+            self._told[job.key] = reading.progress
+        return reading
 
     async def condition(self, job: Job) -> Condition | None:
         """Return how a running job trains, good or bad; None where that is not known.
@@ -85,13 +93,10 @@ class TelemetryReader:
         self._told.pop(key, None)
         self._behind.discard(key)
 
-    async def last_measured(self, source: JobSource, job: Job) -> tuple[MetricPoint, ...]:
-        """Read the last of a job, and return what is known of its training. Never takes long: its end is waiting."""
+    async def last_measured(self, job: Job) -> tuple[MetricPoint, ...]:
+        """Return what is known of the training of a job. Never takes long: its end is waiting."""
         if self._store is None:
             return ()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._patience.total_seconds()):
-                await self.read(source, job)
         try:
             async with asyncio.timeout(self._patience.total_seconds()):
                 return most_telling(await self._store.last_points(job.key))
@@ -108,15 +113,29 @@ class TelemetryReader:
         except StoreError as error:
             self._runtime.log.debug("milestones are not recorded", job=str(job.key), error=str(error))
 
-    async def _read_since(self, store: MetricStore, source: JobSource, job: Job) -> Progress | None:
+    async def _read(self, source: JobSource, job: Job, limit: timedelta) -> Reading:
+        if self._store is None:
+            page = await read_events(source, job, None, self._runtime.log)
+            return Reading(None, 1, page) if isinstance(page, PollFailure) else Reading(page.progress, 1)
+        try:
+            return await self._read_since(self._store, source, job, limit)
+        except StoreError as error:
+            self._runtime.log.debug("metric points are not recorded", job=str(job.key), error=str(error))
+            return Reading(None, 1)
+
+    async def _read_since(self, store: MetricStore, source: JobSource, job: Job, limit: timedelta) -> Reading:
         begun_with = cursor = await store.events_cursor(job.key)
         points: list[MetricPoint] = []
         milestones: list[Milestone] = []
         told: list[Progress] = []
         self._behind.add(job.key)
-        for _ in range(MOST_PAGES):
+        failure: PollFailure | None = None
+        requests, last_begin = 0, self._runtime.steady() + limit.total_seconds() / 2
+        while requests < MOST_PAGES and self._runtime.steady() <= last_begin:
+            requests += 1
             page = await read_events(source, job, cursor, self._runtime.log)
             if isinstance(page, PollFailure):
+                failure = page
                 break
             points += [*page.points, *points_of_checkpoints(page.checkpoints)]
             milestones += page.milestones
@@ -130,7 +149,7 @@ class TelemetryReader:
             await store.record_milestones(job.key, milestones)
         if points or cursor != begun_with:
             await store.record_points(job.key, points, cursor, self._runtime.clock())
-        return max(told, key=lambda progress: (progress.at, progress.done), default=None)
+        return Reading(max(told, key=lambda progress: (progress.at, progress.done), default=None), requests, failure)
 
 
 class TelemetryFeed:

@@ -90,11 +90,6 @@ def _told(message: Message, headline: str, limit: int) -> str:
     return _escape(" · ".join([headline, *facts]), limit)
 
 
-def plain_text(text: str) -> str:
-    """Return the text as the `text` of a message."""
-    return _escape(text, SECTION_LIMIT)
-
-
 def _context(message: Message) -> Json:
     """Return the small print: where it happened, its team, when, and the id of the event."""
     moment, team = int(message.created_at.timestamp()), team_of(message)

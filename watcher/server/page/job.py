@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from watcher.curves.charts import HEIGHT, WIDTH, Chart, charts
+from watcher.curves.charts import HEIGHT, WIDTH, Chart, charts, scale
 from watcher.domain.anomalies import anomaly_of
 from watcher.domain.jobs import Job, JobFacts, JobKey
 from watcher.domain.milestones import skipped_for
@@ -94,6 +94,7 @@ async def job_page(context: ServerContext, key: JobKey) -> dict[str, Any]:
         "spanned_until": job.status_since if is_terminal(job.state) else now,
         "left_out": await context.store.count_transitions(key) - len(history),
         "charts": drawn,
+        "scales": [scale(chart) for chart in drawn],
         "tables": [table_of(chart) for chart in drawn],
         "details": details(history[-1].document) if history else Details(),
         "concerns": [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,10 +10,9 @@ from urllib.parse import urlencode
 
 from watcher.curves.sparkline import Sparkline, sparkline
 from watcher.domain.health import HealthSnapshot
-from watcher.domain.job_filter import Concerns, JobFilter
+from watcher.domain.job_filter import Concerns, JobFilter, Limits, Overview
 from watcher.domain.jobs import Basis, Job, JobKey
 from watcher.domain.states import JobState, is_terminal, mark
-from watcher.domain.telemetry import TRAIN_LOSS
 from watcher.server.context import ServerContext
 from watcher.server.page.concerns import concern_of
 from watcher.server.page.templates import lasting
@@ -23,6 +21,7 @@ PAGE_SIZE = 50
 MOST_IN_TROUBLE = 20
 MOST_ENDED = 20
 SPARKLINE_POINTS = 16
+_LIMITS = Limits(MOST_IN_TROUBLE + 1, PAGE_SIZE + 1, MOST_ENDED, SPARKLINE_POINTS)
 FRESH_FAILURE = timedelta(days=1)
 """For how long a failed job needs a person; after that it has ended like others."""
 _SHOWN_STATES = (
@@ -79,12 +78,13 @@ class Section:
 async def overview(context: ServerContext, wanted: JobFilter, after: JobKey | None) -> dict[str, Any]:
     """Return what the page shows."""
     now, views = context.clock(), context.store.views
-    counts, found, dead = await asyncio.gather(
-        views.count_states(), _found(context, wanted, after, now), views.count_dead()
-    )
-    running = [job.key for _, jobs, _ in found for job in jobs if job.state is JobState.RUNNING]
     limits = context.stuck_after()
-    losses = await views.spread_points(running, TRAIN_LOSS, SPARKLINE_POINTS)
+    if wanted.is_empty:
+        concerns = Concerns(now - FRESH_FAILURE, {status: now - limit for status, limit in limits.items()})
+        read = await views.overview(concerns, after, _LIMITS)
+    else:
+        read = await views.found(wanted, after, _LIMITS)
+    counts, losses, found = read.counts, read.losses, _parts(read, wanted, after)
     sections = [
         Section(heading, [_line(job, now, limits, sparkline(losses.get(job.key, ()))) for job in jobs], more)
         for heading, jobs, more in found
@@ -99,7 +99,7 @@ async def overview(context: ServerContext, wanted: JobFilter, after: JobKey | No
         "watched": sum(counts.values()),
         "headline": _headline(len(found[0][1]) if len(found) > 1 else 0, counts.get(JobState.RUNNING, 0)),
         "sections": sections,
-        "troubles": troubles(health, dead),
+        "troubles": troubles(health, read.dead),
         "health": health,
         "sources": sorted(health.last_answers),
         "states": _SHOWN_STATES,
@@ -146,19 +146,18 @@ _Found = tuple[str, Sequence[Job], str | None]
 """A heading, the jobs under it, and where the rest of them is."""
 
 
-async def _found(context: ServerContext, wanted: JobFilter, after: JobKey | None, now: datetime) -> Sequence[_Found]:
-    views = context.store.views
+def _parts(read: Overview, wanted: JobFilter, after: JobKey | None) -> Sequence[_Found]:
     if not wanted.is_empty:
-        return [_page("Jobs", wanted, await views.search(wanted, after, PAGE_SIZE + 1))]
-    limits = context.stuck_after()
-    concerns = Concerns(now - FRESH_FAILURE, {status: now - limit for status, limit in limits.items()})
-    under_way = _page("Under way", wanted, await views.under_way(concerns, after, PAGE_SIZE + 1))
+        return [_page("Jobs", wanted, read.page)]
+    under_way = _page("Under way", wanted, read.page)
     if after is not None:
         return [under_way]
-    in_trouble = await views.in_trouble(concerns, MOST_IN_TROUBLE + 1)
-    ended = await views.ended(concerns.failed_since, MOST_ENDED)
-    failed = path_of(JobFilter(state=JobState.FAILED)) if len(in_trouble) > MOST_IN_TROUBLE else None
-    return [("Needs a person", in_trouble[:MOST_IN_TROUBLE], failed), under_way, ("Ended lately", ended, None)]
+    failed = path_of(JobFilter(state=JobState.FAILED)) if len(read.in_trouble) > MOST_IN_TROUBLE else None
+    return [
+        ("Needs a person", read.in_trouble[:MOST_IN_TROUBLE], failed),
+        under_way,
+        ("Ended lately", read.ended, None),
+    ]
 
 
 def _page(heading: str, wanted: JobFilter, jobs: Sequence[Job]) -> _Found:

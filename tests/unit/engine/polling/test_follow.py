@@ -147,6 +147,12 @@ async def test_whoever_looks_on_hears_of_answers_and_of_what_is_new_while_the_jo
     assert [page.progress for page in world.pages] == [Progress(7, 10, world.pages[0].progress.at)] * 3  # type: ignore[union-attr]
 
 
+async def test_a_source_that_is_not_to_be_asked_for_events_is_not() -> None:
+    world = World({"a": ["running", "succeeded"]}, Bounds(POLICY, silent=frozenset({"openai"})), looks_on=True)
+    await world.run()
+    assert world.source.looked_at == []
+
+
 async def test_nobody_looking_on_takes_no_further_request() -> None:
     world = World({"a": ["running", "succeeded"]})
     await world.run()

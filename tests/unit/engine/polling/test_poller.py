@@ -248,6 +248,25 @@ async def test_more_jobs_than_there_is_room_for_are_all_polled(store: SqlStore) 
     assert sorted(world.source.asked) == sorted(names)
 
 
+async def test_jobs_that_bring_news_again_and_again_are_not_all_asked_at_once(store: SqlStore) -> None:
+    ids = [f"job-{number}" for number in range(24)]
+    world = World(
+        store, {job_id: ["queued", "running", "paused", "queued", "running"] for job_id in ids}, concurrency=50
+    )
+    await world.watch(*ids)
+    async with world.running():
+        for _ in range(4):
+            await world.round(len(ids), seconds=30)
+        before = len(world.source.asked)
+        world.clock.move(seconds=30)
+        world.poller.wake()
+        await until(lambda: len(world.source.asked) > before)
+        assert len(world.source.asked) - before < len(ids)
+        await until(lambda: len(world.source.asked) - before == len(ids))
+        for job_id in ids:
+            await world.until_recorded(job_id, "running")
+
+
 async def test_a_reopened_job_is_seen_when_somebody_asks_again(store: SqlStore) -> None:
     world = World(store, {"a": ["failed", "failed", "running"]})
     await world.watch("a")

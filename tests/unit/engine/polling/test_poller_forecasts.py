@@ -25,6 +25,8 @@ from watcher.domain.jobs import Basis, Job, JobFacts, JobKey, JobSpec, Observati
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.routing import Events, Route
 from watcher.domain.telemetry import MetricPoint
+from watcher.engine.polling.list_scan import Strategy
+from watcher.engine.polling.look_allowance import LookAllowance
 from watcher.engine.polling.poller import Poller
 from watcher.errors import StoreUnavailableError, TransientError
 from watcher.store.sql import SqlStore
@@ -220,3 +222,31 @@ async def test_a_run_that_goes_wrong_is_an_event_for_who_asks_for_it(store: SqlS
         await world.poll()
     told = [(each.notifier, each.event.type) for each in await store.deliveries()]
     assert told == [("metrics", "watcher.job.metrics")]
+
+
+async def test_looks_that_a_fleet_wants_at_once_crowd_out_no_poll(store: SqlStore) -> None:
+    """The list settles the jobs whose looks have to wait, and they come to them later."""
+    ids = [f"a{number}" for number in range(60)]
+    clock = ManualClock()
+    source = ScriptedSource(clock, {job_id: ["running"] for job_id in ids})
+    await store.remove_job(KEY, START)
+    await store.upsert_jobs([JobSpec(JobKey("openai", job_id)) for job_id in ids], START)
+    world = World(store, source, FIXED)
+    world.state.scan.strategy = Strategy.LIST
+    world.state.looks = LookAllowance(200, lambda: clock().timestamp())
+    asked_at_each_scan = []
+    async with asyncio.timeout(20):
+        task = asyncio.create_task(world.poller.run())
+        for minutes in (0, 15, 1, 1, 1):
+            clock.move(minutes=minutes)
+            asked, pages = len(source.asked), len(source.pages_asked)
+            while not (len(source.asked) + len(source.pages_asked) > asked + pages and world.state.is_idle):
+                world.poller.wake()
+                await asyncio.sleep(0.001)
+            asked_at_each_scan.append(len(source.asked) - asked)
+        task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert sorted(source.looked_at) == sorted(ids)
+    assert asked_at_each_scan[0] == 60  # none was known yet
+    assert all(20 <= asked <= 25 for asked in asked_at_each_scan[1:4])  # some are verified at each scan
+    assert asked_at_each_scan[4] <= 5

@@ -10,6 +10,7 @@ from math import nan
 
 from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, job_in, runtime
 from watcher.domain.jobs import Basis, Forecast, JobKey, Progress
+from watcher.domain.polling_policy import PollOutcome
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import Checkpoint, EventPage, MetricPoint, Milestone
 from watcher.engine.polling.telemetry import MOST_PAGES, TelemetryFeed, TelemetryReader
@@ -80,7 +81,7 @@ def page(number: int, *, more: bool = True, cursor: str | None = None) -> EventP
 
 
 async def look(source: ScriptedSource, store: Kept | None, log: RecordingLog | None = None) -> Progress | None:
-    return await TelemetryReader(store, runtime(ManualClock(), log or RecordingLog())).read(source, JOB)
+    return (await reader(store, log).read(source, JOB)).progress
 
 
 async def test_pages_are_read_on_from_the_last_cursor() -> None:
@@ -165,29 +166,51 @@ async def test_points_that_cannot_be_had_are_not_judged() -> None:
     assert await reader(Kept(trouble=StoreUnavailableError("locked"))).condition(JOB) is None
 
 
-async def test_the_end_of_a_job_knows_what_was_measured_and_its_checkpoints() -> None:
+async def test_what_was_measured_is_known_at_the_end_and_its_checkpoints() -> None:
     saved = Checkpoint("c", 4, START, None, {"full_valid_loss": 0.75})
     unknown = [Checkpoint("d", None, START, None, {"a": 1.0}), Checkpoint("e", 5, None, None, {"a": 1.0})]
     source, store = Paged(EventPage(checkpoints=(saved, *unknown), cursor="4")), Kept()
-    assert await reader(store).last_measured(source, JOB) == (MetricPoint("full_valid_loss", 4, 0.75, START),)
-    assert await reader(None).last_measured(source, JOB) == ()
+    await look(source, store)
+    assert await reader(store).last_measured(JOB) == (MetricPoint("full_valid_loss", 4, 0.75, START),)
+    assert await reader(None).last_measured(JOB) == ()
 
 
-async def test_the_end_of_a_job_does_not_wait_for_a_source_that_is_slow() -> None:
+async def test_a_source_that_is_slow_is_not_waited_for() -> None:
     class Slow(Paged):
         async def events(self, job_id: str, cursor: str | None = None, /) -> EventPage:
             await asyncio.Event().wait()
             return await super().events(job_id, cursor)
 
-    store = Kept()
-    store.points.append(POINT)
-    assert await reader(store, patience=timedelta(milliseconds=1)).last_measured(Slow(), JOB) == (POINT,)
+    came_to = await reader(Kept()).read(Slow(), JOB, timedelta(milliseconds=1))
+    assert came_to.failure is not None
+    assert (came_to.failure.error, came_to.requests) == ("no events in time", 1)
+
+
+async def test_no_page_is_begun_after_half_of_the_time() -> None:
+    clock = ManualClock()
+
+    class Moving(Paged):
+        async def events(self, job_id: str, cursor: str | None = None, /) -> EventPage:
+            clock.move(seconds=1)
+            return await super().events(job_id, cursor)
+
+    source, store = Moving(*(page(number) for number in range(9))), Kept()
+    store.cursor = "3"
+    unhurried = TelemetryReader(store, replace(runtime(ManualClock()), steady=lambda: clock().timestamp()))
+    came_to = await unhurried.read(source, JOB, timedelta(seconds=5))
+    assert (came_to.requests, came_to.failure, store.cursor) == (3, None, "2")
+
+
+async def test_a_reading_says_how_many_requests_it_took_and_what_ended_it() -> None:
+    came_to = await reader(Kept()).read(Paged(page(5)), JOB)
+    assert came_to.failure is not None
+    assert (came_to.requests, came_to.failure.outcome) == (2, PollOutcome.FAILED)
 
 
 async def test_the_end_of_a_job_does_not_need_the_store() -> None:
     log = RecordingLog()
-    assert await reader(Kept(trouble=StoreUnavailableError("full")), log).last_measured(Paged(page(5)), JOB) == ()
-    assert log.events("debug")[-1] == "metric points are not known"
+    assert await reader(Kept(trouble=StoreUnavailableError("full")), log).last_measured(JOB) == ()
+    assert log.events("debug") == ["metric points are not known"]
 
 
 async def test_endless_pages_end_at_a_bound_and_go_on_at_the_next_look() -> None:

@@ -69,7 +69,7 @@
   // Says the values of a chart where the pointer is, from the lines themselves.
   function point(figure, at) {
     const { low, high, first, last } = Object.fromEntries(Object.entries(figure.dataset).map(([k, v]) => [k, Number(v)]));
-    const svg = figure.querySelector("svg"), { width, height } = svg.viewBox.baseVal, box = svg.getBoundingClientRect();
+    const svg = figure.querySelector(".plot"), { width, height } = svg.viewBox.baseVal, box = svg.getBoundingClientRect();
     const x = ((at - box.left) / box.width) * width;
     const nearest = [...svg.querySelectorAll("polyline")].map((line) => {
       const points = [...line.points], distance = (each) => Math.abs(each.x - x);
