@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from watcher.domain.conditions import OWN_SOURCE, Condition, ConditionChange, RecordedCondition, is_news
-from watcher.domain.jobs import Job
+from watcher.domain.jobs import JobKey
 from watcher.domain.reminders import is_same_trouble
 from watcher.domain.transitions import next_seq
 from watcher.engine.ports import Finding
 from watcher.store.database import serialise
-from watcher.store.jobs import KEYS_PER_STATEMENT
+from watcher.store.jobs import KEYS_PER_STATEMENT, rows_by_key
 from watcher.store.reminders import forget_tellings, keep_event, standing_since, told_of
 from watcher.store.rows import row_of_condition_event
 from watcher.store.schema import condition, condition_event, delivery, job, transition
@@ -37,7 +37,8 @@ def record_findings(connection: Connection, findings: Sequence[Finding], watcher
     if not findings:
         return []
     # Jobs first, as whoever moves one locks it first, so that neither waits for the other for ever.
-    present = [finding for finding in findings if finding.job is None or _is_unmoved(connection, finding.job)]
+    unmoved = _unmoved(connection, {finding.job.key: finding.job.seq for finding in findings if finding.job})
+    present = [finding for finding in findings if finding.job is None or finding.job.key in unmoved]
     serialise(connection)  # conditions change seldom: replicas may wait for each other
     return [event for finding in present if (event := _record(connection, finding, watcher))]
 
@@ -86,10 +87,15 @@ def absorb_conditions_of_older_versions(connection: Connection) -> int:
     return len(rows)
 
 
-def _is_unmoved(connection: Connection, found: Job) -> bool:
-    """Return whether a job stands as it was found; until this transaction ends nobody can move it."""
-    is_it = job.c.source == found.key.source, job.c.job_id == found.key.id, job.c.seq == found.seq
-    return connection.execute(select(job.c.id).where(*is_it).with_for_update(read=True)).first() is not None
+def _unmoved(connection: Connection, seen: Mapping[JobKey, int]) -> set[JobKey]:
+    """Return the jobs that are still at the `seq` given; until this transaction ends nobody can move them."""
+    numbers = {int(row.id): key for key, row in rows_by_key(connection, seen).items()} if seen else {}
+    unmoved = set()
+    for number, key in sorted(numbers.items()):  # in one order for all processes
+        is_it = job.c.id == number, job.c.seq == seen[key]
+        if connection.execute(select(job.c.id).where(*is_it).with_for_update(read=True)).first():
+            unmoved.add(key)
+    return unmoved
 
 
 def _record(connection: Connection, finding: Finding, watcher: str) -> ConditionChange | None:
