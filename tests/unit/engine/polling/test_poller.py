@@ -396,6 +396,8 @@ async def test_it_says_how_a_source_is_polled(store: SqlStore) -> None:
     assert [world.poller.sources.budget_of(source) for source in ("openai", "elsewhere")] == [None, None]
     world.state.rate_limit = RateLimit(600)
     assert world.poller.sources.budget_of("openai") == 600
+    await world.state.requests.turn()
+    assert [world.poller.sources.requests_of(source) for source in ("openai", "elsewhere")] == [1, None]
 
 
 async def test_what_cannot_be_recorded_is_kept_with_all_that_follows_and_told_of(store: SqlStore) -> None:
