@@ -90,7 +90,7 @@ def merged(path: Path | None, overrides: Mapping[str, Any]) -> tuple[dict[str, A
     return given, Origin(given, [(layer(), layer.place) for layer in layers])
 
 
-_NO_SETTINGS = frozenset({CONFIG_VARIABLE, "WATCHER_HTTP_TRANSPORT"})
+_NO_SETTINGS = frozenset({CONFIG_VARIABLE, "WATCHER_HTTP_TRANSPORT", "WATCHER_EVENT_LOOP"})
 """Variables with our prefix that are read elsewhere."""
 
 
