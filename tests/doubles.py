@@ -240,7 +240,7 @@ def source_state(
 
     scan = ListScan(source, strategy=strategy, interval=policy.interval, steady=steady)
     looks = LookAllowance(rate_limit.requests_per_minute if rate_limit else None, steady)
-    return SourceState(name, source, policy, concurrency, scan, CircuitBreaker(steady), rate_limit, looks)
+    return SourceState(name, source, policy, concurrency, scan, CircuitBreaker(steady), looks, rate_limit)
 
 
 def observation(status: str, at: datetime = START, key: JobKey = KEY, facts: JobFacts | None = None) -> Observation:

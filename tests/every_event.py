@@ -14,12 +14,15 @@ from watcher.domain.conditions import (
     Condition,
     ConditionChange,
     Health,
+    found_condition,
     missing_condition,
     notifier_condition,
     source_conditions,
     store_condition,
     stuck_condition,
+    trained_condition,
     training_condition,
+    unstuck_condition,
 )
 from watcher.domain.events import Event
 from watcher.domain.jobs import JobError, JobFacts
@@ -50,7 +53,8 @@ def events() -> Mapping[str, Event]:
     long_ago = START - timedelta(hours=4)
     lasting = {name: each for name, each in conditions.items() if not each.is_good and each.is_about_job}
     reminders = {f"{name}, still": ConditionChange(each, 8, START, long_ago, 1) for name, each in lasting.items()}
-    return dict(_transitions()) | changes | reminders
+    late = {f"{name}, not cleared": ConditionChange(each, 8, START, long_ago) for name, each in lasting.items()}
+    return dict(_transitions()) | changes | reminders | late
 
 
 def messages() -> Mapping[str, Message]:
@@ -118,6 +122,11 @@ def _conditions() -> Iterator[tuple[str, Condition]]:
         yield f"{about} stuck", stuck
         for anomaly in (*Anomaly, None):
             yield f"{about} trains: {anomaly}", training_condition(job, anomaly)
+        for status in (None, "running", "succeeded", "failed"):
+            now = replace(job_in(status, name=named), labels=job.labels)
+            yield f"{about} found, {status}", found_condition(now)
+            yield f"{about} unstuck, {status}", unstuck_condition(now, job, START)
+            yield f"{about} trained, {status}", trained_condition(now)
         yield f"{about} missing", missing_condition(replace(job, last_error="HTTP 404"), START)
         yield (
             f"{about} missing without an error",

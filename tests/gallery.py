@@ -24,7 +24,7 @@ from watcher.domain.conditions import STUCK_AFTER, ConditionChange, stuck_condit
 from watcher.domain.events import Event
 from watcher.domain.jobs import JobError, JobFacts, JobKey
 from watcher.domain.messages import Message, message_of
-from watcher.domain.samples import DIGEST, REMINDER, SEVERAL, points, sample
+from watcher.domain.samples import DIGEST, ESCALATION, REMINDER, SEVERAL, points, sample
 from watcher.domain.summaries import message_of_several
 from watcher.domain.transitions import Transition
 from watcher.notifiers import discord, ntfy, pagerduty, teams
@@ -36,6 +36,8 @@ _HOSTILE = (
     "<b>bold</b> <!channel> @everyone **bold** [link](http://x.example) `code` \x1b[31m\n\u202e"
     "<script>alert(1)</script>"
 )
+_OTHER_SCRIPTS = "דוח חודשי · تقرير الشهر · 月次報告モデル 🚀"
+_PUBLIC_URL = "https://watcher.example.com"
 _STYLE = """
 body { font: 14px/1.45 system-ui, sans-serif; background: #eee; margin: 2rem; overflow-wrap: anywhere }
 h2 { margin: 2rem 0 .5rem } .row { display: flex; flex-wrap: wrap; gap: 1rem }
@@ -60,11 +62,17 @@ def samples() -> Mapping[str, Message]:
         "stuck": message_of(ConditionChange(stuck, 7, START)),
         "hostile": message_of(a_transition(status="failed", name=_HOSTILE, facts=hostile)),
         "long": message_of(a_transition(status="failed", name="n" * 400, facts=long)),
+        "other scripts": message_of(
+            a_transition(
+                status="failed", name=_OTHER_SCRIPTS, facts=JobFacts(error=JobError("c", f"{_OTHER_SCRIPTS}\n" * 4))
+            )
+        ),
+        "empty": message_of(a_transition(status="failed", name="", labels={}, facts=JobFacts(error=JobError("", "")))),
         "own words": replace(
             message_of(a_transition(facts=FULL)), title="In words of one's own", text="*bold*, then a\nsecond line"
         ),
         "many": message_of_several(_many()),
-        **{kind: sample(kind, START) for kind in (REMINDER, SEVERAL, DIGEST)},
+        **{kind: sample(kind, START) for kind in ("unstuck", ESCALATION, REMINDER, SEVERAL, DIGEST)},
         "hostile together": message_of_several(
             [a_transition(status="failed", name=_HOSTILE, facts=hostile), a_transition(key=JobKey("openai", "2"))]
         ),
@@ -98,7 +106,7 @@ def page() -> str:
 
 def _slack(message: Message) -> str:
     parts: list[str] = []
-    for block in _plain(blocks.compose(message))["blocks"]:
+    for block in _plain(blocks.compose(message, public_url=_PUBLIC_URL))["blocks"]:
         if block["type"] == "header":
             parts.append(f"<b>{_mrkdwn(block['text']['text'])}</b>")
         elif block["type"] == "context":
@@ -113,7 +121,7 @@ def _slack(message: Message) -> str:
 
 
 def _discord(message: Message) -> str:
-    [embed] = _plain(discord.compose(message))["embeds"]
+    [embed] = _plain(discord.compose(message, _PUBLIC_URL))["embeds"]
     fields = [
         f"<div class={'narrow' if field['inline'] else 'wide'}><b>{_markdown(field['name'])}</b><br>"
         f"{_markdown(field['value'])}</div>"
@@ -127,7 +135,7 @@ def _discord(message: Message) -> str:
 
 
 def _teams(message: Message) -> str:
-    card = json.loads(teams.encode(message))["attachments"][0]["content"]
+    card = json.loads(teams.encode(message, _PUBLIC_URL))["attachments"][0]["content"]
     first, *rest = card["body"]
     lines = list(map(_teams_block, [*first["items"], *rest]))
     lines += [f"<button>{_text(action['title'])}</button>" for action in card.get("actions", [])]
@@ -143,24 +151,26 @@ def _teams_block(block: Mapping[str, Any]) -> str:
 
 
 def _ntfy(message: Message) -> str:
-    content = _plain(ntfy.compose(message))
+    content = _plain(ntfy.compose(message, _PUBLIC_URL))
     tags = f"<span class=small>{', '.join(content['tags'])}, priority {content['priority']}</span>"
-    return _card("", [f"<b>{_text(content['title'])}</b> {tags}", f"<pre>{_text(content['message'])}</pre>"])
+    buttons = [f"<button>{_text(action['label'])}</button>" for action in content.get("actions", [])]
+    return _card("", [f"<b>{_text(content['title'])}</b> {tags}", f"<pre>{_text(content['message'])}</pre>", *buttons])
 
 
 def _pagerduty(message: Message) -> str:
-    event = _plain(pagerduty.compose(message))
+    event = _plain(pagerduty.compose(message, _PUBLIC_URL))
     action = f"{event.get('event_action', 'change')} {event.get('dedup_key', '')}"
     details = event["payload"].pop("custom_details")
     lines = [f"{_text(name)}: {_text(str(value))}<br>" for name, value in [*event["payload"].items(), *details.items()]]
-    return _card("", [f"<b>{_text(action)}</b><br>", *lines])
+    links = [f"<u>{_text(link['text'])}</u><br>" for link in event.get("links", [])]
+    return _card("", [f"<b>{_text(action)}</b><br>", *lines, *links])
 
 
 def _email(message: Message) -> str:
-    letter = letter_of(message, "watcher@example.com", ["team@example.com"], START)
+    letter = letter_of(message, "watcher@example.com", ["team@example.com"], START, public_url=_PUBLIC_URL)
     headers = "<br>".join(_text(f"{name}: {value}") for name, value in letter.items())
-    plain = f"<details><summary>plain text</summary><pre>{_text(text_of(message))}</pre></details>"
-    shown = html_of(message, "curve" if ends_job(message) else None).replace("cid:curve", _curve())
+    plain = f"<details><summary>plain text</summary><pre>{_text(text_of(message, _PUBLIC_URL))}</pre></details>"
+    shown = html_of(message, "curve" if ends_job(message) else None, _PUBLIC_URL).replace("cid:curve", _curve())
     frame = f'<iframe sandbox srcdoc="{_text(shown)}" style="width: 100%; height: 26rem; border: 0"></iframe>'
     return _card("", [f"<div class=small>{headers}</div>", frame, plain])
 

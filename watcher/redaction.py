@@ -1,4 +1,4 @@
-"""Keeping secrets out of texts: the one place that knows in which spellings a secret may come back.
+"""Keeping secrets out of texts: the one place that knows what is secret, and in which spellings it may come back.
 
 A receiver or an API may echo what it was sent as it stands, JSON-escaped, percent-encoded, as HTML or in base64.
 """
@@ -16,6 +16,9 @@ MASK = "***"
 _SHORTEST_PART = 8
 """Parts of a secret that are shorter are ordinary words far more often than secrets."""
 
+_SECRET_KEY = re.compile(
+    r"(^|[_-]|api|ssl)(keys?|tokens?|secrets?|passw(or)?d|passphrase|credentials?|webhook_url)$", re.IGNORECASE
+)
 _MAIL_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w.-]+")
 _QUERY = re.compile(r"(https?:(?:\\?/){2}[^\s\"'<>?]{1,2000}\?)[^\s\"'<>]+")
 """What a signed URL is signed with stands behind its question mark."""
@@ -42,6 +45,38 @@ def shareable(text: str) -> str:
     What only looks alike, such as the version behind the `@` of a model's name, stays.
     """
     return _CERTAIN_MAIL_ADDRESS.sub(MASK, _SIGNED_QUERY.sub(rf"\1{MASK}", text))
+
+
+def looks_secret(key: int | str) -> bool:
+    """Return whether what stands under this key is a secret, to go by its name."""
+    return _SECRET_KEY.search(str(key)) is not None
+
+
+def masked_url(text: str) -> str:
+    """Return a URL without user and password, and without what looks secret in its query; other text as it is."""
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme == "sqlite":  # an @ in the path of a file is no mark of a password
+        return text
+    _, at, rest = rest.rpartition("@")
+    target, question, query = rest.partition("?")
+    pairs = [_masked_pair(pair) for pair in query.split("&")]
+    return f"{scheme}://{MASK if at else ''}{at}{target}{question}{'&'.join(pairs)}"
+
+
+def passwords_in(address: str) -> Iterator[str]:
+    """Find the passwords in the URL of a server, as they stand and as they are sent."""
+    if address.startswith("sqlite:"):
+        return  # an @ in the path of a file is no mark of a password
+    query = address.partition("?")[2]
+    yield from (value for name, value in parse_qsl(query) if looks_secret(name))
+    user = address.partition("://")[2].rpartition("@")[0]
+    if password := user.partition(":")[2]:
+        yield from (password, unquote(password))
+
+
+def _masked_pair(pair: str) -> str:
+    name, equals, _ = pair.partition("=")
+    return f"{name}={MASK}" if equals and looks_secret(name) else pair
 
 
 class Redactor:

@@ -15,6 +15,7 @@ LONGEST_VALUE = 2000
 LONGEST_TEXT = 20_000
 """Characters of a text; receivers show less."""
 _LONGEST_WHY = 200
+_THERE_ARE = "; there are: "
 
 Escape = Callable[[str], str]
 """Writes a text so that it means nothing but itself in a receiver's markup."""
@@ -50,8 +51,9 @@ class Template:
         try:
             return self._template.render(values)[:LONGEST_TEXT].strip()
         except UndefinedError as error:
-            why = f"{_line_of(error)}{_why(error)}; there are: {', '.join(sorted(values))}"
-            raise TemplateMistake(why) from None
+            why = _why(error)
+            known = "" if _THERE_ARE in why else f"{_THERE_ARE}{', '.join(sorted(values))}"
+            raise TemplateMistake(f"{_line_of(error)}{why}{known}") from None
         except Exception as error:  # noqa: BLE001 - a template is a program, and may fail in any way
             raise TemplateMistake(f"{_line_of(error)}{_why(error)}") from None
 
@@ -60,11 +62,19 @@ def _environment(escape: Escape) -> Environment:
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+    class Sandbox(ImmutableSandboxedEnvironment):
+        def getattr(self, obj: Any, attribute: str) -> Any:
+            """Get a value of an object; the message for one that is not there names those that are."""
+            if type(obj) is dict and attribute not in obj and not hasattr(obj, attribute):
+                hint = f"{attribute!r} is not known here{_THERE_ARE}{', '.join(sorted(obj))}"
+                return self.undefined(hint=hint, obj=obj, name=attribute)
+            return super().getattr(obj, attribute)
+
     def finished(value: Any) -> str:
         return "" if value is None else escape(str(value))
 
     # Not Jinja's own autoescape: that writes HTML, which no receiver reads.
-    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, finalize=finished, autoescape=False)
+    return Sandbox(undefined=StrictUndefined, finalize=finished, autoescape=False)
 
 
 def _line_of(error: BaseException) -> str:

@@ -12,13 +12,12 @@ from tempfile import TemporaryDirectory
 from tests.benchmarks.recording import NOON
 from tests.benchmarks.results import Table, Target, spread, verdict
 from tests.benchmarks.server import BODY
-from tests.doubles import ManualClock, RecordingLog, runtime
+from tests.doubles import ManualClock, RecordingLog, runtime, source_state
 from watcher.domain.jobs import JobFacts, JobKey, JobSpec, Observation, Page
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.domain.states import OPENAI_STATES
-from watcher.engine.polling.list_scan import ListScan, Strategy
+from watcher.engine.polling.list_scan import Strategy
 from watcher.engine.polling.poller import Poller
-from watcher.engine.polling.source_state import SourceState
 from watcher.plugins.source import CONCURRENT_REQUESTS, Capabilities
 from watcher.sources.http_source import digest
 from watcher.store.sql import SqlStore
@@ -85,8 +84,8 @@ async def cost() -> float:
             await store.upsert_jobs([JobSpec(JobKey("openai", f"ftjob-{n}")) for n in range(JOBS)], clock())
             poller = Poller(store, runtime(clock, RecordingLog()), routes=(), wake_delivery=lambda: None)
             policy = PollingPolicy(INTERVAL, INTERVAL, is_adaptive=False)
-            scan = ListScan(source, strategy=Strategy.RETRIEVE)  # type: ignore[arg-type]
-            poller.sources.add(SourceState("openai", source, policy, CONCURRENT_REQUESTS, scan))  # type: ignore[arg-type]
+            state = source_state(source, policy, clock, CONCURRENT_REQUESTS, strategy=Strategy.RETRIEVE)  # type: ignore[arg-type]
+            poller.sources.add(state)
             polling = asyncio.create_task(poller.run())
             await _poll_all(poller, source, 1)
             begin = time.process_time()

@@ -73,7 +73,7 @@ async def test_the_service_writes_a_line_for_each_transition_and_nothing_else(
     texts = [line for line in ended.lines if not line.startswith("{")]
     assert statuses(envelopes) == ["running", "failed"]
     assert len(texts) == 2
-    assert r"error: no\nftjob-forged: succeeded \x1b[2J" in texts[1]
+    assert r"error: no / ftjob-forged: succeeded \x1b[2J" in texts[1]
     assert "\x1b" not in ended.out
 
 

@@ -117,6 +117,13 @@ async def test_a_running_service_follows_a_silence_at_once_and_records_what_it_m
     assert (ended, len(receiver.received)) == ([0, 1], told)
 
 
+async def test_a_silence_of_labels_that_no_job_has_says_so(command: Command, service: Running) -> None:
+    assert (await command.run("jobs", "add", FIRST, "--label", "team=nlp")).code == 0
+    said = [await command.run("silence", "add", "--label", f"team={team}", "--for", "2h") for team in ("nlp", "npl")]
+    assert [each.code for each in said] == [0, 0]
+    assert ["no watched job has team=" in each.err for each in said] == [False, True]
+
+
 async def test_a_discarded_delivery_is_never_sent(
     command: Command, service: Running, api: FineTuningApi, receiver: Receiver
 ) -> None:

@@ -190,6 +190,7 @@ async def test_a_missing_key_is_2_and_says_where_to_put_it(watcher: Command) -> 
     ended = await watcher.run("watch", JOB)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith("watcher: source openai: no API key: set OPENAI_API_KEY")
+    assert "this command also takes --api-key-file" in ended.err
 
 
 async def test_the_key_may_come_from_a_file(watching: Watching, api: FineTuningApi) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.processes import LIMIT, Command
 from tests.e2e.settings import API_KEY, settings
 from watcher.simulator.api import FineTuningApi
-from watcher.simulator.script import Fault, JobScript, Step
+from watcher.simulator.script import DialectName, Fault, JobScript, Script, Step
 
 POLLS = 4
 """How often a status is told before the next one begins."""
@@ -55,6 +55,16 @@ async def test_a_label_and_the_newest_job_choose(
 async def test_the_newest_job_may_have_ended(watcher: Command, api: FineTuningApi, environment: dict[str, str]) -> None:
     api.add_job(a_job("ended", "failed"))
     assert (await watcher.run("watch", "--latest", env=environment)).code == 1
+
+
+async def test_the_variables_of_one_other_service_are_enough(watcher: Command) -> None:
+    script = Script((a_job("ft-1", "running", "succeeded"),), api_key=API_KEY, dialect=DialectName.TOGETHER)
+    async with FineTuningApi(script) as api:
+        environment = {"TOGETHER_API_KEY": API_KEY, "TOGETHER_BASE_URL": api.base_url}
+        by_id = await watcher.run("watch", "ft-1", "--interval", "0.1s", "--json", env=environment)
+        newest = await watcher.run("watch", "--latest", env=environment)
+    assert (by_id.code, newest.code) == (0, 0)
+    assert json.loads(by_id.out.splitlines()[-1])["data"]["native_status"] == "completed"
 
 
 async def test_where_nothing_is_found_the_exit_code_says_so(

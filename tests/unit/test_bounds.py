@@ -23,7 +23,7 @@ from watcher.engine.delivery.notifier_state import LONGEST_PAUSE
 from watcher.engine.polling.due_jobs import STORE_PATIENCE
 from watcher.engine.polling.list_scan import BARREN_PAGES, CONCURRENT_PAGES, LONGEST_SCAN, MOST_PAGES
 from watcher.engine.polling.look_allowance import LOOKS_PER_MINUTE, REFUSED_PAUSE
-from watcher.engine.polling.source_state import MOST_LISTED
+from watcher.engine.polling.source_state import CLAIMED_AT_ONCE, JUDGED_AT_ONCE, MOST_LISTED
 from watcher.engine.polling.telemetry import LAST_LOOK_PATIENCE, LOOK_LIMIT
 from watcher.engine.polling.telemetry import MOST_PAGES as MOST_EVENT_PAGES
 from watcher.logs import LEARNED_SECRETS
@@ -58,6 +58,7 @@ from watcher.store.deliveries import MOST_GROUPED
 from watcher.store.errors import BUSY_SECONDS, STATEMENT_SECONDS
 from watcher.store.metric_points import MOST_MILESTONES, MOST_STEPS
 from watcher.store.prune import BATCH
+from watcher.store.sql import JOBS_AT_ONCE
 from watcher.store.timeouts import USUAL_WAITS
 from watcher.templates import LONGEST_TEXT as LONGEST_TEMPLATE
 
@@ -108,6 +109,9 @@ ROWS = {
     "one scan of a list": (
         f"{MOST_PAGES:,} pages, {time(LONGEST_SCAN)}, {CONCURRENT_PAGES} pages side by side, for {MOST_LISTED:,} jobs;"
         f" {BARREN_PAGES} pages without a watched job end it"
+    ),
+    "jobs worked on before others get their turn": (
+        f"{JUDGED_AT_ONCE:,} of a scan, {CLAIMED_AT_ONCE:,} of a claim, {JOBS_AT_ONCE:,} of a configuration"
     ),
     "`Retry-After` of a source": f"{time(LONGEST_RETRY_AFTER)}",
     "an id, a status, a name of a job": f"{LONGEST_ID:,}, {LONGEST_STATUS} and {LONGEST_TEXT} characters",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.redaction import Redactor, shareable, without_addresses
+from watcher.redaction import Redactor, looks_secret, masked_url, shareable, without_addresses
 
 URL = "https://user:p%40ss@hooks.example/team/Tok3n%2Fabc?key=A%26Bcdefgh&x=1"
 
@@ -164,3 +164,33 @@ def test_leaving_addresses_out_takes_no_time_however_hostile_the_text() -> None:
 )
 def test_what_is_told_to_others_holds_neither_addresses_nor_signatures(text: str, shown: str) -> None:
     assert shareable(text) == shown
+
+
+@pytest.mark.parametrize(
+    "key", ["api_key", "apikey", "token", "client_secret", "PASSWORD", "webhook_url", "keys", "x-api-key"]
+)
+def test_keys_of_secrets_are_known_by_their_names(key: str) -> None:
+    assert looks_secret(key)
+
+
+@pytest.mark.parametrize(
+    "key", ["api_key_file", "monkey", "keyboard", "tokens_per_second", "base_url", "secretary", "auth"]
+)
+def test_other_keys_are_not(key: str) -> None:
+    assert not looks_secret(key)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("http://h/p?a=1&token=x", "http://h/p?a=1&token=***"),
+        ("http://ann:pw@h/p", "http://***@h/p"),
+        ("http://token@h", "http://***@h"),
+        ("http://a:b/c@h", "http://***@h"),
+        ("http://h/?token", "http://h/?token"),
+        ("ann@example.org", "ann@example.org"),
+        ("plain", "plain"),
+    ],
+)
+def test_urls_are_shown_without_what_is_secret(text: str, masked: str) -> None:
+    assert masked_url(text) == masked

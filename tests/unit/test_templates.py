@@ -23,7 +23,7 @@ def test_a_plain_value_stays_on_its_line() -> None:
         ("{{ a | nope }}", "line 1: No filter named 'nope'."),
         ("{% include 'x' %}", "line 1: no loader for this environment specified"),
         ("a\nb {{ jb.name }}", "line 2: 'jb' is undefined; there are: job, steps"),
-        ("{{ job.nam }}", "line 1: 'dict object' has no attribute 'nam'; there are: job, steps"),
+        ("{{ job.nam }}", "line 1: 'nam' is not known here; there are: name"),
         ("{{ 1 / steps }}", "line 1: division by zero"),
         ("{{ ''.__class__.__mro__ }}", "line 1: access to attribute '__class__' of 'str' object is unsafe."),
         ("{{ job.clear() }}", "line 1: "),

@@ -161,7 +161,7 @@ _HEADINGS = {
     "status": "status",
     "progress": "progress",
     "loss": "loss",
-    "elapsed": "for",
+    "elapsed": "age",
     "left": "left",
     "answer": "heard",
 }

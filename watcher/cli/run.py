@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 from secrets import token_hex
 from socket import gethostname
@@ -23,6 +22,7 @@ def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_forma
     """
     settings = read_settings(config, log_level, log_format)
     from watcher.service.daemon import serve
+    from watcher.service.event_loop import loop_factory
 
     log = WatcherLog(log_options(settings))
     log.adopt_standard_logging()
@@ -36,7 +36,5 @@ def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_forma
         settings = read_settings(config, log_level, log_format)
         return ServicePlan(settings, runtime, lambda: log.change(log_options(settings)), service=service)
 
-    # What is loaded by now stays for good: going through it at each full collection would hold everything up for 50 ms.
-    gc.collect()
-    gc.freeze()
-    asyncio.run(serve(plan, reread, runtime))
+    with asyncio.Runner(loop_factory=loop_factory(os.environ)) as runner:
+        runner.run(serve(plan, reread, runtime))

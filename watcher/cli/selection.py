@@ -90,7 +90,12 @@ def select_jobs(
     key, origin = _api_key(options)
     named = {listed_by, *(reference.source for reference in references)} - {None, DEFAULT_SOURCE}
     try:
-        if named or options.slack_url_file or has_configuration(options.config):
+        if (
+            named
+            or options.slack_url_file
+            or has_configuration(options.config)
+            or (not origin and _is_elsewhere(options.base_url))
+        ):
             return _from_settings(references, options, (key, origin), listed_by)
         return _from_environment(references, options, key, origin)
     except ConfigurationError as error:
@@ -99,6 +104,15 @@ def select_jobs(
         if named and not has_configuration(options.config):
             raise ConfigurationError(*error.mistakes, f"there is no configuration (looked for {places()})") from None
         raise
+
+
+def _is_elsewhere(base_url: str | None) -> bool:
+    """Return whether the environment describes other services than the usual one, of which no key is given."""
+    if base_url or os.environ.get("OPENAI_BASE_URL"):
+        return False
+    from watcher.settings.source_kinds import implied_kinds
+
+    return bool(implied_kinds(()))
 
 
 def _from_environment(
@@ -142,11 +156,10 @@ def _from_settings(
     }
     # A source that is named by its kind needs no settings.
     implied = {listed_by, *(reference.source for reference in references)}.intersection(kinds.kinds())
-    overrides = {
-        **{name: {} for name in implied if name},
-        DEFAULT_SOURCE: {name: value for name, value in given.items() if value is not None},
-    }
-    given_parts: dict[str, object] = {"sources": overrides}
+    overrides: dict[str, dict[str, str]] = {name: {} for name in implied if name}
+    if told := {name: value for name, value in given.items() if value is not None}:
+        overrides[DEFAULT_SOURCE] = told
+    given_parts: dict[str, object] = {"sources": overrides} if overrides else {}
     if options.slack_url_file:
         slack = {"kind": "slack", "webhook_url_file": str(options.slack_url_file)}
         given_parts["notifiers"] = {SLACK_URL_FILE: slack}

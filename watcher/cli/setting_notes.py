@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watcher.cli.status_words import doubt_about
+from watcher.domain.routing import Events
+from watcher.domain.samples import words_of_conditions
 from watcher.settings.conversion import discovery_rules, sources_used, watches_all
 from watcher.settings.locations import places
 
@@ -24,6 +27,7 @@ def notes_on(settings: Settings, path: Path | None, without_list: Collection[str
         *_missing(settings, path),
         *_blind_rules(settings, without_list),
         *_doubtful_statuses(settings),
+        *_without_effect(settings),
         *_notices(settings),
     ]
 
@@ -49,6 +53,26 @@ def _blind_rules(settings: Settings, without_list: Collection[str]) -> Iterator[
         yield f"source {name}: it has no list of jobs, so they are watched only where they are named"
 
 
+def _without_effect(settings: Settings) -> Iterator[str]:
+    """Say what a notifier has that does nothing beside what else it has."""
+    used = sources_used(settings)
+    for name, notifier in settings.notifiers.items():
+        here = f"notifiers.{name}"
+        if notifier.digest and (notifier.batch or notifier.quiet):
+            other = "batch" if notifier.batch else "quiet"
+            yield f"{here}.{other}: has no effect beside digest, which holds everything until its time"
+        if notifier.batch_by and not notifier.batch:
+            yield f"{here}.batch_by: has no effect without batch"
+        if notifier.timezone and not (notifier.digest or notifier.quiet):
+            yield f"{here}.timezone: has no effect without digest or quiet"
+        for key in ("after", "repeat"):
+            if getattr(notifier, key) and notifier.events == {Events.JOBS}:
+                yield f"{here}.{key}: has no effect where events names jobs only: it is about conditions that last"
+        for pattern in notifier.sources:
+            if used and not any(fnmatchcase(source, pattern) for source in used):
+                yield f"{here}.sources: {pattern!r} matches none of the sources: {', '.join(sorted(used))}"
+
+
 def _notices(settings: Settings) -> Iterator[str]:
     from watcher.plugins.registry import sources
 
@@ -64,8 +88,11 @@ def _doubtful_statuses(settings: Settings) -> Iterator[str]:
         for status in rule.match.states
     ]
     given += [(f"supervision.stuck_after.{status}", status) for status in settings.supervision.stuck_after]
+    of_conditions = words_of_conditions()
     for name, notifier in settings.notifiers.items():
         given += [(f"notifiers.{name}.statuses", status) for status in notifier.statuses or ()]
+        exempt = notifier.quiet.exempt if notifier.quiet else ()
+        given += [(f"notifiers.{name}.quiet.except", word) for word in exempt if word not in of_conditions]
     for where, status in given:
         if doubt := doubt_about(status):
             yield f"{where}: {doubt}"

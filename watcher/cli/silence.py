@@ -5,8 +5,8 @@ from __future__ import annotations
 import getpass
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,10 +19,13 @@ from watcher.cli.output import tell, write_json, write_line
 from watcher.cli.store import with_store
 from watcher.cli.tables import Column, write_table
 from watcher.domain.durations import write_duration
-from watcher.domain.jobs import TEXT_RULE, is_plain
+from watcher.domain.jobs import TEXT_RULE, Job, is_plain
 from watcher.domain.silences import LONGEST_SILENCE, Silence, silence_row
 from watcher.domain.text import excerpt
 from watcher.service.bootstrap import utc_now
+
+if TYPE_CHECKING:
+    from watcher.store.sql import SqlStore
 
 app = typer.Typer(
     help="Mute events for a while. A running service follows at once; what is muted is recorded.", no_args_is_help=True
@@ -71,11 +74,20 @@ def add(
     now = utc_now()
     labels = dict(map(read_label, label or []))
     wanted = Silence("new", now + lasting, labels, source, reason, created_by=_user())
-    made = silence_row(with_store(config, lambda store: store.add_silence(wanted, now)), now)
+    kept, jobs = with_store(config, lambda store: _add(store, wanted, now))
+    made = silence_row(kept, now)
+    if labels and not any(labels.items() <= job.labels.items() for job in jobs):
+        carried = ", ".join(f"{key}={value}" for key, value in labels.items())
+        tell(f"no watched job has {carried} now; `watcher jobs list --json` shows the labels that there are")
     if as_json:
         write_json(made)
     else:
         write_line(f"silence {made['id']} until {made['until']}; `watcher silence expire {made['id']}` ends it")
+
+
+async def _add(store: SqlStore, silence: Silence, now: datetime) -> tuple[Silence, Sequence[Job]]:
+    """Record the silence; return it with the watched jobs, where it is about labels of theirs."""
+    return await store.add_silence(silence, now), await store.jobs() if silence.labels else ()
 
 
 def _user() -> str | None:

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from watcher.domain.anomalies import Anomaly
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, JobKey
-from watcher.domain.states import Status, is_meant
+from watcher.domain.states import Status, is_meant, shown_status
+from watcher.domain.text import shortened
 from watcher.domain.time_in_status import present_status
 from watcher.domain.transitions import event_id
 
@@ -22,6 +23,8 @@ OWN_SOURCE = "@watcher"
 GRACE = timedelta(minutes=5)
 """How long a source or a notifier may fail before that is a condition."""
 STUCK_REPEAT = timedelta(days=1)
+SHORTEST_STAY = timedelta(minutes=5)
+"""A job that was in its status for less was not told as stuck, unless the settings have a shorter limit."""
 FRESH = timedelta(minutes=3)
 """How long the success of another replica speaks for a source or a notifier. Replicas note theirs each minute."""
 NOTE_GOOD_INTERVAL = timedelta(minutes=1)
@@ -234,6 +237,30 @@ def stuck_condition(job: Job, now: datetime, limits: Mapping[str, timedelta]) ->
     return _of_job(job, STUCK, state, f"has been {job.status} for {present_status(job, now)}", None)
 
 
+def found_condition(job: Job) -> Condition:
+    """Return the condition of a job that its source knows again."""
+    return _end_of(job, MISSING, "found", "is known to its source again")
+
+
+def unstuck_condition(job: Job, before: Job, now: datetime) -> Condition:
+    """Return the condition of a job that has moved on; `before` is the job as it stood until then."""
+    condition = _end_of(job, STUCK, "unstuck", "is no longer stuck")
+    return replace(condition, facts=(*condition.facts, ("Was", f"{before.status} for {present_status(before, now)}")))
+
+
+def trained_condition(job: Job) -> Condition:
+    """Return the condition of a job that has ended, however it trained."""
+    return _end_of(job, METRICS, "metrics_ended", "trains no longer")
+
+
+def may_be_stuck(job: Job, shortest: timedelta, now: datetime) -> bool:
+    """Return whether a job was in its status for so long, at least, that it may have been told as stuck.
+
+    A clock that was set back lets no job seem too young for it.
+    """
+    return job.status_since is not None and not timedelta() <= now - job.status_since < shortest
+
+
 def training_condition(job: Job, anomaly: Anomaly | None) -> Condition:
     """Return how a job trains, good or bad."""
     if anomaly is None:
@@ -279,15 +306,24 @@ def _of_source(name: str, aspect: str, state: str, title: str, error: str | None
     return Condition(subject, state, f"watcher.source.{state}", title, is_good, facts, data)
 
 
+def _end_of(job: Job, aspect: str, word: str, what: str) -> Condition:
+    """Return the condition of a job whose trouble is over; the title says how the job stands now."""
+    status = shown_status(job.status, job.state) if job.status else "not seen yet"
+    condition = _of_job(job, aspect, "good", f"{what}: {status}", None)
+    told = {**condition.data, "state": job.state and job.state.value}
+    return replace(condition, type=f"watcher.job.{word}", is_good=True, data=told)
+
+
 def _of_job(job: Job, aspect: str, state: str, what: str, error: str | None) -> Condition:
-    which = (("Job", job.key.id),) if job.name else ()  # else the title says it
+    which = (("Job", job.key.id),) if job.title != job.key.id else ()  # else the title says it
     facts = (*which, ("Source", job.key.source), *((("Error", error),) if error else ()))
     data = {"id": job.key.id, "source": job.key.source, "name": job.name, "status": job.status}
+    data |= {"suffix": job.facts.suffix} if job.facts and job.facts.suffix else {}
     return Condition(
         f"job/{job.key}/{aspect}",
         state,
         f"watcher.job.{aspect}",
-        f"{job.title} {what}",
+        f"{shortened(job.title)} {what}",
         is_good=False,
         facts=facts,
         data=data | ({"error": error} if error else {}),

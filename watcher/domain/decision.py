@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from watcher.domain.conditions import Condition, missing_condition
+from watcher.domain.conditions import (
+    SHORTEST_STAY,
+    Condition,
+    found_condition,
+    may_be_stuck,
+    missing_condition,
+    trained_condition,
+    unstuck_condition,
+)
 from watcher.domain.forecast import forecast, forecast_from
 from watcher.domain.jobs import Forecast, Job, Observation, Progress
 from watcher.domain.notifications import Planned, plan
@@ -18,12 +26,13 @@ from watcher.domain.polling_policy import (
     PollOutcome,
     after_answer,
     after_failure,
+    is_reported_missing,
     trusts_estimate,
     wait_after_answer,
     wait_after_failure,
     wants_progress,
 )
-from watcher.domain.routing import Route
+from watcher.domain.routing import Events, Route
 from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition, detect, moved
 
@@ -52,6 +61,8 @@ class PollContext:
     """What it said."""
     measured: tuple[MetricPoint, ...] = ()
     """What is known of the training of a job that has succeeded."""
+    shortest_stay: timedelta = SHORTEST_STAY
+    """A job that was in its status for less was not told as stuck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +79,8 @@ class Decision:
     is_new: bool
     """Whether the store must be written. A quiet poll at a fixed interval changes nothing: claiming the job has
     already moved its due time to where this decision would put it."""
-    condition: Condition | None = None
-    """Set by the poll that has shown that the job is unknown to its source."""
+    conditions: tuple[Condition, ...] = ()
+    """What the poll has shown: that the job is unknown to its source, or that what may have been told of is over."""
 
 
 def decide(job: Job, result: PollResult, context: PollContext, now: datetime) -> Decision:
@@ -86,8 +97,8 @@ def _after_failure(job: Job, failure: PollFailure, context: PollContext, now: da
     ):  # a rejection is the source's: its circuit breaker waits, not the job
         after = replace(after, due_at=now + wait_after_failure(after, failure, context.policy, context.jitter))
     is_found_missing = failure.outcome is PollOutcome.MISSING and job.missing == MISSING_TOLERATED
-    condition = missing_condition(after, now) if is_found_missing else None
-    return Decision(after, None, (), after.due_at, after != job, condition)
+    found = (missing_condition(after, now),) if is_found_missing else ()
+    return Decision(after, None, (), after.due_at, after != job, found)
 
 
 def _after_answer(job: Job, observation: Observation | None, context: PollContext, now: datetime) -> Decision:
@@ -107,7 +118,21 @@ def _after_answer(job: Job, observation: Observation | None, context: PollContex
     if due_at != after.due_at:
         after = replace(after, due_at=due_at)
     wanted = plan(transition, context.routes, now) if transition else ()
-    return Decision(after, transition, wanted, due_at, is_new=after is not job and after != job)
+    is_new = after is not job and after != job
+    return Decision(after, transition, wanted, due_at, is_new, tuple(_ended(job, after, context, now)))
+
+
+def _ended(before: Job, after: Job, context: PollContext, now: datetime) -> Iterator[Condition]:
+    """Yield the ends of what may have been told of the job; whether it was is for the store to say."""
+    if is_reported_missing(before):
+        yield found_condition(after)
+    if after.status == before.status:
+        return
+    if may_be_stuck(before, context.shortest_stay, now):
+        yield unstuck_condition(after, before, now)
+    is_judged = any(Events.METRICS in route.events for route in context.routes)
+    if is_judged and is_terminal(after.state) and before.status is not None:
+        yield trained_condition(after)
 
 
 def _due_after_answer(job: Job, context: PollContext, now: datetime, *, has_changed: bool) -> datetime:

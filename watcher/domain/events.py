@@ -17,6 +17,14 @@ def source_of(event: Event) -> str | None:
     return source if isinstance(source, str) else None
 
 
+def title_of_job(event: Event) -> str | None:
+    """Return what people are told that the job of an event is called; None: it is about no job."""
+    if isinstance(event, Transition):
+        return event.title
+    data = event.condition.data
+    return str(data.get("name") or data.get("suffix") or data.get("id")) if event.condition.is_about_job else None
+
+
 def job_name_of(event: Event) -> str | None:
     """Return the name of the job that an event is about, its id where it has none; None: it is about no job."""
     if isinstance(event, Transition):

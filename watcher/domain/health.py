@@ -45,7 +45,7 @@ class HealthSnapshot:
     store_error: str | None
     """Why the store could not be read or written the last time; None while it can."""
     has_condition: bool
-    """Whether a source, a notifier or a job is in a condition that was reported."""
+    """Whether a source or a notifier is in a condition that was reported."""
     sources: Sequence[Health] = ()
     """How each source has been answering."""
     receivers: Sequence[Health] = ()

@@ -216,6 +216,9 @@ class Page:
     after: str | None
     """What to ask for the next page with: the last id of this one, a token or what else the service uses. None
     when this was the last page."""
+    next_part: str | None = None
+    """What to ask for the first page of the service's next list with, where it has several that lead on to each other:
+    each of them is ordered by itself. None in the last one."""
 
 
 class Basis(StrEnum):
@@ -271,5 +274,5 @@ class Job:
 
     @property
     def title(self) -> str:
-        """The name people gave the job, else its id."""
-        return self.name or self.key.id
+        """The name people gave the job, else the suffix of its result, else its id."""
+        return self.name or (self.facts and self.facts.suffix) or self.key.id

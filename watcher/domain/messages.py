@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 
-from watcher.domain.conditions import ConditionChange
+from watcher.domain.conditions import Condition, ConditionChange
 from watcher.domain.documents import read_document
 from watcher.domain.durations import format_duration
 from watcher.domain.events import Event
@@ -17,7 +18,7 @@ from watcher.domain.jobs import JobError
 from watcher.domain.states import NEWS_MARK, JobState, mark, shown_status
 from watcher.domain.telemetry import point_row
 from watcher.domain.template_values import values_of
-from watcher.domain.text import excerpt
+from watcher.domain.text import excerpt, on_one_line, shortened
 from watcher.domain.time_in_status import previous_status
 from watcher.domain.transitions import Reason, Transition, event_id
 
@@ -90,8 +91,8 @@ class Message:
     comes from elsewhere is escaped already: see `Plugin.markup`. It may have several lines. None: the facts."""
     table: tuple[TableRow, ...] = ()
     """What a message about several events tells, for receivers that show tables. The facts say the same in lines."""
-    values: Mapping[str, object] | None = None
-    """What templates may say; None: it is told in the built-in words."""
+    values: Callable[[], Mapping[str, object]] | None = field(default=None, compare=False)
+    """Returns what templates may say, worked out only where there is one; None: it is told in the built-in words."""
 
 
 def message_of(event: Event) -> Message:
@@ -109,7 +110,7 @@ def message_of(event: Event) -> Message:
         url=event.facts.page_url,
         labels=event.labels,
         thread=event.thread,
-        values=values_of(event),
+        values=partial(values_of, event),
     )
 
 
@@ -235,7 +236,7 @@ _SEVERITIES: Mapping[JobState, Severity] = {
 
 
 def _title(transition: Transition) -> str:
-    name, status = transition.title, shown_status(transition.status, transition.state)
+    name, status = shortened(transition.title), shown_status(transition.status, transition.state)
     match transition.reason:
         case Reason.FIRST_SEEN:
             return f"{name}: first seen, {status}"
@@ -252,26 +253,37 @@ def _message_of_condition(event: ConditionChange) -> Message:
         type=event.type,
         created_at=event.at,
         title=event.title,
-        severity=Severity.GOOD if condition.is_good else Severity.BAD,
+        severity=_severity_of(condition),
         facts=tuple(Detail(label, value) for label, value in (*condition.facts, *_how_it_lasts(event))),
         data={**condition.data, **_lasting(event)},
         labels=event.labels,
         thread=event.thread,
-        values=values_of(event),
+        values=partial(values_of, event),
     )
 
 
+def _severity_of(condition: Condition) -> Severity:
+    """Return how a person takes it; a job that ended badly is no good news, though its trouble is over."""
+    if not condition.is_good:
+        return Severity.BAD
+    has_ended_badly = condition.data.get("state") in (JobState.FAILED.value, JobState.CANCELLED.value)
+    return Severity.CANCELLED if has_ended_badly else Severity.GOOD
+
+
 def _how_it_lasts(event: ConditionChange) -> list[tuple[str, str]]:
-    if not event.reminder:
+    if event.since is None:
         return []
-    since = event.since or event.at
-    lasted = f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, for {format_duration(event.at - since)}"
-    return [("Since", lasted), ("Reminder", str(event.reminder))]
+    begun, lasted = f"{event.since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC", format_duration(event.at - event.since)
+    if not event.reminder:
+        return [("Not cleared", f"for {lasted}, since {begun}")]
+    return [("Since", f"{begun}, for {lasted}"), ("Reminder", str(event.reminder))]
 
 
 def _lasting(event: ConditionChange) -> Mapping[str, object]:
-    since = event.since or event.at
-    return {"reminder": event.reminder, "since": int(since.timestamp())} if event.reminder else {}
+    if event.since is None:
+        return {}
+    reminder = {"reminder": event.reminder} if event.reminder else {}
+    return {**reminder, "since": int(event.since.timestamp())}
 
 
 def _facts_of_success(transition: Transition) -> list[Detail]:
@@ -291,7 +303,7 @@ def words_of_series(series: str) -> str:
 
 def _facts_of_failure(transition: Transition) -> list[Detail]:
     error = transition.facts.error or JobError()
-    told = {"Error code": error.code, "Error": error.message, "Parameter": error.param}
+    told = {"Error code": error.code, "Error": on_one_line(error.message or ""), "Parameter": error.param}
     return [Detail(label, value) for label, value in told.items() if value] + _model_of(transition)
 
 

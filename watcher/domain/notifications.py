@@ -12,6 +12,8 @@ from watcher.domain.events import Event
 from watcher.domain.holding import NOTHING_HELD
 from watcher.domain.routing import Route, RouteMatch, match_route
 from watcher.domain.silences import Silence, first_that_mutes
+from watcher.domain.states import is_terminal
+from watcher.domain.transitions import Transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,17 @@ def plan(event: Event, routes: Sequence[Route], now: datetime) -> tuple[Planned,
     return tuple(_planned(route, event, now) for route in routes if match_route(route, event) is RouteMatch.WANTED)
 
 
+def plan_end(
+    end: ConditionChange, transition: Transition | None, routes: Sequence[Route], now: datetime
+) -> tuple[Planned, ...]:
+    """Return which notifiers are told that the trouble of a job is over, besides what they hear of its transition.
+
+    Who hears that the job has ended needs no more. While it goes on, people need no more either, but receivers that
+    take each event by itself, such as programs, do: it closes what the trouble has opened there.
+    """
+    return plan(end, [route for route in routes if not (transition and _is_told(transition, route))], now)
+
+
 def muted(planned: Sequence[Planned], event: Event, silences: Sequence[Silence], now: datetime) -> tuple[Planned, ...]:
     """Return what becomes of a plan where these silences hold: it names the one that mutes it."""
     silence = first_that_mutes(event, silences, now)
@@ -49,6 +62,11 @@ def muted(planned: Sequence[Planned], event: Event, silences: Sequence[Silence],
 def at_once(routes: Sequence[Route]) -> list[Route]:
     """Return the routes without what keeps events back: for what ends soon, and for what cannot be recorded."""
     return [replace(route, holding=NOTHING_HELD, after=None) for route in routes]
+
+
+def _is_told(transition: Transition, route: Route) -> bool:
+    is_enough = is_terminal(transition.state) or route.holding.is_grouped
+    return is_enough and match_route(route, transition) is RouteMatch.WANTED
 
 
 def _planned(route: Route, event: Event, now: datetime) -> Planned:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from watcher.domain.durations import format_duration
 from watcher.domain.jobs import Job, Progress, ProgressUnit
@@ -19,13 +20,17 @@ def with_progress(
 ) -> Message:
     """Return the message that told of the job's status, with its progress, its last values and what is left."""
     told, share = _words(progress), _percent(progress)
-    values = None if message.values is None else {**message.values, "progress": told}
+    values = partial(_with, message.values, told) if message.values else None
     facts = [Detail("Progress", told), *(Detail(words_of_series(each.series), f"{each.value:.4g}") for each in points)]
     forecast = job.forecast
     if forecast and forecast.at and forecast.at > now:
         facts.append(Detail("Left", f"about {format_duration(forecast.at - now)}"))
     title = message.title if share is None else f"{message.title}, {share} %"
     return replace(message, title=title, facts=(*message.facts, *facts), values=values)
+
+
+def _with(values: Callable[[], Mapping[str, object]], progress: str) -> Mapping[str, object]:
+    return {**values(), "progress": progress}
 
 
 def _words(progress: Progress) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from watcher.domain.conditions import MISSING, STUCK, Condition, ConditionChange
 from watcher.domain.notifications import Planned, plan
 from watcher.domain.routing import Route
+from watcher.domain.transitions import next_seq
 
 Elapsed = Callable[[datetime], timedelta]
 """Returns how long ago a moment was."""
@@ -25,7 +26,7 @@ class Standing:
     since: datetime
     """When it was raised."""
     reminders: int = 0
-    """How often it was told again since."""
+    """How often those that were told were reminded since."""
     told: Mapping[str, datetime] = field(default_factory=dict)
     """When the last event of it could go out to each notifier that was owed any since it was raised."""
     waiting: frozenset[str] = frozenset()
@@ -34,7 +35,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """A condition that is to be told again."""
+    """A condition that is to be told again, or told to others."""
 
     condition: Condition
     """As it is now."""
@@ -43,6 +44,7 @@ class Reminder:
     at: datetime
     since: datetime
     number: int
+    """How often it is told again by now; 0: those who get it have not heard of it."""
     recipients: tuple[Planned, ...]
 
 
@@ -51,19 +53,25 @@ def wants_reminders(routes: Sequence[Route]) -> bool:
     return any(route.after or route.repeat for route in routes)
 
 
-def reminder(
+def reminders(
     standing: Standing, found: Condition | None, routes: Sequence[Route], now: datetime, elapsed: Elapsed | None = None
-) -> Reminder | None:
-    """Return what is to be told again, or told elsewhere, of a condition that lasts; None: nothing now.
+) -> list[Reminder]:
+    """Return what is to be told again, and what is to be told elsewhere, of a condition that lasts.
 
     `found` is the condition as it was just found, where there is a look for it; `elapsed` returns how long ago a moment
     was, also after the host's clock was set. Nothing more is owed to a notifier that has not got yet what it is owed.
+    To those that have not heard of it, it is news; the others are reminded by an event of its own.
     """
-    condition, number, ago = found or standing.condition, standing.reminders + 1, elapsed or (lambda at: now - at)
-    event = ConditionChange(condition, standing.seq, now, standing.since, number)
+    condition, ago, seen = found or standing.condition, elapsed or (lambda at: now - at), standing.seq
+    told: list[Reminder] = []
     due = [route for route in routes if route.notifier not in standing.waiting and _is_due(route, standing, ago)]
-    recipients = plan(event, due, now)
-    return Reminder(condition, standing.seq, now, standing.since, number, recipients) if recipients else None
+    for number in (0, standing.reminders + 1):
+        event = ConditionChange(condition, seen, now, standing.since, number)
+        meant = [route for route in due if (route.notifier in standing.told) == bool(number)]
+        if recipients := plan(event, meant, now):
+            told.append(Reminder(condition, seen, now, standing.since, number, recipients))
+            seen = next_seq(seen, now)
+    return told
 
 
 def is_same_trouble(subject: str, state: str, before: str) -> bool:

@@ -62,9 +62,9 @@ class Route:
     labels: Mapping[str, str] = field(default_factory=dict)
     """The job must carry all of these."""
     sources: tuple[str, ...] = ()
-    """Patterns: the event is about a source, or a job of one, that matches any of them. None: any source."""
+    """Patterns: the event is about a source, or a job of one, that matches any of them. Empty: any source."""
     names: tuple[str, ...] = ()
-    """Patterns: the name of the job, or its id where it has none, matches any of them. None: any job."""
+    """Patterns: the name of the job, or its id where it has none, matches any of them. Empty: any job."""
     first_seen: FirstSeen = FirstSeen.TERMINAL
     events: frozenset[Events] = USUAL_EVENTS
     holding: Holding = NOTHING_HELD

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import sin
 
 from watcher.domain.anomalies import Anomaly
@@ -13,12 +13,15 @@ from watcher.domain.conditions import (
     Condition,
     ConditionChange,
     Health,
+    found_condition,
     missing_condition,
     notifier_condition,
     source_conditions,
     store_condition,
     stuck_condition,
+    trained_condition,
     training_condition,
+    unstuck_condition,
 )
 from watcher.domain.events import Event
 from watcher.domain.jobs import Job, JobError, JobFacts, JobKey
@@ -31,8 +34,9 @@ from watcher.domain.transitions import Reason, Transition, next_seq
 
 SAMPLE = "sample"
 """The name of the source, and the label `team`, of all samples."""
-REMINDER, SEVERAL, DIGEST = "reminder", "several", "digest"
-"""Kinds that are no state and no condition: a condition told again, several events together, those of a day."""
+REMINDER, ESCALATION, SEVERAL, DIGEST = "reminder", "escalation", "several", "digest"
+"""Kinds that are no state and no condition: a condition told again, or told late to others; several events together,
+those of a day."""
 _KEY = JobKey(SAMPLE, "ftjob-sample")
 _NAME = "support-bot v3"
 _STAY = timedelta(minutes=41)
@@ -43,7 +47,13 @@ _ERROR = JobError("invalid_training_file", "Line 1207 of the training file has n
 
 def kinds() -> list[str]:
     """Name the kinds of samples: the states of a job, the watcher's conditions, and several events together."""
-    return [*map(str, JobState), *_CONDITIONS, REMINDER, SEVERAL, DIGEST]
+    return [*map(str, JobState), *_CONDITIONS, REMINDER, ESCALATION, SEVERAL, DIGEST]
+
+
+def words_of_conditions() -> set[str]:
+    """Return the last words of the types of conditions, such as `stuck` and `unreachable`."""
+    some_time = datetime(2026, 1, 1, tzinfo=UTC)
+    return {make(some_time).type.rpartition(".")[2] for make in _CONDITIONS.values()}
 
 
 def sample(kind: str, now: datetime) -> Message:
@@ -75,8 +85,9 @@ def points(now: datetime) -> list[MetricPoint]:
 def _event(kind: str, now: datetime) -> Event:
     if kind in set(JobState):
         return _transition(JobState(kind), now)
-    if kind == REMINDER:
-        return ConditionChange(_source(_silent(now), "reach", now), next_seq(0, now), now, now - _OUTAGE, 1)
+    if kind in (REMINDER, ESCALATION):
+        is_again = int(kind == REMINDER)
+        return ConditionChange(_source(_silent(now), "reach", now), next_seq(0, now), now, now - _OUTAGE, is_again)
     return ConditionChange(_CONDITIONS[kind](now), next_seq(0, now), now)
 
 
@@ -154,8 +165,13 @@ _REJECTED = Health(SAMPLE, rejection="HTTP 401: Incorrect API key provided")
 _CONDITIONS: Mapping[str, Callable[[datetime], Condition]] = {
     "missing": lambda now: missing_condition(_job(now), now),
     "stuck": lambda now: _present(stuck_condition(_job(now), now, {"running": timedelta(days=1)})),
+    "found": lambda now: found_condition(_job(now)),
+    "unstuck": lambda now: unstuck_condition(
+        replace(_job(now), status="succeeded", state=JobState.SUCCEEDED), _job(now), now
+    ),
     "metrics": lambda now: training_condition(_job(now), Anomaly.DIVERGES),
     "metrics-recovered": lambda now: training_condition(_job(now), None),
+    "metrics-ended": lambda now: trained_condition(replace(_job(now), status="failed", state=JobState.FAILED)),
     "source-unreachable": lambda now: _source(_silent(now), "reach", now),
     "source-recovered": lambda now: _source(_well(now), "reach", now),
     "source-rejected": lambda now: _source(_REJECTED, "acceptance", now),

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from watcher.domain.conditions import STUCK, ConditionChange, stuck_condition
-from watcher.domain.events import Event, job_name_of
+from watcher.domain.events import Event, title_of_job
 from watcher.domain.jobs import Job
 from watcher.domain.messages import Detail, Message, Severity, TableRow, message_of
 from watcher.domain.overview import counted
 from watcher.domain.polling_policy import is_reported_missing
 from watcher.domain.routing import Route, wants_job
 from watcher.domain.states import is_terminal
-from watcher.domain.text import excerpt
+from watcher.domain.text import excerpt, shortened
 from watcher.domain.time_in_status import present_status
 from watcher.domain.transitions import Transition, event_id
 
@@ -51,7 +51,7 @@ def present_rows(
 
 
 def _row_of_job(job: Job, stuck_after: Mapping[str, timedelta], now: datetime) -> TableRow:
-    name, stay = excerpt(job.name or job.key.id, _LONGEST_NAME), f"{job.status} for {present_status(job, now)}"
+    name, stay = excerpt(job.title, _LONGEST_NAME), f"{job.status} for {present_status(job, now)}"
     if is_reported_missing(job):
         return TableRow(name, "missing", Severity.BAD, excerpt(job.last_error or "", _LONGEST_DETAIL))
     if stuck_condition(job, now, stuck_after):
@@ -81,13 +81,18 @@ def _latest(events: Iterable[Event]) -> list[Event]:
 def _row(event: Event, message: Message) -> TableRow:
     told = {fact.label: fact.value for fact in message.facts}
     detail = told.get("Error") or told.get("Fine-tuned model") or told.get("Error code") or ""
-    name = job_name_of(event)
+    name = title_of_job(event)
     if isinstance(event, ConditionChange):
         first = message.facts[0]
-        detail = detail or (event.condition.title.removeprefix(f"{name} ") if name else "")
+        detail = detail or (event.condition.title.removeprefix(f"{shortened(name)} ") if name else "")
         name = name or f"{first.label} {first.value}"
-    shown = excerpt(name or "", _LONGEST_NAME), _outcome(event), message.severity, excerpt(detail, _LONGEST_DETAIL)
-    return TableRow(*shown, message.url)
+    return TableRow(
+        excerpt(name or "", _LONGEST_NAME),
+        _outcome(event),
+        message.severity,
+        detail=excerpt(detail, _LONGEST_DETAIL),
+        url=message.url,
+    )
 
 
 def _outcome(event: Event) -> str:

@@ -94,5 +94,5 @@ def _of_condition(event: ConditionChange) -> Mapping[str, object]:
 def _name(condition: Condition) -> str:
     """Return the name of what a condition is about."""
     data = condition.data
-    told = (data.get(key) for key in ("name", "id", "source", "notifier", "store"))
+    told = (data.get(key) for key in ("name", "suffix", "id", "source", "notifier", "store"))
     return next((str(name) for name in told if name), condition.subject)

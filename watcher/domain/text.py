@@ -19,6 +19,7 @@ UNSAFE = (
 
 The joiners U+200C and U+200D are not among them: Persian, the scripts of India and emoji are written with them.
 """
+_LONGEST_NAME = 100
 _UNSAFE = re.compile(f"[{UNSAFE}]")
 
 
@@ -39,6 +40,16 @@ def excerpt(text: str, limit: int) -> str:
     # Escaping only ever lengthens, so what lies beyond the limit need not be escaped to be cut.
     safe = printable(text[: limit + 1])
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+def shortened(name: str) -> str:
+    """Return a name for a title, cut so that what is said of it stays in sight."""
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+
+
+def on_one_line(text: str) -> str:
+    """Return a text of several lines with ` / ` between them."""
+    return " / ".join(filter(None, map(str.strip, text.split("\n"))))
 
 
 def spelled(text: str, spelling: Mapping[str, str], limit: int) -> str:

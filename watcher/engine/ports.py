@@ -51,6 +51,8 @@ class Finding:
     at: datetime
     recipients: tuple[Planned, ...]
     """Which notifiers get the event."""
+    job: Job | None = None
+    """The job as it was when it was found stuck; the store refuses it when the job has moved on since."""
 
 
 @dataclass(frozen=True, slots=True)

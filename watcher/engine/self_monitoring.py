@@ -19,7 +19,7 @@ from watcher.domain.conditions import (
 )
 from watcher.domain.jobs import Job
 from watcher.domain.notifications import plan
-from watcher.domain.reminders import Reminder, Standing, reminder, wants_reminders
+from watcher.domain.reminders import Reminder, Standing, reminders, wants_reminders
 from watcher.domain.routing import Route
 from watcher.engine.ports import Finding, Runtime
 from watcher.errors import StoreError
@@ -95,28 +95,33 @@ class SelfMonitoring:
         found += filter(None, (notifier_condition(health, now) for health in notifiers))
         self._failing = frozenset(condition.subject for condition in found if not condition.is_good)
         try:
-            found += await self._stuck(now)
-            await self._record(found, now)
+            stuck = await self._stuck(now)
+            found += [condition for condition, _ in stuck]
+            await self._record(found, {condition.subject: job for condition, job in stuck}, now)
             await self._remind(found, now)
             await self._note_good(found, now)
         except StoreError as error:
             self._runtime.log.debug("conditions not recorded, looking again", error=str(error))
 
-    async def _stuck(self, now: datetime) -> list[Condition]:
+    async def _stuck(self, now: datetime) -> list[tuple[Condition, Job]]:
         jobs = await self._store.lingering(self.stuck_after, now)
-        found = (stuck_condition(job, self._unstepped(now, job.status_since), self.stuck_after) for job in jobs)
-        return list(filter(None, found))
+        found = ((stuck_condition(job, self._unstepped(now, job.status_since), self.stuck_after), job) for job in jobs)
+        return [(condition, job) for condition, job in found if condition]
 
     def _unstepped(self, now: datetime, since: datetime | None) -> datetime:
         """Return what time it would be had the clock not been set since then."""
         return now - sum((step for at, step in self._steps if since and since < at), timedelta())
 
-    async def _record(self, found: Sequence[Condition], now: datetime) -> None:
+    async def _record(self, found: Sequence[Condition], jobs: Mapping[str, Job], now: datetime) -> None:
+        """Record what is news; `jobs` are those that are stuck, by the subjects of their conditions."""
         recorded = await self._store.conditions([condition.subject for condition in found])
         news = [each for each in found if is_news(each, recorded.get(each.subject), self._watcher, now)]
         if not news:
             return
-        findings = [Finding(each, now, plan(ConditionChange(each, 0, now), self._routes, now)) for each in news]
+        findings = [
+            Finding(each, now, plan(ConditionChange(each, 0, now), self._routes, now), jobs.get(each.subject))
+            for each in news
+        ]
         for event in await self._store.record_findings(findings, self._watcher):
             self._log(event)
         if any(finding.recipients for finding in findings):
@@ -129,8 +134,8 @@ class SelfMonitoring:
         bad = {each.subject: each for each in found if not each.is_good}
         standing = await self._store.standing(bad.keys())
         found_now = [(each, bad.get(each.condition.subject)) for each in standing]
-        due = [reminder(*each, self._routes, now, lambda at: self._unstepped(now, at) - at) for each in found_now]
-        if events := await self._store.record_reminders(list(filter(None, due))):
+        due = [reminders(*each, self._routes, now, lambda at: self._unstepped(now, at) - at) for each in found_now]
+        if events := await self._store.record_reminders([each for of_one in due for each in of_one]):
             self._wake_delivery()
         for event in events:
             self._log(event)

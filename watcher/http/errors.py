@@ -50,5 +50,9 @@ class NotConnectedError(HttpError):
     """No connection could be opened, so nothing was sent: another address of the server may be tried."""
 
 
+class CertificateFormError(NotConnectedError):
+    """The transport cannot judge a certificate of this form; another transport may."""
+
+
 class StaleConnectionError(HttpError):
     """A connection that was kept open ended before a byte of the answer came."""

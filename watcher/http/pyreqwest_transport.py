@@ -15,6 +15,10 @@ from contextlib import suppress
 from datetime import timedelta
 
 import httpx
+
+# Its allocator takes huge pages of 4 MB, of which a few connections use next to nothing: 7 MB.
+os.environ.setdefault("MIMALLOC_ALLOW_THP", "0")
+
 from pyreqwest.client import Client, ClientBuilder, SyncClientBuilder
 from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, PyreqwestError
 from pyreqwest.proxy import ProxyBuilder
@@ -23,7 +27,7 @@ from pyreqwest.response import Response
 
 from watcher.http import errors
 from watcher.http.body import Body
-from watcher.http.errors import Answer, HttpError, NotConnectedError, StaleConnectionError
+from watcher.http.errors import Answer, CertificateFormError, HttpError, NotConnectedError, StaleConnectionError
 from watcher.http.tls import bundled_roots
 from watcher.http.transport import Target
 
@@ -38,6 +42,8 @@ _CONNECTION_HEADERS = frozenset({"host", "connection", "content-length", "transf
 """Headers that the library writes itself, each in the way of the protocol version in use."""
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _CERTIFICATE = "invalid peer certificate: "
+_NAMES_NOBODY = "certificate is not valid for any names"
+"""It has a common name at most, which OpenSSL takes for the server's."""
 _NO_WAY_TO_PROXY = "failed to create underlying connection"
 _ALERT = "received fatal alert: "
 _CERTIFICATE_WORDS: Mapping[str, str] = {
@@ -48,8 +54,9 @@ _CERTIFICATE_WORDS: Mapping[str, str] = {
     "certificate not valid for name": "it is for another name",
     "certificate expired": "it has expired",
     "certificate not valid yet": "it is not valid yet",
-    "CaUsedAsEndEntity": "it is the certificate of an authority",
 }
+"""What is wrong with a certificate of which there is no doubt. Others rustls only does not know: version 1, or the
+server's own one as its authority, as `openssl req -x509` makes them."""
 
 
 @atexit.register
@@ -100,7 +107,7 @@ class PyreqwestTransport:
     def _translate(self, error: PyreqwestError) -> HttpError:
         causes = _causes(error)
         if any(cause.startswith("client error (Connect)") for cause in causes):
-            return NotConnectedError(_connect_words(causes))
+            return _not_connected(causes)
         words = _words(error, causes)
         # Else the head of an answer has come.
         is_unanswered = any(cause.startswith("client error (SendRequest)") for cause in causes)
@@ -216,26 +223,25 @@ def _causes(error: PyreqwestError) -> list[str]:
     return [cause["message"] for cause in causes or ()]
 
 
-def _connect_words(causes: list[str]) -> str:
+def _not_connected(causes: list[str]) -> NotConnectedError:
     for cause in causes:
         if cause.startswith(_CERTIFICATE):
-            return f"{errors.CERTIFICATE_NOT_ACCEPTED}: {_certificate_words(cause.removeprefix(_CERTIFICATE))}"
+            return _not_accepted(cause.removeprefix(_CERTIFICATE))
         if cause.startswith(_ALERT):
-            return f"the server refused TLS: {cause.removeprefix(_ALERT)}"
+            return NotConnectedError(f"the server refused TLS: {cause.removeprefix(_ALERT)}")
     if any(cause.endswith(_NO_WAY_TO_PROXY) for cause in causes):
-        return _with_os_error(errors.CANNOT_CONNECT_TO_PROXY, causes)
+        return NotConnectedError(_with_os_error(errors.CANNOT_CONNECT_TO_PROXY, causes))
     if any(cause.startswith(("tunnel error", "socks", "SOCKS")) for cause in causes):
-        return errors.PROXY_REFUSED
-    return _with_os_error(errors.CANNOT_CONNECT, causes)
+        return NotConnectedError(errors.PROXY_REFUSED)
+    return NotConnectedError(_with_os_error(errors.CANNOT_CONNECT, causes))
 
 
-def _certificate_words(cause: str) -> str:
-    """Return the error of rustls in plain words, without the names that it may repeat."""
+def _not_accepted(cause: str) -> NotConnectedError:
+    """Return the error of rustls about a certificate in plain words, without the names that it may repeat."""
     for begin, words in _CERTIFICATE_WORDS.items():
-        if cause.startswith(begin):
-            return words
-    name = re.match(r"\w+", cause)
-    return name.group() if name else "it cannot be verified"
+        if cause.startswith(begin) and _NAMES_NOBODY not in cause:
+            return NotConnectedError(f"{errors.CERTIFICATE_NOT_ACCEPTED}: {words}")
+    return CertificateFormError(f"{errors.CERTIFICATE_NOT_ACCEPTED}: it has a form that rustls does not take")
 
 
 def _words(error: PyreqwestError, causes: list[str]) -> str:

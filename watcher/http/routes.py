@@ -12,13 +12,15 @@ from dataclasses import dataclass
 
 import httpx
 
+from watcher.errors import ConfigurationError
 from watcher.http.environment import choose_transport, read_proxies
-from watcher.http.errors import Answer, NotConnectedError
+from watcher.http.errors import Answer, CertificateFormError, NotConnectedError
 from watcher.http.name_lookup import Lookup
 from watcher.http.tls import TlsContext
 from watcher.http.transport import Target, Transport, load_transport
 
 Opens = Callable[[Target], Transport]
+_Way = tuple[Opens, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ class Route:
         host = (proxy or url).raw_host.decode()
         self._host = None if _is_address(host) else host
         """The name to be looked up; None for one that is an address."""
-        self._used: dict[str | None, _Used] = {}
-        """The transports, by address."""
+        self._used: dict[_Way, _Used] = {}
+        """The transports, by what opened them and by address."""
         if proxy is not None:
             self._open(None, 1)  # says whether the proxy can be used at all
 
@@ -97,7 +99,14 @@ class Route:
         self._used.clear()
 
     async def _send(self, request: httpx.Request, size_limit: int, address: str | None, of: int) -> Answer:
-        used = self._used.get(address) or self._open(address, of)
+        try:
+            return await self._send_once(request, size_limit, address, of)
+        except CertificateFormError as error:
+            self._have_openssl_judge(error, address, of)
+        return await self._send_once(request, size_limit, address, of)
+
+    async def _send_once(self, request: httpx.Request, size_limit: int, address: str | None, of: int) -> Answer:
+        used = self._used.get((self._opens, address)) or self._open(address, of)
         used.in_flight += 1
         try:
             return await used.transport.send(request, size_limit)
@@ -105,6 +114,15 @@ class Route:
             used.in_flight -= 1
             if len(self._used) > 1:
                 await self._close_unused(address)
+
+    def _have_openssl_judge(self, refusal: CertificateFormError, address: str | None, of: int) -> None:
+        """Use httpx for this server from now on. Raises the refusal if its proxy cannot be used with that."""
+        before, self._opens = self._opens, load_transport("httpx")
+        try:
+            self._open(address, of)
+        except ConfigurationError:
+            self._opens = before
+            raise refusal from None
 
     def _open(self, address: str | None, of: int) -> _Used:
         target = Target(
@@ -116,12 +134,13 @@ class Route:
             keeps_connections=self._ways.keeps_connections,
             url=self._url,
         )
-        return self._used.setdefault(address, _Used(self._opens(target)))
+        return self._used.setdefault((self._opens, address), _Used(self._opens(target)))
 
-    async def _close_unused(self, latest: str | None) -> None:
-        """Close what leads to addresses that the name no longer has, or that do not answer."""
-        for address in [each for each, used in self._used.items() if each != latest and not used.in_flight]:
-            await self._used.pop(address).transport.close()
+    async def _close_unused(self, address: str | None) -> None:
+        """Close what is used no more: for addresses that the name no longer has, or that do not answer."""
+        latest = self._opens, address
+        for way in [each for each, used in self._used.items() if each != latest and not used.in_flight]:
+            await self._used.pop(way).transport.close()
 
 
 @dataclass(slots=True)

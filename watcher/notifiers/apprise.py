@@ -18,7 +18,7 @@ from watcher.domain.messages import Message, Severity
 from watcher.domain.text import excerpt
 from watcher.errors import ConfigurationError
 from watcher.notifiers.blocking import BlockingAttempts
-from watcher.notifiers.wording import LINK_TEXT, link_of, own_lines_of, small_print_of
+from watcher.notifiers.wording import links_of, own_lines_of, small_print_of
 from watcher.plugins.notifier import Context, Plugin
 from watcher.plugins.section import Section
 from watcher.redaction import Redactor
@@ -60,14 +60,18 @@ class AppriseNotifier:
 
     def __init__(self, config: Config, context: Context, patience: timedelta = PATIENCE) -> None:
         """Make the notifier. Raises ConfigurationError without Apprise, and for what is no URL of one target."""
-        url = config.url.get_secret_value()
+        url, self._public_url = config.url.get_secret_value(), context.public_url
         self._apprise = _open(context.name, _with_defaults(url))
         self._mask = Redactor([url, *url.partition("://")[2].replace("?", "/").replace("@", "/").split("/")])
         self._attempts = BlockingAttempts(_THREADS, patience)
 
     async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - sends anew
         """Make one attempt."""
-        title, body, kind = excerpt(message.title, TITLE_LIMIT), text_of(message), _TYPES[message.severity]
+        title, body, kind = (
+            excerpt(message.title, TITLE_LIMIT),
+            text_of(message, self._public_url),
+            _TYPES[message.severity],
+        )
         return await self._attempts.run(lambda: self._notify(title, body, kind), lambda: None)
 
     def _notify(self, title: str, body: str, kind: str) -> Outcome:
@@ -82,16 +86,19 @@ class AppriseNotifier:
 plugin = Plugin(Config, AppriseNotifier)
 
 
-def text_of(message: Message) -> str:
-    """Return the message in plain text, which Apprise escapes for services that show markup."""
-    link = link_of(message, URL_LIMIT)
+def text_of(message: Message, public_url: str | None = None) -> str:
+    """Return the message in plain text, which Apprise escapes for services that show markup.
+
+    `public_url` is where the watcher's page is.
+    """
+    links = links_of(message, public_url, URL_LIMIT)
     facts = message.facts[:FACTS_LIMIT] if message.text is None else ()
     told = [*facts, *small_print_of(message)]
     lines = [
         *own_lines_of(message, VALUE_LIMIT),
         *(f"{excerpt(fact.label, TITLE_LIMIT)}: {excerpt(fact.value, VALUE_LIMIT)}" for fact in told),
     ]
-    return "\n".join([*lines, *([f"{LINK_TEXT}: {link}"] if link else [])])
+    return "\n".join([*lines, *(f"{text}: {target}" for text, target in links.items())])
 
 
 def _open(name: str, url: str) -> Apprise:

@@ -18,7 +18,7 @@ from watcher.domain.messages import Detail, Message, Severity, TableRow
 from watcher.domain.text import printable, spelled, utf16_length
 from watcher.http import Answer
 from watcher.notifiers.http import Address, Receiver, json_of
-from watcher.notifiers.wording import MARKS, cut, headline_of, link_of, small_print_of
+from watcher.notifiers.wording import MARKS, cut, headline_of, left_out, links_of, small_print_of
 from watcher.plugins.notifier import Context, Plugin
 from watcher.plugins.section import Section
 
@@ -31,11 +31,12 @@ FIELDS_LIMIT = 25
 FOOTER_LIMIT = 2048
 DESCRIPTION_LIMIT = 3500
 EMBED_LIMIT = 6000
-URL_LIMIT = 2048
-"""The limits of an embed, in characters and fields; EMBED_LIMIT is for all of its texts together."""
+LINK_LIMIT = 900
+"""The limits of an embed, in characters and fields; EMBED_LIMIT is for all of its texts together. A link may stand in
+a field."""
 _SHORT = 80
 """A longer value gets a line of its own."""
-_LEFT_OUT = "{} more facts are left out"
+_LONGEST_NOTE = len(left_out(1000))
 _COLOURS: Mapping[Severity, int] = {
     Severity.GOOD: 0x2E7D32,
     Severity.BAD: 0xC62828,
@@ -77,14 +78,14 @@ class Discord:
     def __init__(self, config: Config, context: Context) -> None:
         """Make the notifier. Raises ConfigurationError for an address that no request can be made for."""
         self._address = config.webhook_url.get_secret_value()
-        self._pacer = context.pacer
+        self._pacer, self._public_url = context.pacer, context.public_url
         asking = SecretStr(_asking_for_an_answer(self._address))
         self._receiver = Receiver(context, asking, secrets=[self._address], is_final=_is_final, wait_in=_wait_in)
 
     async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - sends anew
         """Make one attempt."""
         await self._pacer.turn(self._address, SPACING)
-        body = json.dumps(compose(message), separators=(",", ":"))
+        body = json.dumps(compose(message, self._public_url), separators=(",", ":"))
         return await self._receiver.post(body, {"content-type": "application/json"})
 
 
@@ -96,21 +97,23 @@ def markup(value: str) -> str:
 plugin = Plugin(Config, Discord, markup=markup)
 
 
-def compose(message: Message) -> _Json:
-    """Return the message as an embed that mentions no one."""
+def compose(message: Message, public_url: str | None = None) -> _Json:
+    """Return the message as an embed that mentions no one. `public_url` is where the watcher's page is."""
     title = spelled(headline_of(message), _MARKDOWN, TITLE_LIMIT)
     footer = _footer(message)
     facts = message.facts if message.text is None and not message.table else ()
-    fields = list(_fields(facts, EMBED_LIMIT - sum(map(utf16_length, (title, footer, _LEFT_OUT + "000")))))
-    link = link_of(message, URL_LIMIT)
+    links = list(links_of(message, public_url, LINK_LIMIT).items())
+    more = list(map(_link, links[1:]))
+    told = (title, footer, left_out(1000), *(str(field[part]) for field in more for part in ("name", "value")))
+    fields = list(_fields(facts, EMBED_LIMIT - sum(map(utf16_length, told))))
     embed = {
         "title": title,
-        **({"url": link} if link else {}),
-        **({"description": _LEFT_OUT.format(left_out)} if (left_out := len(facts) - len(fields)) else {}),
+        **({"url": links[0][1]} if links else {}),
+        **({"description": left_out(lacking)} if (lacking := len(facts) - len(fields)) else {}),
         **({"description": _rows(message.table)} if message.table else {}),
         **({"description": cut(message.text, DESCRIPTION_LIMIT)} if message.text is not None else {}),
         "color": _COLOURS[message.severity],
-        "fields": fields,
+        "fields": [*fields, *more],
         "footer": {"text": footer},
         "timestamp": message.created_at.astimezone(UTC).isoformat(),
     }
@@ -125,7 +128,7 @@ def _rows(table: Sequence[TableRow]) -> str:
         told = (f"**{_spelled(row.name)}**", _spelled(row.outcome), _spelled(row.detail))
         lines.append(mark + " \u00b7 ".join(part for part in told if part))
         room -= utf16_length(lines[-1]) + 1
-        if room < len(_LEFT_OUT):
+        if room < _LONGEST_NOTE:
             return "\n".join([*lines[:-1], f"and {len(table) - len(lines) + 1} more"])
     return "\n".join(lines)
 
@@ -136,12 +139,18 @@ def _spelled(text: str) -> str:
 
 def _fields(facts: Sequence[Detail], room: int) -> Iterator[_Json]:
     """Yield the facts that there is room for, in their order."""
-    for fact in facts[:FIELDS_LIMIT]:
+    for fact in facts[: FIELDS_LIMIT - 1]:  # the last one may be a link
         name, value = spelled(fact.label, _MARKDOWN, FIELD_NAME_LIMIT), _value(fact)
         room -= utf16_length(name) + utf16_length(value)
         if room < 0:
             return
         yield {"name": name or "none", "value": value, "inline": len(fact.value) <= _SHORT and not fact.is_code}
+
+
+def _link(link: tuple[str, str]) -> _Json:
+    """Return a field for a link that the title, which has one, cannot have."""
+    text, target = link
+    return {"name": "Link", "value": f"[{text}]({target.replace('(', '%28').replace(')', '%29')})", "inline": False}
 
 
 def _value(fact: Detail) -> str:

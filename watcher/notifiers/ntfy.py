@@ -17,7 +17,7 @@ from watcher.domain.messages import Detail, Message, Severity
 from watcher.domain.text import excerpt
 from watcher.http import Answer
 from watcher.notifiers.http import Address, Receiver, json_of
-from watcher.notifiers.wording import LINK_TEXT, link_of, own_lines_of, small_print_of
+from watcher.notifiers.wording import links_of, own_lines_of, small_print_of
 from watcher.plugins.notifier import Context, Plugin
 from watcher.plugins.section import Section
 from watcher.plugins.values import Key
@@ -77,6 +77,7 @@ class Ntfy:
 
     def __init__(self, config: Config, context: Context) -> None:
         """Make the notifier. Raises ConfigurationError for an address that no request can be made for."""
+        self._public_url = context.public_url
         server, self._topic = _split(config.url.get_secret_value())
         token = config.token.get_secret_value() if config.token else None
         self._headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
@@ -85,23 +86,26 @@ class Ntfy:
 
     async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - sends anew
         """Make one attempt."""
-        body = json.dumps({"topic": self._topic, **compose(message)}, separators=(",", ":"))
+        body = json.dumps({"topic": self._topic, **compose(message, self._public_url)}, separators=(",", ":"))
         return await self._receiver.post(body, self._headers)
 
 
 plugin = Plugin(Config, Ntfy)
 
 
-def compose(message: Message) -> Mapping[str, object]:
-    """Return the message in plain text: ntfy shows Markdown only where it is told to."""
-    link = link_of(message, URL_LIMIT)
-    action = {"action": "view", "label": LINK_TEXT, "url": link}
+def compose(message: Message, public_url: str | None = None) -> Mapping[str, object]:
+    """Return the message in plain text: ntfy shows Markdown only where it is told to.
+
+    `public_url` is where the watcher's page is. What is tapped opens the first link, each has a button.
+    """
+    links = links_of(message, public_url, URL_LIMIT)
+    actions = [{"action": "view", "label": text, "url": target} for text, target in links.items()]
     return {
         "title": excerpt(message.title, TITLE_LIMIT),
         "message": _text(message),
         "priority": _PRIORITIES[message.severity],
         "tags": [_TAGS[message.severity]],
-        **({"click": link, "actions": [action]} if link else {}),
+        **({"click": actions[0]["url"], "actions": actions} if actions else {}),
     }
 
 

@@ -18,7 +18,7 @@ from watcher.domain.messages import Detail, Message, Severity
 from watcher.domain.text import excerpt
 from watcher.http import Answer
 from watcher.notifiers.http import Receiver, json_of
-from watcher.notifiers.wording import LINK_TEXT, link_of, own_lines_of, small_print_of
+from watcher.notifiers.wording import left_out, links_of, own_lines_of, small_print_of
 from watcher.plugins.notifier import Context, Plugin
 from watcher.plugins.section import Section
 from watcher.plugins.values import BaseUrl, Key
@@ -65,6 +65,7 @@ class PagerDuty:
 
     def __init__(self, config: Config, context: Context) -> None:
         """Make the notifier. Raises ConfigurationError for an address that no request can be made for."""
+        self._public_url = context.public_url
         self._key = config.routing_key.get_secret_value()
         self._alerts, self._changes = (
             Receiver(context, SecretStr(config.url + path), secrets=[self._key], is_final=_is_final)
@@ -74,24 +75,27 @@ class PagerDuty:
     async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - by its key
         """Make one attempt."""
         receiver = self._alerts if message.severity in _ACTIONS else self._changes
-        body = json.dumps({"routing_key": self._key, **compose(message)}, separators=(",", ":"))
+        body = json.dumps({"routing_key": self._key, **compose(message, self._public_url)}, separators=(",", ":"))
         return await receiver.post(body, {"content-type": "application/json"})
 
 
 plugin = Plugin(Config, PagerDuty, takes_groups=False)
 
 
-def compose(message: Message) -> Mapping[str, object]:
-    """Return the message as an event for alerts, or as a change event when it is neither good nor bad."""
+def compose(message: Message, public_url: str | None = None) -> Mapping[str, object]:
+    """Return the message as an event for alerts, or as a change event when it is neither good nor bad.
+
+    `public_url` is where the watcher's page is.
+    """
     source = excerpt(str(message.data.get("source", "finetune-watcher")), DEDUP_KEY_LIMIT)
-    link = link_of(message, URL_LIMIT)
+    links = [{"href": target, "text": text} for text, target in links_of(message, public_url, URL_LIMIT).items()]
     payload = {
         "summary": excerpt(message.title, SUMMARY_LIMIT),
         "source": source,
         "timestamp": message.created_at.astimezone(UTC).isoformat(timespec="milliseconds"),
         "custom_details": _details(message),
     }
-    event: dict[str, object] = {"links": [{"href": link, "text": LINK_TEXT}]} if link else {}
+    event: dict[str, object] = {"links": links} if links else {}
     if message.severity not in _ACTIONS:
         return event | {"payload": payload}
     payload |= {
@@ -125,8 +129,8 @@ def _details(message: Message) -> Mapping[str, str]:
     for fact in [*facts[:DETAILS_LIMIT], *small_print_of(message)]:
         label = excerpt(fact.label, LABEL_LIMIT)
         details[f"{label} ({len(details) + 1})" if label in details else label] = excerpt(fact.value, DETAIL_LIMIT)
-    if (left_out := len(facts) - DETAILS_LIMIT) > 0:
-        details["Left out"] = f"{left_out} more facts"
+    if (lacking := len(facts) - DETAILS_LIMIT) > 0:
+        details["Note"] = left_out(lacking)
     return details
 
 

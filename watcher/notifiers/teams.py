@@ -16,11 +16,11 @@ from watcher.domain.text import excerpt
 from watcher.http import Answer
 from watcher.notifiers.http import Address, Receiver, json_of
 from watcher.notifiers.wording import (
-    LINK_TEXT,
     TABLE_HEAD,
     cells_of,
     headline_of,
-    link_of,
+    left_out,
+    links_of,
     own_lines_of,
     small_print_of,
 )
@@ -62,35 +62,36 @@ class Teams:
     def __init__(self, config: Config, context: Context) -> None:
         """Make the notifier. Raises ConfigurationError for an address that no request can be made for."""
         self._address = config.webhook_url
-        self._pacer = context.pacer
+        self._pacer, self._public_url = context.pacer, context.public_url
         self._receiver = Receiver(context, config.webhook_url, is_final=_is_final)
 
     async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - sends anew
         """Make one attempt."""
         await self._pacer.turn(self._address.get_secret_value(), SPACING)
-        return await self._receiver.post(encode(message), {"content-type": "application/json"})
+        return await self._receiver.post(encode(message, self._public_url), {"content-type": "application/json"})
 
 
 plugin = Plugin(Config, Teams)
 
 
-def encode(message: Message) -> str:
-    """Return the message with as many facts as there is room for."""
+def encode(message: Message, public_url: str | None = None) -> str:
+    """Return the message with as many facts as there is room for. `public_url` is where the watcher's page is."""
     for count in range(len(_lines(message)), 0, -1):
-        text = json.dumps(compose(message, count), separators=(",", ":"))
+        text = json.dumps(compose(message, count, public_url), separators=(",", ":"))
         if len(text) <= PAYLOAD_LIMIT:
             return text
-    return json.dumps(compose(message, 0), separators=(",", ":"))
+    return json.dumps(compose(message, 0, public_url), separators=(",", ":"))
 
 
-def compose(message: Message, count: int) -> _Json:
+def compose(message: Message, count: int, public_url: str | None = None) -> _Json:
     """Return the message as a card with its first `count` facts.
 
     Texts stand in text runs, which know no Markdown, no HTML and no mentions, so nothing in them needs escaping.
     """
-    link = link_of(message, URL_LIMIT)
+    links = links_of(message, public_url, URL_LIMIT)
+    actions = [{"type": "Action.OpenUrl", "title": text, "url": target} for text, target in links.items()]
     lines = _lines(message)
-    left_out, what = len(lines) - count, "facts" if message.text is None and not message.table else "lines"
+    lacking, what = len(lines) - count, "fact" if message.text is None and not message.table else "line"
     title = _run(excerpt(headline_of(message), TITLE_LIMIT), size="Large", weight="Bolder")
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -100,10 +101,10 @@ def compose(message: Message, count: int) -> _Json:
         "body": [
             {"type": "Container", "style": _STYLES[message.severity], "bleed": True, "items": [_block(title)]},
             *lines[:count],
-            *([_block(_run(f"{left_out} more {what} are left out", isSubtle=True))] if left_out else []),
+            *([_block(_run(left_out(lacking, what), isSubtle=True))] if lacking else []),
             _block(_run(_small_print(message), size="Small", isSubtle=True)),
         ],
-        **({"actions": [{"type": "Action.OpenUrl", "title": LINK_TEXT, "url": link}]} if link else {}),
+        **({"actions": actions} if actions else {}),
     }
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}

@@ -1,4 +1,4 @@
-"""What notifiers for people have in common: marks, the small print, the link to a job's page."""
+"""What notifiers for people have in common: marks, the small print, the links to a job's pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARKS: Mapping[Severity, str] = {
 TABLE_HEAD = ("Job", "Outcome", "Details")
 """The columns of a message about several events."""
 LINK_TEXT = "Open the job at its service"
-PAGE_TEXT = "See how it went"
+PAGE_TEXT, OVERVIEW_TEXT = "Open the job in the watcher", "Open the watcher"
 _ENDS = frozenset(map(str, TERMINAL))
 _HALF_ESCAPE = re.compile(r"(&[a-z]{0,4}|\\+)$")
 """What the beginning of an escape looks like at the end of a text."""
@@ -77,23 +77,32 @@ def moment_of(message: Message) -> str:
     return f"{message.created_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def page_of(message: Message, public_url: str | None, limit: int) -> str | None:
-    """Return the address of the job's page of the watcher; None where it has none that fits."""
+def links_of(message: Message, public_url: str | None, limit: int) -> Mapping[str, str]:
+    """Return the addresses of the job's pages by what they are called: that of the watcher, that of its service.
+
+    What is about no job leads to the watcher's overview.
+    """
+    page = _page_of(message, public_url, limit)
+    found = {PAGE_TEXT: page, OVERVIEW_TEXT: None if page else public_url, LINK_TEXT: quoted(message.url, limit)}
+    return {text: target for text, target in found.items() if target}
+
+
+def left_out(count: int, what: str = "fact") -> str:
+    """Say how many facts, or other things, a message has no room for."""
+    return f"1 more {what} is left out" if count == 1 else f"{count} more {what}s are left out"
+
+
+def quoted(url: str | None, limit: int) -> str | None:
+    """Return an address that people may be led to, quoted; None for any other, and for one that does not fit."""
+    if not url or not url.startswith(("http://", "https://")):
+        return None
+    target = quote(url.encode("utf-8", "replace"), safe=_URL_CHARACTERS)
+    return target if len(target) <= limit else None
+
+
+def _page_of(message: Message, public_url: str | None, limit: int) -> str | None:
     source, job_id = message.data.get("source"), message.data.get("id")
     if public_url is None or not isinstance(source, str) or not isinstance(job_id, str):
         return None
     target = f"{public_url}/jobs/{quote(source)}/{quote(job_id.encode('utf-8', 'replace'), safe='')}"
-    return target if len(target) <= limit else None
-
-
-def link_of(message: Message, limit: int) -> str | None:
-    """Return the address of the job's page, quoted; None where it has none that fits: half an address leads nowhere."""
-    return quoted(message.url, limit)
-
-
-def quoted(url: str | None, limit: int) -> str | None:
-    """Return an address that people may be led to, quoted; None for any other."""
-    if not url or not url.startswith(("http://", "https://")):
-        return None
-    target = quote(url.encode("utf-8", "replace"), safe=_URL_CHARACTERS)
     return target if len(target) <= limit else None

@@ -46,7 +46,7 @@ class ListOrder(StrEnum):
     NEWEST_FIRST = "newest first"
     """A page begins behind the same job for as long as that job exists; new jobs come on top."""
     IN_PARTS = "newest first, in parts"
-    """Several lists one after the other."""
+    """Several lists, each newest first, that lead on to each other; a page names the beginning of the next list."""
     UNKNOWN = "unknown"
     """It may be found out from the list itself."""
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from http import HTTPStatus
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from watcher.domain.deliveries import Delivery, DeliveryState
 from watcher.domain.jobs import API, Job, JobKey, completed
 from watcher.domain.overview import Row, delivery_row, history_rows, job_row
 from watcher.domain.telemetry import point_row
@@ -111,24 +109,11 @@ class Deliveries:
         )
         shown, now, notifiers = found[:limit], self._context.clock(), self._context.health().notifiers
         following = str(shown[-1].id) if len(found) > limit else None
-        rows = [{**delivery_row(each, now, notifiers), **_times(each)} for each in shown]
-        return _page(rows, following)
+        return _page([delivery_row(each, now, notifiers) for each in shown], following)
 
 
 def _page(rows: Sequence[Row], following: str | None) -> Response:
     return JSONResponse({"data": rows, "next": following})
-
-
-def _times(delivery: Delivery) -> Row:
-    is_pending = delivery.state is DeliveryState.PENDING
-    return {
-        "next_attempt_at": _at(delivery.next_at) if is_pending else None,
-        "settled_at": _at(delivery.settled_at),
-    }
-
-
-def _at(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
 
 
 def _path(key: JobKey) -> str:

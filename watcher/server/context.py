@@ -40,7 +40,7 @@ class Owed(Protocol):
 
     @property
     def oldest(self) -> datetime:
-        """When the oldest transition among it was observed."""
+        """Since when the oldest could have gone out; in the future when all are held back."""
         ...
 
 

@@ -214,7 +214,7 @@ async def _of_record(context: ServerContext, health: HealthSnapshot, now: dateti
     )
     ages = GaugeMetricFamily(
         _PREFIX + "oldest_pending_delivery_age_seconds",
-        "Since the oldest change that is owed to a notifier was seen; 0 when none is.",
+        "Since the oldest delivery that is owed to a notifier could have gone out; 0 when none could.",
         labels=["notifier"],
     )
     for notifier in sorted({*health.notifiers, *recipients}):

@@ -99,12 +99,18 @@ _ERROR: Json = _object({"code": _optional("string"), "message": _optional("strin
 }
 _LABELS: Json = {"type": "object", "additionalProperties": {"type": "string"}}
 
+_FACTS: Mapping[str, Json] = {
+    "model": _optional("string", description="The model that is fine-tuned."),
+    "fine_tuned_model": _optional("string", description="The model that came of it."),
+    "error": _ERROR,
+}
 _JOB: Mapping[str, Json] = {
     "source": {"type": "string"},
     "id": {"type": "string"},
     "name": _optional("string"),
     "labels": _LABELS,
     "status": {"type": "string", "description": f"As the API says it; `{UNSEEN}` before the first answer."},
+    "state": {"enum": [*map(str, JobState), None], "description": "Null before the first answer."},
     "for": _optional("string", description="How long it has had this status, for people."),
     "for_seconds": _optional("number"),
     "is_since_exact": _optional("boolean", description="False where the beginning is not known, only a later time."),
@@ -112,9 +118,7 @@ _JOB: Mapping[str, Json] = {
     "trouble": _optional("string", description="What the last poll complained of."),
     "status_since": _OPTIONAL_TIME,
     "next_poll_at": _OPTIONAL_TIME,
-    "model": _optional("string", description="The model that is fine-tuned."),
-    "fine_tuned_model": _optional("string", description="The model that came of it."),
-    "error": _ERROR,
+    **_FACTS,
 }
 
 SCHEMAS: Mapping[str, Json] = {
@@ -169,15 +173,16 @@ SCHEMAS: Mapping[str, Json] = {
             "lasted_seconds": _optional("number"),
             "is_lasted_exact": _optional("boolean", description="False where it may have lasted longer."),
             "event_id": {"type": "string", "description": "What receivers know it by."},
+            **_FACTS,
         }
     ),
     "Delivery": _object(
         {
             "id": {"type": "integer"},
             "notifier": {"type": "string"},
-            "source": {"type": "string"},
-            "job": {"type": "string"},
-            "status": {"type": "string"},
+            "source": _optional("string", description="Null where the event is none of a job's."),
+            "job": {"type": "string", "description": "The job's id, or what else the event is about."},
+            "status": {"type": "string", "description": "The job's status, or the type of the event."},
             "state": {"enum": list(DeliveryState)},
             "attempts": {"type": "integer"},
             "next_attempt": _optional("string", description="For people."),

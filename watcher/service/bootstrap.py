@@ -61,7 +61,10 @@ def open_source(
 
     plugin = sources.plugin(settings.kind)
     context = SourceContext(
-        *(name, runtime.clock, runtime.log, settings.timeout),
+        name=name,
+        clock=runtime.clock,
+        log=runtime.log,
+        timeout=settings.timeout,
         turn=turn,
         hide_secret=runtime.hide_secret,
         event_word=plugin.event_word,
@@ -144,9 +147,10 @@ class ServicePlan:
 
         Raises ConfigurationError for settings that no service can be made of.
         """
-        from watcher.settings.conversion import sources_used
+        from watcher.settings.conversion import job_spec, sources_used
 
         self.settings = settings
+        self.jobs = [job_spec(job) for job in settings.jobs]
         self.adopt = adopt
         self._runtime = runtime
         self._service = service
@@ -212,7 +216,7 @@ class ServicePlan:
         from watcher.service.digests import PresentJobs
         from watcher.service.heartbeat import Heartbeat
         from watcher.service.source_states import open_source_state
-        from watcher.settings.conversion import discovery_rules, job_spec, routes
+        from watcher.settings.conversion import discovery_rules, routes
         from watcher.settings.job_lookup import find_job
 
         settings, runtime = self.settings, self._runtime
@@ -232,7 +236,15 @@ class ServicePlan:
                 watcher=self._service,
             )
             shown = await stack.enter_async_context(LiveProgress(store, notifiers, runtime))
-            poller = Poller(store, runtime, routes=wanted, wake_delivery=deliver.wake, metrics=store, audience=shown)
+            poller = Poller(
+                store,
+                runtime,
+                routes=wanted,
+                wake_delivery=deliver.wake,
+                metrics=store,
+                audience=shown,
+                stuck_after=settings.supervision.stuck_after,
+            )
             for name in self._sources:
                 poller.sources.add(await open_source_state(name, settings, store, runtime, stack))
             beat = settings.heartbeat.url
@@ -243,7 +255,7 @@ class ServicePlan:
                 emergency=DirectDelivery(notifiers, wanted, runtime),
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
                 service=self._service,
-                configured=[job_spec(job) for job in settings.jobs],
+                configured=self.jobs,
                 rules=frozenset(rule.name for rule in discovery_rules(settings)),
                 sources=sorted(self._sources),
                 find_job=partial(find_job, settings),
@@ -255,9 +267,9 @@ class ServicePlan:
         """Watch what the settings name, and no longer what only they named before."""
         from watcher.service.watched_jobs import WatchedJobs
 
-        previous = before.settings if before else None
+        replaced = before.jobs if before else ()
         watched = WatchedJobs(store, self._runtime, self._service)
-        await watched.settle(self.settings, previous, sorted(self._sources))
+        await watched.settle(self.settings, self.jobs, replaced, sorted(self._sources))
 
     def fixed_changes(self, before: ServicePlan) -> list[str]:
         """Name what is set otherwise than before, but cannot change while the service runs."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from watcher.engine.ports import Runtime
 from watcher.errors import ConfigurationError, StoreError
 from watcher.service.bootstrap import Pipeline, ServicePlan
+from watcher.service.garbage import look_at_all, short_collections
 from watcher.service.maintenance import Maintenance
 from watcher.service.scheduler import PeriodicTask, Scheduler
 from watcher.service.signals import SignalRequests, handled_signals
@@ -40,7 +41,7 @@ async def serve(plan: ServicePlan, read_plan: ReadPlan, runtime: Runtime) -> Non
 
     Raises OutputClosedError, StoreError or ConfigurationError.
     """
-    with handled_signals() as requests:
+    with short_collections(), handled_signals() as requests:
         async with plan.open_store() as store:
             await Daemon(store, read_plan, requests, runtime).run(plan)
 
@@ -88,9 +89,8 @@ class Daemon:
     async def _open(self, plan: ServicePlan) -> _Generation:
         stack = AsyncExitStack()
         pipeline = await stack.enter_async_context(plan.open_pipeline(self._store))
-        maintenance = Maintenance(
-            *(pipeline, self._store, self._manager, self._runtime), reload=self._requests.on_reload
-        )
+        reload = self._requests.on_reload
+        maintenance = Maintenance(pipeline, self._store, self._manager, self._runtime, reload=reload)
         return _Generation(plan, pipeline, maintenance, stack)
 
     def _health(self) -> HealthSnapshot:
@@ -133,6 +133,7 @@ class Daemon:
                 delivering.cancel()
                 await asyncio.wait([delivering])
             await generation.maintenance.close()
+        look_at_all()  # what is left of it
 
     async def _finish_draining(self) -> None:
         for result in await asyncio.gather(*self._draining, return_exceptions=True):
@@ -168,7 +169,8 @@ class Daemon:
             self._log.error("configuration not reloaded while the store is out of reach", error=out_of_reach)
             return None
         try:
-            plan = self._read_plan()
+            # On a thread: to read 50,000 jobs takes seconds, in which polls and alerts go on.
+            plan = await asyncio.to_thread(self._read_plan)
             successor = await self._open(plan)
         except ConfigurationError as error:
             self._log.error("configuration not reloaded, the one before stays", mistakes=list(error.mistakes))

@@ -18,6 +18,7 @@ from watcher.engine.delivery.dispatcher import CLAIM
 from watcher.engine.ports import LongestWaits, Runtime
 from watcher.errors import StoreError
 from watcher.service.bootstrap import Pipeline
+from watcher.service.garbage import look_at_all
 from watcher.service.health import Health
 from watcher.service.scheduler import PeriodicTask
 from watcher.service.systemd import ServiceManager
@@ -35,6 +36,7 @@ PRUNE_INTERVAL = timedelta(hours=1)
 REFRESH_DURATIONS_INTERVAL = timedelta(minutes=10)
 REFRESH_CONFIGURED_INTERVAL = timedelta(hours=12)
 LET_GO_INTERVAL = timedelta(minutes=5)
+LOOK_AT_ALL_INTERVAL = timedelta(hours=12)
 STORE_GRACE = timedelta(seconds=30)
 """How long the store may be out of reach before that is reported: another program may lock it for a while."""
 
@@ -78,6 +80,7 @@ class Maintenance:
             PeriodicTask(self.refresh_durations, REFRESH_DURATIONS_INTERVAL),
             PeriodicTask(self.refresh_configured_jobs, REFRESH_CONFIGURED_INTERVAL),
             PeriodicTask(self.let_go, LET_GO_INTERVAL),
+            PeriodicTask(self.collect_garbage, LOOK_AT_ALL_INTERVAL),
         ]
 
     async def clock_stepped(self, step: timedelta) -> None:
@@ -139,6 +142,10 @@ class Maintenance:
         watched = WatchedJobs(self._store, self._runtime, pipeline.service)
         with suppress(StoreError):  # the next time will do
             await watched.let_go(named, pipeline.sources, others_seen_since=seen_since)
+
+    async def collect_garbage(self) -> None:
+        """Have what was kept for long looked at once, in case it is garbage by now."""
+        look_at_all()
 
     async def refresh_durations(self) -> None:
         """Look up what earlier jobs say of how long a status lasts."""

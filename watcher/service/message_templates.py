@@ -69,7 +69,7 @@ class InOwnWords:
         if template is None or message.values is None:
             return None
         try:
-            return template.render(message.values) or None
+            return template.render(message.values()) or None
         except TemplateMistake as error:
             what = "a template cannot be filled in, the built-in words are sent"
             self._log.warning(what, notifier=self._name, key=key, type=message.type, error=str(error))

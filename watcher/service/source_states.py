@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+from watcher.engine.polling.circuit_breaker import CircuitBreaker
 from watcher.engine.polling.discovery import Discovery, SourceRules
 from watcher.engine.polling.list_scan import ListScan, Strategy
 from watcher.engine.polling.look_allowance import LookAllowance
@@ -29,15 +30,18 @@ async def open_source_state(
     source = await stack.enter_async_context(open_source(name, chosen, runtime, requests.turn))
     can, policy = source.capabilities, polling_policy(settings, name)
     policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.events)
-    scan = ListScan(source, strategy=chosen.strategy if can.lists else Strategy.RETRIEVE, interval=policy.interval)
-    discovery = _discovery(name, settings, source, store, runtime)
-    looks = LookAllowance(chosen.max_requests_per_minute, runtime.steady)
+    strategy = chosen.strategy if can.lists else Strategy.RETRIEVE
     return SourceState(
-        *(name, source, policy, CONCURRENT_REQUESTS, scan),
+        name,
+        source,
+        policy,
+        CONCURRENT_REQUESTS,
+        scan=ListScan(source, strategy=strategy, interval=policy.interval, steady=runtime.steady),
+        breaker=CircuitBreaker(runtime.steady),
         rate_limit=rate_limit,
-        looks=looks,
+        looks=LookAllowance(chosen.max_requests_per_minute, runtime.steady),
         requests=requests,
-        discovery=discovery,
+        discovery=_discovery(name, settings, source, store, runtime),
     )
 
 

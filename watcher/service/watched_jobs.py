@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from watcher import __version__
 from watcher.domain.discovery import Rule
-from watcher.domain.jobs import CONFIG, JobKey
+from watcher.domain.jobs import CONFIG, JobKey, JobSpec
 from watcher.engine.ports import Runtime
-from watcher.settings.conversion import discovery_rules, job_spec, watches_all
+from watcher.settings.conversion import discovery_rules, watches_all
 from watcher.settings.model import Settings
 from watcher.store.living_services import KEPT, Named
 
@@ -34,20 +34,21 @@ class WatchedJobs:
     service: str
     """What this process is called among replicas."""
 
-    async def settle(self, settings: Settings, before: Settings | None, sources: Sequence[str]) -> None:
+    async def settle(
+        self, settings: Settings, jobs: Sequence[JobSpec], replaced: Sequence[JobSpec], sources: Sequence[str]
+    ) -> None:
         """Watch what the settings name; let go of what neither they nor those of another living service name.
 
-        `before` are the settings that these replace in this process, `sources` those that are polled.
+        `jobs` are those of the settings, `replaced` those that this process named until now, `sources` those that are
+        polled.
         """
         now, log = self.runtime.clock(), self.runtime.log
-        specs = {spec.key: spec for spec in map(job_spec, settings.jobs)}
         rules = discovery_rules(settings)
-        named = Named(frozenset(rule.name for rule in rules), frozenset(specs))
+        named = Named(frozenset(rule.name for rule in rules), frozenset(spec.key for spec in jobs))
         # First this: of two services that start at once, each then sees what the other one wants.
         await self.store.note_settings(self.service, __version__, named, now)
-        await self.store.upsert_jobs(list(specs.values()), now, origin=CONFIG)
-        replaced = frozenset(job_spec(job).key for job in before.jobs) if before else frozenset()
-        await self.let_go(named, sources, replaced, others_seen_since=now - KEPT)
+        await self.store.upsert_jobs(jobs, now, origin=CONFIG)
+        await self.let_go(named, sources, frozenset(spec.key for spec in replaced), others_seen_since=now - KEPT)
         watched = await self.store.jobs()
         log.info(
             "watching",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote
 
 from pydantic import BaseModel, SecretStr
 
-from watcher.settings.error_text import MASK, looks_secret, masked_url
+from watcher.redaction import MASK, looks_secret, masked_url, passwords_in
 from watcher.settings.model import Settings
 
 
@@ -32,7 +31,7 @@ def secrets_of(settings: Settings) -> frozenset[str]:
     whole = {secret for name, section in settings if name != "store" for secret in _secrets(section)}
     addresses = [*whole, settings.store.resolved_url()]
     words = (word for secret in whole for word in secret.replace(",", " ").split())
-    passwords = (password for address in addresses for password in _passwords(address))
+    passwords = (password for address in addresses for password in passwords_in(address))
     return frozenset(filter(None, (*whole, *words, *passwords)))
 
 
@@ -45,17 +44,6 @@ def _secrets(value: object) -> Iterator[str]:
     elif isinstance(value, Mapping | list | tuple):
         for item in value.values() if isinstance(value, Mapping) else value:
             yield from _secrets(item)
-
-
-def _passwords(address: str) -> Iterator[str]:
-    """Find the passwords in the URL of a server, as they stand and as they are sent."""
-    if address.startswith("sqlite:"):
-        return  # an @ in the path of a file is no mark of a password
-    query = address.partition("?")[2]
-    yield from (value for name, value in parse_qsl(query) if looks_secret(name))
-    user = address.partition("://")[2].rpartition("@")[0]
-    if password := user.partition(":")[2]:
-        yield from (password, unquote(password))
 
 
 def _masked(value: Any, key: str = "") -> Any:

@@ -13,13 +13,10 @@ from pydantic_core import ErrorDetails
 
 from watcher.domain.text import excerpt, printable
 from watcher.plugins.section import FILE_SUFFIX, Section
+from watcher.redaction import MASK, looks_secret, masked_url
 
-MASK = "********"
 _LONGEST_GIVEN = 60
 _LONGEST_KEY = 200
-_SECRET = re.compile(
-    r"(^|[_-]|api|ssl)(keys?|tokens?|secrets?|passw(or)?d|passphrase|credentials?|webhook_url)$", re.IGNORECASE
-)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _BEFORE_THE_RULE = re.compile(r"^(input should be|must be) ", re.IGNORECASE)
 _CHOICE = re.compile(r"'([^']*)'")
@@ -95,22 +92,6 @@ def written(at: Location) -> str:
     return excerpt("".join(parts).removeprefix("."), _LONGEST_KEY)
 
 
-def looks_secret(key: int | str) -> bool:
-    """Return whether what stands under this key is a secret, to go by its name."""
-    return _SECRET.search(str(key)) is not None
-
-
-def masked_url(text: str) -> str:
-    """Return a URL without user and password, and without what looks secret in its query; other text as it is."""
-    scheme, separator, rest = text.partition("://")
-    if not separator or scheme == "sqlite":  # an @ in the path of a file is no mark of a password
-        return text
-    _, at, rest = rest.rpartition("@")
-    target, question, query = rest.partition("?")
-    pairs = [_masked_pair(pair) for pair in query.split("&")]
-    return f"{scheme}://{MASK if at else ''}{at}{target}{question}{'&'.join(pairs)}"
-
-
 class _Key:
     """The key of a mistake."""
 
@@ -121,7 +102,10 @@ class _Key:
         in_model = self.at[len(within) :]
         self.is_name = details["loc"][-1:] == (_NAME_MARK,)
         """Whether the key itself is wrong, not its value."""
-        self.siblings = _keys(_annotation(model, in_model[:-1]))
+        section = _annotation(model, in_model[:-1])
+        self.siblings = _keys(section)
+        self.table = _table_with(section, str(self.at[-1])) if details["type"] == "extra_forbidden" else None
+        """The table beside an unknown key that takes it."""
         self.annotation = _annotation(model, in_model)
         """What the key takes; None for a key that is not known."""
         self.is_secret = self.is_in_file or "SecretStr" in str(self.annotation) or any(map(looks_secret, self.at))
@@ -147,6 +131,8 @@ def _words(details: ErrorDetails, key: _Key, origin: Origin) -> str:
     context = details.get("ctx", {})
     match details["type"]:
         case "extra_forbidden":
+            if key.table:
+                return f"unknown key; it belongs in the table {key.table!r}"
             return f"unknown key; {_meant(str(key.at[-1]), key.siblings)}"
         case "missing":
             name = str(key.at[-1])
@@ -215,7 +201,7 @@ def _annotation(model: Any, at: Location) -> Any:
 
 def _within(model: Any, part: int | str) -> Any:
     if _is_section(model):
-        field: FieldInfo | None = model.model_fields.get(str(part))
+        field: FieldInfo | None = _fields(model).get(str(part))
         return field.annotation if field else None
     return get_args(model)[-1 if isinstance(part, str) else 0] if get_args(model) else None
 
@@ -228,11 +214,22 @@ def _is_table(model: Any) -> bool:
     return _is_section(model) or get_origin(model) in {dict, list, tuple}
 
 
+def _fields(section: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """Return the fields by the names that they have in a file."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
+
+
 def _keys(section: Any) -> Sequence[str]:
     if not _is_section(section):
         return []
     secrets = section.secret_names() if issubclass(section, Section) else []
-    return sorted([*section.model_fields, *(name + FILE_SUFFIX for name in secrets)])
+    return sorted([*_fields(section), *(name + FILE_SUFFIX for name in secrets)])
+
+
+def _table_with(section: Any, key: str) -> str | None:
+    """Return the name of a table in a section that takes this key."""
+    tables = _fields(section) if _is_section(section) else {}
+    return next((name for name in tables if key in _keys(_annotation(section, (name,)))), None)
 
 
 def _depth(given: Any, at: Location) -> int:
@@ -243,8 +240,3 @@ def _depth(given: Any, at: Location) -> int:
             return depth
         given = given[part]
     return len(at)
-
-
-def _masked_pair(pair: str) -> str:
-    name, equals, _ = pair.partition("=")
-    return f"{name}={MASK}" if equals and looks_secret(name) else pair

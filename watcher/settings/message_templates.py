@@ -22,7 +22,7 @@ def _check_template(text: str) -> str:
         for kind in kinds():
             tried = f" (in a sample of {kind!r}; `watcher notify test NAME --sample {kind}` sends one)"
             if (values := sample(kind, _SAMPLED_AT).values) is not None:
-                template.render(values)
+                template.render(values())
     except TemplateMistake as error:
         raise PydanticCustomError("mistake", "{why}", {"why": f"{error}{tried}"}) from None
     return text

@@ -225,7 +225,7 @@ class HttpSettings(Section):
     """The names that requests may call this host by, such as `watcher.example.com`, besides `localhost`, addresses and
     the host of `listen`. Any other name is refused: it may be that of a web page, pointed at this host by its owner."""
     public_url: BaseUrl | None = None
-    """Where people find the page, such as `https://watcher.example.com`: messages in Slack link to the job there."""
+    """Where people find the page, such as `https://watcher.example.com`: messages link to the job there."""
     trusted_user_header: UserHeader | None = None
     """The header in which a proxy in front names the user it has let in, such as `X-Forwarded-User`; who is named needs
     no token. It counts only from loopback or a socket file. The proxy must take it out of what clients send."""

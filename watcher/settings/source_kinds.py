@@ -19,7 +19,9 @@ def kinds_by_name(layers: Sequence[Layer]) -> dict[str, str]:
 
     The default source is one of them unless it says otherwise. One that only a job speaks of needs no settings.
     """
-    names = dict.fromkeys([DEFAULT_SOURCE, *_implied(layers), *(name for layer in layers for name in _names(layer))])
+    names = dict.fromkeys(
+        [DEFAULT_SOURCE, *implied_kinds(layers), *(name for layer in layers for name in _names(layer))]
+    )
     return {name: name for name in names if _kind_of(name, layers) == name}
 
 
@@ -32,6 +34,19 @@ def given_by_variables(layers: Sequence[Layer]) -> dict[str, Any]:
         if found := {KIND: kind, **values} if is_implied else values:
             given[name] = found
     return {"sources": given} if given else {}
+
+
+def implied_kinds(layers: Sequence[Layer]) -> list[str]:
+    """Name the kinds that the environment alone describes, where nothing says what to watch and the default has no key.
+
+    Only what has a key and lacks nothing counts: people also have keys for other things than fine-tuning. Of kinds that
+    share a key the first one does.
+    """
+    is_anything_said = any(section in layer for layer in layers for section in ("sources", "jobs", "watch"))
+    if is_anything_said or "api_key" in variables_set(DEFAULT_KIND):
+        return []
+    found = {key: kind for kind in reversed(sources.kinds()) if kind != DEFAULT_KIND and (key := _key_of(kind))}
+    return sorted(found.values())
 
 
 def variables_set(kind: str) -> dict[str, str]:
@@ -54,19 +69,6 @@ def without_kind(given: Layer) -> list[str]:
         and any(_settings(name, [given]))
         and not _kinds_said(name, [given])
     ]
-
-
-def _implied(layers: Sequence[Layer]) -> list[str]:
-    """Name the kinds that the environment alone describes, where nothing says what to watch and the default has no key.
-
-    Only what has a key and lacks nothing counts: people also have keys for other things than fine-tuning. Of kinds that
-    share a key the first one does.
-    """
-    is_anything_said = any(section in layer for layer in layers for section in ("sources", "jobs", "watch"))
-    if is_anything_said or "api_key" in variables_set(DEFAULT_KIND):
-        return []
-    found = {key: kind for kind in reversed(sources.kinds()) if kind != DEFAULT_KIND and (key := _key_of(kind))}
-    return sorted(found.values())
 
 
 def _key_of(kind: str) -> str | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from watcher.errors import ConfigurationError
+from watcher.redaction import MASK
 
 URL_RULE = "expected sqlite:////path/of/file.db or postgresql://user:password@host/database"
 _SQLITE, _POSTGRESQL = "sqlite:///", "postgresql://"
@@ -59,7 +60,7 @@ class ServerAddress:
     def label(self) -> str:
         """The address without what is secret."""
         user, host = self.parameters.get("user", ""), ",".join(self._hosts())
-        hidden = ":***" if "password" in self.parameters else ""
+        hidden = f":{MASK}" if "password" in self.parameters else ""
         at = "@" if user or hidden else ""
         database = f"/{self.parameters['dbname']}" if "dbname" in self.parameters else ""
         return f"{_POSTGRESQL}{user}{hidden}{at}{host}{database}"

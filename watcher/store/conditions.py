@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from watcher.domain.conditions import OWN_SOURCE, Condition, ConditionChange, RecordedCondition, is_news
+from watcher.domain.jobs import JobKey
 from watcher.domain.reminders import is_same_trouble
 from watcher.domain.transitions import next_seq
 from watcher.engine.ports import Finding
 from watcher.store.database import serialise
+from watcher.store.jobs import KEYS_PER_STATEMENT, rows_by_key
 from watcher.store.reminders import forget_tellings, keep_event, standing_since, told_of
 from watcher.store.rows import row_of_condition_event
 from watcher.store.schema import condition, condition_event, delivery, job, transition
 
 _RECORDED = (condition.c.state, condition.c.seq, condition.c.good_at, condition.c.good_by)
+_IS_LAST = and_(condition_event.c.condition == condition.c.id, condition_event.c.seq == condition.c.seq)
+_STANDING = select(condition.c.subject).join(condition_event, _IS_LAST).where(~condition_event.c.is_good)
 
 
 def recorded_conditions(connection: Connection, subjects: Sequence[str]) -> dict[str, RecordedCondition]:
@@ -32,8 +36,21 @@ def record_findings(connection: Connection, findings: Sequence[Finding], watcher
     """Record those findings that are news, with the deliveries that they owe; return the events."""
     if not findings:
         return []
+    # Jobs first, as whoever moves one locks it first, so that neither waits for the other for ever.
+    unmoved = _unmoved(connection, {finding.job.key: finding.job.seq for finding in findings if finding.job})
+    present = [finding for finding in findings if finding.job is None or finding.job.key in unmoved]
     serialise(connection)  # conditions change seldom: replicas may wait for each other
-    return [event for finding in findings if (event := _record(connection, finding, watcher))]
+    return [event for finding in present if (event := _record(connection, finding, watcher))]
+
+
+def without_needless(connection: Connection, findings: Sequence[Finding]) -> list[Finding]:
+    """Leave out the ends of what does not stand. Most jobs are in no trouble: nothing is locked to find that out."""
+    ends = [finding.condition.subject for finding in findings if finding.condition.is_good]
+    standing: set[str] = set()
+    for start in range(0, len(ends), KEYS_PER_STATEMENT):
+        chosen = condition.c.subject.in_(ends[start : start + KEYS_PER_STATEMENT])
+        standing.update(connection.scalars(_STANDING.where(chosen)))
+    return [each for each in findings if not each.condition.is_good or each.condition.subject in standing]
 
 
 def note_good(connection: Connection, subjects: Sequence[str], watcher: str, now: datetime) -> None:
@@ -68,6 +85,17 @@ def absorb_conditions_of_older_versions(connection: Connection) -> int:
         _absorb_events(connection, number, kept, subject)
         connection.execute(delete(job).where(job.c.id == number))
     return len(rows)
+
+
+def _unmoved(connection: Connection, seen: Mapping[JobKey, int]) -> set[JobKey]:
+    """Return the jobs that are still at the `seq` given; until this transaction ends nobody can move them."""
+    numbers = {int(row.id): key for key, row in rows_by_key(connection, seen).items()} if seen else {}
+    unmoved = set()
+    for number, key in sorted(numbers.items()):  # in one order for all processes
+        is_it = job.c.id == number, job.c.seq == seen[key]
+        if connection.execute(select(job.c.id).where(*is_it).with_for_update(read=True)).first():
+            unmoved.add(key)
+    return unmoved
 
 
 def _record(connection: Connection, finding: Finding, watcher: str) -> ConditionChange | None:

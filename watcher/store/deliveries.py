@@ -126,7 +126,6 @@ class Pending:
     count: int
     oldest: datetime
     """Since when the oldest could have gone out; in the future when all are held back."""
-    """When the oldest event among it was observed."""
 
 
 def pending(connection: Connection) -> dict[str, Pending]:

@@ -12,7 +12,7 @@ from watcher.domain.notifications import muted
 from watcher.domain.text import printable
 from watcher.domain.transitions import Transition
 from watcher.engine.ports import Change
-from watcher.store.conditions import record_findings
+from watcher.store.conditions import record_findings, without_needless
 from watcher.store.jobs import rows_by_key
 from watcher.store.notifications import release, row_of_planned
 from watcher.store.rows import row_of_transition, text_of_facts
@@ -36,7 +36,7 @@ def record(connection: Connection, changes: Sequence[Change]) -> set[JobKey]:
     if rest := [_state(change, numbers) for change in known if not change.transition and change.job.key not in late]:
         connection.execute(_UPDATE, rest)
     findings = [each for change in known if change.job.key not in late for each in change.conditions]
-    record_findings(connection, findings, watcher="")
+    record_findings(connection, without_needless(connection, findings), watcher="")
     return late
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, literal, select, update
 
 from watcher.domain.conditions import METRICS, MISSING, ConditionChange
 from watcher.domain.deliveries import DeliveryState
@@ -35,13 +35,17 @@ def standing(connection: Connection, subjects: Collection[str]) -> list[Standing
     ]
     if not chosen:
         return []
-    last = select(condition.c.id, condition.c.subject, *CONDITION_EVENT_COLUMNS).join(condition_event, _LAST_EVENT)
-    raised = connection.execute(last.where(condition.c.id.in_(chosen), ~condition_event.c.is_good)).all()
+    events = select(condition.c.id, condition.c.subject, *CONDITION_EVENT_COLUMNS).join(condition_event, _LAST_EVENT)
+    raised = connection.execute(events.where(condition.c.id.in_(chosen), ~condition_event.c.is_good)).all()
     told, waiting = _tellings(connection, chosen), _waiting(connection, chosen)
-    return [
-        _standing(condition_change_of(subject, event), told.get(number, {}), waiting.get(number, set()))
-        for number, subject, *event in raised
-    ]
+    counts = _reminders(connection, chosen)
+    standing = []
+    for number, subject, *event in raised:
+        last = condition_change_of(subject, event)
+        since = last.since or last.at
+        heard, lacks = told.get(number, {}), frozenset(waiting.get(number, ()))
+        standing.append(Standing(last.condition, last.seq, since, counts.get((number, since), 0), heard, lacks))
+    return standing
 
 
 def record_reminders(connection: Connection, reminders: Sequence[Reminder]) -> list[ConditionChange]:
@@ -112,8 +116,12 @@ def _note_tellings(connection: Connection, number: int, planned: Iterable[Planne
     connection.execute(insert(condition_telling), rows)
 
 
-def _standing(last: ConditionChange, told: Mapping[str, datetime], waiting: Iterable[str]) -> Standing:
-    return Standing(last.condition, last.seq, last.since or last.at, last.reminder, told, frozenset(waiting))
+def _reminders(connection: Connection, numbers: Collection[int]) -> dict[tuple[int, datetime], int]:
+    """Return how often each condition was told again, by when it was raised."""
+    columns = condition_event.c.condition, condition_event.c.raised_at, func.max(condition_event.c.reminder)
+    is_meant = condition_event.c.condition.in_(numbers), condition_event.c.reminder.is_not(None)
+    rows = connection.execute(select(*columns).where(*is_meant).group_by(*columns[:2]))
+    return {(number, raised_at): count for number, raised_at, count in rows}
 
 
 def _tellings(connection: Connection, numbers: Collection[int]) -> dict[int, dict[str, datetime]]:

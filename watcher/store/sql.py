@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
@@ -48,6 +48,11 @@ from watcher.store.status_durations import durations
 from watcher.store.timeouts import USUAL_WAITS, Waits
 
 __all__ = ["Pending", "Selection", "SqlStore", "UpsertResult"]
+
+JOBS_AT_ONCE = 2_000
+"""Jobs that one transaction changes: some 50 ms of the store, which claims and deliveries wait for."""
+
+T = TypeVar("T")
 
 
 class SqlStore:
@@ -129,17 +134,28 @@ class SqlStore:
         """Watch these jobs for an origin, from now on if they are new; names and labels become those given.
 
         A job that had been removed goes on where it stood. With `ask_again` a job that has ended becomes due once.
-        A job that has ended is pruned unless it is upserted again now and then: see `prune`.
+        A job that has ended is pruned unless it is upserted again now and then: see `prune`. Many are upserted in small
+        transactions, between which others get their turn.
         """
-        return await self._write(jobs.upsert_jobs, specs, now, ask_again=ask_again, origin=origin)
+        results = [
+            await self._write(jobs.upsert_jobs, part, now, ask_again=ask_again, origin=origin) for part in _parts(specs)
+        ]
+        return UpsertResult(
+            sum(result.added for result in results),
+            sum(result.updated for result in results),
+            sum(result.revived for result in results),
+        )
 
     async def remove_job(self, key: JobKey, now: datetime) -> bool:
         """Stop watching the job; return whether it was watched. Its history and its pending deliveries stay."""
         return await self._write(jobs.remove_job, key, now)
 
     async def drop_origin(self, keys: Collection[JobKey], origin: str, now: datetime) -> int:
-        """Note that an origin does not want these jobs any more; return how many are watched no more for it."""
-        return await self._write(jobs.drop_origin, keys, origin, now)
+        """Note that an origin does not want these jobs any more; return how many are watched no more for it.
+
+        In small transactions, as `upsert_jobs`.
+        """
+        return sum([await self._write(jobs.drop_origin, part, origin, now) for part in _parts(list(keys))])
 
     async def lines(self, source: str) -> Mapping[str, RecordedLine]:
         """See `DiscoveryStore`."""
@@ -329,3 +345,8 @@ class SqlStore:
         while not pruning.is_done:
             total += await self._write(pruning.prune)
         return total
+
+
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), JOBS_AT_ONCE):
+        yield items[start : start + JOBS_AT_ONCE]

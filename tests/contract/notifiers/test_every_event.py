@@ -10,12 +10,12 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from tests.contract.notifiers.conftest import TRIALS, Trial
+from tests.contract.notifiers.conftest import BULLETIN, STDOUT, TRIALS, WEBHOOK, Trial
 from tests.doubles import START, ManualClock, ScriptedNotifier, a_transition, runtime
 from tests.every_event import events, messages
 from watcher.domain.conditions import ConditionChange, Health
 from watcher.domain.deliveries import Delivered, Delivery, DeliveryState
-from watcher.domain.jobs import JobKey
+from watcher.domain.jobs import JobFacts, JobKey
 from watcher.domain.messages import ENVELOPE_LIMIT, encode, line_of, message_of
 from watcher.domain.overview import delivery_row, history_rows
 from watcher.domain.routing import Events, FirstSeen, Route
@@ -25,6 +25,7 @@ from watcher.engine.delivery.direct import DirectDelivery
 from watcher.engine.ports import Notifier
 from watcher.engine.self_monitoring import SelfMonitoring
 from watcher.logs import LogOptions, WatcherLog
+from watcher.plugins.notifier import Context
 
 EVENTS, MESSAGES = events(), messages()
 
@@ -39,6 +40,28 @@ async def test_every_notifier_tells_of_every_kind_of_event(
             assert isinstance(await notifier.send(message, None), Delivered)
     told = zip(MESSAGES.items(), arrived(), strict=True)  # many share an id: each has to come in its turn
     assert [name for (name, message), text in told if message.id not in text] == []
+
+
+@pytest.mark.parametrize("trial", [t for t in TRIALS if t not in (STDOUT, WEBHOOK, BULLETIN)], ids=lambda t: t.kind)
+async def test_people_are_led_to_the_pages_of_a_job(
+    trial: Trial, make: Callable[..., Notifier], arrived: Callable[[], list[str]], context: Context
+) -> None:
+    notifier = make(trial, replace(context, public_url="https://watcher.example.com"))
+    message = message_of(a_transition(facts=JobFacts(page_url="https://service.example/jobs/1")))
+    assert isinstance(await notifier.send(message, None), Delivered)
+    [text] = arrived()
+    assert "https://watcher.example.com/jobs/openai/ftjob-abc123" in text
+    assert "https://service.example/jobs/1" in text
+
+
+@pytest.mark.parametrize("trial", [t for t in TRIALS if t not in (STDOUT, WEBHOOK, BULLETIN)], ids=lambda t: t.kind)
+async def test_news_of_no_job_or_of_several_lead_to_the_overview(
+    trial: Trial, make: Callable[..., Notifier], arrived: Callable[[], list[str]], context: Context
+) -> None:
+    notifier = make(trial, replace(context, public_url="https://watcher.example.com"))
+    for name in ("several events", "source silent: watcher.source.unreachable"):
+        assert isinstance(await notifier.send(MESSAGES[name], None), Delivered)
+    assert ["https://watcher.example.com" in text for text in arrived()] == [True, True]
 
 
 @pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.kind)

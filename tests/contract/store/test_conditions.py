@@ -21,6 +21,7 @@ from tests.contract.store.scenes import (
     keys,
     move,
     settle,
+    the_job,
     watch,
 )
 from tests.doubles import planned
@@ -149,6 +150,25 @@ async def test_a_condition_that_a_poll_found_is_recorded_with_the_poll_or_not_at
     assert await store.record([replace(move(job, "queued"), conditions=(found(late, 1, "pager"),))]) == {KEY}
     assert (await store.conditions([missing.subject, late.subject])).keys() == {missing.subject}
     assert [each.event.type for each in await store.deliveries()] == ["watcher.job.missing"]
+
+
+async def test_a_job_that_moves_while_it_is_found_stuck_is_told_and_called_off_or_neither(
+    store: OpenStore, url: str
+) -> None:
+    async with OpenStore(url) as other:
+        for number in range(10):
+            (job,) = await watch(store, key(number))
+            await store.record([move(job, "queued")])
+            job = await the_job(store, key(number))
+            stuck = replace(UNREACHABLE, subject=f"job/{job.key}/stuck", type="watcher.job.stuck")
+            over = replace(stuck, state="good", type="watcher.job.unstuck", is_good=True)
+            moved = replace(move(job, "running"), conditions=(found(over, 1, "pager"),))
+            found_stuck = replace(found(stuck, 0, "pager"), job=job)
+            raised, late = await asyncio.gather(store.record_findings([found_stuck], "w1"), other.record([moved]))
+            owed = [each.event for each in await store.deliveries(notifier="pager")]
+            told = [each.type for each in owed if each.thread == str(job.key)]
+            assert (late, told) == (set(), ["watcher.job.unstuck", "watcher.job.stuck"] if raised else [])
+            assert await store.record_findings([found_stuck], "w1") == []
 
 
 @pytest.mark.parametrize(

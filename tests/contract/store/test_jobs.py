@@ -87,6 +87,19 @@ async def test_more_jobs_than_a_statement_takes_parameters(store: OpenStore) -> 
     assert len(await claim_jobs(store, 5_000)) == 1_201
 
 
+async def test_others_get_their_turn_while_many_jobs_are_changed(store: OpenStore) -> None:
+    specs = [JobSpec(key(number)) for number in range(4_001)]
+    for change in (
+        store.upsert_jobs(specs, NOON, origin="config"),
+        store.drop_origin([spec.key for spec in specs], "config", NOON),
+    ):
+        changing = asyncio.create_task(change)
+        await asyncio.sleep(0)
+        await store.make_due(KEY, NOON)
+        assert not changing.done()
+        assert await changing in (UpsertResult(4_001, 0, 0), 4_001)
+
+
 async def test_jobs_are_listed_by_source_and_id(store: OpenStore) -> None:
     await watch(store, key(2), key(1), key(3, "azure"))
     assert keys(await store.jobs()) == [key(3, "azure"), key(1), key(2)]

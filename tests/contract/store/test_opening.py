@@ -186,7 +186,8 @@ def _catalogue(connection: Connection) -> dict[str, Any]:
 
 def _definition(index: ReflectedIndex) -> tuple[str, ...]:
     options = index.get("dialect_options", {})
-    return (*map(str, (index["name"], index["column_names"], index["unique"])), str(options.get("sqlite_where")))
+    where = options.get("sqlite_where", options.get("postgresql_where"))
+    return tuple(map(str, (index["name"], index["column_names"], index["unique"], where)))
 
 
 def test_every_revision_is_known_by_name() -> None:

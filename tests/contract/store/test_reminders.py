@@ -10,7 +10,7 @@ from tests.contract.store.open_store import OpenStore
 from tests.contract.store.scenes import DELIVERED, MINUTE, NOON, claim, settle
 from tests.contract.store.test_conditions import RECOVERED, SUBJECT, UNREACHABLE, found
 from watcher.domain.notifications import Planned
-from watcher.domain.reminders import Reminder, Standing, reminder
+from watcher.domain.reminders import Reminder, Standing, reminders
 from watcher.domain.routing import Route
 from watcher.engine.ports import Finding
 from watcher.store.sql import SqlStore
@@ -28,8 +28,7 @@ async def standing_of(store: SqlStore) -> Standing:
 
 async def due(store: SqlStore, route: Route = NAGGED) -> Reminder:
     """Return what is to be told again an hour later."""
-    found = reminder(await standing_of(store), UNREACHABLE, [route], LATER)
-    assert found
+    [found] = reminders(await standing_of(store), UNREACHABLE, [route], LATER)
     return found
 
 

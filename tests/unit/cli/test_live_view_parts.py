@@ -78,7 +78,7 @@ def test_the_word_of_the_service_stands_beside_the_state_where_it_fits(
 
 def test_a_wide_terminal_is_told_everything() -> None:
     heading, row = table([a_row()], 150, "⠋", FINE, has_colour=False)
-    assert heading.split() == ["job", "status", "progress", "loss", "for", "left", "heard"]
+    assert heading.split() == ["job", "status", "progress", "loss", "age", "left", "heard"]
     assert row == (
         "⠋ support-bot  running  ━━━━━━━━━━━╸──────── 340/600  57%  0.050 █▄▃▂▂▂▁▁▁▁▁▁▁▁▁▁▁▁▁▁  12m  ≈9m (steps)  3s"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -15,12 +15,15 @@ from watcher.domain.conditions import (
     ConditionChange,
     Health,
     RecordedCondition,
+    found_condition,
     is_news,
+    may_be_stuck,
     missing_condition,
     notifier_condition,
     source_conditions,
     store_condition,
     stuck_condition,
+    unstuck_condition,
 )
 from watcher.domain.jobs import Job
 from watcher.domain.messages import Severity, line_of, message_of
@@ -29,6 +32,7 @@ from watcher.domain.transitions import event_id
 
 NOW = START
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 
 
 def types(health: Health) -> list[str]:
@@ -191,3 +195,35 @@ def test_what_is_said_of_a_job_goes_where_its_transitions_go() -> None:
     assert match_route(Route("n", labels={"team": "vision"}), missing) is RouteMatch.OTHER_LABELS
     unlabelled = told(missing_condition(job_in(None), NOW))
     assert match_route(Route("n", labels={"team": "vision"}), unlabelled) is RouteMatch.OTHER_LABELS
+
+
+@pytest.mark.parametrize(
+    ("status", "severity"),
+    [("running", Severity.GOOD), ("succeeded", Severity.GOOD), ("failed", Severity.CANCELLED)],
+)
+def test_a_trouble_that_is_over_says_how_the_job_stands_now(status: str, severity: Severity) -> None:
+    before = job_in("queued", name="bot", status_since=NOW - 7 * HOUR, is_since_exact=True)
+    message = message_of(ConditionChange(unstuck_condition(job_in(status, name="bot"), before, NOW), 1, NOW))
+
+    assert (message.title, message.severity) == (f"bot is no longer stuck: {status}", severity)
+    assert ("Was", "queued for 7h") in [(fact.label, fact.value) for fact in message.facts]
+    assert (message.type, message.data["state"]) == ("watcher.job.unstuck", status)
+
+
+def test_a_job_that_was_never_seen_may_be_found() -> None:
+    condition = found_condition(job_in(None, name="bot"))
+    assert condition.title == "bot is known to its source again: not seen yet"
+    assert (condition.type, condition.is_good) == ("watcher.job.found", True)
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"),
+    [
+        pytest.param(None, False, id="never seen"),
+        pytest.param(NOW - 4 * MINUTE, False, id="too young"),
+        pytest.param(NOW - 5 * MINUTE, True, id="old enough"),
+        pytest.param(NOW + HOUR, True, id="the clock was set back"),
+    ],
+)
+def test_only_a_job_that_has_been_in_its_status_for_long_may_be_stuck(since: datetime | None, expected: bool) -> None:
+    assert may_be_stuck(job_in("running", status_since=since), 5 * MINUTE, NOW) == expected

@@ -11,7 +11,7 @@ from tests.doubles import START, job_in, observation, planned
 from watcher.domain.decision import PollContext, decide
 from watcher.domain.jobs import Basis, Job, JobFacts, Progress, ProgressUnit
 from watcher.domain.polling_policy import PollFailure, PollingPolicy, PollOutcome
-from watcher.domain.routing import FirstSeen, Route
+from watcher.domain.routing import Events, FirstSeen, Route
 
 INTERVAL = timedelta(seconds=30)
 ADAPTIVE = PollingPolicy(INTERVAL, timedelta(minutes=5))
@@ -96,7 +96,7 @@ def test_only_the_fourth_404_in_a_row_finds_a_job_missing() -> None:
     for _ in range(6):
         decision = decide(job, failure(PollOutcome.MISSING), context(), LATER)
         job = decision.job
-        found.append(decision.condition is not None)
+        found.append(bool(decision.conditions))
 
     assert found == [False, False, False, True, False, False]
 
@@ -106,7 +106,7 @@ def test_a_503_between_two_404s_tells_a_missing_job_once() -> None:
     for outcome in [PollOutcome.MISSING] * 4 + [PollOutcome.FAILED] * 3 + [PollOutcome.MISSING] * 5:
         decision = decide(job, failure(outcome), context(), LATER)
         job = decision.job
-        found += decision.condition is not None
+        found += len(decision.conditions)
 
     assert found == 1
 
@@ -154,3 +154,28 @@ def test_an_event_of_an_impossible_time_is_no_forecast(at: datetime) -> None:
 def test_the_same_arguments_give_the_same_decision() -> None:
     arguments = (claimed("queued"), observation("running", LATER), context(), LATER)
     assert decide(*arguments) == decide(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("job", "seen", "types"),
+    [
+        pytest.param(claimed("queued"), "running", ["unstuck"], id="long in its status"),
+        pytest.param(claimed("queued", status_since=START), "running", [], id="not long in its status"),
+        pytest.param(claimed("running", status_since=START), "failed", ["metrics_ended"], id="over"),
+        pytest.param(claimed("running", missing=4), "running", ["found"], id="known again"),
+        pytest.param(claimed("running", missing=3), "running", [], id="not told as missing"),
+        pytest.param(claimed("running", missing=4), "succeeded", ["found", "unstuck", "metrics_ended"], id="all"),
+        pytest.param(claimed(None, status_since=None), "succeeded", [], id="a first sight"),
+    ],
+)
+def test_a_poll_shows_that_what_may_have_been_told_is_over(job: Job, seen: str, types: list[str]) -> None:
+    judged = context(routes=[Route("all", events=frozenset(Events))])
+    decision = decide(job, observation(seen, LATER), judged, LATER)
+
+    assert [condition.type.rpartition(".")[2] for condition in decision.conditions] == types
+    assert all(condition.is_good for condition in decision.conditions)
+
+
+def test_where_nobody_hears_how_jobs_train_no_end_of_it_is_looked_for() -> None:
+    decision = decide(claimed("running", status_since=START), observation("failed", LATER), context(), LATER)
+    assert decision.conditions == ()

@@ -338,3 +338,14 @@ def test_a_message_speaks_of_states_and_of_the_words_of_the_service() -> None:
     assert "running (JOB_STATE_RUNNING)" in [fact.value for fact in message.facts]
     assert ": running (JOB_STATE_RUNNING) → failed (JOB_STATE_FAILED)" in line_of(message)
     assert message.data["previous_status"] == "JOB_STATE_RUNNING"
+
+
+def test_a_long_name_hides_no_news() -> None:
+    long = message_of(a_transition(name="n" * 200, status="failed"))
+    assert long.title == "n" * 99 + "…: failed"
+
+
+def test_a_reason_of_several_lines_is_told_on_one() -> None:
+    reason = JobFacts(error=JobError(message="Traceback:\n  File x\n\nValueError: bad"))
+    told = {fact.label: fact.value for fact in message_of(a_transition(status="failed", facts=reason)).facts}
+    assert told["Error"] == "Traceback: / File x / ValueError: bad"

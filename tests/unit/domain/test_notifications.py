@@ -6,12 +6,14 @@ from datetime import time, timedelta
 
 import pytest
 
-from tests.doubles import START, a_transition, planned
+from tests.doubles import START, a_transition, job_in, planned
+from watcher.domain.conditions import ConditionChange, found_condition
 from watcher.domain.deliveries import DeliveryState
 from watcher.domain.holding import Holding, QuietHours
-from watcher.domain.notifications import Planned, at_once, muted, plan
+from watcher.domain.notifications import Planned, at_once, muted, plan, plan_end
 from watcher.domain.routing import Route
 from watcher.domain.silences import Silence
+from watcher.domain.states import JobState
 
 HOUR = timedelta(hours=1)
 
@@ -58,3 +60,25 @@ def test_what_may_not_wait_takes_along_what_waits_for_the_same_notifier() -> Non
 
 def test_what_ends_soon_holds_nothing_back() -> None:
     assert at_once([Route("all", holding=Holding(batch=HOUR))]) == [Route("all")]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param(None, ["people", "program", "other"], id="no transition"),
+        pytest.param("running", ["program", "other"], id="people need no more, a program does"),
+        pytest.param("succeeded", ["other"], id="nobody needs more who hears of the end"),
+    ],
+)
+def test_who_hears_of_the_transition_needs_not_hear_that_the_trouble_is_over(
+    status: str | None, expected: list[str]
+) -> None:
+    routes = [
+        Route("people"),
+        Route("program", holding=Holding(is_grouped=False)),
+        Route("other", statuses=frozenset({"cancelled"})),
+    ]
+    end = ConditionChange(found_condition(job_in(status or "running")), 1, START)
+    transition = a_transition(status=status, state=JobState(status)) if status else None
+
+    assert [each.notifier for each in plan_end(end, transition, routes, START)] == expected

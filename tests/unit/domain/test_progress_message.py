@@ -30,7 +30,7 @@ def test_it_is_told_as_far_as_it_is_known(progress: Progress, words: str, title:
     assert told.title == f"support-bot v3: running{title}"
     assert [fact.value for fact in told.facts if fact.label == "Progress"] == [words]
     assert told.values is not None
-    assert told.values["progress"] == words
+    assert told.values()["progress"] == words
 
 
 @pytest.mark.parametrize("at", [None, START - timedelta(minutes=1)])

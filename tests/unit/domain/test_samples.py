@@ -7,7 +7,7 @@ import pytest
 from tests.doubles import START
 from tests.every_event import events
 from watcher.domain.messages import Severity, line_of
-from watcher.domain.samples import kinds, sample
+from watcher.domain.samples import kinds, sample, words_of_conditions
 from watcher.domain.states import JobState
 
 
@@ -31,6 +31,10 @@ def test_what_failed_and_its_good_end_are_of_one_thread() -> None:
     assert failed.thread == stuck.thread == ended.thread == "sample/ftjob-sample"
     assert (failed.severity, ended.severity) == (Severity.BAD, Severity.GOOD)
     assert failed.id != sample("failed", START.replace(minute=1)).id
+
+
+def test_what_quiet_hours_may_except_besides_statuses_is_known() -> None:
+    assert {"stuck", "missing", "unstuck", "unreachable"} <= words_of_conditions()
 
 
 def test_a_kind_that_there_is_not_is_an_error() -> None:

@@ -112,8 +112,8 @@ async def test_a_condition_that_lasts_is_told_again_and_elsewhere_until_it_clear
 
     assert await world.told("chat") == [(0, DOWN), (9.5, UP)]
     assert await world.told("nagged") == [(0, DOWN), (4, STILL), (8, STILL), (9.5, UP)]
-    assert await world.told("pager") == [(0.5, STILL), (9.5, UP)]
-    assert await world.told("boss") == [*((hour, STILL) for hour in range(2, 10)), (9.5, UP)]
+    assert await world.told("pager") == [(0.5, DOWN), (9.5, UP)]
+    assert await world.told("boss") == [(2, DOWN), *((hour, STILL) for hour in range(3, 10)), (9.5, UP)]
 
 
 async def test_a_reminder_says_since_when_and_how_often_and_has_an_id_of_its_own(store: SqlStore) -> None:
@@ -133,6 +133,21 @@ async def test_a_reminder_says_since_when_and_how_often_and_has_an_id_of_its_own
     assert len({each.event.id for each in await store.deliveries()}) == 3
 
 
+async def test_what_is_told_late_is_news_and_says_for_how_long_it_has_not_cleared(store: SqlStore) -> None:
+    world = World(store, routes=[ROUTES[1], Route("boss", after=4 * HOUR, repeat=HOUR)])
+    await world.look(is_bad=True)
+    await world.hours(6, is_bad=True)
+    first, *_, last = [message_of(each.event) for each in reversed(await store.deliveries(notifier="boss"))]
+
+    assert first.title == "Source openai has not answered for 5h"
+    assert ("Not cleared", "for 4h, since 2026-11-24 12:00:00 UTC") in [
+        (each.label, each.value) for each in first.facts
+    ]
+    assert (first.data.get("reminder"), first.data["since"]) == (None, int(START.timestamp()))
+    assert (last.title, last.data["reminder"]) == ("Still: Source openai has not answered for 5h", 3)
+    assert await world.told("nagged") == [(0, DOWN), (4, STILL)]  # in the same look as the news for the other
+
+
 async def test_who_has_heard_nothing_hears_of_no_end_and_the_next_trouble_counts_anew(store: SqlStore) -> None:
     world = World(store)
     for is_bad in (True, False, True):
@@ -141,7 +156,7 @@ async def test_who_has_heard_nothing_hears_of_no_end_and_the_next_trouble_counts
     await world.hours(0.4, is_bad=True, step=0.4)
     assert await world.told("pager") == []
     await world.hours(0.2, is_bad=True, step=0.2)
-    assert [title for _, title in await world.told("pager")] == [STILL]
+    assert [title for _, title in await world.told("pager")] == [DOWN]
 
 
 async def test_nothing_is_told_again_of_what_no_look_finds(store: SqlStore) -> None:
@@ -197,7 +212,7 @@ async def test_a_job_that_is_missing_is_told_again_until_its_source_knows_it(sto
     await world.hours(5)
     missing = "bot is unknown to its source"
     assert await world.told("nagged") == [(0, missing), (4, f"Still: {missing}")]
-    assert await world.told("pager") == [(0.5, f"Still: {missing}")]
+    assert await world.told("pager") == [(0.5, missing)]
 
 
 async def test_how_a_job_trains_is_told_again_until_it_has_ended(store: SqlStore) -> None:

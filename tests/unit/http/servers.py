@@ -83,6 +83,9 @@ def answering(*pieces: bytes, pause: float = 0.0) -> Handler:
     return handle
 
 
+_AT_LOOPBACK = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+
+
 class Authority:
     """A certificate authority on disk, with the files that each side needs."""
 
@@ -100,27 +103,45 @@ class Authority:
 
 
 class Plain:
-    """An authority as people make them by hand: no key identifiers, and no word about what its key is for."""
+    """An authority as people make them by hand: no key identifiers, and no word about what its key is for.
 
-    def __init__(self, directory: Path) -> None:
+    Its server is known by an address, or by nothing but a common name.
+    """
+
+    def __init__(self, directory: Path, common_name: str | None = None) -> None:
         self.trusted = directory / "plain.pem"
         key, authority_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "An authority")])
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "A server")])
-        address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name or "A server")])
         is_one = x509.BasicConstraints(ca=True, path_length=None)
         authority = _certificate(issuer, issuer, authority_key).add_extension(is_one, critical=True)
-        certificate = _certificate(subject, issuer, key).add_extension(address, critical=False)
+        certificate = _certificate(subject, issuer, key)
+        if common_name is None:
+            certificate = certificate.add_extension(_AT_LOOPBACK, critical=False)
         self.trusted.write_bytes(_pem(authority.sign(authority_key, hashes.SHA256())))
-        chain = directory / "chain.pem"
-        chain.write_bytes(
-            _pem(certificate.sign(authority_key, hashes.SHA256()))
-            + key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.server.load_cert_chain(chain)
+        self.server = _server_with(directory / "chain.pem", certificate.sign(authority_key, hashes.SHA256()), key)
+
+
+class SelfSigned:
+    """A server whose certificate is its own authority, as `openssl req -x509` makes it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.trusted = directory / "self-signed.pem"
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "A gateway")])
+        is_one = x509.BasicConstraints(ca=True, path_length=None)
+        certificate = _certificate(name, name, key).add_extension(_AT_LOOPBACK, critical=False)
+        signed = certificate.add_extension(is_one, critical=True).sign(key, hashes.SHA256())
+        self.trusted.write_bytes(_pem(signed))
+        self.server = _server_with(directory / "self-signed-with-key.pem", signed, key)
+
+
+def _server_with(file: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> ssl.SSLContext:
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    file.write_bytes(_pem(certificate) + key.private_bytes(*form))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
 
 
 def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:

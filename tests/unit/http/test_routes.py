@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.http.servers import LONG_TIMEOUT, OK, Authority, Plain, answering, connections, server
+from tests.unit.http.servers import LONG_TIMEOUT, OK, Authority, Plain, SelfSigned, answering, connections, server
 from watcher.http import HttpClient, HttpError, tls_context
 
 pytestmark = pytest.mark.usefixtures("transport")
@@ -155,6 +155,31 @@ async def test_a_certificate_without_the_extensions_that_newer_pythons_ask_for_i
         assert await ask(url, HttpClient(LONG_TIMEOUT, tls=context)) == b"ok"
 
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+
+
+async def test_a_certificate_that_has_nothing_but_a_common_name_is_held_to_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Plain(tmp_path, "localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.trusted))
+    async with connections(_answering_one, authority.server) as url:
+        assert await ask(url.replace("127.0.0.1", "localhost")) == b"ok"
+        with pytest.raises(HttpError, match="TLS certificate not accepted: IP address mismatch"):
+            await ask(url)
+
+
+async def test_a_certificate_that_is_its_own_authority_is_accepted_where_it_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = SelfSigned(tmp_path)
+    async with connections(_answering_one, gateway.server) as url:
+        with pytest.raises(HttpError, match=r"TLS certificate not accepted: self.signed"):
+            await ask(url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(gateway.trusted))
+        async with HttpClient(LONG_TIMEOUT) as client:
+            requests = [client.exchange(client.request("GET", url)) for _ in range(4)]
+            assert [answer.body for answer in await asyncio.gather(*requests)] == [b"ok"] * 4
+            assert (await client.exchange(client.request("GET", url))).body == b"ok"
 
 
 def test_a_key_that_needs_a_password_is_an_error_and_nobody_is_asked(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_failure_is_red_and_its_reason_is_plain_text() -> None:
     assert embed["color"] == 0xC62828
     assert embed["fields"][-1] == {
         "name": "Error",
-        "value": r"\*\*bold\*\* \[x](http://y) \<\@1> \@everyone \`code\`\\n# head",
+        "value": r"\*\*bold\*\* \[x](http://y) \<\@1> \@everyone \`code\` / # head",
         "inline": True,
     }
 

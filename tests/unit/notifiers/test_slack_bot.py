@@ -17,7 +17,7 @@ from tests.doubles import START, ManualClock, a_transition, job_in
 from tests.loopback import Reply
 from tests.slack_api import TOKEN, Workspace
 from tests.unit.notifiers.conftest import RecordingPacer
-from watcher.domain.conditions import ConditionChange, Health, missing_condition, source_conditions
+from watcher.domain.conditions import ConditionChange, Health, found_condition, missing_condition, source_conditions
 from watcher.domain.deliveries import Delivered, Failed, Outcome, Rejected
 from watcher.domain.jobs import JobKey
 from watcher.domain.messages import Message, message_of, message_of_test
@@ -49,6 +49,11 @@ def step(status: str, **more: Any) -> Message:
 def missing(**more: Any) -> Message:
     job = replace(job_in("running", name="support-bot v3"), key=KEY, **more)
     return message_of(ConditionChange(missing_condition(job, START), 7, START))
+
+
+def found(**more: Any) -> Message:
+    job = replace(job_in("running", name="support-bot v3"), key=KEY, **more)
+    return message_of(ConditionChange(found_condition(job), 8, START))
 
 
 async def tell(notifier: Notifier, *messages: Message) -> str | None:
@@ -111,7 +116,9 @@ async def test_a_message_leads_to_the_page_of_its_job(workspace: Workspace, cont
     notifier = bot(workspace, replace(context, public_url="https://watcher.example.com"))
     await tell(notifier, step("running", key=JobKey("openai", "a/b|>c")))
     [root] = workspace.roots()
-    assert "<https://watcher.example.com/jobs/openai/a%2Fb%7C%3Ec|See how it went>" in json.dumps(root.blocks)
+    assert "<https://watcher.example.com/jobs/openai/a%2Fb%7C%3Ec|Open the job in the watcher>" in json.dumps(
+        root.blocks
+    )
 
 
 async def test_a_receipt_is_all_that_another_process_needs(workspace: Workspace, context: Context) -> None:
@@ -132,6 +139,29 @@ async def test_only_a_failure_or_trouble_calls_people_and_only_in_a_new_message(
     assert calls == [True, True, False, False]
     assert all(message.text.startswith("<@U02ABC> ") for message in workspace.thread_of(root)[:2])
     assert "U02ABC" not in json.dumps(root.blocks)
+
+
+async def test_the_end_of_a_trouble_is_a_line_in_the_thread_that_calls_nobody(
+    workspace: Workspace, context: Context
+) -> None:
+    notifier = bot(workspace, context, mention=["!here"], broadcast=["failed", "missing"])
+    await tell(notifier, step("running"), missing(), found())
+    [root] = workspace.roots()
+    assert (root.headline, root.edits) == ("\u2139\ufe0f support-bot v3: running", 0)
+    trouble, over = workspace.thread_of(root)
+    assert over.text == "✅ support-bot v3 is known to its source again: running"
+    assert ("<!here>" in json.dumps(over.blocks), trouble.is_broadcast, over.is_broadcast) == (False, True, False)
+
+
+async def test_a_trouble_that_no_message_of_its_job_came_before_and_its_end_stand_by_themselves(
+    workspace: Workspace, context: Context
+) -> None:
+    notifier = bot(workspace, context)
+    assert await tell(notifier, missing(), found()) is None
+    assert [root.headline for root in workspace.roots()] == [
+        "❌ support-bot v3 is unknown to its source",
+        "✅ support-bot v3 is known to its source again: running",
+    ]
 
 
 async def test_a_first_message_that_is_bad_news_calls_people(workspace: Workspace, context: Context) -> None:

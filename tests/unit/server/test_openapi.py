@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,9 +16,14 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis import Case
 
-from tests.doubles import ManualClock, RecordingLog
+from tests.doubles import START, ManualClock, RecordingLog, planned
 from tests.unit.server.running_server import TOKEN, a_health_snapshot, find_job, see, watch
+from watcher.domain.conditions import Condition
 from watcher.domain.deliveries import DeliveryState
+from watcher.domain.jobs import JobKey
+from watcher.domain.silences import Silence
+from watcher.domain.telemetry import MetricPoint
+from watcher.engine.ports import Finding
 from watcher.server.app import Access, make_app
 from watcher.server.context import ServerContext
 from watcher.server.listening import Listen
@@ -27,6 +33,16 @@ from watcher.server.serving import serving
 from watcher.store.sql import SqlStore
 
 AUTHORISED = {"Authorization": f"Bearer {TOKEN}"}
+KEY = JobKey("openai", "ftjob-1")
+UNREACHABLE = Condition(
+    "source/openai/reach",
+    "unreachable",
+    "watcher.source.unreachable",
+    "openai",
+    is_good=False,
+    facts=(("Source", "openai"),),
+    data={"source": "openai"},
+)
 
 
 class _Service(threading.Thread):
@@ -59,6 +75,9 @@ class _Service(threading.Thread):
         async with SqlStore(f"sqlite:///{self._path}", telemetry) as store:
             await watch(store, *(f"ftjob-{number}" for number in range(3)))
             await see(store, "ftjob-1", "queued", "paused", "succeeded", recipients=("pager", "chat"))
+            await store.record_findings([Finding(UNREACHABLE, START, planned("pager"))], "w1")
+            await store.record_points(KEY, [MetricPoint("train_loss", 1, 0.5, START)], None, START)
+            await store.add_silence(Silence("new", START + timedelta(days=365)), START)
             context = ServerContext(store, ManualClock(), self.log, "1.2.3", a_health_snapshot, find_job)
             async with serving(make_app(context, telemetry, Access(TOKEN)), Listen("127.0.0.1", 0), self.log) as listen:
                 self.url = f"http://{listen}"
@@ -89,6 +108,33 @@ def test_a_job_with_its_history_keeps_to_the_document(service: _Service) -> None
     page = api["/api/v1/jobs/{source}/{id}"]["GET"]
     case = page.Case(path_parameters={"source": "openai", "id": "ftjob-1"})
     assert case.call_and_validate(base_url=service.url, headers=AUTHORISED).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "schema", "rows_in"),
+    [
+        ("/api/v1/jobs", "Job", "data"),
+        ("/api/v1/jobs/openai/ftjob-1", "Transition", "history"),
+        ("/api/v1/jobs/openai/ftjob-1", "MetricPoint", "metrics"),
+        ("/api/v1/metrics/openai/ftjob-1", "MetricPoint", "data"),
+        ("/api/v1/deliveries", "Delivery", "data"),
+        ("/api/v1/silences", "Silence", "data"),
+    ],
+)
+def test_a_row_has_all_that_its_schema_names_and_nothing_else(
+    service: _Service, path: str, schema: str, rows_in: str
+) -> None:
+    properties = DOCUMENT["components"]["schemas"][schema]["properties"]
+    rows = httpx.get(f"{service.url}{path}", headers=AUTHORISED, trust_env=False).json()[rows_in]
+    assert rows
+    for row in rows:
+        assert row.keys() == properties.keys()
+
+
+def test_a_delivery_of_a_condition_keeps_to_the_document(service: _Service) -> None:
+    page = api["/api/v1/deliveries"]["GET"]
+    answer = page.Case(query={"notifier": "pager"}).call_and_validate(base_url=service.url, headers=AUTHORISED)
+    assert None in [row["source"] for row in answer.json()["data"]]
 
 
 def test_the_document_is_valid_and_served(service: _Service) -> None:

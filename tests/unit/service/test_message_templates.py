@@ -50,7 +50,7 @@ async def test_a_sample_still_says_that_it_is_one() -> None:
 
 
 async def test_a_template_that_breaks_leaves_the_built_in_words_and_the_log_says_so() -> None:
-    log, message = RecordingLog(), replace(FAILED, values={"state": 7})
+    log, message = RecordingLog(), replace(FAILED, values=lambda: {"state": 7})
     told = await sent(message, log, template="{{ job.name }}", title_template="{{ state }}")
     assert (told.text, told.title) == (None, "7")
     [(level, _, facts)] = log.lines
@@ -68,7 +68,8 @@ async def test_progress_is_shown_in_own_words_where_the_notifier_shows_it() -> N
     words, screen = words_of(settings(title_template="{{ job.name }} {{ progress }}"), None), Screen()
     worded = in_own_words("chat", screen, words, RecordingLog())
     assert isinstance(worded, ShowsProgress)
-    await worded.show(replace(FAILED, values={**(FAILED.values or {}), "progress": "1 of 2 steps"}), "r1")
+    values = FAILED.values() if FAILED.values else {}
+    await worded.show(replace(FAILED, values=lambda: {**values, "progress": "1 of 2 steps"}), "r1")
     assert (screen.received[0].title, screen.receipts) == ("support-bot v3 1 of 2 steps", ["r1"])
     assert not isinstance(in_own_words("chat", ScriptedNotifier(), words, RecordingLog()), ShowsProgress)
     assert in_own_words("chat", screen, words_of(settings(), None), RecordingLog()) is screen

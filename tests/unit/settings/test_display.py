@@ -56,7 +56,7 @@ def test_what_is_in_force_is_shown_without_secrets(configure: Configure) -> None
     assert shown["sources"] == {
         "openai": {
             "base_url": "http://h/v1",
-            "api_key": "********",
+            "api_key": "***",
             "kind": "openai",
             "timeout": "15s",
             "strategy": "auto",
@@ -68,14 +68,14 @@ def test_what_is_in_force_is_shown_without_secrets(configure: Configure) -> None
     }
     assert shown["polling"] == {"interval": "1m30s", "cadence": "adaptive"}
     assert shown["store"] == {
-        "url": "postgresql://********@db.example:5432/watcher?sslmode=require",
+        "url": "postgresql://***@db.example:5432/watcher?sslmode=require",
         "retention": "90d",
         "metrics_retention": "30d",
     }
-    assert shown["jobs"] == [{"id": "ftjob-1", "source": "openai", "labels": {"team": "nlp", "token": "********"}}]
-    assert shown["notifiers"]["hook"].items() >= {"kind": "webhook", "url": "********", "secret": "********"}.items()
-    assert shown["notifiers"]["hook"]["headers"] == {"Authorization": "********"}
-    assert shown["notifiers"]["chat"]["webhook_url"] == "********"
+    assert shown["jobs"] == [{"id": "ftjob-1", "source": "openai", "labels": {"team": "nlp", "token": "***"}}]
+    assert shown["notifiers"]["hook"].items() >= {"kind": "webhook", "url": "***", "secret": "***"}.items()
+    assert shown["notifiers"]["hook"]["headers"] == {"Authorization": "***"}
+    assert shown["notifiers"]["chat"]["webhook_url"] == "***"
     assert shown["notifiers"]["chat"]["statuses"] == ["failed"]
     assert "labels" not in shown["notifiers"]["chat"]
 
@@ -93,9 +93,9 @@ def test_the_store_is_shown_even_if_nobody_chose_it(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
-        ("postgresql://db/watcher?user=ann&password=sesame", "postgresql://db/watcher?user=ann&password=********"),
-        ("postgresql://ann:a%2Fb%40c@db/watcher", "postgresql://********@db/watcher"),
-        ("postgresql://ann@db/watcher", "postgresql://********@db/watcher"),
+        ("postgresql://db/watcher?user=ann&password=sesame", "postgresql://db/watcher?user=ann&password=***"),
+        ("postgresql://ann:a%2Fb%40c@db/watcher", "postgresql://***@db/watcher"),
+        ("postgresql://ann@db/watcher", "postgresql://***@db/watcher"),
         ("sqlite:////srv/w.db", "sqlite:////srv/w.db"),
     ],
 )

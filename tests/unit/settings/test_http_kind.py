@@ -82,7 +82,7 @@ def test_a_header_may_come_from_a_file(configure: Configure, tmp_path: Path) -> 
 
 def test_the_headers_are_secrets(configure: Configure) -> None:
     settings = configure(FORGE + 'headers = { X-Token = "s3cret-of-the-forge" }')
-    assert masked(settings)["sources"]["forge"]["headers"] == {"X-Token": "********"}
+    assert masked(settings)["sources"]["forge"]["headers"] == {"X-Token": "***"}
     assert "s3cret-of-the-forge" in secrets_of(settings)
 
 

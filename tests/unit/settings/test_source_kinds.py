@@ -178,7 +178,7 @@ def test_what_is_in_force_is_shown_and_hidden_as_everything_else(configure: Conf
         f'[sources.a]\nkind = "azure"\nendpoint = "https://h"\napi_key_file = "{tmp_path / "key"}"\ntoken = "t-1234567"'
     )
     table = masked(settings)["sources"]["a"]
-    assert (table["kind"], table["api_key"], table["token"]) == ("azure", "********", "********")
+    assert (table["kind"], table["api_key"], table["token"]) == ("azure", "***", "***")
     assert secrets_of(settings) >= {"k-of-the-file", "t-1234567"}
     assert "k-of-the-file" not in to_toml(masked(settings))
 

@@ -179,6 +179,7 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
         ("[polling]\nintervall = 5", "polling.intervall: unknown key; did you mean 'interval'?"),
         ("[poling]\ninterval = 5", "poling: unknown key; did you mean 'polling'?"),
         ("[log]\nzzz = 5", "log.zzz: unknown key; expected one of: format, level"),
+        ("interval = 5", "interval: unknown key; it belongs in the table 'polling'"),
         ("[sources.a]\napi_kye = 'x'", "sources.a.api_kye: unknown key; did you mean 'api_key'?"),
         (
             "[sources.a]\napi_key_fil = 'x'",
@@ -217,7 +218,7 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
         ("[sources.a]\nbase_url = 'http://h/#a'", "sources.a.base_url: got 'http://h/#a', expected an http://"),
         (
             "[sources.a]\nbase_url = 'http://ann:pw@h'",
-            "sources.a.base_url: got 'http://********@h', expected an http:// or https:// URL such as",
+            "sources.a.base_url: got 'http://***@h', expected an http:// or https:// URL such as",
         ),
         # Names.
         ("[sources.'a b']", "sources.'a b': expected a name of 1 to 64 of the characters a-z 0-9 _ -"),
@@ -236,7 +237,7 @@ def test_statuses_of_any_service_can_be_chosen(status: str, configure: Configure
         ("[[watch]]\nsource = 'b'", "watch[0].source: no source is named 'b'; there are: openai"),
         ("[[watch]]\n[[watch]]", "watch[1]: two rules are named 'openai'; give each a `rule` of its own"),
         ("[[watch]]\nrule = 'A b'", "watch[0].rule: got 'A b', expected a name of 1 to 64 of the characters a-z 0-9"),
-        ("[[watch]]\nmodel = 'gpt'", "watch[0].model: unknown key; expected one of: backfill, labels, labels_from,"),
+        ("[[watch]]\nmodel = 'gpt'", "watch[0].model: unknown key; it belongs in the table 'match'"),
         ("[[watch]]\nmatch = { modle = 'x' }", "watch[0].match.modle: unknown key; did you mean 'model'?"),
         ("[[watch]]\nmatch = { model = 5 }", "watch[0].match.model: got a number, expected a list"),
         ("[[watch]]\nmatch = { model = [''] }", "watch[0].match.model[0]: got '', expected 1 to 200 characters"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from time import monotonic
 
 from watcher.domain.polling_policy import LONGEST_RETRY_AFTER, PROBE_INTERVAL
 
@@ -15,7 +14,7 @@ class CircuitBreaker:
     It measures time by the steady clock: it makes no difference when the host's clock is set.
     """
 
-    def __init__(self, steady: Callable[[], float] = monotonic) -> None:
+    def __init__(self, steady: Callable[[], float]) -> None:
         self.rejection: str | None = None
         """Why the source rejects requests, in its own words; None while it does not."""
         self._steady = steady

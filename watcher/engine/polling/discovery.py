@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
 from watcher.domain.discovery import Rule, Verdict
 from watcher.domain.health import DiscoveryHealth
@@ -49,21 +50,47 @@ class Look:
         return frozenset(self.metadata.items())
 
 
+_Pages = Mapping[str | None, Page]
+"""Pages by what they were asked for with."""
+
+
 @dataclass(slots=True)
 class _Reading:
     """How far a look has come."""
 
-    pages: list[Page] = field(default_factory=list)
+    parts: list[dict[str | None, Page]] = field(default_factory=list)
+    """The pages of each list of the service: most have one."""
     scans: list[RuleScan] = field(default_factory=list)
     """Of the rules that it serves, once a page differs from what it was."""
+    is_enough: bool = False
+    """Whether the rest of the present list need not be read."""
     is_whole: bool = False
     is_at_end: bool = False
+    """Whether all was read that the service lists."""
 
-    def worth_again(self) -> list[Page]:
-        """Return the pages that tell whether there is anything new in a list by age: as deep as a job is undecided."""
+    def begin_part(self) -> None:
+        """Go on with the next list of the service."""
+        self.parts.append({})
+        for scan in self.scans:
+            scan.begin_part()
+
+    @property
+    def pages(self) -> list[Page]:
+        """All pages that were read."""
+        return [page for part in self.parts for page in part.values()]
+
+    def worth_again(self) -> _Pages:
+        """Return the pages that tell whether there is anything new in lists by age: as deep as a job is undecided."""
         undecided = frozenset[str]().union(*(scan.undecided for scan in self.scans))
-        depths = (depth for depth, page in enumerate(self.pages) if not undecided.isdisjoint(page.jobs))
-        return self.pages[: max(depths, default=0) + 1] if self.scans else self.pages
+        kept: dict[str | None, Page] = {}
+        for part in self.parts:
+            depths = (depth for depth, page in enumerate(part.values()) if not undecided.isdisjoint(page.jobs))
+            kept |= islice(part.items(), max(depths, default=0) + 1) if self.scans else part
+        return kept
+
+    def all_pages(self) -> _Pages:
+        """Return all pages that were read."""
+        return {cursor: page for part in self.parts for cursor, page in part.items()}
 
 
 def looks(rules: Sequence[Rule], *, filters: bool) -> list[Look]:
@@ -86,6 +113,7 @@ class Discovery:
     def __init__(self, source: JobSource, rules: SourceRules, *, store: DiscoveryStore, runtime: Runtime) -> None:
         self.is_running = False
         self.rules = rules.rules
+        self._name = rules.rules[0].source
         self._source = source
         self._states = rules.states
         self._store = store
@@ -95,8 +123,8 @@ class Discovery:
         self._filters = source.capabilities.filters
         self._age = ListAge(source.capabilities.order, runtime.steady)
         self._begun = self._next = float("-inf")
-        self._offered: Sequence[Page] = ()
-        self._known: dict[frozenset[tuple[str, str]], Sequence[Page]] = {}
+        self._offered: _Pages = {}
+        self._known: dict[frozenset[tuple[str, str]], _Pages] = {}
         """The pages of the last whole reading for each filter, whose jobs were judged and recorded."""
         self._full: set[str] = set()
         """Rules whose limit is reached."""
@@ -119,7 +147,8 @@ class Discovery:
 
     def offer(self, pages: Sequence[Page]) -> None:
         """Let it learn from pages that were read from the top of the list on."""
-        self._offered = tuple(pages)
+        cursors = (None, *(page.after for page in pages))
+        self._offered = dict(zip(cursors, pages, strict=False))
 
     def health(self) -> list[DiscoveryHealth]:
         """Say what each rule has found since the start."""
@@ -134,7 +163,7 @@ class Discovery:
         """
         self._begun = self._runtime.steady()
         self._next = self._begun + self._interval
-        offered, self._offered = self._offered, ()
+        offered, self._offered = self._offered, {}
         wanted = [Look(self.rules, NO_METADATA)] if offered else looks(self.rules, filters=self._filters)
         try:
             added = sum([await self._scan(look, offered) for look in wanted])
@@ -144,80 +173,92 @@ class Discovery:
         self._scanned_at = self._runtime.clock()
         return added
 
-    async def _scan(self, look: Look, offered: Sequence[Page]) -> int:
+    async def _scan(self, look: Look, offered: _Pages) -> int:
         reading = _Reading()
-        known = self._known.pop(look.key, ())
+        known = self._known.pop(look.key, {})
         try:
             await self._read(look, offered, known, reading)
         except SourceError as error:
             added = await self._record(reading)
             if not look.metadata or error.status_code not in NO_FILTER:
                 raise
-            self._log.info("the service does not filter its list, reading all of it", error=str(error))
+            self._log.info(
+                "the service does not filter its list, reading all of it", source=self._name, error=str(error)
+            )
             self._filters, self._next = False, float("-inf")
             return added
         reading.is_whole = True
         added = await self._record(reading)
         if reading.is_at_end and not look.metadata and self._age.proves(reading.pages):
-            self._log.info("the list has shown to be ordered by age: what is new is looked for on top")
-        self._known[look.key] = reading.worth_again() if self._age.is_known else reading.pages
-        self._tell_cost(look, len(reading.pages))
+            self._log.info(
+                "the list has shown to be ordered by age: what is new is looked for on top", source=self._name
+            )
+        self._known[look.key] = reading.worth_again() if self._age.is_known else reading.all_pages()
+        self._tell_cost(len(reading.pages))
         return added
 
-    async def _read(self, look: Look, offered: Sequence[Page], known: Sequence[Page], reading: _Reading) -> None:
+    async def _read(self, look: Look, offered: _Pages, known: _Pages, reading: _Reading) -> None:
         """Read as much of the list as has to be seen, and judge what differs from the pages that are known."""
         is_by_age = self._age.suffices()
         is_proof = self._age.is_known and not is_by_age
         async with aclosing(self._pages(look, offered, reading)) as pages:
-            async for page in pages:
-                index = len(reading.pages)
-                reading.pages.append(page)
-                is_known = index < len(known) and known[index] is page
+            async for cursor, page in pages:
+                is_known = known.get(cursor) is page
                 if not is_known and not reading.scans:
-                    reading.scans = await self._begin(look, reading.pages[:-1])
+                    reading.scans = await self._begin(look, reading.parts)
                 self._take(reading.scans, page, is_known=is_known)
+                reading.parts[-1][cursor] = page
                 if reading.scans:
-                    if not any(scan.wants_more(is_by_age=is_by_age and self._age.is_known) for scan in reading.scans):
-                        return
-                elif index + 1 == len(known) and not is_proof:
-                    return
+                    is_by_age = is_by_age and self._age.is_known
+                    reading.is_enough = not any(scan.wants_more(is_by_age=is_by_age) for scan in reading.scans)
+                else:
+                    reading.is_enough = page.after not in known and not is_proof
 
-    async def _begin(self, look: Look, unchanged: Sequence[Page]) -> list[RuleScan]:
-        recorded = await self._store.lines(look.rules[0].source)
+    async def _begin(self, look: Look, unchanged: Sequence[_Pages]) -> list[RuleScan]:
+        recorded = await self._store.lines(self._name)
         now = self._runtime.clock()
         scans = [RuleScan(rule, recorded.get(rule.name), now) for rule in look.rules]
-        for page in unchanged:
-            self._take(scans, page, is_known=True)
+        for part in unchanged:
+            for scan in scans:
+                scan.begin_part()
+            for page in part.values():
+                self._take(scans, page, is_known=True)
         return scans
 
     def _take(self, scans: Sequence[RuleScan], page: Page, *, is_known: bool) -> None:
         if self._age.refutes(page):
-            self._log.warning("the list is not ordered by age, so every scan reads all of it")
+            self._log.warning("the list is not ordered by age, so every scan reads all of it", source=self._name)
         for scan in scans:
             if is_known and not scan.is_first:
                 scan.skip(page.jobs)
             else:
                 scan.take(page, self._states)
 
-    async def _pages(self, look: Look, offered: Sequence[Page], reading: _Reading) -> AsyncGenerator[Page, None]:
-        """Give the pages of the list: first those that were read anyway."""
+    async def _pages(
+        self, look: Look, offered: _Pages, reading: _Reading
+    ) -> AsyncGenerator[tuple[str | None, Page], None]:
+        """Give the pages of the lists, those that were read anyway among them, with what they are asked for with."""
         seen: set[str] = set()
         cursor: str | None = None
-        for number in range(MOST_PAGES):
-            if number < len(offered):
-                page = offered[number]
-            elif look.metadata:
+        begins_part = has_all = True
+        for _ in range(MOST_PAGES):
+            if begins_part:
+                reading.begin_part()
+            page = offered.get(cursor)
+            if page is None and look.metadata:
                 page = await self._source.page(cursor, metadata=look.metadata)
-            else:
+            elif page is None:
                 page = await self._source.page(cursor)
-            yield page
-            cursor = page.after
+            yield cursor, page
+            has_all = has_all and not reading.is_enough
+            cursor = page.next_part if reading.is_enough else page.after
             # A service that does not know its cursors shows the same jobs again and again.
             if cursor is None or (page.jobs and page.jobs.keys() <= seen):
-                reading.is_at_end = True
+                reading.is_at_end = has_all
                 return
+            begins_part = cursor == page.next_part
             seen |= page.jobs.keys()
-        self._log.warning("the list has no end, what lies deeper is not looked at", pages=MOST_PAGES)
+        self._log.warning("the list has no end, what lies deeper is not looked at", source=self._name, pages=MOST_PAGES)
 
     async def _record(self, reading: _Reading) -> int:
         added = 0
@@ -244,19 +285,24 @@ class Discovery:
         elif added:
             self._log.info("jobs discovered", rule=rule.name, source=rule.source, jobs=added)
         if refused and rule.name not in self._full:
-            self._log.warning("the limit of a rule is reached", rule=rule.name, limit=rule.limit, not_watched=refused)
+            self._log.warning(
+                "a rule has reached its limit: raise it, or let the rule match less",
+                rule=rule.name,
+                limit=rule.limit,
+                not_watched=refused,
+            )
         (self._full.add if refused else self._full.discard)(rule.name)
         self._counts[rule.name] += added
         self._runtime.telemetry.discovered(rule.name, added)
 
-    def _tell_cost(self, look: Look, pages: int) -> None:
+    def _tell_cost(self, pages: int) -> None:
         """Say once what it costs that the order of the list is not known."""
         if self._age.is_known or pages == 1 or self._has_told_cost:
             return
         self._has_told_cost = True
         self._log.warning(
             "the order of the list is not known, so every scan reads all of it",
-            source=look.rules[0].source,
+            source=self._name,
             requests=pages,
             every_seconds=self._interval,
         )

@@ -26,7 +26,7 @@ class ListAge:
 
     def __init__(self, order: ListOrder, steady: Callable[[], float]) -> None:
         """`order` is what the service says."""
-        self._is_by_age = order is ListOrder.NEWEST_FIRST
+        self._is_by_age = order in {ListOrder.NEWEST_FIRST, ListOrder.IN_PARTS}
         self._may_show = order is ListOrder.UNKNOWN
         """Whether the order is not known, but may be seen from the list."""
         self._steady = steady

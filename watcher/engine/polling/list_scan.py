@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from time import monotonic
 
 from watcher.domain.jobs import Job, Page
 from watcher.domain.states import is_terminal
@@ -76,7 +75,7 @@ class ListScan:
         *,
         strategy: Strategy = Strategy.AUTO,
         interval: timedelta = timedelta(seconds=30),
-        steady: Callable[[], float] = monotonic,
+        steady: Callable[[], float],
     ) -> None:
         """`interval` is how often the list is read; each job is verified once in VERIFY_INTERVAL."""
         self.strategy = strategy

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from time import monotonic
 
 from watcher.domain.polling_policy import LONGEST_RETRY_AFTER, PollFailure, PollOutcome
 from watcher.engine.polling.telemetry import LOOK_LIMIT
@@ -28,7 +27,7 @@ FAILED_PAUSE = timedelta(minutes=5)
 class LookAllowance:
     """What looks may take of a source. It measures time by the steady clock."""
 
-    def __init__(self, requests_per_minute: int | None = None, steady: Callable[[], float] = monotonic) -> None:
+    def __init__(self, requests_per_minute: int | None, steady: Callable[[], float]) -> None:
         """`requests_per_minute` is the budget of the source; None: it has none."""
         self._has_budget = requests_per_minute is not None
         self._per_second = (requests_per_minute * BUDGET_SHARE if requests_per_minute else LOOKS_PER_MINUTE) / 60

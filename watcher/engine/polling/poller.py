@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
-from watcher.domain.conditions import Condition, ConditionChange
+from watcher.domain.conditions import SHORTEST_STAY, Condition, ConditionChange
 from watcher.domain.decision import Decision, PollContext, PollResult, decide
 from watcher.domain.jobs import Job, JobKey, Observation
-from watcher.domain.notifications import plan
+from watcher.domain.notifications import plan, plan_end
 from watcher.domain.polling_policy import PollFailure, PollOutcome
 from watcher.domain.routing import Events, Route
 from watcher.domain.states import is_terminal
+from watcher.domain.transitions import Transition
 from watcher.engine.liveness import Liveness
 from watcher.engine.polling.discovery import Discovery
 from watcher.engine.polling.due_jobs import STORE_PATIENCE, DueJobs
@@ -30,6 +32,8 @@ from watcher.errors import StoreError
 
 STALE_WAITS = 4
 """A job that was not due for this many of the longest waits is polled by another watcher, or was removed."""
+START_PAUSE_SECONDS = 0.02
+"""Between the starts of polls that are likely to bring news."""
 
 
 class Poller:
@@ -45,15 +49,17 @@ class Poller:
         metrics: MetricStore | None = None,
         audience: ProgressAudience = NOBODY,
         store_patience: timedelta = STORE_PATIENCE,
+        stuck_after: Mapping[str, timedelta] = MappingProxyType({}),
     ) -> None:
         """`wake_delivery` is called when a recorded event has a recipient; `metrics` keeps what jobs measure.
 
-        `audience` is shown how far jobs have come.
+        `audience` is shown how far jobs have come. `stuck_after` says how long a job may stay in a status.
         """
         self._store = store
         self._runtime = runtime
         self._log = runtime.log
         self._routes = routes
+        self._shortest_stay = min((SHORTEST_STAY, *stuck_after.values()))
         self.sources = Sources()
         self._cache = JobCache(store, runtime, wake_delivery=wake_delivery, on_forgotten=self._forget)
         self._due = DueJobs(store, self._cache, runtime, patience=store_patience)
@@ -61,6 +67,8 @@ class Poller:
         judges_metrics = any(Events.METRICS in route.events for route in routes)
         self._looks = Looks(self._telemetry, audience, runtime, judges_metrics=judges_metrics)
         self._wake = self._due.on_late_answer
+        self._spreading: set[str] = set()
+        """The sources whose polls are being started part by part."""
         self.wake_ups = WakeUps(store, self.sources, runtime, wake=self.wake)
         """Takes what services tell by themselves."""
         self.liveness = Liveness()
@@ -166,8 +174,24 @@ class Poller:
         return jobs
 
     def _start_polls(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
+        if state.name in self._spreading:
+            return
+        self._start_some(state, tasks)
+        if state.can_start:
+            self._spreading.add(state.name)
+            tasks.create_task(self._spread(state, tasks))
+
+    def _start_some(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
         for job, claimed_at in state.start():
             tasks.create_task(self._poll(state, job, claimed_at))
+
+    async def _spread(self, state: SourceState, tasks: asyncio.TaskGroup) -> None:
+        """Start what is held back, part by part."""
+        while state.can_start:
+            await asyncio.sleep(START_PAUSE_SECONDS)
+            self._start_some(state, tasks)
+        self._spreading.discard(state.name)
+        self._wake.set()
 
     async def _poll(self, state: SourceState, job: Job, claimed_at: datetime) -> None:
         """Retrieve a job, decide what the answer means, and have that recorded."""
@@ -179,7 +203,8 @@ class Poller:
             self._runtime.telemetry.polled(state.name, outcome, self._runtime.steady() - begun)
             self._note_result(state, result)
             look = None if isinstance(result, PollFailure) else await self._looks.look(state, job, result)
-            self._apply(state, job, result, claimed_at, look)
+            is_news = self._apply(state, job, result, claimed_at, look)
+            state.note_poll(is_news=is_news)
             if isinstance(result, Observation) and ends(job, result):
                 state.note_end(job.key, self._runtime.clock())
             # The news is on its way already: none of this delays it.
@@ -189,7 +214,7 @@ class Poller:
         finally:
             self.liveness.ended(job.key)
             self._looks.end_grant(job.key)
-            if state.finish(job) | self._ask_again(state, job):
+            if state.finish(job) | self._ask_again(state, job) and state.name not in self._spreading:
                 self._wake.set()
 
     def _ask_again(self, state: SourceState, job: Job) -> bool:
@@ -205,15 +230,21 @@ class Poller:
         try:
             wanted = frozenset(job.key.id for job in jobs if job.status is not None)
             listed = self._note_list(state, await read_list(state.scan, wanted, self._log))
-            settled = [job for job in jobs if state.scan.settles(job, listed)]
-            self._looks.grant(state, settled)
-            unchanged = {job.key for job in settled if not self._looks.is_granted(job.key)}
-            for job in jobs:
-                if job.key in unchanged:
-                    self._apply(state, job, None, claimed_at)
-                    state.release(job)
-                else:
-                    state.enqueue([job], claimed_at)
+            settled, worth_a_look = set[JobKey](), list[Job]()
+            for part in _parts(jobs, state.judged_at_once):
+                unchanged = [job for job in part if state.scan.settles(job, listed)]
+                settled.update(job.key for job in unchanged)
+                worth_a_look += self._looks.wanted(state, unchanged)
+                await asyncio.sleep(0)
+            settled -= self._looks.grant(state, worth_a_look)
+            for part in _parts(jobs, state.judged_at_once):
+                for job in part:
+                    if job.key in settled:
+                        self._apply(state, job, None, claimed_at)
+                        state.release(job)
+                    else:
+                        state.enqueue([job], claimed_at)
+                await asyncio.sleep(0)
         finally:
             state.scan.is_running = False
             self._wake.set()
@@ -232,22 +263,32 @@ class Poller:
 
     def _apply(
         self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: Look | None = None
-    ) -> None:
-        """Decide what a result means, and have it recorded."""
+    ) -> bool:
+        """Decide what a result means, and have it recorded; return whether it is news for notifiers."""
         decision = self._decide(state, job, result, claimed_at, look)
-        found = [each for each in (decision.condition, look.condition if look else None) if each]
-        if decision.is_new or found:
-            findings = tuple(map(self._finding, found))
-            self._cache.put(Change(job.seq, decision.job, decision.transition, decision.recipients, findings))
+        findings = [self._finding(each, decision.transition) for each in decision.conditions]
+        if look and look.condition:
+            findings.append(self._finding(look.condition, None))
+        if decision.is_new or findings:
+            change = Change(job.seq, decision.job, decision.transition, decision.recipients, tuple(findings))
+            self._cache.put(change)
+        return bool(decision.recipients)
 
     def _decide(
         self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: Look | None
     ) -> Decision:
-        jitter, now = self._runtime.jitter(), self._runtime.clock()
-        has_looked, progress = look is not None, look.progress if look else None
-        measured = look.measured if look else ()
-        given = state.policy, jitter, claimed_at, self._routes, state.durations
-        context = PollContext(*given, has_looked=has_looked, progress=progress, measured=measured)
+        now = self._runtime.clock()
+        context = PollContext(
+            state.policy,
+            self._runtime.jitter(),
+            claimed_at,
+            routes=self._routes,
+            durations=state.durations,
+            has_looked=look is not None,
+            progress=look.progress if look else None,
+            measured=look.measured if look else (),
+            shortest_stay=self._shortest_stay,
+        )
         if isinstance(result, PollFailure):
             log_poll_failure(self._log, state.breaker, job, result)
         try:
@@ -257,9 +298,12 @@ class Poller:
             failure = PollFailure(PollOutcome.FAILED, f"internal error: {type(error).__name__}")
             return decide(job, failure, context, now)
 
-    def _finding(self, condition: Condition) -> Finding:
+    def _finding(self, condition: Condition, transition: Transition | None) -> Finding:
         now = self._runtime.clock()
-        return Finding(condition, now, plan(ConditionChange(condition, 0, now), self._routes, now))
+        change = ConditionChange(condition, 0, now)
+        if condition.is_good:
+            return Finding(condition, now, plan_end(change, transition, self._routes, now))
+        return Finding(condition, now, plan(change, self._routes, now))
 
     def _note_result(self, state: SourceState, result: PollResult) -> None:
         if state.note_result(result, self._runtime.clock()):
@@ -278,3 +322,8 @@ class Poller:
         if result.outcome is not PollOutcome.FAILED:  # a service without a list says so each time: requests wasted
             state.scan.give_up()
         return {}
+
+
+def _parts(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
+    """Divide jobs, so that other tasks get their turn in between."""
+    return (jobs[start : start + size] for start in range(0, len(jobs), size))

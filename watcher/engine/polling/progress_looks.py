@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 from watcher.domain.conditions import Condition
 from watcher.domain.durations import format_duration
@@ -50,22 +51,18 @@ class Looks:
         self._granted: set[JobKey] = set()
         """Jobs whose look is allowed, and has not been made yet."""
 
-    def grant(self, state: SourceState, jobs: Iterable[Job]) -> None:
-        """Allow looks at jobs of which a list has said that nothing else is new, as many as the source allows.
-
-        Those that were looked at longest ago come first.
-        """
+    def wanted(self, state: SourceState, jobs: Iterable[Job]) -> list[Job]:
+        """Return the jobs that are worth a look, of those of which a list has said that nothing else is new."""
         if not state.policy.looks_at_progress or not state.looks.available():
-            return
-        wanted = [job for job in jobs if self._is_due(state, job) or self._is_shown(state, job)]
-        for job in sorted(wanted, key=lambda job: self._looked.get(job.key, _NEVER)):
-            if not state.looks.take():
-                return
-            self._granted.add(job.key)
+            return []
+        return [job for job in jobs if self._is_due(state, job) or self._is_shown(state, job)]
 
-    def is_granted(self, key: JobKey) -> bool:
-        """Tell whether a job is to be retrieved and looked at."""
-        return key in self._granted
+    def grant(self, state: SourceState, wanted: Iterable[Job]) -> set[JobKey]:
+        """Allow as many looks as the source does; return the jobs. Those that were looked at longest ago come first."""
+        by_age = sorted(wanted, key=lambda job: self._looked.get(job.key, _NEVER))
+        granted = {job.key for job in takewhile(lambda _job: state.looks.take(), by_age)}
+        self._granted |= granted
+        return granted
 
     def end_grant(self, key: JobKey) -> None:
         """Note that the poll of a job has ended, whether it was looked at or not."""

@@ -56,6 +56,10 @@ class RuleScan:
             return False
         return self.is_first or not is_by_age or not self._has_met_line or bool(self._missing)
 
+    def begin_part(self) -> None:
+        """Note that the next page begins another list, whose own new jobs come on top."""
+        self._has_met_line = False
+
     def skip(self, job_ids: Collection[str]) -> None:
         """Note a page that says what it said at the last scan."""
         self._missing.difference_update(job_ids)

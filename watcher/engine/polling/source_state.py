@@ -32,8 +32,14 @@ MOST_LISTED = 50_000
 """Jobs that one scan of the list may look after."""
 CLAIMED_AT_ONCE = 5_000
 """Jobs that one transaction claims for a scan: a tenth of a second of the store, which deliveries wait for."""
+JUDGED_AT_ONCE = 1_000
+"""Jobs of a scan that are looked at before other tasks get their turn: some 10 ms."""
 MOST_TOLD = 10_000
 """Jobs that webhooks told of and that are remembered until their ends are found."""
+NEWS_AT_ONCE = 6
+"""How much news is asked for together, as far as that can be told: each piece waits for all that is told with it."""
+NEWS_MEMORY = 200
+"""Over about how many polls their news is averaged."""
 RATE_LIMITED_AHEAD_SECONDS = 1.0
 """How far ahead polls are started that still wait for the rate limit: about a tick."""
 
@@ -48,16 +54,17 @@ class SourceState:
     concurrency: int
     """Retrieves in flight at most."""
     scan: ListScan
-    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
-    rate_limit: RateLimit | None = None
-    looks: LookAllowance = field(default_factory=LookAllowance)
+    breaker: CircuitBreaker
+    looks: LookAllowance
     """What looks at events may take of it."""
+    rate_limit: RateLimit | None = None
     requests: RequestRate = field(default_factory=RequestRate)
     """Counts what it gets."""
     discovery: Discovery | None = None
     """Finds the jobs that rules adopt; None where there is no rule."""
     claimed_at_once: int = CLAIMED_AT_ONCE
     most_listed: int = MOST_LISTED
+    judged_at_once: int = JUDGED_AT_ONCE
     durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
     """How long earlier jobs were in each status."""
 
@@ -76,8 +83,10 @@ class SourceState:
     _waiting: deque[tuple[Job, datetime]] = field(default_factory=deque)
     """Jobs to be retrieved when there is a free slot, and when they were claimed."""
     _in_flight: int = 0
-    _is_behind: bool = False
-    """Whether more jobs were due than could be claimed."""
+    _full_claims: int = 0
+    """How often in a row more jobs were due than could be claimed."""
+    _share_of_news: float = 0.0
+    """How many of the last polls brought news."""
 
     @property
     def longest_wait(self) -> timedelta:
@@ -151,11 +160,32 @@ class SourceState:
 
     def note_claimed(self, count: int, limit: int) -> None:
         """Note how many jobs a claim brought, of those it asked for."""
-        self._is_behind = count == limit
+        if count < limit:
+            self._full_claims = 0
+        elif limit * 2 >= self.concurrency:  # else they may well be polled soon
+            self._full_claims += 1
+
+    def note_poll(self, *, is_news: bool) -> None:
+        """Note whether a poll brought news."""
+        self._share_of_news += (is_news - self._share_of_news) / NEWS_MEMORY
+
+    @property
+    def can_start(self) -> bool:
+        """Whether a job waits that may be retrieved now. After `start` that is one that was held back."""
+        return bool(self._waiting) and self._free_slots() > 0
+
+    @property
+    def _is_late(self) -> bool:
+        return self._full_claims > 1
 
     def start(self) -> list[tuple[Job, datetime]]:
-        """Take from the queue what may be retrieved now; each must be finished."""
+        """Take from the queue what is to be retrieved now; each must be finished.
+
+        Where polls bring much news, some of what waits is held back, unless jobs are late.
+        """
         count = min(self._free_slots(), len(self._waiting))
+        if not self._is_late and count * self._share_of_news > NEWS_AT_ONCE:
+            count = int(NEWS_AT_ONCE / self._share_of_news)
         started = [self._waiting.popleft() for _ in range(count)]
         self._in_flight += count
         if count:
@@ -187,7 +217,7 @@ class SourceState:
         """Note that a retrieve has ended; return whether more jobs could be started at once."""
         self.release(job)
         self._in_flight -= 1
-        return (self._is_behind or bool(self._waiting)) and self._in_flight * 2 <= self.concurrency
+        return (self._full_claims > 0 or bool(self._waiting)) and self._in_flight * 2 <= self.concurrency
 
     def note_result(self, result: Observation | PollFailure | None, now: datetime) -> bool:
         """Note what a request came to; return whether the source deals with us again after it had rejected us."""

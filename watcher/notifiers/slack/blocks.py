@@ -8,15 +8,12 @@ from dataclasses import replace
 from watcher.domain.messages import Detail, Message
 from watcher.domain.text import excerpt, spelled
 from watcher.notifiers.wording import (
-    LINK_TEXT,
-    PAGE_TEXT,
     TABLE_HEAD,
     cells_of,
     cut,
     headline_of,
-    link_of,
+    links_of,
     moment_of,
-    page_of,
     team_of,
 )
 
@@ -93,11 +90,6 @@ def _told(message: Message, headline: str, limit: int) -> str:
     return _escape(" · ".join([headline, *facts]), limit)
 
 
-def plain_text(text: str) -> str:
-    """Return the text as the `text` of a message."""
-    return _escape(text, SECTION_LIMIT)
-
-
 def _context(message: Message) -> Json:
     """Return the small print: where it happened, its team, when, and the id of the event."""
     moment, team = int(message.created_at.timestamp()), team_of(message)
@@ -112,8 +104,8 @@ def _context(message: Message) -> Json:
 
 def _links(message: Message, public_url: str | None) -> list[Json]:
     """Return links to the job's pages: that of the watcher, and that of its service, where it has one."""
-    targets = {PAGE_TEXT: page_of(message, public_url, URL_LIMIT // 2), LINK_TEXT: link_of(message, URL_LIMIT // 2)}
-    links = [f"<{_escape(target, SECTION_LIMIT // 2)}|{text}>" for text, target in targets.items() if target]
+    targets = links_of(message, public_url, URL_LIMIT // 2)
+    links = [f"<{_escape(target, SECTION_LIMIT // 2)}|{text}>" for text, target in targets.items()]
     return [{"type": "section", "text": _mrkdwn(" · ".join(links))}] if links else []
 
 

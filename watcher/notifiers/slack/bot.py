@@ -22,6 +22,8 @@ PICTURE_LIMIT = timedelta(seconds=8)
 """How long a picture may take: an attempt as a whole has twenty."""
 _LONGEST_TITLE = 200
 _TROUBLES: Mapping[str, str] = {"watcher.job.stuck": "stuck", "watcher.job.missing": "missing"}
+_OVER = frozenset({"watcher.job.unstuck", "watcher.job.found"})
+"""What says that a trouble is over."""
 _CALLING = frozenset({"failed", *_TROUBLES.values()})
 """What calls those who are to be mentioned."""
 
@@ -90,7 +92,7 @@ class Bot:
     async def _send(self, message: Message, root: Posted | None) -> Outcome:
         if root is None:
             return await self._post_anew(message)
-        if message.type not in _TROUBLES:  # a condition leaves the job's status as it is
+        if not _is_of_condition(message):  # which leaves the job's status as it is
             edited = await self._api.call(
                 "chat.update", {"channel": root.channel, "ts": root.ts, **self._compose(message)}
             )
@@ -120,7 +122,7 @@ class Bot:
         if not isinstance(posted, Posted):
             return _failure(posted)
         await self._show_curve(message, posted)
-        is_kept = _is_of_job(message) and message.type not in _TROUBLES
+        is_kept = _is_of_job(message) and not _is_of_condition(message)
         return Delivered("posted", _write(posted) if is_kept else None)
 
     async def _show_curve(self, message: Message, root: Posted) -> None:
@@ -143,15 +145,19 @@ class Bot:
         return " ".join(self._manners.mention) if _news_of(message) in _CALLING else ""
 
     def _is_broadcast(self, message: Message) -> bool:
-        trouble = _TROUBLES.get(message.type)
-        if trouble:
-            return trouble in self._manners.broadcast
+        if _is_of_condition(message):
+            return _TROUBLES.get(message.type) in self._manners.broadcast
         status, state = str(message.data["native_status"]), JobState(str(message.data["state"]))
         return any(is_meant(word, status, state) for word in self._manners.broadcast)
 
 
 def _is_of_job(message: Message) -> bool:
-    return message.type in _TROUBLES or "previous_status" in message.data
+    return _is_of_condition(message) or "previous_status" in message.data
+
+
+def _is_of_condition(message: Message) -> bool:
+    """Tell whether the message is about a trouble of a job, or its end."""
+    return message.type in _TROUBLES or message.type in _OVER
 
 
 def _news_of(message: Message) -> str | None:

@@ -9,8 +9,6 @@ from watcher.domain.jobs import label_of
 from watcher.domain.silences import LONGEST_SILENCE
 from watcher.server.problems import Mistake, refuse
 
-FIELDS = ("for", "label", "and_label", "source", "everything", "reason")
-
 
 def read_label(text: str) -> tuple[str, str]:
     """Read a label. Raises ValueError."""

@@ -44,7 +44,7 @@ class FireworksDialect:
         """Read a page, which leads on to the next one of its list, or else to the next list."""
         kind, asked = kind_and_own_id(cursor or "")
         page, token = parse_page(answer.body, kind)
-        if token and token != asked:
-            return replace(page, after=job_id(kind, token))
         following = KINDS[KINDS.index(kind) + 1 :]
-        return replace(page, after=job_id(following[0], "")) if following else page
+        next_part = job_id(following[0], "") if following else None
+        after = job_id(kind, token) if token and token != asked else next_part
+        return replace(page, after=after, next_part=next_part)

@@ -107,7 +107,6 @@ class Listed(Part):
     jobs: list[Tolerant[Entry]] | None = Field(None, validation_alias=AliasChoices(*ids.KINDS))
     """Absent where a service leaves out what is empty."""
     next_page_token: Text = Field(None, alias="nextPageToken")
-    total_size: Text = Field(None, alias="totalSize")
 
 
 def parse(body: bytes, key: JobKey, at: datetime) -> Observation:

@@ -18,6 +18,7 @@ from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.notifications import plan
 from watcher.domain.routing import Route
 from watcher.engine.ports import Change
+from watcher.store.deliveries import MOST_GROUPED
 from watcher.store.sql import SqlStore
 
 JOBS = 500
@@ -87,3 +88,14 @@ async def test_each_notifier_gets_what_its_route_says_and_no_more(store: SqlStor
     assert await store.pending_deliveries() == {}
     [summary] = notifiers["daily"].received
     assert summary.title == "Digest: 500 jobs: 50 failed, 450 succeeded"
+
+
+async def test_more_than_one_message_holds_make_a_second_one(store: SqlStore) -> None:
+    clock, notifier, many = ManualClock(), ScriptedNotifier(), MOST_GROUPED + 100
+    await store.upsert_jobs([JobSpec(key(number)) for number in range(many)], clock())
+    jobs = enumerate(await store.jobs())
+    await store.record([end(job, number, clock) for number, job in jobs])
+    clock.move(minutes=1)
+    assert await dispatch(store, {"batched": notifier}, clock, asyncio.Event())
+    assert len(notifier.received) == 2
+    assert sum(len(told_in(message)) for message in notifier.received) == many

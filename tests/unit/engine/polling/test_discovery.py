@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -201,6 +201,70 @@ async def test_ten_thousand_old_jobs_cost_one_scan_and_then_a_page_each_time(sto
     assert world.pages() == 1
 
 
+class InParts:
+    """A service with a list of its own for each kind of job: one leads on to the next."""
+
+    def __init__(self, *lists: ScriptedSource) -> None:
+        self.lists = lists
+        self.capabilities = Capabilities(order=ListOrder.IN_PARTS, page_size=100)
+
+    async def page(self, cursor: str | None = None, /, *, metadata: Mapping[str, str] = NO_METADATA) -> Page:
+        number, _, after = (cursor or "0").partition("/")
+        page = await self.lists[int(number)].page(after or None, metadata=metadata)
+        following = int(number) + 1
+        next_part = f"{following}" if following < len(self.lists) else None
+        return replace(page, after=f"{number}/{page.after}" if page.after else next_part, next_part=next_part)
+
+    def pages(self) -> list[int]:
+        """Return how many pages of each list were asked for since the last call."""
+        counts = [len(source.pages_asked) for source in self.lists]
+        for source in self.lists:
+            source.pages_asked = []
+        return counts
+
+
+async def test_each_list_of_a_service_costs_a_page_however_many_old_jobs_it_holds(store: SqlStore) -> None:
+    world, *worlds = [World(store) for _ in range(4)]
+    parts = InParts(*(listed.source for listed in worlds))
+    for kind, listed in zip("abc", worlds, strict=True):
+        listed.clock = world.clock
+        listed.add(*names(f"{kind}-old", 1_000), status="succeeded", age=timedelta(days=3))
+    worlds[2].add("c-runs", age=timedelta(days=2))
+    world.source = parts  # type: ignore[assignment]
+    runs = Matcher(states=frozenset({"running", "failed"}))
+    world.restart(Rule("runs", "openai", runs))
+    assert await world.scan() == ["c-runs"]
+    assert parts.pages() == [10, 10, 11]
+    pages = world.remember_pages()
+    assert await world.scan(seconds=30) == []
+    assert parts.pages() == [1, 1, 1]
+
+    for kind, listed in zip("abc", worlds, strict=True):
+        # The first list alone changes, then the second, then the third: what the others say again costs nothing.
+        listed.add(f"{kind}-new", status="failed")
+        assert await world.scan(seconds=30) == [f"{kind}-new"]
+        assert parts.pages() == [1, 1, 1]
+        listed.add(*names(f"{kind}-many", 150), status="failed")
+        assert len(await world.scan(seconds=30)) == 150
+        assert sorted(parts.pages()) == [1, 1, 2]
+
+    for kind, listed in zip("abc", worlds, strict=True):
+        listed.add(*names(f"{kind}-more", 150), status="failed")
+    assert len(await world.scan(seconds=30)) == 450
+    assert parts.pages() == [2, 2, 2]
+
+    worlds[1].add("b-waits", status="queued")
+    worlds[1].add(*names("b-brief", 150), status="succeeded")
+    await world.scan(seconds=30)
+    parts.pages()
+    assert await world.scan(seconds=30) == []
+    assert parts.pages() == [1, 2, 1]  # as deep as the one that may yet run
+    worlds[1].source.script["b-waits"] = ["running"]
+    assert await world.scan(seconds=30) == ["b-waits"]
+    assert None in pages
+    assert world.log.events("warning") == []
+
+
 async def test_more_new_jobs_than_a_page_holds_are_all_found(store: SqlStore) -> None:
     world = World(store)
     world.add(*names("old", 300), status="succeeded", age=timedelta(days=3))
@@ -374,7 +438,7 @@ async def test_a_rule_brings_no_more_jobs_than_its_limit(store: SqlStore) -> Non
     world.add(*names("job", 5000))
     assert len(await world.scan()) == 150
     assert world.pages() == 2
-    told = world.logged("the limit of a rule is reached")
+    told = world.logged("a rule has reached its limit: raise it, or let the rule match less")
     assert told == {"rule": "all", "limit": 150, "not_watched": 50}
     world.add(*names("more", 10))
     assert await world.scan(seconds=30) == []

@@ -76,7 +76,10 @@ def test_an_order_that_was_shown_is_proven_anew() -> None:
     assert not age.is_known
 
 
-def test_a_list_in_parts_shows_nothing_by_its_order() -> None:
+def test_each_part_of_a_list_is_by_age_until_a_page_shows_otherwise() -> None:
     age = ListAge(ListOrder.IN_PARTS, Steady())
-    assert not age.proves([page(*MANY)])
-    assert not age.is_known
+    assert age.suffices()
+    assert not age.proves([page(*MANY), page(*MANY)])
+    assert age.suffices()
+    assert age.refutes(page(*MANY[::-1]))
+    assert not age.suffices()

@@ -21,7 +21,7 @@ def source_of(ids: Iterable[str]) -> ScriptedSource:
 
 
 def scan_of(source: ScriptedSource) -> ListScan:
-    return ListScan(source, interval=VERIFY_INTERVAL / ROUNDS)
+    return ListScan(source, interval=VERIFY_INTERVAL / ROUNDS, steady=lambda: source.clock().timestamp())
 
 
 def running(job_id: str) -> Job:

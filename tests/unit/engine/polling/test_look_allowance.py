@@ -65,8 +65,8 @@ def test_what_a_look_takes_beyond_one_request_is_taken_from_later_ones() -> None
 
 
 def test_a_look_waits_for_its_turns_in_the_budget() -> None:
-    assert LookAllowance().limit == LOOK_LIMIT
-    assert LookAllowance(6).limit == LOOK_LIMIT + timedelta(seconds=30)
+    assert LookAllowance(None, Seconds()).limit == LOOK_LIMIT
+    assert LookAllowance(6, Seconds()).limit == LOOK_LIMIT + timedelta(seconds=30)
 
 
 def test_the_ends_of_jobs_are_bounded_by_a_budget_only() -> None:

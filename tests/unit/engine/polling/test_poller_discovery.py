@@ -68,9 +68,11 @@ class World:
             await self.poller.first_turn.wait()
             await until(lambda: self.state.is_idle)
 
-    async def statuses(self, job_id: str) -> list[str]:
-        await asyncio.sleep(0.05)
-        return [each.status for each in await history(self.store, JobKey("openai", job_id))]
+    async def until_told(self, job_id: str, status: str) -> None:
+        """Let what was observed be recorded: of a job that is told of for the first time."""
+        async with asyncio.timeout(5):
+            while [each.status for each in await history(self.store, JobKey("openai", job_id))] != [status]:
+                await asyncio.sleep(0.001)
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ async def test_a_new_job_is_found_and_retrieved_at_once(store: SqlStore) -> None
     async with World(store) as world:
         world.add("brief", status="succeeded")
         await world.turn(seconds=30)
-        assert await world.statuses("brief") == ["succeeded"]
+        await world.until_told("brief", "succeeded")
         assert world.source.pages_asked == [None, None]
         assert [each.last_success for each in world.poller.sources.health()] == [world.clock()]
         assert [each.adopted for each in world.poller.sources.discovered()] == [1]
@@ -98,7 +100,7 @@ async def test_a_list_that_is_read_anyway_is_not_asked_for_again(store: SqlStore
         world.add("new")
         await world.turn(seconds=30)
         assert world.source.pages_asked == [None]
-        assert await world.statuses("new") == ["running"]
+        await world.until_told("new", "running")
 
 
 async def test_a_source_that_cannot_be_read_is_told_once_and_tried_again(store: SqlStore) -> None:
@@ -111,7 +113,7 @@ async def test_a_source_that_cannot_be_read_is_told_once_and_tried_again(store: 
         world.source.list_trouble = None
         world.add("new")
         await world.turn(seconds=30)
-        assert await world.statuses("new") == ["running"]
+        await world.until_told("new", "running")
         assert world.state.health().failing_since is None
 
 
@@ -138,7 +140,7 @@ async def test_a_source_that_rejects_us_is_probed_once_a_minute_though_no_job_is
         world.add("new")
         await world.turn(seconds=60)
         assert world.state.health().rejection is None
-        assert await world.statuses("new") == ["running"]
+        await world.until_told("new", "running")
 
 
 async def test_while_the_list_is_being_read_for_known_jobs_no_other_look_begins(store: SqlStore) -> None:

@@ -89,7 +89,7 @@ class World:
         return counts
 
     async def history(self) -> dict[str, list[str]]:
-        await asyncio.sleep(0.05)
+        """Return what was told of each job. To be asked for once the poller has ended, which records the last of it."""
         return {
             job_id: [each.status for each in await history(self.store, JobKey("openai", job_id))]
             for job_id in self.source.script
@@ -125,6 +125,24 @@ async def test_more_jobs_than_are_claimed_at_once_are_looked_up_by_one_scan(stor
         pages, retrieves = world.asked()
         assert pages == 3
         assert retrieves < 20
+
+
+async def test_other_tasks_get_their_turn_while_a_scan_is_judged(store: SqlStore) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += len(world.source.pages_asked) == 3 and world.state.scan.is_running
+            await asyncio.sleep(0)
+
+    async with World(store, running(250), Strategy.AUTO) as world:
+        world.state.judged_at_once = 5
+        world.asked()
+        counting = asyncio.create_task(count())
+        await world.turn(seconds=30)
+        counting.cancel()
+        assert turns >= 50
 
 
 async def test_one_scan_looks_after_so_many_jobs_at_most(store: SqlStore) -> None:
@@ -195,8 +213,8 @@ async def test_whatever_the_list_says_each_job_is_retrieved_within_half_an_hour(
         source.script["job-7"] = ["failed"]
         for _ in range(VERIFY_INTERVAL // INTERVAL):
             await world.turn(seconds=30)
-        assert (await world.history())["job-7"] == ["running", "failed"]
-        assert world.asked()[1] < 100 + 2 * 100 + 10
+    assert (await world.history())["job-7"] == ["running", "failed"]
+    assert world.asked()[1] < 100 + 2 * 100 + 10
 
 
 @pytest.mark.parametrize(
@@ -326,7 +344,7 @@ async def test_the_transitions_are_the_same_whichever_way_is_used(tmp_path: Path
             async with world:
                 for _ in range(42):
                     await world.turn(seconds=30)
-                histories.append(await world.history())
+            histories.append(await world.history())
             assert bool(source.pages_asked) == (strategy is not Strategy.RETRIEVE)
 
     assert histories[0] == histories[1] == histories[2]

@@ -67,8 +67,7 @@ class World:
 
     def is_granted(self) -> bool:
         """Whether a list that says nothing new of the job would lead to a look at it."""
-        self.looks.grant(self.state, [self.job])
-        is_granted = self.looks.is_granted(self.job.key)
+        is_granted = self.job.key in self.looks.grant(self.state, self.looks.wanted(self.state, [self.job]))
         self.looks.end_grant(self.job.key)
         return is_granted
 
@@ -77,8 +76,8 @@ class World:
         return [replace(self.job, key=JobKey("openai", f"ftjob-{number}")) for number in range(count)]
 
     def granted_of(self, jobs: list[Job]) -> list[str]:
-        self.looks.grant(self.state, jobs)
-        return [job.key.id for job in jobs if self.looks.is_granted(job.key)]
+        granted = self.looks.grant(self.state, self.looks.wanted(self.state, jobs))
+        return [job.key.id for job in jobs if job.key in granted]
 
 
 async def test_a_look_for_those_who_are_shown_it_changes_no_forecast() -> None:

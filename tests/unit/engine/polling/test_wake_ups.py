@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -56,26 +56,37 @@ class World:
         task = asyncio.create_task(self.poller.run())
         try:
             self.poller.wake()
-            await until(lambda: len(self.source.asked) >= len(ids))
-            await self.settle()
+            for job_id in ids:
+                await self.until_told(job_id, "running")
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def settle(self) -> None:
-        """Let what is under way come to its end."""
+    async def until_told(self, job_id: str, *statuses: str) -> None:
+        """Let the poller go on until these are the statuses that are recorded of a job."""
+        async with asyncio.timeout(5):
+            while await self.statuses(job_id) != list(statuses):
+                await asyncio.sleep(0.001)
+
+    async def linger(self) -> None:
+        """Let happen what should not."""
         await asyncio.sleep(0.03)
 
     async def tell(self, job_id: str | None) -> None:
         await self.poller.wake_ups.take("openai", Webhook("wh_1", job_id))
-        await self.settle()
 
-    async def wait_of(self, job_id: str) -> timedelta:
+    async def until_waiting(self, job_id: str, least: timedelta) -> None:
+        """Let the poller go on until a job is due no sooner than after so long."""
+        async with asyncio.timeout(5):
+            while (await self._due_at(job_id)) - self.clock() <= least:
+                await asyncio.sleep(0.001)
+
+    async def _due_at(self, job_id: str) -> datetime:
         job = await self.store.job(JobKey("openai", job_id))
         assert job is not None
         assert job.due_at is not None
-        return job.due_at - self.clock()
+        return job.due_at
 
     async def statuses(self, job_id: str) -> list[str]:
         return [transition.status for transition in await history(self.store, JobKey("openai", job_id))]
@@ -92,7 +103,7 @@ async def test_a_webhook_has_its_job_asked_for_at_once(store: SqlStore) -> None:
     world = World(store, a=["running", "failed"])
     async with world.running("a"):
         await world.tell("a")
-    assert await world.statuses("a") == ["running", "failed"]
+        await world.until_told("a", "running", "failed")
     assert world.poller.wake_ups.reader("openai") == world.source.read_webhook
     assert world.poller.wake_ups.reader("azure") is None
 
@@ -106,9 +117,8 @@ async def test_one_that_comes_while_its_job_is_asked_for_has_it_asked_for_again(
         await until(lambda: len(world.source.asked) == 2)
         await world.tell("a")
         world.source.gate.set()
-        await until(lambda: len(world.source.asked) == 3)
-        await world.settle()
-    assert await world.statuses("a") == ["running", "succeeded"]
+        await world.until_told("a", "running", "succeeded")
+    assert len(world.source.asked) == 3
 
 
 async def test_one_of_a_job_that_is_not_watched_has_new_jobs_looked_for(store: SqlStore) -> None:
@@ -116,20 +126,20 @@ async def test_one_of_a_job_that_is_not_watched_has_new_jobs_looked_for(store: S
     rules = SourceRules((watch_all("openai"),), OPENAI_STATES, timedelta(hours=1))
     world.state.discovery = Discovery(world.source, rules, store=store, runtime=world.runtime)
     async with world.running():
-        await world.settle()  # the line is drawn
+        await until(lambda: world.state.discovery and world.state.discovery.health()[0].scanned_at)
         world.source.script["new"] = ["succeeded"]
         world.source.listed.insert(0, "new")
         world.clock.move(seconds=6)
         world.source.described["new"] = ListedJob("succeeded", world.clock())
         await world.tell("new")
-        await until(lambda: world.source.asked)
+        await world.until_told("new", "succeeded")
         pages = len(world.source.pages_asked)
         await world.tell("another")
+        await world.linger()
         assert len(world.source.pages_asked) == pages  # not at once: it was looked just now
         world.clock.move(seconds=6)
         world.poller.wake()
         await until(lambda: len(world.source.pages_asked) > pages)
-    assert await world.statuses("new") == ["succeeded"]
 
 
 async def test_one_that_is_about_nothing_here_changes_nothing(store: SqlStore) -> None:
@@ -137,6 +147,7 @@ async def test_one_that_is_about_nothing_here_changes_nothing(store: SqlStore) -
     async with world.running("a"):
         await world.tell(None)
         await world.tell("stranger")
+        await world.linger()
     assert world.source.asked == ["a"]
 
 
@@ -148,18 +159,16 @@ async def test_polls_are_seldom_once_webhooks_have_told_of_ends_and_as_before_wh
         assert not world.state.policy.hears_ends
         for job_id in told:
             await world.tell(job_id)
+            await world.until_told(job_id, "running", "succeeded")
         world.clock.move(seconds=30)
         world.poller.wake()
-        await world.settle()
+        await world.until_waiting("long", timedelta(minutes=4))
         assert world.state.policy.hears_ends
-        assert await world.wait_of("long") > timedelta(minutes=4)
         world.clock.move(minutes=5)
         world.poller.wake()
-        await until(lambda: world.source.asked.count("lost") == 3)
-        await world.settle()
+        await world.until_told("lost", "running", "succeeded")
         world.poller.wake()
-        await world.settle()
-        assert not world.state.policy.hears_ends
+        await until(lambda: not world.state.policy.hears_ends)
 
 
 def test_only_so_many_jobs_are_remembered_that_others_poll(store: SqlStore) -> None:

@@ -69,6 +69,9 @@ async def test_the_three_lists_are_read_one_after_the_other_and_newest_first() -
             with pytest.raises(MissingError):
                 await source.retrieve("d-1")
     assert len(pages) == len(methods) + 1
+    dpo, reinforcement = "dpoJobs/", "reinforcementFineTuningJobs/"
+    assert [page.next_part for page in pages] == [dpo, dpo, reinforcement, None]
+    assert [page.after for page in pages[1:]] == [dpo, reinforcement, None]
     assert next(iter(pages[0].jobs)) == "s-249"
     assert listed.keys() == {job.id for job in jobs}
 

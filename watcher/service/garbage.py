@@ -1,0 +1,37 @@
+"""Full collections of garbage stay short, however much the service keeps.
+
+A full collection stops the process while it looks at every object that may be part of a cycle: with 50,000 jobs for
+0.3 s, several times a minute, and found some thirty objects. What has survived one is left out of the next ones, until
+`look_at_all`.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+_FULL = 2
+"""The generation that a full collection is of."""
+
+
+@contextmanager
+def short_collections() -> Iterator[None]:
+    """Have each full collection look only at what came since the last one."""
+    gc.callbacks.append(_leave_out_survivors)
+    try:
+        yield
+    finally:
+        gc.callbacks.remove(_leave_out_survivors)
+        look_at_all()
+
+
+def look_at_all() -> None:
+    """Have the next full collection look at everything: what was kept for long may be garbage by now."""
+    gc.unfreeze()
+
+
+def _leave_out_survivors(phase: str, info: Mapping[str, Any]) -> None:
+    if phase == "stop" and info["generation"] == _FULL:
+        gc.freeze()
