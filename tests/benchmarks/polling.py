@@ -58,6 +58,7 @@ def cost(rounds: int) -> Table:
     """Measure the processor time of a poll, with 32 in flight."""
     measures: dict[str, Measure] = {
         OURS: cpu_of_run,
+        "`watcher run` with uvloop": partial(cpu_of_run, "uvloop"),
         "its requests alone, as a loop": partial(cpu_of_loop, "watcher.http"),
         "bare httpx loop": partial(cpu_of_loop, "httpx"),
         "bare aiohttp loop": partial(cpu_of_loop, "aiohttp"),
@@ -103,9 +104,10 @@ def doors(rounds: int) -> Table:
     )
 
 
-def cpu_of_run() -> float:
+def cpu_of_run(event_loop: str = "asyncio") -> float:
     """Let `watcher run` poll 320 jobs a second: with 100 ms latency, 32 are in flight."""
-    with api(*_latency()) as each, watcher(Setup(jobs=CONCURRENCY * 10, interval="1s"), each.base_url) as pid:
+    setup = Setup(jobs=CONCURRENCY * 10, interval="1s", event_loop=event_loop)
+    with api(*_latency()) as each, watcher(setup, each.base_url) as pid:
         return cpu_of_poll(pid, each)
 
 

@@ -93,6 +93,8 @@ class Setup:
     """Further sections of the configuration."""
     core: int | None = None
     """The one core that the process is kept to."""
+    event_loop: str = "asyncio"
+    """uvloop is an extra, which most do not install."""
     sources: int = 1
     """At how many sources the jobs are: each has at most 128 requests in flight."""
 
@@ -122,7 +124,7 @@ def watcher(setup: Setup, base_url: str, store: str | None = None) -> Iterator[i
         config = Path(directory) / "watcher.toml"
         config.write_text(setup.text(directory, base_url))
         command = [*pinned(setup.core), sys.executable, "-m", "watcher", "run", "--config", str(config)]
-        with process(command) as running:
+        with process(command, {"WATCHER_EVENT_LOOP": setup.event_loop}) as running:
             yield running.pid
 
 

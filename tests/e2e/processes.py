@@ -164,6 +164,8 @@ class Command:
         """The database in the configurations of the tests."""
         self.config = home / "config" / "watcher.toml"
         """The configuration file in the default place."""
+        self.event_loop = "asyncio"
+        """The one that most people have."""
         self.transcripts: list[str] = []
         """Everything that any command wrote."""
 
@@ -209,4 +211,5 @@ class Command:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
-        return kept | {"HOME": str(self.home), "COLUMNS": "200", "PYTHONPYCACHEPREFIX": str(self._bytecode)}
+        usual = {"COLUMNS": "200", "WATCHER_EVENT_LOOP": self.event_loop}
+        return kept | usual | {"HOME": str(self.home), "PYTHONPYCACHEPREFIX": str(self._bytecode)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 
 import pytest
@@ -33,9 +34,10 @@ def life() -> tuple[str, ...]:
     return ("validating_files", "queued", "running", "succeeded")
 
 
-@pytest.fixture
-def service(watcher: Command, api: FineTuningApi, receiver: Receiver) -> Command:
-    """A service that watches one job and has one webhook notifier."""
+@pytest.fixture(params=["asyncio", "uvloop"])
+def service(watcher: Command, api: FineTuningApi, receiver: Receiver, request: pytest.FixtureRequest) -> Command:
+    """A service that watches one job and has one webhook notifier, on either event loop."""
+    watcher.event_loop = request.param
     watcher.configure(
         settings(api.base_url, watcher.database, jobs=jobs(JOB), notifiers={"pager": webhook(receiver.url)})
     )
@@ -49,7 +51,9 @@ async def test_every_transition_arrives_signed_and_in_order(
     async with service.start("run") as running:
         await receiver.wait_for(len(life), LIMIT)
         await running.until_logged("delivery accepted", status="succeeded")
+        loaded = Path(f"/proc/{running.pid}/maps").read_text()
         ended = await running.stop()
+    assert ("uvloop" in loaded) is (service.event_loop == "uvloop")
     assert ended.code == 0
     assert ended.out == ""
     assert ended.events()[-1] == "stopped"

@@ -22,6 +22,7 @@ def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_forma
     """
     settings = read_settings(config, log_level, log_format)
     from watcher.service.daemon import serve
+    from watcher.service.event_loop import loop_factory
 
     log = WatcherLog(log_options(settings))
     log.adopt_standard_logging()
@@ -35,4 +36,5 @@ def run(config: ConfigOption = None, log_level: LogLevelOption = None, log_forma
         settings = read_settings(config, log_level, log_format)
         return ServicePlan(settings, runtime, lambda: log.change(log_options(settings)), service=service)
 
-    asyncio.run(serve(plan, reread, runtime))
+    with asyncio.Runner(loop_factory=loop_factory(os.environ)) as runner:
+        runner.run(serve(plan, reread, runtime))

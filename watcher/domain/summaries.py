@@ -86,8 +86,13 @@ def _row(event: Event, message: Message) -> TableRow:
         first = message.facts[0]
         detail = detail or (event.condition.title.removeprefix(f"{shortened(name)} ") if name else "")
         name = name or f"{first.label} {first.value}"
-    shown = excerpt(name or "", _LONGEST_NAME), _outcome(event), message.severity, excerpt(detail, _LONGEST_DETAIL)
-    return TableRow(*shown, message.url)
+    return TableRow(
+        excerpt(name or "", _LONGEST_NAME),
+        _outcome(event),
+        message.severity,
+        detail=excerpt(detail, _LONGEST_DETAIL),
+        url=message.url,
+    )
 
 
 def _outcome(event: Event) -> str:

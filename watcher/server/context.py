@@ -178,6 +178,8 @@ class ServerContext:
     """Returns how a source is polled; None for one that is not in the configuration."""
     budget: Callable[[str], int | None] = lambda _source: None
     """Returns how many requests a minute may be sent to a source; None where there is no limit."""
+    requests: Callable[[str], int | None] = lambda _source: None
+    """Returns how many requests this process has sent to a source in the last minute; None for an unknown one."""
     stuck_after: Callable[[], Mapping[str, timedelta]] = lambda: STUCK_AFTER
     """Returns how long a job may stay in a status, by status."""
     send_test: Callable[[str], Awaitable[Outcome]] | None = None

@@ -61,7 +61,10 @@ def open_source(
 
     plugin = sources.plugin(settings.kind)
     context = SourceContext(
-        *(name, runtime.clock, runtime.log, settings.timeout),
+        name=name,
+        clock=runtime.clock,
+        log=runtime.log,
+        timeout=settings.timeout,
         turn=turn,
         hide_secret=runtime.hide_secret,
         event_word=plugin.event_word,
@@ -191,6 +194,7 @@ class ServicePlan:
             polling_policy=lambda source: pipeline().poller.sources.policy_of(source),  # noqa: PLW0108 - see above
             webhooks=lambda: pipeline().poller.wake_ups,
             budget=lambda source: pipeline().poller.sources.budget_of(source),  # noqa: PLW0108 - see above
+            requests=lambda source: pipeline().poller.sources.requests_of(source),  # noqa: PLW0108 - see above
             stuck_after=lambda: pipeline().self_monitoring.stuck_after,
             send_test=lambda notifier: pipeline().deliver.send_test(notifier),  # noqa: PLW0108 - see above
         )

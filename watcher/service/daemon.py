@@ -89,9 +89,8 @@ class Daemon:
     async def _open(self, plan: ServicePlan) -> _Generation:
         stack = AsyncExitStack()
         pipeline = await stack.enter_async_context(plan.open_pipeline(self._store))
-        maintenance = Maintenance(
-            *(pipeline, self._store, self._manager, self._runtime), reload=self._requests.on_reload
-        )
+        reload = self._requests.on_reload
+        maintenance = Maintenance(pipeline, self._store, self._manager, self._runtime, reload=reload)
         return _Generation(plan, pipeline, maintenance, stack)
 
     def _health(self) -> HealthSnapshot:

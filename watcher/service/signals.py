@@ -38,15 +38,22 @@ class SignalRequests:
 
 @contextmanager
 def handled_signals() -> Iterator[SignalRequests]:
-    """Handle SIGTERM, SIGINT and SIGHUP: they become requests."""
+    """Handle SIGTERM, SIGINT and SIGHUP: they become requests. Afterwards they do what they did, and no SIGHUP ends us.
+
+    The process goes on for a moment, and must not die of a reload that comes too late, nor of a KeyboardInterrupt.
+    """
     loop = asyncio.get_running_loop()
     requests = SignalRequests()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
         loop.add_signal_handler(number, requests.on_stop, number)
     loop.add_signal_handler(signal.SIGHUP, requests.on_reload)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one that came while the service started comes now
     try:
         yield requests
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+        loop.remove_signal_handler(signal.SIGHUP)
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)

@@ -10,6 +10,7 @@ from watcher.engine.polling.discovery import Discovery, SourceRules
 from watcher.engine.polling.list_scan import ListScan, Strategy
 from watcher.engine.polling.look_allowance import LookAllowance
 from watcher.engine.polling.rate_limit import RateLimit
+from watcher.engine.polling.request_rate import RequestRate
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import DiscoveryStore, JobSource, Runtime
 from watcher.plugins.registry import sources
@@ -25,8 +26,8 @@ async def open_source_state(
     """Open a source of the settings. Raises ConfigurationError."""
     chosen = settings.sources[name]
     rate_limit = RateLimit(chosen.max_requests_per_minute) if chosen.max_requests_per_minute else None
-    wait = rate_limit.wait if rate_limit else None
-    source = await stack.enter_async_context(open_source(name, chosen, runtime, wait))
+    requests = RequestRate(rate_limit.wait if rate_limit else None, runtime.steady)
+    source = await stack.enter_async_context(open_source(name, chosen, runtime, requests.turn))
     can, policy = source.capabilities, polling_policy(settings, name)
     policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.events)
     strategy = chosen.strategy if can.lists else Strategy.RETRIEVE
@@ -39,6 +40,7 @@ async def open_source_state(
         breaker=CircuitBreaker(runtime.steady),
         rate_limit=rate_limit,
         looks=LookAllowance(chosen.max_requests_per_minute, runtime.steady),
+        requests=requests,
         discovery=_discovery(name, settings, source, store, runtime),
     )
 

@@ -12,7 +12,7 @@ from watcher.errors import ConfigurationError
 ENVIRONMENT_PREFIX = "WATCHER_"
 """What the variables begin with that are settings."""
 CONFIG_VARIABLE = "WATCHER_CONFIG"
-READ_ELSEWHERE = frozenset({CONFIG_VARIABLE, "WATCHER_HTTP_TRANSPORT"})
+READ_ELSEWHERE = frozenset({CONFIG_VARIABLE, "WATCHER_HTTP_TRANSPORT", "WATCHER_EVENT_LOOP"})
 """Variables with that prefix that are no settings."""
 USUAL_CONFIGS = (Path("watcher.toml"), Path("config/watcher.toml"), Path("/etc/watcher/watcher.toml"))
 """Where the configuration is looked for when none is named, in this order."""

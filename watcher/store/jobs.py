@@ -163,10 +163,7 @@ def let_go(connection: Connection, origins: Mapping[int, str | None], origin: st
     for number, text in sorted(origins.items()):
         by_rest.setdefault(without_origin(text, origin), []).append(number)
     for rest, numbers in by_rest.items():
-        values = {"origin": rest} if rest else {"origin": "", "removed_at": now, "due_at": None}
-        for start in range(0, len(numbers), KEYS_PER_STATEMENT):
-            chosen = job.c.id.in_(numbers[start : start + KEYS_PER_STATEMENT])
-            connection.execute(update(job).where(chosen).values(values))
+        _change(connection, numbers, {"origin": rest} if rest else {"origin": "", "removed_at": now, "due_at": None})
     return len(by_rest.get("", ()))
 
 
@@ -192,22 +189,25 @@ def upsert_jobs(
     )
     if added := [new_row(spec, now, origin) for spec in wanted.values() if spec.key not in known]:
         connection.execute(insert(job), added)
+    # In the order in which `record` locks rows too, so that neither waits for the other for ever; then they are ours.
     note_wanted(connection, [row.id for row in known.values()], now)
     updated = revived = 0
-    # In the order in which `record` locks rows too, so that neither waits for the other for ever.
-    for key, row in sorted(known.items(), key=lambda item: int(item[1].id)):
+    alike: dict[tuple[tuple[str, Any], ...], list[int]] = {}
+    for key, row in known.items():
         changes = _news(wanted[key], row)
         updated += bool(changes)
         is_revived, is_over = row.removed_at is not None, bool(row.has_ended)
         if (wanted_by := with_origin(row.origin, origin, is_removed=is_revived)) != row.origin:
-            connection.execute(update(job).where(job.c.id == row.id).values(origin=wanted_by))
+            changes["origin"] = wanted_by
         if is_revived:
             revived += 1
             changes |= {"removed_at": None, "failures": 0, "missing": 0, "last_error": None}
         if ask_again if is_over else is_revived:
             changes["due_at"] = now
         if changes:
-            connection.execute(update(job).where(job.c.id == row.id).values(changes))
+            alike.setdefault(tuple(changes.items()), []).append(int(row.id))
+    for changes_of_all, numbers in alike.items():
+        _change(connection, numbers, dict(changes_of_all))
     return UpsertResult(len(added), updated, revived)
 
 
@@ -234,10 +234,14 @@ def _have_keys(keys: Collection[JobKey]) -> Iterator[ColumnElement[bool]]:
 
 def note_wanted(connection: Connection, numbers: Collection[int], now: datetime) -> None:
     """Note that these are wanted, so that they are not pruned."""
-    ordered = sorted(numbers)
-    for start in range(0, len(ordered), KEYS_PER_STATEMENT):
-        chosen = ordered[start : start + KEYS_PER_STATEMENT]
-        connection.execute(update(job).where(job.c.id.in_(chosen)).values(asserted_at=now))
+    _change(connection, sorted(numbers), {"asserted_at": now})
+
+
+def _change(connection: Connection, numbers: Sequence[int], values: Mapping[str, Any]) -> None:
+    """Give the same values to all of these rows."""
+    for start in range(0, len(numbers), KEYS_PER_STATEMENT):
+        chosen = job.c.id.in_(numbers[start : start + KEYS_PER_STATEMENT])
+        connection.execute(update(job).where(chosen).values(values))
 
 
 def _has_key(key: JobKey) -> ColumnElement[bool]:

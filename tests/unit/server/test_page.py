@@ -488,17 +488,15 @@ async def test_what_is_wrong_with_sources_and_notifiers_is_said_on_top(site: Sit
             Health("pager"),
         ],
     )
-    budget = {"well": 600}.get
-    async with site(
-        health=health, polling_policy=lambda name: None if name == "new" else POLICY, budget=budget
-    ) as client:
+    lately = {"budget": {"well": 600}.get, "requests": {"well": 1234}.get}
+    async with site(health=health, polling_policy=lambda name: None if name == "new" else POLICY, **lately) as client:
         first, notifiers, sources = [(await seen(client, path)).text for path in ("/", "/notifiers", "/sources")]
     assert "Source azure does not answer: HTTP 503" in first
     for text in ("disk full", "Source openai refuses the watcher: HTTP 401", "Notifier chat cannot deliver: HTTP 500"):
         assert text in first
     for text in ("refuses HTTP 410", "HTTP 500", "not used yet"):
         assert text in notifiers
-    for text in ("refuses HTTP 401", "HTTP 503", "answers", "not asked yet", "10s to 1m", "up to 600 a minute"):
+    for text in ("refuses HTTP 401", "HTTP 503", "answers", "not asked yet", "10s to 1m", "1,234 at most 600"):
         assert text in sources
 
 

@@ -277,11 +277,18 @@ class Poller:
     def _decide(
         self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: Look | None
     ) -> Decision:
-        jitter, now = self._runtime.jitter(), self._runtime.clock()
-        has_looked, progress = look is not None, look.progress if look else None
-        measured = look.measured if look else ()
-        given = state.policy, jitter, claimed_at, self._routes, state.durations
-        context = PollContext(*given, has_looked, progress, measured, self._shortest_stay)
+        now = self._runtime.clock()
+        context = PollContext(
+            state.policy,
+            self._runtime.jitter(),
+            claimed_at,
+            routes=self._routes,
+            durations=state.durations,
+            has_looked=look is not None,
+            progress=look.progress if look else None,
+            measured=look.measured if look else (),
+            shortest_stay=self._shortest_stay,
+        )
         if isinstance(result, PollFailure):
             log_poll_failure(self._log, state.breaker, job, result)
         try:

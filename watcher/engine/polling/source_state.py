@@ -25,6 +25,7 @@ from watcher.engine.polling.discovery import Discovery
 from watcher.engine.polling.list_scan import PAYS_FROM, ListScan, Strategy
 from watcher.engine.polling.look_allowance import LookAllowance
 from watcher.engine.polling.rate_limit import RateLimit
+from watcher.engine.polling.request_rate import RequestRate
 from watcher.engine.ports import ClaimRequest, JobSource
 
 MOST_LISTED = 50_000
@@ -57,6 +58,8 @@ class SourceState:
     looks: LookAllowance
     """What looks at events may take of it."""
     rate_limit: RateLimit | None = None
+    requests: RequestRate = field(default_factory=RequestRate)
+    """Counts what it gets."""
     discovery: Discovery | None = None
     """Finds the jobs that rules adopt; None where there is no rule."""
     claimed_at_once: int = CLAIMED_AT_ONCE

@@ -60,6 +60,11 @@ class Sources:
         state = self._states.get(name)
         return state.rate_limit.requests_per_minute if state and state.rate_limit else None
 
+    def requests_of(self, name: str) -> int | None:
+        """Return how many requests this process has sent to a source in the last minute; None for an unknown one."""
+        state = self._states.get(name)
+        return state.requests.in_last_minute() if state else None
+
     def webhook_reader_of(self, name: str) -> ReadWebhook | None:
         """Return what checks and reads the webhooks of a source; None where there is no such source, or no secret."""
         state = self._states.get(name)

@@ -144,6 +144,7 @@ class Pages:
             "jobs": jobs,
             "policies": policies,
             "budgets": {each.name: self._context.budget(each.name) for each in health.sources},
+            "requests": {each.name: self._context.requests(each.name) for each in health.sources},
             "headline": "Sources",
         }
         return self._render("sources.html", shown)

@@ -101,7 +101,15 @@ def parse(body: bytes, key: JobKey, at: datetime, states: StateMap) -> Observati
     # As OpenAI's own webhooks name it: what reads fine-tuning jobs would not find this one.
     word = f"batch.{batch.status}"
     state = states(batch.status)
-    milestones = begun(batch.in_progress_at, batch.finalizing_at)
     return Observation(
-        *(key, batch.status, state, at, batch.facts(), document, word, _PATH, batch.progress(at)), milestones=milestones
+        key,
+        batch.status,
+        state,
+        at,
+        facts=batch.facts(),
+        document=document,
+        event_word=word,
+        path=_PATH,
+        progress=batch.progress(at),
+        milestones=begun(batch.in_progress_at, batch.finalizing_at),
     )

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,6 +40,7 @@ INTERVAL = timedelta(seconds=30)
 BUSY = TransientError("HTTP 503: overloaded", request_id="req_7")
 REFUSED = RejectedError("HTTP 401: bad key")
 UNKNOWN = MissingError("HTTP 404: no such job")
+ROUTES = (Route("chat"), Route("all", first_seen=FirstSeen.ALWAYS))
 
 
 async def refuse(_changes: object) -> None:
@@ -55,6 +57,7 @@ class World:
         concurrency: int = 8,
         patience: Mapping[str, Any] | None = None,
         retry_seconds: float = 0.01,
+        routes: Sequence[Route] = ROUTES,
         **how: Any,
     ) -> None:
         self.clock = ManualClock()
@@ -66,7 +69,7 @@ class World:
         self.poller = Poller(
             self.faults,
             runtime(self.clock, self.log, retry_seconds),
-            routes=[Route("chat"), Route("all", first_seen=FirstSeen.ALWAYS)],
+            routes=routes,
             wake_delivery=self._count,
             **(patience or {}),
         )
@@ -132,6 +135,27 @@ async def test_what_the_object_says_of_when_a_status_began_is_recorded(store: Sq
         await world.round(1, seconds=30)
     told = await history(store, JobKey("openai", "a"))
     assert [transition.happened_at for transition in told] == [None, began]
+
+
+async def test_an_event_goes_to_those_who_want_the_labels_that_it_carries(store: SqlStore) -> None:
+    routes = [Route(team, labels={"team": team}, first_seen=FirstSeen.ALWAYS) for team in "ab"]
+    world = World(store, {"a": ["queued", "running", "failed"]}, routes=routes)
+    teams = cycle("ab")
+
+    async def relabel(*_: object) -> None:
+        await store.upsert_jobs([JobSpec(JobKey("openai", "a"), labels={"team": next(teams)})], world.clock())
+
+    await relabel()
+    world.faults.before_record = relabel
+    async with world.running():
+        for status in ("queued", "running", "failed"):
+            await world.round(1, seconds=30)
+            await world.until_recorded("a", status)
+
+    told = [(delivery.notifier, transition_of(delivery)) for delivery in await store.deliveries(limit=99)]
+    assert sorted(transition.status for _, transition in told) == ["failed", "queued", "running"]
+    assert {notifier for notifier, _ in told} == {"a", "b"}
+    assert all(transition.labels == {"team": notifier} for notifier, transition in told)
 
 
 async def test_a_life_is_recorded_and_owed(store: SqlStore) -> None:
@@ -396,6 +420,8 @@ async def test_it_says_how_a_source_is_polled(store: SqlStore) -> None:
     assert [world.poller.sources.budget_of(source) for source in ("openai", "elsewhere")] == [None, None]
     world.state.rate_limit = RateLimit(600)
     assert world.poller.sources.budget_of("openai") == 600
+    await world.state.requests.turn()
+    assert [world.poller.sources.requests_of(source) for source in ("openai", "elsewhere")] == [1, None]
 
 
 async def test_what_cannot_be_recorded_is_kept_with_all_that_follows_and_told_of(store: SqlStore) -> None:
