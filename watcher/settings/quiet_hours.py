@@ -76,6 +76,13 @@ class QuietSettings(Section):
     exempt: tuple[StatusName, ...] = Field(default=(), alias="except")
     """Statuses, states and last words of types, such as `failed` and `stuck`, that come at any hour."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _be_a_table(cls, given: object) -> object:
+        if isinstance(given, str):
+            raise expected('a table such as { from = "20:00", to = "07:00" }')
+        return given
+
     @model_validator(mode="after")
     def _have_a_length(self) -> QuietSettings:
         if self.begin == self.end:

@@ -37,7 +37,7 @@ def test_a_container_without_time_zones_knows_them_all_the_same() -> None:
         pytest.param('{ from = "20:00" }', "quiet.to: missing", id="no end"),
         pytest.param('{ from = "20:00", to = "20:00" }', "from and to are the same", id="no length"),
         pytest.param('{ from = "8", to = "20:00" }', "got '8', expected a time of day such as \"20:00\"", id="no time"),
-        pytest.param('"20:00-07:00"', "got text, expected a table", id="no table"),
+        pytest.param('"20:00-07:00"', "expected a table such as { from = ", id="no table"),
     ],
 )
 def test_a_mistake_is_told_in_the_words_of_the_file(tmp_path: Path, given: str, words: str) -> None:
