@@ -36,7 +36,7 @@ PRUNE_INTERVAL = timedelta(hours=1)
 REFRESH_DURATIONS_INTERVAL = timedelta(minutes=10)
 REFRESH_CONFIGURED_INTERVAL = timedelta(hours=12)
 LET_GO_INTERVAL = timedelta(minutes=5)
-LOOK_AT_ALL_INTERVAL = timedelta(hours=12)
+LOOK_AT_ALL_INTERVAL = timedelta(hours=4)
 STORE_GRACE = timedelta(seconds=30)
 """How long the store may be out of reach before that is reported: another program may lock it for a while."""
 
