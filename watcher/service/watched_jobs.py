@@ -48,17 +48,17 @@ class WatchedJobs:
         await self.store.upsert_jobs(list(specs.values()), now, origin=CONFIG)
         replaced = frozenset(job_spec(job).key for job in before.jobs) if before else frozenset()
         await self.let_go(named, sources, replaced, others_seen_since=now - KEPT)
-        watched = await self.store.jobs()
+        counts = await self.store.job_counts()
         log.info(
             "watching",
-            jobs=len(watched),
+            jobs=sum(counts.values()),
             rules=[rule.name for rule in rules],
             sources=list(sources),
             notifiers=sorted(settings.notifiers),
             interval_seconds=settings.polling.interval.total_seconds(),
             store=self.store.name,
         )
-        self._tell_surprises(settings, rules, {job.key.source for job in watched} - set(sources))
+        self._tell_surprises(settings, rules, {source for source, _ in counts} - set(sources))
 
     async def let_go(
         self,

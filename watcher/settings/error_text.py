@@ -231,7 +231,7 @@ def _is_table(model: Any) -> bool:
 def _keys(section: Any) -> Sequence[str]:
     if not _is_section(section):
         return []
-    secrets = section.secret_names() if issubclass(section, Section) else []
+    secrets = section.secret_names() if issubclass(section, Section) else ()
     return sorted([*section.model_fields, *(name + FILE_SUFFIX for name in secrets)])
 
 
