@@ -15,7 +15,7 @@ from watcher.cli.completion import complete_jobs
 from watcher.cli.job_reference import JobReference, parse_reference
 from watcher.domain.durations import parse_duration
 from watcher.logs import Format, Level, LogOptions, WatcherLog
-from watcher.settings.locations import find_config
+from watcher.settings.locations import ENVIRONMENT_PREFIX, NO_SETTINGS, find_config
 
 if TYPE_CHECKING:
     from watcher.settings.model import Settings
@@ -125,7 +125,9 @@ def read_settings_for_store(config: Path | None) -> Settings:
 
 def has_configuration(config: Path | None) -> bool:
     """Return whether there is any configuration besides the `OPENAI_*` variables."""
-    return find_config(config, os.environ) is not None or any(name.startswith("WATCHER_") for name in os.environ)
+    if find_config(config, os.environ):
+        return True
+    return any(name.startswith(ENVIRONMENT_PREFIX) and name not in NO_SETTINGS for name in os.environ)
 
 
 def log_options(settings: Settings) -> LogOptions:

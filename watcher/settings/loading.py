@@ -27,10 +27,9 @@ from watcher.plugins.section import FILE_SUFFIX
 from watcher.plugins.source import DEFAULT_SOURCE
 from watcher.settings import implied_notifiers
 from watcher.settings.error_text import Location, Origin, nearest, written
-from watcher.settings.locations import CONFIG_VARIABLE
+from watcher.settings.locations import ENVIRONMENT_PREFIX, NO_SETTINGS
 from watcher.settings.source_kinds import given_by_variables, variables_set
 
-ENVIRONMENT_PREFIX = "WATCHER_"
 NESTING = "__"
 """What separates the parts of a key in the name of a variable."""
 _OF_KUBERNETES = re.compile(r"_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?)$")
@@ -90,16 +89,12 @@ def merged(path: Path | None, overrides: Mapping[str, Any]) -> tuple[dict[str, A
     return given, Origin(given, [(layer(), layer.place) for layer in layers])
 
 
-_NO_SETTINGS = frozenset({CONFIG_VARIABLE, "WATCHER_HTTP_TRANSPORT", "WATCHER_EVENT_LOOP"})
-"""Variables with our prefix that are read elsewhere."""
-
-
 def unknown_variables() -> list[str]:
     """Find misspelt variables; those that look like variables of other programs are ignored."""
     return [
         f"environment: {printable(name)}: unknown; {hint}"
         for name in sorted(os.environ)
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in _NO_SETTINGS and (hint := _hint(name))
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in NO_SETTINGS and (hint := _hint(name))
     ]
 
 

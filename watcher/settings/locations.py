@@ -9,7 +9,10 @@ from pathlib import Path
 
 from watcher.errors import ConfigurationError
 
+ENVIRONMENT_PREFIX = "WATCHER_"
 CONFIG_VARIABLE = "WATCHER_CONFIG"
+NO_SETTINGS = frozenset({CONFIG_VARIABLE, "WATCHER_HTTP_TRANSPORT", "WATCHER_EVENT_LOOP"})
+"""Variables with our prefix that are read elsewhere."""
 USUAL_CONFIGS = (Path("watcher.toml"), Path("config/watcher.toml"), Path("/etc/watcher/watcher.toml"))
 """Where the configuration is looked for when none is named, in this order."""
 _UNASKED = "it is looked for where --config names no other file"
