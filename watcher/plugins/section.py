@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -99,7 +100,7 @@ class Section(BaseModel):
                 values[name] = _read_secret(path)
             else:
                 values[name] = Mistake(f"give either {name} or {name}{FILE_SUFFIX}, not both", is_in_file=True)
-        for name in cls._secret_tables():
+        for name in _secret_tables_of(cls):
             if isinstance(table := values.get(name), Mapping):
                 values[name] = _read_secret_table(table)
         return values
@@ -113,14 +114,9 @@ class Section(BaseModel):
         return value
 
     @classmethod
-    def secret_names(cls) -> list[str]:
+    def secret_names(cls) -> Sequence[str]:
         """Name the fields that hold a secret."""
-        return [name for name, field in cls.model_fields.items() if _is_secret(field.annotation)]
-
-    @classmethod
-    def _secret_tables(cls) -> list[str]:
-        """Name the fields that hold a table of secrets."""
-        return [name for name, field in cls.model_fields.items() if _is_secret_table(field.annotation)]
+        return _secrets_of(cls)
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -141,6 +137,17 @@ class Section(BaseModel):
         if secrets:
             json_schema["allOf"] = [_one_way(name, is_required=name in required) for name in secrets]
         return json_schema
+
+
+@cache  # a configuration may have ten thousand sections of one kind
+def _secrets_of(section: type[Section]) -> Sequence[str]:
+    return tuple(name for name, field in section.model_fields.items() if _is_secret(field.annotation))
+
+
+@cache
+def _secret_tables_of(section: type[Section]) -> Sequence[str]:
+    """Name the fields that hold a table of secrets."""
+    return tuple(name for name, field in section.model_fields.items() if _is_secret_table(field.annotation))
 
 
 def _one_way(name: str, *, is_required: bool) -> JsonSchemaValue:

@@ -49,17 +49,17 @@ class WatchedJobs:
         await self.store.note_settings(self.service, __version__, named, now)
         await self.store.upsert_jobs(jobs, now, origin=CONFIG)
         await self.let_go(named, sources, frozenset(spec.key for spec in replaced), others_seen_since=now - KEPT)
-        watched = await self.store.jobs()
+        counts = await self.store.job_counts()
         log.info(
             "watching",
-            jobs=len(watched),
+            jobs=sum(counts.values()),
             rules=[rule.name for rule in rules],
             sources=list(sources),
             notifiers=sorted(settings.notifiers),
             interval_seconds=settings.polling.interval.total_seconds(),
             store=self.store.name,
         )
-        self._tell_surprises(settings, rules, {job.key.source for job in watched} - set(sources))
+        self._tell_surprises(settings, rules, {source for source, _ in counts} - set(sources))
 
     async def let_go(
         self,

@@ -222,7 +222,7 @@ def _fields(section: type[BaseModel]) -> Mapping[str, FieldInfo]:
 def _keys(section: Any) -> Sequence[str]:
     if not _is_section(section):
         return []
-    secrets = section.secret_names() if issubclass(section, Section) else []
+    secrets = section.secret_names() if issubclass(section, Section) else ()
     return sorted([*_fields(section), *(name + FILE_SUFFIX for name in secrets)])
 
 

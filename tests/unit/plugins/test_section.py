@@ -40,7 +40,7 @@ def test_a_secret_is_given_itself_or_by_a_file(tmp_path: Path) -> None:
 
 
 def test_only_single_secrets_have_a_twin() -> None:
-    assert Door.secret_names() == ["password", "spare"]
+    assert Door.secret_names() == ("password", "spare")
     assert mistakes(password="x", guests_file="/dev/null") == [("guests_file", "Extra inputs are not permitted")]
 
 
