@@ -104,7 +104,7 @@ async def test_answers_take_as_long_as_the_latency() -> None:
     slow = Script((JobScript("ftjob-1"),), latency=timedelta(milliseconds=100))
     async with FineTuningApi(slow) as api, httpx.AsyncClient(base_url=api.base_url, trust_env=False) as client:
         with pytest.raises(httpx.ReadTimeout):
-            await client.get(JOB, timeout=0.02)
+            await client.get(JOB, timeout=httpx.Timeout(5, read=0.02))
         assert (await client.get(JOB)).elapsed >= timedelta(milliseconds=100)
 
 

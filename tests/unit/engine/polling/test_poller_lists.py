@@ -64,11 +64,17 @@ class World:
         await self.store.upsert_jobs([JobSpec(key) for key in keys], self.clock())
         self._task = asyncio.create_task(self.poller.run())
         await self.turn()
+        # What is recorded later says when a job is due next: not before the clock is moved.
+        await until(lambda: self.log.events("info").count("transition") >= self._answered())
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+
+    def _answered(self) -> int:
+        """Return how many jobs were asked for, and have a status."""
+        return sum(isinstance(self.source.script[job_id][0], str) for job_id in set(self.source.asked))
 
     async def turn(self, **duration: float) -> None:
         """Move the clock, and let all that is due be asked for."""
