@@ -72,7 +72,7 @@ async def test_a_row_tells_progress_losses_and_what_is_left_and_a_summary_the_ou
             api.set_status(JOBS[0], "succeeded")
             assert (await running.ended()).code == 0
         shown = await until(terminal, lambda lines: len(lines) == 4 and lines[-1].startswith("  ft:"))
-    assert heading.split() == ["job", "status", "progress", "loss", "for", "left", "heard"]
+    assert heading.split() == ["job", "status", "progress", "loss", "age", "left", "heard"]
     assert re.search(r"running  .*\d+/100  +\d+%  \d\.\d\d  [▁▂▃▄▅▆▇█]", row)
     assert re.fullmatch(
         rf"✔ {JOBS[0]} succeeded · after [\d.]+s · 1,234,567 tokens · train loss [\d.]+ · valid loss [\d.]+", shown[-2]
