@@ -13,7 +13,7 @@ from watcher.simulator.script import JobScript, Step
 
 
 async def test_a_job_in_slack_ends_with_its_curve(watcher: Command, api: FineTuningApi) -> None:
-    api.add_job(JobScript("ftjob-1", (Step("running", timedelta(seconds=6)), Step("succeeded")), suffix="bot"))
+    api.add_job(JobScript("ftjob-1", (Step("running", timedelta(seconds=10)), Step("succeeded")), suffix="bot"))
     async with Workspace() as slack:
         slack_bot = {"kind": "slack", "token": TOKEN, "channel": "#ml", "api_url": f"{slack.url}/api"}
         source = {"base_url": api.base_url, "api_key": API_KEY, "progress": True}
