@@ -102,7 +102,10 @@ class JobCache:
         self._settle([*items, *self._changes.take_back(lambda each: each.job.key in late)])
         for change in items:
             if change.job.key in late:
-                self._log.info("stale update dropped: another watcher recorded it first", job=str(change.job.key))
+                self._log.info(
+                    "stale update dropped: another watcher recorded it first, or the job is watched no more",
+                    job=str(change.job.key),
+                )
             elif change.transition:
                 self._runtime.telemetry.moved(change.transition)
                 self._log_transition(change.transition, [planned.notifier for planned in change.recipients])

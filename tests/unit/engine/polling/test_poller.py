@@ -392,7 +392,9 @@ async def test_an_observation_that_comes_too_late_is_dropped_and_the_job_read_an
         await world.round(1, seconds=30)
 
     assert await world.statuses() == ["queued", "running"]
-    assert "stale update dropped: another watcher recorded it first" in world.log.events("info")
+    assert "stale update dropped: another watcher recorded it first, or the job is watched no more" in world.log.events(
+        "info"
+    )
 
 
 async def test_a_job_whose_change_waits_is_not_forgotten(store: SqlStore) -> None:
