@@ -202,7 +202,8 @@ def _with_short_ids(settings: Settings, origin: Origin, mistakes: list[str]) -> 
                 same = f"{job.source}/{short} is listed twice: here as {excerpt(job.id, _LONGEST_ID)},"
                 where = f"before as {excerpt(before, _LONGEST_ID)}"
                 mistakes.append(origin.mistake(("jobs", index, "id"), f"{same} {where}"))
-            jobs[index] = job.model_copy(update={"id": short})
+            if short != job.id:
+                jobs[index] = job.model_copy(update={"id": short})
     return tuple(jobs)
 
 

@@ -83,8 +83,10 @@ class SourceState:
     _waiting: deque[tuple[Job, datetime]] = field(default_factory=deque)
     """Jobs to be retrieved when there is a free slot, and when they were claimed."""
     _in_flight: int = 0
+    _is_behind: bool = False
+    """Whether more jobs were due than could be claimed."""
     _full_claims: int = 0
-    """How often in a row more jobs were due than could be claimed."""
+    """How often in a row that was so although at least half of the slots were free."""
     _share_of_news: float = 0.0
     """How many of the last polls brought news."""
 
@@ -160,9 +162,10 @@ class SourceState:
 
     def note_claimed(self, count: int, limit: int) -> None:
         """Note how many jobs a claim brought, of those it asked for."""
-        if count < limit:
+        self._is_behind = count == limit
+        if not self._is_behind:
             self._full_claims = 0
-        elif limit * 2 >= self.concurrency:  # else they may well be polled soon
+        elif limit * 2 >= self.concurrency:
             self._full_claims += 1
 
     def note_poll(self, *, is_news: bool) -> None:
@@ -217,7 +220,7 @@ class SourceState:
         """Note that a retrieve has ended; return whether more jobs could be started at once."""
         self.release(job)
         self._in_flight -= 1
-        return (self._full_claims > 0 or bool(self._waiting)) and self._in_flight * 2 <= self.concurrency
+        return (self._is_behind or bool(self._waiting)) and self._in_flight * 2 <= self.concurrency
 
     def note_result(self, result: Observation | PollFailure | None, now: datetime) -> bool:
         """Note what a request came to; return whether the source deals with us again after it had rejected us."""
