@@ -6,6 +6,7 @@ cookies, proxies of its own choice, name look-ups (they share one pool of thread
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import logging
 import os
@@ -72,6 +73,17 @@ def _let_the_runtime_finish() -> None:
         client.get("http://127.0.0.1:0/").build().send()
 
 
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
+def _not_dropped(before: int) -> None:
+    """Raise the cancellation that came meanwhile: the library drops one that comes at the moment of the answer."""
+    if _cancellations() > before:
+        raise asyncio.CancelledError
+
+
 class PyreqwestTransport:
     """Sends requests to one server."""
 
@@ -93,13 +105,16 @@ class PyreqwestTransport:
         """Return the answer, read whole."""
         self._in_flight += 1
         self._most_in_flight = max(self._most_in_flight, self._in_flight)
+        cancelled_before = _cancellations()
         try:
             async with self._prepare(request) as response:
                 answer = await _read(response, size_limit)
         except PyreqwestError as error:
+            _not_dropped(cancelled_before)
             raise self._translate(error) from None
         finally:
             self._in_flight -= 1
+        _not_dropped(cancelled_before)
         if self._keeps_connections:
             self._kept = min(self._kept + 1, self._most_in_flight)
         return answer

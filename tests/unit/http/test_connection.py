@@ -163,6 +163,18 @@ async def test_an_exchange_that_is_cancelled_leaves_nothing_to_the_next_one() ->
     assert counting.opened == 2
 
 
+async def test_a_cancellation_at_the_moment_of_the_answer_is_not_lost() -> None:
+    """What goes on after it would never end, as `watch` did after Ctrl-C."""
+    counting = Counting()
+    async with asked(counting) as client:
+        for number in range(300):
+            under_way = asyncio.create_task(ask(client, counting.url))
+            await asyncio.sleep(number * 10e-6)
+            is_cancelled = under_way.cancel()
+            await asyncio.wait([under_way])
+            assert under_way.cancelled() == is_cancelled
+
+
 async def test_an_exchange_that_is_given_up_leaves_no_connection_behind() -> None:
     """A server that hangs would else use up all descriptors of the process, one at each poll."""
     ended = asyncio.Event()
