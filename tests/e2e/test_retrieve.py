@@ -72,7 +72,7 @@ async def test_text_is_the_facts_one_a_line(watcher: Command, api: FineTuningApi
     retrieved = await retrieve(watcher, api, odd_job, "--format", "text")
     assert retrieved.code == 0
     facts = dict(line.split(maxsplit=1) for line in retrieved.lines if not line.startswith("Error code"))
-    assert facts == {"Status": "failed", "Job": JOB, "Error": r"one\ntwo\x1b[2J"}
+    assert facts == {"Status": "failed", "Job": JOB, "Error": r"one / two\x1b[2J"}
 
 
 async def test_the_id_may_be_given_as_the_official_command_takes_it(
