@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, isfinite, log10
 
+from watcher.domain.slices import slices
 from watcher.domain.telemetry import TRAIN_LOSS, VALID_LOSS, MetricPoint
 
 WIDTH, HEIGHT = 900, 220
@@ -127,8 +128,7 @@ def fewer(points: Sequence[MetricPoint], most: int = MOST_DRAWN) -> Sequence[Met
         return points
     size = -(-len(points) * 2 // most)
     kept: list[MetricPoint] = []
-    for start in range(0, len(points), size):
-        bucket = points[start : start + size]
+    for bucket in slices(points, size):
         ends = {min(bucket, key=lambda point: point.value), max(bucket, key=lambda point: point.value)}
         kept += sorted(ends, key=lambda point: point.step)
     return kept

@@ -8,22 +8,22 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from watcher.domain.conditions import OWN_SOURCE, Condition, ConditionChange, RecordedCondition, is_news
 from watcher.domain.jobs import JobKey
 from watcher.domain.reminders import is_same_trouble
+from watcher.domain.slices import slices
 from watcher.domain.transitions import next_seq
 from watcher.engine.ports import Finding
 from watcher.store.database import serialise
 from watcher.store.jobs import KEYS_PER_STATEMENT, rows_by_key
-from watcher.store.reminders import forget_tellings, keep_event, standing_since, told_of
+from watcher.store.reminders import IS_LAST, forget_tellings, keep_event, standing_since, told_of
 from watcher.store.rows import row_of_condition_event
 from watcher.store.schema import condition, condition_event, delivery, job, transition
 
 _RECORDED = (condition.c.state, condition.c.seq, condition.c.good_at, condition.c.good_by)
-_IS_LAST = and_(condition_event.c.condition == condition.c.id, condition_event.c.seq == condition.c.seq)
-_STANDING = select(condition.c.subject).join(condition_event, _IS_LAST).where(~condition_event.c.is_good)
+_STANDING = select(condition.c.subject).join(condition_event, IS_LAST).where(~condition_event.c.is_good)
 
 
 def recorded_conditions(connection: Connection, subjects: Sequence[str]) -> dict[str, RecordedCondition]:
@@ -47,9 +47,8 @@ def without_needless(connection: Connection, findings: Sequence[Finding]) -> lis
     """Leave out the ends of what does not stand. Most jobs are in no trouble: nothing is locked to find that out."""
     ends = [finding.condition.subject for finding in findings if finding.condition.is_good]
     standing: set[str] = set()
-    for start in range(0, len(ends), KEYS_PER_STATEMENT):
-        chosen = condition.c.subject.in_(ends[start : start + KEYS_PER_STATEMENT])
-        standing.update(connection.scalars(_STANDING.where(chosen)))
+    for part in slices(ends, KEYS_PER_STATEMENT):
+        standing.update(connection.scalars(_STANDING.where(condition.c.subject.in_(part))))
     return [each for each in findings if not each.condition.is_good or each.condition.subject in standing]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from watcher.domain.jobs import Job
+from watcher.domain.slices import slices
 from watcher.engine.ports import ClaimRequest
 from watcher.store.rows import JOB_COLUMNS, job_of
 from watcher.store.schema import job
@@ -98,7 +99,5 @@ def _claimed(connection: Connection, due: DueJobs, per_statement: int) -> Iterat
         yield from connection.execute(_CLAIM_FIRST, wanted | {"capacity": len(due.numbers)})
         return
     # In the order in which others lock rows too, so that neither waits for the other for ever.
-    numbers = sorted(due.numbers)
-    for start in range(0, len(numbers), per_statement):
-        chosen = {"numbers": numbers[start : start + per_statement]}
-        yield from connection.execute(_CLAIM_CHOSEN, wanted | chosen)
+    for part in slices(sorted(due.numbers), per_statement):
+        yield from connection.execute(_CLAIM_CHOSEN, wanted | {"numbers": part})

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.milestones import with_true_times
 from watcher.domain.overview import UNSEEN
+from watcher.domain.slices import slices
 from watcher.domain.states import JobState
 from watcher.domain.transitions import Transition
 from watcher.store.database import serialise
@@ -228,8 +229,8 @@ def _have_keys(keys: Collection[JobKey]) -> Iterator[ColumnElement[bool]]:
     for key in keys:
         by_source.setdefault(key.source, []).append(key.id)
     for source, ids in by_source.items():
-        for start in range(0, len(ids), KEYS_PER_STATEMENT):
-            yield and_(job.c.source == source, job.c.job_id.in_(ids[start : start + KEYS_PER_STATEMENT]))
+        for part in slices(ids, KEYS_PER_STATEMENT):
+            yield and_(job.c.source == source, job.c.job_id.in_(part))
 
 
 def note_wanted(connection: Connection, numbers: Collection[int], now: datetime) -> None:
@@ -239,9 +240,8 @@ def note_wanted(connection: Connection, numbers: Collection[int], now: datetime)
 
 def _change(connection: Connection, numbers: Sequence[int], values: Mapping[str, Any]) -> None:
     """Give the same values to all of these rows."""
-    for start in range(0, len(numbers), KEYS_PER_STATEMENT):
-        chosen = job.c.id.in_(numbers[start : start + KEYS_PER_STATEMENT])
-        connection.execute(update(job).where(chosen).values(values))
+    for part in slices(numbers, KEYS_PER_STATEMENT):
+        connection.execute(update(job).where(job.c.id.in_(part)).values(values))
 
 
 def _has_key(key: JobKey) -> ColumnElement[bool]:

@@ -19,7 +19,7 @@ from watcher.store.rows import CONDITION_EVENT_COLUMNS, condition_change_of, row
 from watcher.store.schema import condition, condition_event, condition_telling, delivery, job
 from watcher.store.silences import silences_since
 
-_LAST_EVENT = and_(condition_event.c.condition == condition.c.id, condition_event.c.seq == condition.c.seq)
+IS_LAST = and_(condition_event.c.condition == condition.c.id, condition_event.c.seq == condition.c.seq)
 _ITS_JOB = literal("job/") + job.c.source + "/" + job.c.job_id
 _MISSING_JOBS = and_(job.c.missing > MISSING_TOLERATED, condition.c.subject == _ITS_JOB + f"/{MISSING}")
 _TRAINING_JOBS = condition.c.subject == _ITS_JOB + f"/{METRICS}"
@@ -35,7 +35,7 @@ def standing(connection: Connection, subjects: Collection[str]) -> list[Standing
     ]
     if not chosen:
         return []
-    events = select(condition.c.id, condition.c.subject, *CONDITION_EVENT_COLUMNS).join(condition_event, _LAST_EVENT)
+    events = select(condition.c.id, condition.c.subject, *CONDITION_EVENT_COLUMNS).join(condition_event, IS_LAST)
     raised = connection.execute(events.where(condition.c.id.in_(chosen), ~condition_event.c.is_good)).all()
     told, waiting = _tellings(connection, chosen), _waiting(connection, chosen)
     counts = _reminders(connection, chosen)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Self, TypeVar
+from typing import Self
 
 from sqlalchemy import Connection
 
@@ -13,6 +13,7 @@ from watcher.domain.deliveries import Delivery, DeliveryState, Settlement
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.reminders import Reminder, Standing
 from watcher.domain.silences import Silence
+from watcher.domain.slices import slices
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint, Milestone
 from watcher.domain.transitions import Transition
@@ -51,8 +52,6 @@ __all__ = ["Pending", "Selection", "SqlStore", "UpsertResult"]
 
 JOBS_AT_ONCE = 2_000
 """Jobs that one transaction changes: some 50 ms of the store, which claims and deliveries wait for."""
-
-T = TypeVar("T")
 
 
 class SqlStore:
@@ -138,7 +137,8 @@ class SqlStore:
         transactions, between which others get their turn.
         """
         results = [
-            await self._write(jobs.upsert_jobs, part, now, ask_again=ask_again, origin=origin) for part in _parts(specs)
+            await self._write(jobs.upsert_jobs, part, now, ask_again=ask_again, origin=origin)
+            for part in slices(specs, JOBS_AT_ONCE)
         ]
         return UpsertResult(
             sum(result.added for result in results),
@@ -155,7 +155,9 @@ class SqlStore:
 
         In small transactions, as `upsert_jobs`.
         """
-        return sum([await self._write(jobs.drop_origin, part, origin, now) for part in _parts(list(keys))])
+        return sum(
+            [await self._write(jobs.drop_origin, part, origin, now) for part in slices(list(keys), JOBS_AT_ONCE)]
+        )
 
     async def lines(self, source: str) -> Mapping[str, RecordedLine]:
         """See `DiscoveryStore`."""
@@ -345,8 +347,3 @@ class SqlStore:
         while not pruning.is_done:
             total += await self._write(pruning.prune)
         return total
-
-
-def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), JOBS_AT_ONCE):
-        yield items[start : start + JOBS_AT_ONCE]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from watcher.domain.jobs import Job, JobKey, Observation
 from watcher.domain.notifications import plan, plan_end
 from watcher.domain.polling_policy import PollFailure, PollOutcome
 from watcher.domain.routing import Events, Route
+from watcher.domain.slices import slices
 from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition
 from watcher.engine.liveness import Liveness
@@ -231,13 +232,13 @@ class Poller:
             wanted = frozenset(job.key.id for job in jobs if job.status is not None)
             listed = self._note_list(state, await read_list(state.scan, wanted, self._log))
             settled, worth_a_look = set[JobKey](), list[Job]()
-            for part in _parts(jobs, state.judged_at_once):
+            for part in slices(jobs, state.judged_at_once):
                 unchanged = [job for job in part if state.scan.settles(job, listed)]
                 settled.update(job.key for job in unchanged)
                 worth_a_look += self._looks.wanted(state, unchanged)
                 await asyncio.sleep(0)
             settled -= self._looks.grant(state, worth_a_look)
-            for part in _parts(jobs, state.judged_at_once):
+            for part in slices(jobs, state.judged_at_once):
                 for job in part:
                     if job.key in settled:
                         self._apply(state, job, None, claimed_at)
@@ -322,8 +323,3 @@ class Poller:
         if result.outcome is not PollOutcome.FAILED:  # a service without a list says so each time: requests wasted
             state.scan.give_up()
         return {}
-
-
-def _parts(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
-    """Divide jobs, so that other tasks get their turn in between."""
-    return (jobs[start : start + size] for start in range(0, len(jobs), size))
