@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from math import ceil
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from watcher.domain.text import excerpt
+from watcher.domain.token_bucket import TokenBucket
 from watcher.errors import WebhookError
 from watcher.plugins.source import ReadWebhook, Webhook
 from watcher.server.context import ServerContext
@@ -26,23 +26,6 @@ REMEMBERED_FOR = timedelta(minutes=15)
 """How long an id is remembered; longer than a webhook may be on its way, five minutes early or late."""
 IDS_REMEMBERED = 10_000
 _CHALLENGE = {"WWW-Authenticate": "StandardWebhooks"}
-
-
-@dataclass(slots=True)
-class _Allowance:
-    """How many webhooks may still come to a source."""
-
-    left: float
-    at: datetime
-
-    def refusal(self, now: datetime, per_minute: float, at_once: int) -> int | None:
-        """Count one more; return after how many seconds it may come again, None where it may come."""
-        earned = max((now - self.at).total_seconds(), 0.0) * per_minute / 60
-        self.left, self.at = min(self.left + earned, at_once), now
-        if self.left < 1:
-            return ceil((1 - self.left) * 60 / per_minute)
-        self.left -= 1
-        return None
 
 
 class Webhooks:
@@ -59,7 +42,7 @@ class Webhooks:
         self._context = context
         self._per_minute, self._at_once = per_minute, at_once
         self._ids_remembered = ids_remembered
-        self._allowances: dict[str, _Allowance] = {}
+        self._buckets: dict[str, TokenBucket] = {}
         self._seen: OrderedDict[tuple[str, str], datetime] = OrderedDict()
         """The ids that were taken lately, with the source, and when."""
 
@@ -80,11 +63,13 @@ class Webhooks:
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
     def _keep_to_rate(self, source: str) -> None:
-        now = self._context.clock()
-        allowance = self._allowances.setdefault(source, _Allowance(self._at_once, now))
-        if wait := allowance.refusal(now, self._per_minute, self._at_once):
+        now = self._context.clock().timestamp()
+        bucket = self._buckets.setdefault(source, TokenBucket(self._per_minute, self._at_once, now))
+        if (left := bucket.left(now)) < 1:
             text = f"More than {self._per_minute:g} webhooks a minute; send it again later."
+            wait = ceil((1 - left) * 60 / self._per_minute)
             raise Problem(HTTPStatus.TOO_MANY_REQUESTS, text, headers={"Retry-After": str(wait)})
+        bucket.take()
 
     def _read(self, read: ReadWebhook, source: str, headers: Mapping[str, str], body: bytes) -> Webhook:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from watcher.domain.polling_policy import LONGEST_RETRY_AFTER, PollFailure, PollOutcome
+from watcher.domain.token_bucket import TokenBucket
 from watcher.engine.polling.telemetry import LOOK_LIMIT
 
 BUDGET_SHARE = 0.1
@@ -30,11 +31,9 @@ class LookAllowance:
     def __init__(self, requests_per_minute: int | None, steady: Callable[[], float]) -> None:
         """`requests_per_minute` is the budget of the source; None: it has none."""
         self._has_budget = requests_per_minute is not None
-        self._per_second = (requests_per_minute * BUDGET_SHARE if requests_per_minute else LOOKS_PER_MINUTE) / 60
-        self._most = max(self._per_second * 60, float(LOOKS_AT_ONCE))
-        self._left = self._most
+        per_minute = requests_per_minute * BUDGET_SHARE if requests_per_minute else LOOKS_PER_MINUTE
+        self._bucket = TokenBucket(per_minute, max(per_minute, LOOKS_AT_ONCE), steady())
         self._steady = steady
-        self._counted_at = steady()
         self._paused_until = float("-inf")
         self._failures = 0
         self._is_refusal_told = False
@@ -45,15 +44,13 @@ class LookAllowance:
     def available(self) -> int:
         """Return how many looks may begin now."""
         now = self._steady()
-        self._left = min(self._left + (now - self._counted_at) * self._per_second, self._most)
-        self._counted_at = now
-        return max(int(self._left), 0) if now >= self._paused_until else 0
+        return max(int(self._bucket.left(now)), 0) if now >= self._paused_until else 0
 
     def take(self) -> bool:
         """Begin a look, if one may begin now; it stands for one request."""
         if not self.available():
             return False
-        self._left -= 1
+        self._bucket.take()
         return True
 
     def take_last(self) -> bool:
@@ -65,7 +62,7 @@ class LookAllowance:
 
         A refusal is told once, until a look is answered again.
         """
-        self._left -= max(requests - 1, 0)
+        self._bucket.take(max(requests - 1, 0))
         if failure is None:
             self._failures, self._is_refusal_told = 0, False
             return None
