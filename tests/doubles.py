@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -19,7 +20,9 @@ from watcher.domain.transitions import Reason, Transition
 from watcher.engine.polling.circuit_breaker import CircuitBreaker
 from watcher.engine.polling.list_scan import ListScan, Strategy
 from watcher.engine.polling.look_allowance import LookAllowance
+from watcher.engine.polling.poller import Poller
 from watcher.engine.polling.rate_limit import RateLimit
+from watcher.engine.polling.request_rate import RequestRate
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.ports import Change, ClaimRequest, JobSource, JobStore, Runtime
 from watcher.errors import StoreError
@@ -240,7 +243,8 @@ def source_state(
 
     scan = ListScan(source, strategy=strategy, interval=policy.interval, steady=steady)
     looks = LookAllowance(rate_limit.requests_per_minute if rate_limit else None, steady)
-    return SourceState(name, source, policy, concurrency, scan, CircuitBreaker(steady), looks, rate_limit)
+    requests = RequestRate(rate_limit.wait if rate_limit else None, steady)
+    return SourceState(name, source, policy, concurrency, scan, CircuitBreaker(steady), looks, requests, rate_limit)
 
 
 def observation(status: str, at: datetime = START, key: JobKey = KEY, facts: JobFacts | None = None) -> Observation:
@@ -259,6 +263,17 @@ async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def polling(poller: Poller) -> AsyncIterator[None]:
+    """Let a poller run; at the end it records what was observed, and drops polls in flight."""
+    task = asyncio.create_task(poller.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def statuses_on(page: Page) -> dict[str, str]:

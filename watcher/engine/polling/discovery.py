@@ -75,9 +75,9 @@ class _Reading:
             scan.begin_part()
 
     @property
-    def pages(self) -> list[Page]:
+    def pages(self) -> _Pages:
         """All pages that were read."""
-        return [page for part in self.parts for page in part.values()]
+        return {cursor: page for part in self.parts for cursor, page in part.items()}
 
     def worth_again(self) -> _Pages:
         """Return the pages that tell whether there is anything new in lists by age: as deep as a job is undecided."""
@@ -87,10 +87,6 @@ class _Reading:
             depths = (depth for depth, page in enumerate(part.values()) if not undecided.isdisjoint(page.jobs))
             kept |= islice(part.items(), max(depths, default=0) + 1) if self.scans else part
         return kept
-
-    def all_pages(self) -> _Pages:
-        """Return all pages that were read."""
-        return {cursor: page for part in self.parts for cursor, page in part.items()}
 
 
 def looks(rules: Sequence[Rule], *, filters: bool) -> list[Look]:
@@ -189,11 +185,11 @@ class Discovery:
             return added
         reading.is_whole = True
         added = await self._record(reading)
-        if reading.is_at_end and not look.metadata and self._age.proves(reading.pages):
+        if reading.is_at_end and not look.metadata and self._age.proves(list(reading.pages.values())):
             self._log.info(
                 "the list has shown to be ordered by age: what is new is looked for on top", source=self._name
             )
-        self._known[look.key] = reading.worth_again() if self._age.is_known else reading.all_pages()
+        self._known[look.key] = reading.worth_again() if self._age.is_known else reading.pages
         self._tell_cost(len(reading.pages))
         return added
 

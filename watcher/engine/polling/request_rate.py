@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from time import monotonic
 
 _LATELY_SECONDS = 60
 
@@ -12,9 +11,7 @@ _LATELY_SECONDS = 60
 class RequestRate:
     """Counts the requests to a source as they get their turns."""
 
-    def __init__(
-        self, wait: Callable[[], Awaitable[None]] | None = None, steady: Callable[[], float] = monotonic
-    ) -> None:
+    def __init__(self, wait: Callable[[], Awaitable[None]] | None, steady: Callable[[], float]) -> None:
         """`wait` is how long each has to wait for its turn; None: not at all."""
         self._wait = wait
         self._steady = steady

@@ -57,9 +57,9 @@ class SourceState:
     breaker: CircuitBreaker
     looks: LookAllowance
     """What looks at events may take of it."""
-    rate_limit: RateLimit | None = None
-    requests: RequestRate = field(default_factory=RequestRate)
+    requests: RequestRate
     """Counts what it gets."""
+    rate_limit: RateLimit | None = None
     discovery: Discovery | None = None
     """Finds the jobs that rules adopt; None where there is no rule."""
     claimed_at_once: int = CLAIMED_AT_ONCE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from itertools import cycle
 from pathlib import Path
@@ -18,6 +18,7 @@ from tests.doubles import (
     ManualClock,
     RecordingLog,
     ScriptedSource,
+    polling,
     runtime,
     source_state,
     transition_of,
@@ -107,14 +108,8 @@ class World:
     async def statuses(self, job_id: str = "a") -> list[str]:
         return [transition.status for transition in await history(self.store, JobKey("openai", job_id))]
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.poller.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    def running(self) -> AbstractAsyncContextManager[None]:
+        return polling(self.poller)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ class World:
 
 async def test_requests_of_the_last_minute_are_counted() -> None:
     world = World()
-    rate = RequestRate(steady=world.steady)
+    rate = RequestRate(None, world.steady)
     for second in (0, 0.5, 10, 59):
         world.now = 1000 + second
         await rate.turn()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, runtime, source_state, until
+from tests.doubles import START, ManualClock, RecordingLog, ScriptedSource, polling, runtime, source_state, until
 from tests.store_files import copy_of, store_file
 from watcher.domain.anomalies import Anomaly
 from watcher.domain.conditions import ConditionChange, training_condition
@@ -58,27 +57,18 @@ class World:
         parts = {"routes": self.routes, "wake_delivery": lambda: None, "stuck_after": LIMITS}
         self.source = ScriptedSource(self.clock, {KEY.id: [GONE]})
         self.poller = Poller(self.store, context, **parts)  # type: ignore[arg-type]
-        self.poller.sources.add(source_state(self.source, PollingPolicy(HOUR, HOUR), self.clock))
+        self.state = source_state(self.source, PollingPolicy(HOUR, HOUR), self.clock)
+        self.poller.sources.add(self.state)
         self.monitoring = SelfMonitoring(self.store, context, watcher="w1", **parts)  # type: ignore[arg-type]
 
     async def poll(self, word: str) -> None:
         """Poll the job once, and end: what was seen is recorded then. `gone`: its source does not know it."""
         self.source.script[KEY.id] = [MissingError("HTTP 404: no such job") if word == GONE else word]
         await self.store.make_due(KEY, self.clock())
-        async with self._polling():
+        async with polling(self.poller):
             asked = len(self.source.asked)
             self.poller.wake()
-            await until(lambda: len(self.source.asked) > asked)
-            await asyncio.sleep(0.01)
-
-    @asynccontextmanager
-    async def _polling(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.poller.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await until(lambda: len(self.source.asked) > asked and self.state.is_idle)
 
     async def look(self) -> None:
         await self.monitoring.look([], [])

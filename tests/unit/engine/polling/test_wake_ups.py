@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.doubles import ManualClock, RecordingLog, ScriptedSource, runtime, source_state, until
+from tests.doubles import ManualClock, RecordingLog, ScriptedSource, polling, runtime, source_state, until
 from tests.recorded import history
 from watcher.domain.discovery import watch_all
 from watcher.domain.jobs import JobKey, JobSpec, ListedJob, Observation
@@ -53,15 +53,11 @@ class World:
     @asynccontextmanager
     async def running(self, *ids: str) -> AsyncIterator[None]:
         await self.store.upsert_jobs([JobSpec(JobKey("openai", job_id)) for job_id in ids], self.clock())
-        task = asyncio.create_task(self.poller.run())
-        try:
+        async with polling(self.poller):
             self.poller.wake()
             for job_id in ids:
                 await self.until_told(job_id, "running")
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def until_told(self, job_id: str, *statuses: str) -> None:
         """Let the poller go on until these are the statuses that are recorded of a job."""
