@@ -67,11 +67,8 @@ class AppriseNotifier:
 
     async def send(self, message: Message, previous_receipt: str | None = None) -> Outcome:  # noqa: ARG002 - sends anew
         """Make one attempt."""
-        title, body, kind = (
-            excerpt(message.title, TITLE_LIMIT),
-            text_of(message, self._public_url),
-            _TYPES[message.severity],
-        )
+        title, kind = excerpt(message.title, TITLE_LIMIT), _TYPES[message.severity]
+        body = text_of(message, self._public_url)
         return await self._attempts.run(lambda: self._notify(title, body, kind), lambda: None)
 
     def _notify(self, title: str, body: str, kind: str) -> Outcome:

@@ -127,8 +127,14 @@ class Mail:
         reached = self._reached.get(message.id, set())
         owed = [address for address in self._config.to if address not in reached]
         curve = await self._curve(message)
-        sent = message, self._config.sender, self._config.to, self._context.clock()
-        letter = letter_of(*sent, curve=curve, public_url=self._context.public_url).as_bytes()
+        letter = letter_of(
+            message,
+            self._config.sender,
+            self._config.to,
+            self._context.clock(),
+            curve=curve,
+            public_url=self._context.public_url,
+        ).as_bytes()
         outcome = await self._attempts.run(
             lambda: self._hand_in(conversation, message.id, owed, letter), conversation.abandon
         )
