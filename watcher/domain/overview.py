@@ -144,6 +144,7 @@ def delivery_row(delivery: Delivery, now: datetime, notifiers: Collection[str]) 
         "next_attempt_at": _at(delivery.next_at) if is_pending else None,
         "reason": delivery.reason or reminder,
         "last_error": delivery.last_error,
+        "answer": delivery.answer,
         "settled_at": _at(delivery.settled_at),
         "observed_at": _at(event.at),
         "event_id": event.id,

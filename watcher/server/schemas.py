@@ -188,6 +188,7 @@ SCHEMAS: Mapping[str, Json] = {
             "next_attempt": _optional("string", description="For people."),
             "reason": _optional("string", description="Why it waits, is muted, or is told again."),
             "last_error": _optional("string"),
+            "answer": _optional("string", description="What the receiver said when it accepted the message."),
             "observed_at": _TIME,
             "event_id": {"type": "string"},
             "next_attempt_at": _OPTIONAL_TIME,

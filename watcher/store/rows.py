@@ -88,6 +88,7 @@ DELIVERY_COLUMNS = (
     delivery.c.group_key,
     delivery.c.hold_until,
     delivery.c.reason,
+    delivery.c.answer,
     delivery.c.condition,
     condition.c.subject,
     *CONDITION_EVENT_COLUMNS,
@@ -185,7 +186,7 @@ def condition_change_of(subject: str, row: Sequence[Any]) -> ConditionChange:
 def delivery_of(row: Sequence[Any]) -> Delivery:
     """Read a delivery."""
     number, notifier, state, attempts, next_at, give_up_at, claimed_until, last_error, settled_at, *rest = row
-    group_key, hold_until, reason, condition_number, subject, *events = rest
+    group_key, hold_until, reason, answer, condition_number, subject, *events = rest
     of_condition, of_job = events[: len(CONDITION_EVENT_COLUMNS)], events[len(CONDITION_EVENT_COLUMNS) :]
     return Delivery(
         id=number,
@@ -197,6 +198,7 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
         give_up_at=give_up_at,
         claimed_until=claimed_until,
         last_error=last_error,
+        answer=answer,
         settled_at=settled_at,
         group_key=group_key,
         hold_until=hold_until,
