@@ -214,10 +214,10 @@ async def test_failures_move_the_next_poll_out_and_an_answer_brings_it_back(stor
         await world.round(1, seconds=4)
         assert (await world.job()).failures == 2
         await world.round(1, seconds=120)
+        assert world.poller.watched == 1
 
     job = await world.job()  # what was observed is recorded by now
     assert (job.failures, job.last_error, job.due_at) == (0, None, world.clock() + INTERVAL)
-    assert world.poller.watched == 1
     assert [each.last_success for each in world.poller.sources.health()] == [world.clock()]
     assert world.poller.store_error() is None
     assert world.log.events("warning") == ["poll failed"]
