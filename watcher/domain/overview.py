@@ -28,6 +28,7 @@ def job_row(job: Job, now: datetime) -> Row:
         "source": job.key.source,
         "id": job.key.id,
         "name": job.name,
+        "title": job.title,
         "labels": dict(job.labels),
         "status": job.status or UNSEEN,
         "state": str(job.state) if job.state else None,

@@ -108,6 +108,7 @@ _JOB: Mapping[str, Json] = {
     "source": {"type": "string"},
     "id": {"type": "string"},
     "name": _optional("string"),
+    "title": {"type": "string", "description": "Its name, else the suffix of its result, else its id."},
     "labels": _LABELS,
     "status": {"type": "string", "description": f"As the API says it; `{UNSEEN}` before the first answer."},
     "state": {"enum": [*map(str, JobState), None], "description": "Null before the first answer."},
