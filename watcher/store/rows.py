@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 from sqlalchemy import Select, select
 
@@ -101,6 +102,8 @@ _MEASURED = "measured"
 """Beside the facts of a transition: what was measured of the job. Programs that do not know it leave it out."""
 _FACTS = {each.name for each in fields(JobFacts)}
 """What a newer watcher on the same database says besides is left out."""
+_FACTS_IN_USE: WeakValueDictionary[str, JobFacts] = WeakValueDictionary()
+"""By their text: a job that is claimed again mostly says what it said, and to read that is half of reading the job."""
 _MOMENTS = ("created_at", "finished_at", "estimated_finish")
 
 
@@ -136,7 +139,7 @@ def job_of(row: Sequence[Any]) -> Job:
         missing,
         error,
         _forecast_of(forecast, since) if forecast[1] else None,
-        _facts_of(json.loads(facts)) if facts and is_described else None,
+        _known_facts_of(facts) if facts and is_described else None,
     )
 
 
@@ -295,6 +298,13 @@ def text_of_facts(facts: JobFacts, *, without: Collection[str] = ()) -> str:
         moment: datetime | None = getattr(facts, name)
         values[name] = moment and moment.isoformat()
     return json.dumps({name: value for name, value in values.items() if value is not None and name not in without})
+
+
+def _known_facts_of(text: str) -> JobFacts:
+    known = _FACTS_IN_USE.get(text)
+    if known is None:
+        known = _FACTS_IN_USE[text] = _facts_of(json.loads(text))
+    return known
 
 
 def _facts_of(values: dict[str, Any]) -> JobFacts:
