@@ -219,7 +219,7 @@ def rows_by_key(
     found: dict[JobKey, Row[Any]] = {}
     for is_meant in _have_keys(keys):
         rows = connection.execute(select(job.c.source, job.c.job_id, job.c.id, *columns).where(is_meant))
-        found |= {JobKey(row.source, row.job_id): row for row in rows}
+        found |= {JobKey(*row[:2]): row for row in rows}
     return found
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Select, select
+from sqlalchemy import Connection, Select, Table, insert, select
 
 from watcher.domain.conditions import Condition, ConditionChange
 from watcher.domain.deliveries import Delivery, DeliveryState
@@ -105,6 +105,16 @@ _FACTS = {each.name for each in fields(JobFacts)}
 _FACTS_IN_USE: WeakValueDictionary[str, JobFacts] = WeakValueDictionary()
 """By their text: a job that is claimed again mostly says what it said, and to read that is half of reading the job."""
 _MOMENTS = ("created_at", "finished_at", "estimated_finish")
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows, which all name the same columns.
+
+    A column that is null in all of them is left out, and null all the same: SQLAlchemy takes as long to bind each value
+    as SQLite to write it.
+    """
+    columns = [column for column in rows[0] if any(row[column] is not None for row in rows)]
+    connection.execute(insert(table), [{column: row[column] for column in columns} for row in rows])
 
 
 def select_deliveries() -> Select[Any]:
@@ -222,7 +232,7 @@ def row_of_transition(number: int, change: Transition) -> dict[str, Any]:
         "name": change.name,
         "labels": text_of_labels(change.labels),
         "facts": text_of_facts(change.facts, without=_NEW_FACTS),
-        "more_facts": json.dumps(_more_facts(change)),
+        "more_facts": json.dumps(more_facts) if (more_facts := _more_facts(change)) else "{}",
         "document": change.document,
         "state": change.state.value,
         "previous_state": change.previous_state and change.previous_state.value,
