@@ -51,8 +51,8 @@ class PollContext:
     claimed_at: datetime
     """When the job was claimed for this poll. Its `due_at` was moved on by an interval then."""
     routes: Sequence[Route] = ()
-    durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
-    """How long earlier jobs of the source were in each status."""
+    usual_stays: Mapping[str, timedelta] = field(default_factory=dict)
+    """How long jobs of the source usually are in a status, where earlier ones tell."""
     has_looked: bool = False
     """Whether the source was asked for the job's progress."""
     progress: Progress | None = None
@@ -148,12 +148,11 @@ def _due_after_answer(job: Job, context: PollContext, changed_at: datetime | Non
 
 def _with_forecast(job: Job, observation: Observation | None, context: PollContext, now: datetime) -> Job:
     estimate = observation.facts.estimated_finish if observation else None
-    durations = context.durations.get(job.status or "", ())
     told = observation.progress if observation else None
     if context.has_looked and not trusts_estimate(job, now):
         found: Forecast | None = forecast_from(job, context.progress, now)
     elif told and wants_progress(job, context.policy, now):
         found = forecast_from(job, told, now)
     else:
-        found = forecast(job, estimate, durations, now)
+        found = forecast(job, estimate, context.usual_stays.get(job.status or ""), now)
     return job if found == job.forecast else replace(job, forecast=found)

@@ -284,7 +284,7 @@ class Poller:
             state.policy,
             claimed_at,
             routes=self._routes,
-            durations=state.durations,
+            usual_stays=state.usual_stays,
             has_looked=look is not None,
             progress=look.progress if look else None,
             measured=look.measured if look else (),
