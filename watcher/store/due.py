@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from watcher.domain.jobs import Job
-from watcher.domain.slices import slices
 from watcher.engine.ports import ClaimRequest
+from watcher.store.numbers import each_of
 from watcher.store.rows import JOB_COLUMNS, job_of
 from watcher.store.schema import job
 
 RANKED_JOBS = 2_000
 """How many due jobs of a source are compared, the longest due; a source that is further behind is not ranked."""
-JOBS_PER_STATEMENT = 500
-"""How many jobs one statement names; databases limit the parameters of a statement."""
 
 _IS_DUE = (job.c.source == bindparam("of_source"), job.c.due_at <= bindparam("until"), job.c.removed_at.is_(None))
-_IS_NAMED = job.c.id.in_(bindparam("numbers", expanding=True))
+_IS_NAMED = job.c.id.in_(each_of("numbers"))
 _NEXT_DUE = bindparam("next_due", type_=job.c.due_at.type)
 _CLAIMED = [_NEXT_DUE if column is job.c.due_at else column for column in JOB_COLUMNS]
 """What `job_of` reads of a job whose time is moved on."""
@@ -45,7 +43,7 @@ class DueJobs:
     limit: int
     """How many of them at most, the longest due first."""
     numbers: Sequence[int] | None = None
-    """Of the rows of those that are meant, in the order in which they are wanted. None: any of them."""
+    """Of the rows of those that are meant, in the order in which they are wanted; None: of any."""
 
 
 def find_due(
@@ -58,9 +56,9 @@ def find_due(
     return [due for due in found if due]
 
 
-def claim_due(connection: Connection, found: Iterable[DueJobs], named: int = JOBS_PER_STATEMENT) -> list[Job]:
-    """Claim what `find_due` found, but for what another watcher has claimed first; a statement names so many jobs."""
-    return [each for due in found for each in _claim(connection, due, named)]
+def claim_due(connection: Connection, found: Iterable[DueJobs]) -> list[Job]:
+    """Claim what `find_due` found, but for what another watcher has claimed first."""
+    return [each for due in found for each in _claim(connection, due)]
 
 
 def _find(connection: Connection, source: str, request: ClaimRequest, now: datetime, compared: int) -> DueJobs | None:
@@ -81,20 +79,15 @@ def _ranked(connection: Connection, wanted: Mapping[str, Any], urgency: Callable
     return sorted(urgencies, key=urgencies.__getitem__, reverse=True)
 
 
-def _claim(connection: Connection, due: DueJobs, named: int) -> Iterable[Job]:
+def _claim(connection: Connection, due: DueJobs) -> Iterable[Job]:
+    wanted = {"of_source": due.source, "until": due.until, "next_due": due.next_due}
+    if due.numbers is None:
+        rows = connection.execute(_LOCK_FIRST, wanted | {"capacity": due.limit})
+    else:
+        rows = connection.execute(_LOCK_NAMED, wanted | {"numbers": due.numbers})
     # Each row is read as it comes: ten thousand of them would take as much memory again as the jobs.
-    claimed = {row[0]: job_of(row[1:]) for row in _locked(connection, due, named)}
-    for part in slices(list(claimed), named):
-        connection.execute(_MOVE, {"numbers": part, "next_due": due.next_due})
+    claimed = {row[0]: job_of(row[1:]) for row in rows}
+    connection.execute(_MOVE, {"numbers": list(claimed), "next_due": due.next_due})
     if due.numbers is None:
         return claimed.values()
     return [claimed[number] for number in due.numbers if number in claimed]
-
-
-def _locked(connection: Connection, due: DueJobs, named: int) -> Iterator[Row[Any]]:
-    wanted = {"of_source": due.source, "until": due.until, "next_due": due.next_due}
-    if due.numbers is None:
-        yield from connection.execute(_LOCK_FIRST, wanted | {"capacity": due.limit})
-        return
-    for part in slices(due.numbers, named):
-        yield from connection.execute(_LOCK_NAMED, wanted | {"numbers": part})

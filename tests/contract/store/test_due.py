@@ -106,14 +106,6 @@ async def test_urgency_orders_also_what_there_is_room_for(store: OpenStore) -> N
     assert await claim_jobs(store, urgency=youngest_id) == ()
 
 
-async def test_more_are_taken_by_urgency_than_a_statement_names(url: str, store: OpenStore) -> None:
-    await watch(store, *map(key, range(8)))
-    wanted = {"openai": ClaimRequest(5, NOON + MINUTE, urgency=youngest_id)}
-    with closing(connect(url)) as database, database.writing() as connection:
-        taken = due.claim_due(connection, due.find_due(connection, wanted, NOON), named=2)
-    assert keys(taken) == [key(number) for number in (7, 6, 5, 4, 3)]
-
-
 async def test_urgency_is_asked_of_a_bounded_number_the_longest_due(url: str, store: OpenStore) -> None:
     for number in range(6):
         await watch(store, key(number), now=NOON - (9 - number) * MINUTE)
