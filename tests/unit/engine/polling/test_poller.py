@@ -566,7 +566,7 @@ async def test_a_late_answer_of_the_store_is_polled_when_its_source_may_be_asked
 async def test_an_answer_that_cannot_be_reckoned_with_is_a_failed_poll_and_no_more(store: SqlStore) -> None:
     world = World(store, {"a": ["running", "running"], "b": ["queued", "running"]})
     await world.watch("a", "b")
-    world.state.durations = cast("Mapping[str, Sequence[timedelta]]", {"running": [timedelta(1)] * 8 + ["soon"]})
+    world.state.usual_stays = cast("Mapping[str, timedelta]", {"running": "soon"})
     async with world.running():
         await world.round(2)
         await until(lambda: world.log.events("exception"))
