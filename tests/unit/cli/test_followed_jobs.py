@@ -15,7 +15,7 @@ from tests.doubles import START, job_in, observation
 from watcher.cli.followed_jobs import FollowedJobs, JobRow
 from watcher.cli.watch_history import learn_history
 from watcher.domain.forecast import Stay
-from watcher.domain.jobs import Basis, Job, JobFacts, JobSpec
+from watcher.domain.jobs import Basis, Job, JobFacts, JobKey, JobSpec
 from watcher.domain.telemetry import EventPage, MetricPoint
 from watcher.domain.transitions import detect
 from watcher.settings.model import Settings
@@ -82,7 +82,7 @@ def test_what_is_wrong_with_its_training_is_said_in_a_few_words() -> None:
 
 
 def test_a_job_is_called_as_people_call_it_unless_another_one_is_too() -> None:
-    keys = [replace(KEY, id=f"ftjob-{number}") for number in range(3)]
+    keys = [JobKey(KEY.source, f"ftjob-{number}") for number in range(3)]
     jobs = FollowedJobs([*(JobSpec(key) for key in keys[:2]), JobSpec(keys[2], "tagger")])
     called = []
     for key, suffix in zip(keys, ("bot", "bot", "base"), strict=True):
