@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+NEW_OBJECTS = 20_000
+"""How many objects more than before make a collection worthwhile: a claim makes thousands, which stay until the next."""
 _FULL = 2
 """The generation that a full collection is of."""
 
@@ -19,11 +21,14 @@ _FULL = 2
 @contextmanager
 def short_collections() -> Iterator[None]:
     """Have each full collection look only at what came since the last one."""
+    usual = gc.get_threshold()
+    gc.set_threshold(NEW_OBJECTS, *usual[1:])
     gc.callbacks.append(_leave_out_survivors)
     try:
         yield
     finally:
         gc.callbacks.remove(_leave_out_survivors)
+        gc.set_threshold(*usual)
         look_at_all()
 
 

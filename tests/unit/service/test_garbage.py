@@ -50,6 +50,17 @@ def test_young_garbage_is_found_at_once() -> None:
         assert seen() is None
 
 
+def test_the_jobs_of_a_claim_are_no_reason_for_a_collection() -> None:
+    usual = gc.get_threshold()
+    with short_collections():
+        gc.collect()
+        before = gc.get_stats()
+        kept = [Node() for _ in range(10_000)]
+        assert gc.get_stats() == before
+        assert len(kept) == 10_000
+    assert gc.get_threshold() == usual
+
+
 def test_nothing_is_left_out_once_the_service_has_ended() -> None:
     with short_collections():
         node = Node()
