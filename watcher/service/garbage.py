@@ -2,7 +2,7 @@
 
 A full collection stops the process while it looks at every object that may be part of a cycle: with 50,000 jobs for
 0.3 s, several times a minute, and found some thirty objects. What has survived one is left out of the next ones, until
-`look_at_all`.
+`look_at_all`. Collections of what is new are fewer than Python has them: see `NEW_OBJECTS`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 NEW_OBJECTS = 20_000
-"""How many objects more than before make a collection worthwhile: a claim makes thousands, which stay until the next."""
+"""So many more than before make a collection worthwhile: a claim makes thousands, which stay until the next one."""
 _FULL = 2
 """The generation that a full collection is of."""
 
