@@ -1,10 +1,9 @@
-"""Collections of garbage stay short, however much the service keeps.
+"""Collections of garbage are few and short, however much the service keeps.
 
 A full collection stops the process while it looks at every object that may be part of a cycle: with 50,000 jobs for
-0.3 s, and it finds some thirty objects. So each one looks only at what came since the last one, and there is one for
-every `OLDER` young ones that something was left of. What outlived one and becomes garbage later is found by
-`look_at_all`, unless that would take too long: then it stays. The parts of the service that end at a reload let go of
-what they kept of each job, so what stays is small.
+0.3 s, and it finds some thirty objects. So each one looks only at what came since the last one. What outlived one and
+becomes garbage later is found by `look_at_all`, unless that would take too long: then it stays. The parts of the
+service that end at a reload let go of what they kept of each job, so what stays is small.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+THRESHOLDS = (20_000, 1, 1)
+"""Of the three generations: so many new objects make a collection of the youngest, for the jobs of a claim are
+thousands that stay until the next one; and a full one looks at some 80,000, which takes 20 to 80 ms."""
 _FULL = 2
 """The generation that a full collection is of."""
-OLDER = (2, 1)
-"""How many collections of one generation come before one of the next: with 10,000 objects each, a full one looks at
-some 60,000 objects, which takes 15 to 60 ms."""
 MOST_LOOKED_AT = 150_000
 """How many objects may be looked at once more; the program without any job makes some 80,000."""
 
@@ -26,15 +25,15 @@ MOST_LOOKED_AT = 150_000
 @contextmanager
 def short_collections() -> Iterator[None]:
     """Have each full collection look only at what came since the last one; the first one, at what comes from now on."""
-    youngest, *older = gc.get_threshold()
+    before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(youngest, *OLDER)
+    gc.set_threshold(*THRESHOLDS)
     gc.callbacks.append(_leave_out_survivors)
     try:
         yield
     finally:
         gc.callbacks.remove(_leave_out_survivors)
-        gc.set_threshold(youngest, *older)
+        gc.set_threshold(*before)
         gc.unfreeze()
 
 

@@ -62,7 +62,7 @@ def test_full_collections_come_often_so_that_each_is_short() -> None:
     with short_collections():
         gc.collect()
         gc.callbacks.append(note)
-        kept = [Node() for _ in range(100 * before[0])]
+        kept = [Node() for _ in range(500_000)]
         gc.callbacks.remove(note)
     assert len(looked_at) > 4
     assert max(looked_at) < len(kept) / 4
@@ -77,6 +77,17 @@ def test_young_garbage_is_found_at_once() -> None:
         del node
         gc.collect()
         assert seen() is None
+
+
+def test_the_jobs_of_a_claim_are_no_reason_for_a_collection() -> None:
+    usual = gc.get_threshold()
+    with short_collections():
+        gc.collect()
+        before = gc.get_stats()
+        kept = [Node() for _ in range(10_000)]
+        assert gc.get_stats() == before
+        assert len(kept) == 10_000
+    assert gc.get_threshold() == usual
 
 
 def test_nothing_is_left_out_once_the_service_has_ended() -> None:
