@@ -97,6 +97,11 @@ def test_a_key_is_hidden_in_every_usual_spelling(echo: str) -> None:
     assert Redactor([KEY], parts=False).hide(f"<{echo}>") == "<***>"
 
 
+def test_a_key_is_hidden_as_html_writes_it() -> None:
+    key = "k<e>y&\"0123'4567"
+    assert Redactor([key], parts=False).hide(f"got {html.escape(key)}") == "got ***"
+
+
 @pytest.mark.parametrize("before", ["", "a", "ab", "user:", "Bearer "])
 @pytest.mark.parametrize("after", ["", "z", "\n"])
 def test_a_key_is_hidden_within_base64_wherever_it_begins(before: str, after: str) -> None:
