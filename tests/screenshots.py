@@ -149,7 +149,7 @@ class Scene:
         await self._store.add_silence(rack, NOW - timedelta(minutes=20))
         await self.job("ftjob-s-muted", "rack-test", (18, 17, 16, 2), "failed", BROKEN)
         for notifier, outcome in (
-            ("slack", Delivered()),
+            ("slack", Delivered("200 OK: ok")),
             ("pager", Rejected("HTTP 410: this integration was deleted")),
         ):
             for _ in range(4):

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from tests.benchmarks.lives import ALL_KINDS, SEED, Life, Population, lives
-from watcher.domain.forecast import forecast, forecast_from
+from watcher.domain.forecast import forecast, forecast_from, usual_stay
 from watcher.domain.jobs import Job, JobFacts, JobKey, Observation
 from watcher.domain.polling_policy import PollingPolicy, wait_after_answer, wants_look
 from watcher.domain.states import OPENAI_STATES, Status, is_terminal
@@ -103,7 +103,7 @@ class Follower:
             if self._polling_policy.is_adaptive:
                 # An object that has not changed is not read again, so its estimate is heard once.
                 heard = estimate if transition else None
-                told = forecast(job, heard, self._durations.get(job.status, ()), now)
+                told = forecast(job, heard, usual_stay(self._durations.get(job.status, ())), now)
                 job = job if told is job.forecast else replace(job, forecast=told)
             if wants_look(job, self._polling_policy, now):
                 requests += 1

@@ -18,11 +18,13 @@ from collections.abc import Callable
 from functools import cache
 from urllib.parse import parse_qs, urlsplit
 
+CREATED_AT = 1_771_000_000
+"""When the first job was created, in seconds since 1970; each of the others came a second later."""
 JOB = {
     "object": "fine_tuning.job",
     "id": "@",
     "model": "gpt-4o-mini-2024-07-18",
-    "created_at": 1_771_000_000,
+    "created_at": CREATED_AT,
     "finished_at": None,
     "fine_tuned_model": None,
     "organization_id": "org-123",
@@ -118,7 +120,9 @@ class Jobs:
 
 
 def _document(name: bytes, status: bytes) -> bytes:
-    return BODY.replace(b'"@"', b'"' + name + b'"').replace(b'"#"', b'"' + status + b'"')
+    created_at = b"%d" % (CREATED_AT + int(name.rsplit(b"-", 1)[1]))
+    document = BODY.replace(b'"@"', b'"' + name + b'"').replace(b'"#"', b'"' + status + b'"')
+    return document.replace(b"%d" % CREATED_AT, created_at)
 
 
 @cache

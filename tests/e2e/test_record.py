@@ -198,6 +198,9 @@ async def test_what_came_of_a_job_is_shown_wherever_it_is_shown(
     assert {last["fine_tuned_model"], explained["job"]["fine_tuned_model"]} == {model}
     assert listed["error"] is None
     assert explained["notifiers"][0]["wants"]["failed"] is True
+    newest, *_ = explained["deliveries"]
+    assert (newest["status"], newest["state"], newest["answer"]) == ("succeeded", "delivered", "200 OK: ok")
+    assert "200 OK" in (await command.run("explain", FIRST)).out
     for arguments in (("jobs", "list"), ("jobs", "history", FIRST), ("explain", FIRST)):
         assert model in (await command.run(*arguments)).out
 

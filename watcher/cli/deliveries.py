@@ -47,8 +47,21 @@ COLUMNS: Sequence[Column | str] = [
     Column("next_attempt", is_text=True),
     Column("reason", is_text=True),
     Column("last_error", is_text=True),
+    Column("answer", is_text=True),
 ]
-IMPORTANT = ["id", "notifier", "state", "job", "status", "last_error", "next_attempt", "reason", "attempts", "source"]
+IMPORTANT = [
+    "id",
+    "notifier",
+    "state",
+    "job",
+    "status",
+    "last_error",
+    "answer",
+    "next_attempt",
+    "reason",
+    "attempts",
+    "source",
+]
 
 
 @app.command("list", cls=Command)

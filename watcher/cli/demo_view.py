@@ -115,7 +115,7 @@ class DemoView:
         line = proof(verdict)
         write_line(f"\n{painted(line, GREEN if self._has_colour else None)}")
         if self._page and sys.stdin.isatty():
-            write_line(f"The page stays at {self._page} until you press Enter.")
+            write_line(f"The page stays until you press Enter:\n{self._page}")
             await read_line()
 
     def _look(self) -> None:

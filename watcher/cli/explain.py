@@ -11,9 +11,17 @@ from watcher.cli.options import ConfigOption, JobArgument, JsonOption, read_sett
 from watcher.cli.output import write_json, write_line
 from watcher.cli.store import find_key, with_store
 from watcher.cli.tables import Column, write_table
+from watcher.domain.deliveries import Delivery
 from watcher.domain.jobs import Job, JobFacts
 from watcher.domain.outlook import routing_rows, supposed, wishes
-from watcher.domain.overview import UNSEEN, explain_next_poll, history_rows, job_row, with_shown_status
+from watcher.domain.overview import (
+    UNSEEN,
+    delivery_row,
+    explain_next_poll,
+    history_rows,
+    job_row,
+    with_shown_status,
+)
 from watcher.domain.silences import Silence, silence_row
 from watcher.domain.states import Status, shown_status
 from watcher.domain.telemetry import MetricPoint, point_row
@@ -28,14 +36,26 @@ if TYPE_CHECKING:
 _ANY = "failed"
 """A status that stands for any: what a silence mutes does not depend on it."""
 LATEST = 20
-"""How many transitions are shown, the newest ones."""
+"""How many transitions and deliveries are shown, the newest ones."""
+TOLD_COLUMNS: Sequence[Column | str] = [
+    "settled_at",
+    "notifier",
+    "status",
+    "state",
+    "attempts",
+    Column("last_error", is_text=True),
+    Column("answer", is_text=True),
+    Column("next_attempt", is_text=True),
+]
+TOLD_IMPORTANT = ["notifier", "status", "state", "last_error", "answer", "settled_at", "next_attempt", "attempts"]
 
 
 def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Show a job's history, its next poll and why then, and which notifiers would hear of which status."""
+    """Show a job's history, who was told, its next poll and why then, and who would hear of which status."""
     settings = read_settings_for_store(config)
     now = utc_now()
-    found, origins, history, measured, silences = with_store(config, lambda store: _find(store, job, now))
+    found, origins, history, measured, told, silences = with_store(config, lambda store: _find(store, job, now))
+    deliveries = [delivery_row(delivery, now, settings.notifiers) for delivery in told]
     next_poll = explain_next_poll(found, polling_policy(settings, found.key.source), now)
     facts = found.facts or JobFacts()
     if as_json:
@@ -44,6 +64,7 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
             "history": history_rows(history, now),
             "next_poll": next_poll,
             "metrics": [point_row(point) for point in measured],
+            "deliveries": deliveries,
             "notifiers": wishes(found, routes(settings), now),
             "silences": [silence_row(silence, now) for silence in silences],
         }
@@ -62,6 +83,8 @@ def explain(job: JobArgument, as_json: JsonOption = False, config: ConfigOption 
     )
     if len(history) == LATEST:
         write_line("(the latest; `watcher jobs history` shows more)")
+    write_line("\nWho was told:")
+    write_table(TOLD_COLUMNS, TOLD_IMPORTANT, deliveries, "nobody yet")
     write_line("\nWho would hear of its next status:")
     rows = routing_rows(found, routes(settings), now)
     write_table(["notifier", *(Column(status) for status in Status)], [], rows, "no notifiers are configured")
@@ -94,10 +117,11 @@ def _measured(point: MetricPoint) -> str:
 
 async def _find(
     store: SqlStore, reference: JobReference, now: datetime
-) -> tuple[Job, Sequence[str], Sequence[Transition], Sequence[MetricPoint], Sequence[Silence]]:
+) -> tuple[Job, Sequence[str], Sequence[Transition], Sequence[MetricPoint], Sequence[Delivery], Sequence[Silence]]:
     key = await find_key(store, reference)
     job, origins = await store.job(key), await store.origins([key])
+    told = await store.views.deliveries_of(key, LATEST)
     history, points = await store.latest_transitions(key, LATEST), await store.last_points(key)
     found = job or Job(key)
     silences = [each for each in await store.silences(ending_after=now) if each.mutes(supposed(found, _ANY, now), now)]
-    return found, origins.get(key, []), history, points, silences
+    return found, origins.get(key, []), history, points, told, silences

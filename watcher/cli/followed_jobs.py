@@ -11,7 +11,7 @@ from typing import NamedTuple
 from watcher.domain.anomalies import Anomaly
 from watcher.domain.durations import format_duration
 from watcher.domain.forecast import Stay, usual_length
-from watcher.domain.jobs import Forecast, Job, JobFacts, JobSpec, Progress
+from watcher.domain.jobs import Forecast, Job, JobFacts, JobKey, JobSpec, Progress
 from watcher.domain.polling_policy import PollFailure
 from watcher.domain.states import JobState, is_terminal, shown_status
 from watcher.domain.telemetry import EventPage
@@ -59,6 +59,7 @@ class JobRow:
 class _Followed:
     """One job."""
 
+    key: JobKey
     title: str
     last: Transition | None = None
     facts: JobFacts = field(default_factory=JobFacts)
@@ -81,13 +82,14 @@ class FollowedJobs:
     """Keeps what was last heard of each job, good and bad."""
 
     def __init__(self, specs: Sequence[JobSpec]) -> None:
-        self._jobs = {spec.key: _Followed(spec.name or spec.key.id) for spec in specs}
+        self._jobs = {spec.key: _Followed(spec.key, spec.name or spec.key.id) for spec in specs}
 
     def transition(self, transition: Transition) -> None:
         """Note a transition."""
         followed = self._jobs[transition.key]
         followed.last, followed.facts, followed.failure = transition, transition.facts, None
         followed.first_seen = followed.first_seen or transition.observed_at
+        followed.title = transition.title
 
     def answered(self, job: Job, progress: Progress | None, now: datetime) -> None:
         """Note an answer."""
@@ -112,18 +114,23 @@ class FollowedJobs:
         for key, followed in self._jobs.items():
             followed.stays = stays.get(key.source, ())
 
+    def title_of(self, key: JobKey) -> str:
+        """Return what a job is called: its title, or its id where another one that is followed has the same title."""
+        title = self._jobs[key].title
+        return title if sum(each.title == title for each in self._jobs.values()) == 1 else key.id
+
     def rows(self, now: datetime) -> list[JobRow]:
         """Return how each job stands that has not ended."""
-        return [_row(followed, now) for followed in self._jobs.values() if not followed.is_over]
+        return [self._row(followed, now) for followed in self._jobs.values() if not followed.is_over]
 
     def all_rows(self, now: datetime) -> list[JobRow]:
         """Return how each job stands, also those that have ended."""
-        return [_row(followed, now) for followed in self._jobs.values()]
+        return [self._row(followed, now) for followed in self._jobs.values()]
 
     def ended(self, now: datetime) -> list[tuple[JobRow, JobFacts]]:
         """Return how each job ended that has, and what its source says of it."""
         return [
-            (_row(followed, now), followed.facts)
+            (self._row(followed, now), followed.facts)
             for followed in self._jobs.values()
             if followed.last and is_terminal(followed.last.state)
         ]
@@ -131,7 +138,7 @@ class FollowedJobs:
     def each(self, now: datetime) -> list[tuple[str, str]]:
         """Return for each job that has not ended what it is called and how it stands, in words."""
         return [
-            (printable(followed.title), printable(_standing(followed, now)))
+            (printable(self.title_of(followed.key)), printable(_standing(followed, now)))
             for followed in self._jobs.values()
             if not followed.is_over
         ]
@@ -145,15 +152,18 @@ class FollowedJobs:
         )
         return printable(", ".join(f"{count} {status}" for status, count in Counter(statuses).most_common()))
 
+    def _row(self, followed: _Followed, now: datetime) -> JobRow:
+        return _row(followed, self.title_of(followed.key), now)
 
-def _row(followed: _Followed, now: datetime) -> JobRow:
+
+def _row(followed: _Followed, title: str, now: datetime) -> JobRow:
     last, facts = followed.last, followed.facts
     is_running = last is not None and last.state is JobState.RUNNING
     since = facts.created_at or followed.first_seen
     until = _end_of(followed) if followed.is_over else now
     is_exact = facts.created_at is not None or (last is not None and last.reason is not Reason.FIRST_SEEN)
     return JobRow(
-        title=printable(followed.title),
+        title=printable(title),
         status=printable(shown_status(last.status, last.state)) if last else None,
         state=last.state if last else None,
         training=followed.training,

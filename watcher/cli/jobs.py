@@ -88,7 +88,7 @@ class _Filter:
             and (not self.statuses or (job.status or UNSEEN) in self.statuses)
             and self.labels.items() <= job.labels.items()
             and self.source in {None, job.key.source}
-            and (self.name is None or self.name.casefold() in (job.name or "").casefold())
+            and (self.name is None or self.name.casefold() in job.title.casefold())
         )
 
 
@@ -126,7 +126,7 @@ def list_jobs(
             await write_json_list(_pages(store, wanted, now))
             return
         rows, more = await first_of(_pages(store, wanted, now), limit)
-        shown = list(map(_for_people, rows))
+        shown = list(map(_job_for_people, rows))
         is_anything_watched = bool(shown or await store.job_counts())
         write_table(COLUMNS, IMPORTANT, shown, f"no {'such ' if is_anything_watched else ''}jobs are watched")
         tell_of_more(more)
@@ -220,6 +220,10 @@ async def _history_pages(store: SqlStore, key: JobKey, now: datetime) -> AsyncIt
 
 def _for_people(row: Row) -> Row:
     return with_shown_status(row) | {"result": result_of(row)}
+
+
+def _job_for_people(row: Row) -> Row:
+    return _for_people(row) | {"name": row["title"] if row["title"] != row["id"] else None}
 
 
 async def _add(

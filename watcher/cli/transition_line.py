@@ -16,7 +16,7 @@ _LONGEST_RESULT = 200
 _NOTABLE = {Reason.REOPENED, Reason.REGRESSED}
 
 
-def transition_line(transition: Transition, width: int | None) -> str:
+def transition_line(transition: Transition, title: str, width: int | None) -> str:
     """Return when, which job, and what became of it: its status, and the model's name or why it failed.
 
     What does not fit goes on another line. Names, statuses and models are never broken; an error is, between words.
@@ -24,7 +24,7 @@ def transition_line(transition: Transition, width: int | None) -> str:
     """
     when = f"{transition.observed_at.astimezone():%H:%M:%S}"
     parts = [
-        f"{when} {outcome_mark(transition.state)} {printable(transition.title)}:",
+        f"{when} {outcome_mark(transition.state)} {printable(title)}:",
         *map(printable, _change(transition)),
     ]
     result = excerpt(result_of(fact_row(transition.facts)) or "", _LONGEST_RESULT)

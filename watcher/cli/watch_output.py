@@ -25,8 +25,8 @@ _MOST_NAMED = 3
 """More jobs are counted."""
 _COLOURS = {JobState.SUCCEEDED: "32", JobState.FAILED: "31", JobState.CANCELLED: "33"}
 
-Render = Callable[[Transition, int | None], str]
-"""Writes a transition for a width in columns, or as one line."""
+Render = Callable[[Transition, str, int | None], str]
+"""Writes a transition, with what its job is called, for a width in columns, or as one line."""
 
 
 class Screen(Protocol):
@@ -67,7 +67,7 @@ class LineScreen:
 
     def transition(self, transition: Transition) -> None:
         """Write it to standard output."""
-        write_line(self._render(transition, None))
+        write_line(self._render(transition, self._jobs.title_of(transition.key), None))
         self._written_at = self._runtime.steady()
 
     def aside(self, text: str) -> None:
@@ -102,11 +102,12 @@ class LiveScreen:
         from watcher.cli.live_view import LiveView
 
         self._render = render
+        self._jobs = jobs
         self._view = LiveView(jobs, runtime.clock, notifies=notifies)
 
     def transition(self, transition: Transition) -> None:
         """Write it above the view."""
-        line = self._render(transition, terminal_size(sys.stdout)[0])
+        line = self._render(transition, self._jobs.title_of(transition.key), terminal_size(sys.stdout)[0])
         colour = None if os.environ.get("NO_COLOR") else _COLOURS.get(transition.state)
         self._view.above(f"\x1b[{colour}m{line}\x1b[0m" if colour else line)
 
@@ -150,9 +151,9 @@ def open_screen(jobs: FollowedJobs, runtime: Runtime, show: Show) -> Screen:
     return LineScreen(render, jobs, runtime)
 
 
-def _envelope(transition: Transition, _width: int | None) -> str:
+def _envelope(transition: Transition, _title: str, _width: int | None) -> str:
     return encode(message_of(transition))
 
 
-def _whole_line(transition: Transition, _width: int | None) -> str:
+def _whole_line(transition: Transition, _title: str, _width: int | None) -> str:
     return line_of(message_of(transition))

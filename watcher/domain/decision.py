@@ -45,16 +45,14 @@ PollResult = Observation | PollFailure | None
 
 @dataclass(frozen=True, slots=True)
 class PollContext:
-    """What a decision depends on besides the job and the result."""
+    """What a decision depends on besides the job and the result: the same for jobs that one look finds unchanged."""
 
     policy: PollingPolicy
-    jitter: float
-    """A random number between -1 and 1."""
     claimed_at: datetime
     """When the job was claimed for this poll. Its `due_at` was moved on by an interval then."""
     routes: Sequence[Route] = ()
-    durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
-    """How long earlier jobs of the source were in each status."""
+    usual_stays: Mapping[str, timedelta] = field(default_factory=dict)
+    """How long jobs of the source usually are in a status, where earlier ones tell."""
     has_looked: bool = False
     """Whether the source was asked for the job's progress."""
     progress: Progress | None = None
@@ -83,25 +81,30 @@ class Decision:
     """What the poll has shown: that the job is unknown to its source, or that what may have been told of is over."""
 
 
-def decide(job: Job, result: PollResult, context: PollContext, now: datetime) -> Decision:
-    """Decide what the result of a poll means. Pure: the same arguments give the same decision."""
+def decide(job: Job, result: PollResult, context: PollContext, now: datetime, jitter: float) -> Decision:
+    """Decide what the result of a poll means. Pure: the same arguments give the same decision.
+
+    `jitter` lies between -1 and 1 and moves the next poll within the policy's spread.
+    """
     if isinstance(result, PollFailure):
-        return _after_failure(job, result, context, now)
-    return _after_answer(job, result, context, now)
+        return _after_failure(job, result, context, now, jitter)
+    return _after_answer(job, result, context, now, jitter)
 
 
-def _after_failure(job: Job, failure: PollFailure, context: PollContext, now: datetime) -> Decision:
+def _after_failure(job: Job, failure: PollFailure, context: PollContext, now: datetime, jitter: float) -> Decision:
     after = after_failure(job, failure)
     if (
         failure.outcome is not PollOutcome.REJECTED
     ):  # a rejection is the source's: its circuit breaker waits, not the job
-        after = replace(after, due_at=now + wait_after_failure(after, failure, context.policy, context.jitter))
+        after = replace(after, due_at=now + wait_after_failure(after, failure, context.policy, jitter))
     is_found_missing = failure.outcome is PollOutcome.MISSING and job.missing == MISSING_TOLERATED
     found = (missing_condition(after, now),) if is_found_missing else ()
     return Decision(after, None, (), after.due_at, after != job, found)
 
 
-def _after_answer(job: Job, observation: Observation | None, context: PollContext, now: datetime) -> Decision:
+def _after_answer(
+    job: Job, observation: Observation | None, context: PollContext, now: datetime, jitter: float
+) -> Decision:
     transition = detect(job, observation) if observation else None
     after = after_answer(job)
     if transition and context.measured:
@@ -114,7 +117,7 @@ def _after_answer(job: Job, observation: Observation | None, context: PollContex
         due_at = None
     else:
         after = _with_forecast(after, observation, context, now)
-        due_at = _due_after_answer(after, context, now, has_changed=transition is not None)
+        due_at = _due_after_answer(after, context, now if transition else None, jitter)
     if due_at != after.due_at:
         after = replace(after, due_at=due_at)
     wanted = plan(transition, context.routes, now) if transition else ()
@@ -135,22 +138,21 @@ def _ended(before: Job, after: Job, context: PollContext, now: datetime) -> Iter
         yield trained_condition(after)
 
 
-def _due_after_answer(job: Job, context: PollContext, now: datetime, *, has_changed: bool) -> datetime:
+def _due_after_answer(job: Job, context: PollContext, changed_at: datetime | None, jitter: float) -> datetime:
     # What has changed goes on from now, the rest from when it was claimed, so that it keeps its phase.
-    begin = now if has_changed else context.claimed_at
-    wait = wait_after_answer(job, context.policy, begin, context.jitter)
-    is_as_claimed = not has_changed and wait == context.policy.interval
+    begin = changed_at or context.claimed_at
+    wait = wait_after_answer(job, context.policy, begin, jitter)
+    is_as_claimed = changed_at is None and wait == context.policy.interval
     return job.due_at if is_as_claimed and job.due_at else begin + wait
 
 
 def _with_forecast(job: Job, observation: Observation | None, context: PollContext, now: datetime) -> Job:
     estimate = observation.facts.estimated_finish if observation else None
-    durations = context.durations.get(job.status or "", ())
     told = observation.progress if observation else None
     if context.has_looked and not trusts_estimate(job, now):
         found: Forecast | None = forecast_from(job, context.progress, now)
     elif told and wants_progress(job, context.policy, now):
         found = forecast_from(job, told, now)
     else:
-        found = forecast(job, estimate, durations, now)
+        found = forecast(job, estimate, context.usual_stays.get(job.status or ""), now)
     return job if found == job.forecast else replace(job, forecast=found)

@@ -7,6 +7,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from watcher.domain.events import Event
+from watcher.domain.text import excerpt
+
+_LONGEST_ANSWER = 300
+"""How much of a receiver's answer is kept, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,9 @@ class Delivery:
     claimed_until: datetime | None = None
     """Until when it is claimed; also the token that settling must show."""
     last_error: str | None = None
+    """What the last attempt failed with; None when it did not fail."""
+    answer: str | None = None
+    """What the receiver said when it accepted the message, for people; None when it said nothing."""
     settled_at: datetime | None = None
     group_key: str | None = None
     """What is owed to the notifier under the same key is sent as one message."""
@@ -110,6 +117,8 @@ class Settlement:
     why: SettlementReason
     next_at: datetime
     error: str | None
+    answer: str | None = None
+    """What the receiver said when it accepted the message."""
     receipt: str | None = None
 
 
@@ -164,7 +173,10 @@ def after_attempt(
     `jitter` lies between -1 and 1 and moves the next attempt within the policy's spread.
     """
     if isinstance(outcome, Delivered):
-        return Settlement(delivery, DeliveryState.DELIVERED, SettlementReason.ACCEPTED, now, None, outcome.receipt)
+        said = excerpt(outcome.answer, _LONGEST_ANSWER) or None
+        return Settlement(
+            delivery, DeliveryState.DELIVERED, SettlementReason.ACCEPTED, now, None, said, outcome.receipt
+        )
     if isinstance(outcome, Rejected):
         return Settlement(delivery, DeliveryState.DEAD, SettlementReason.REJECTED, now, outcome.error)
     scheduled = policy.waits[min(delivery.attempts, len(policy.waits) - 1)] * (1 + policy.spread * jitter)

@@ -64,7 +64,7 @@ class Stay(NamedTuple):
 def usual_length(stays: Sequence[Stay], status: str, model: str | None) -> timedelta | None:
     """Return how long a status usually lasts with a model; with all of them where too few jobs had it, or disagree."""
     lengths = [stay.lasted for stay in stays if stay.status == status and stay.model == model]
-    return _usual(lengths) or _usual([stay.lasted for stay in stays if stay.status == status])
+    return usual_stay(lengths) or usual_stay([stay.lasted for stay in stays if stay.status == status])
 
 
 def window(job: Job) -> Window | None:
@@ -72,14 +72,21 @@ def window(job: Job) -> Window | None:
     return _window(job.forecast, job.status_since) if job.forecast and job.status_since else None
 
 
-def forecast(
-    job: Job, estimated_finish: datetime | None, durations: Sequence[timedelta], now: datetime
-) -> Forecast | None:
+def usual_stay(durations: Sequence[timedelta]) -> timedelta | None:
+    """Return how long a status usually lasts, when earlier jobs agree on that well enough."""
+    lengths = sorted(durations)
+    if len(lengths) < _ENOUGH:
+        return None
+    quarter, middle = len(lengths) // 4, lengths[len(lengths) // 2]
+    return middle if lengths[-1 - quarter] - lengths[quarter] <= middle * _AGREEMENT else None
+
+
+def forecast(job: Job, estimated_finish: datetime | None, usual: timedelta | None, now: datetime) -> Forecast | None:
     """Return the best forecast of the end of the job's status that can be had without a request.
 
     That is the API's own estimate of a running job, until the job has outlived it; else what the job already has;
-    else what `durations` says, which tells how long earlier jobs of the source were in this status. While there
-    is nothing new, the job's own forecast is returned as it stands.
+    else what is `usual`: how long jobs of the source are in this status, as earlier ones tell. While there is nothing
+    new, the job's own forecast is returned as it stands.
     """
     held, since = job.forecast, job.status_since
     if since is None:
@@ -88,7 +95,6 @@ def forecast(
         return held if held and (held.at, held.basis) == (told.at, told.basis) else told
     if held and held.at:
         return held
-    usual = _usual(durations)
     return Forecast(since + usual, Basis.HISTORY, now) if usual and since + usual > now else held
 
 
@@ -143,12 +149,3 @@ def _finish(progress: Progress, since: datetime) -> datetime | None:
     if not total or not since < progress.at <= since + _LONGEST or done * _LEAST_DONE < total:
         return None
     return since + (progress.at - since) * (total / done)
-
-
-def _usual(durations: Sequence[timedelta]) -> timedelta | None:
-    """Return how long the status usually lasts, when earlier jobs agree on that well enough."""
-    lengths = sorted(durations)
-    if len(lengths) < _ENOUGH:
-        return None
-    quarter, middle = len(lengths) // 4, lengths[len(lengths) // 2]
-    return middle if lengths[-1 - quarter] - lengths[quarter] <= middle * _AGREEMENT else None

@@ -18,12 +18,12 @@ from watcher.http.client import (  # noqa: E402 - after the line above
     Bounds,
     Headers,
     HttpClient,
-    Request,
     user_agent,
 )
 from watcher.http.errors import Answer, AnswerTooLargeError, HttpError  # noqa: E402 - after the line above
 from watcher.http.rate import Pacer, retry_after  # noqa: E402 - after the line above
 from watcher.http.tls import tls_context  # noqa: E402 - after the line above
+from watcher.http.transport import Request  # noqa: E402 - after the line above
 
 __all__ = [
     "USER_AGENT_NAME",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,15 +14,14 @@ from typing import Self
 
 import httpx
 
-from watcher.http.body import ACCEPT_ENCODING
+from watcher.http.body import ACCEPT_ENCODING, unpacked
 from watcher.http.errors import WRONG_SCHEME, Answer, HttpError, StaleConnectionError
 from watcher.http.routes import Routes, Ways
 from watcher.http.tls import TlsContext, tls_context
+from watcher.http.transport import Request
 
-Request = httpx.Request
-"""A request, which may be sent any number of times."""
 Headers = httpx.Headers
-"""The headers of a request or of an answer."""
+"""Headers, found by name in any case."""
 
 USER_AGENT_NAME = "finetune-watcher"
 
@@ -56,10 +57,9 @@ class HttpClient:
         self._seconds = bounds.timeout.total_seconds()
         self._size_limit = bounds.size_limit
         self._slots = asyncio.Semaphore(bounds.concurrency)
-        self._headers = httpx.Headers({**_usual_headers(), **(headers or {})})
-        self._shared_headers: dict[bytes, httpx.Headers] = {}
+        self._headers = _usual_headers() | _by_lower_case(headers or {})
         context = tls if isinstance(tls, TlsContext) else tls_context()
-        self._routes = Routes(Ways(context, self._seconds, bounds.keeps_connections))
+        self._routes = Routes(Ways(context, self._seconds, bounds.size_limit, bounds.keeps_connections))
 
     async def __aenter__(self) -> Self:
         """Open the client."""
@@ -74,44 +74,40 @@ class HttpClient:
     ) -> Request:
         """Build a request, which may be sent any number of times.
 
-        Raises ValueError for an unusable URL or header, ConfigurationError if the proxy that the environment names for
-        the URL cannot be used.
+        Raises ValueError for an unusable URL, ConfigurationError if the proxy that the environment names for it cannot
+        be used.
         """
         try:
             address = _parsed(url)
-            request = Request(method, address, content=content, headers=self._headers)
-            if headers:
-                request.headers.update(headers)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError, TypeError) as error:
+        except (httpx.InvalidURL, UnicodeError, TypeError) as error:
             raise ValueError(type(error).__name__) from None
-        if address.scheme in {"http", "https"} and address.host:
-            self._routes.route(address)
+        if address.scheme not in {"http", "https"} or not address.host:
+            raise ValueError(WRONG_SCHEME)
+        server = sys.intern(f"{address.scheme}://{address.netloc.decode()}")
+        self._routes.route(server)
+        own = _by_lower_case(headers or {})
         if address.userinfo:
-            return next(httpx.BasicAuth(address.username, address.password).auth_flow(request))
-        if not content and not headers:
-            # They are the same for every request to a server; ten thousand copies would take 8 MB.
-            request.headers = self._shared_headers.setdefault(address.netloc, request.headers)
-        return request
+            own["authorization"] = f"Basic {b64encode(f'{address.username}:{address.password}'.encode()).decode()}"
+        return Request(method, str(address), server, self._headers | own if own else self._headers, content)
 
     async def exchange(self, request: Request) -> Answer:
         """Send the request and read the answer whole. Raises HttpError."""
-        if request.url.scheme not in {"http", "https"} or not request.url.host:
-            raise HttpError(WRONG_SCHEME)
         async with self._slots:
             try:
-                async with asyncio.timeout(self._seconds):
-                    return await self._send(request)
+                answer = await self._send(request)
             except TimeoutError:
                 raise HttpError(f"no answer within {self._seconds:g} s") from None
+        return unpacked(answer, self._size_limit)
 
     async def _send(self, request: Request) -> Answer:
-        route = self._routes.route(request.url)
+        route = self._routes.route(request.server)
+        deadline = asyncio.get_running_loop().time() + self._seconds
         try:
-            return await route.send(request, self._size_limit)
+            return await route.send(request, deadline)
         except StaleConnectionError:
             if request.method != "GET":  # the server may have acted on it
                 raise
-        return await route.send(request, self._size_limit)
+        return await route.send(request, deadline)
 
 
 @lru_cache(maxsize=256)
@@ -120,13 +116,12 @@ def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
+def _by_lower_case(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
 def _usual_headers() -> dict[str, str]:
-    return {
-        "Accept": "*/*",
-        "Accept-Encoding": ACCEPT_ENCODING,
-        "Connection": "keep-alive",
-        "User-Agent": user_agent(),
-    }
+    return {"accept": "*/*", "accept-encoding": ACCEPT_ENCODING, "user-agent": user_agent()}
 
 
 def user_agent() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -14,6 +15,7 @@ BROKE_OFF = "the server broke off or does not speak HTTP"
 PROXY_REFUSED = "the proxy refused"
 CONNECTION_FAILED = "the connection failed"
 CERTIFICATE_NOT_ACCEPTED = "TLS certificate not accepted"
+HEADER_NOT_VALID = "the request cannot be sent: a header is not valid"
 WRONG_SCHEME = "the address is not http:// or https://"
 
 
@@ -26,7 +28,8 @@ class Answer:
     """An HTTP answer, read whole."""
 
     status_code: int
-    headers: httpx.Headers
+    headers: Mapping[str, str]
+    """Found by name in any case; several of a name are one value, with commas between."""
     body: bytes
 
     @property

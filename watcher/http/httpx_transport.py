@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -12,9 +13,8 @@ import httpx
 
 from watcher.errors import ConfigurationError
 from watcher.http import errors
-from watcher.http.body import Body
 from watcher.http.errors import Answer, HttpError, NotConnectedError, StaleConnectionError
-from watcher.http.transport import Target
+from watcher.http.transport import Request, Target
 
 _Errors = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError)
 _CONNECTING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
@@ -46,11 +46,13 @@ class HttpxTransport:
         """The one used last is used next, so that connections stay warm."""
         self._idle.append(self._open())
 
-    async def send(self, request: httpx.Request, size_limit: int) -> Answer:
-        """Return the answer, read whole."""
+    async def send(self, request: Request, deadline: float) -> Answer:
+        """Return the answer, with its body as it was sent."""
+        sent = self._to_address(request)
         connection = self._idle.pop() if self._idle else self._open()
         try:
-            return await connection.send(self._to_address(request), size_limit)
+            async with asyncio.timeout_at(deadline):
+                return await connection.send(sent, self._target.size_limit)
         finally:
             self._idle.append(connection)
 
@@ -64,14 +66,18 @@ class HttpxTransport:
         self._connections.append(connection)
         return connection
 
-    def _to_address(self, request: httpx.Request) -> httpx.Request:
+    def _to_address(self, request: Request) -> httpx.Request:
         """Return the request with the address in place of the name, which TLS still sends and verifies."""
-        extensions: dict[str, object] = {"timeout": {"connect": self._target.connect_seconds}}
-        url = request.url
+        headers = {name.title(): value for name, value in request.headers.items()}  # as the other transport writes them
+        try:
+            sent = httpx.Request(request.method, request.url, headers=headers, content=request.content)
+        except (UnicodeError, TypeError):
+            raise HttpError(errors.HEADER_NOT_VALID) from None
+        sent.extensions["timeout"] = {"connect": self._target.connect_seconds}
         if self._target.address is not None and self._target.proxy is None:
-            url = url.copy_with(host=self._target.address)
-            extensions["sni_hostname"] = self._host
-        return httpx.Request(request.method, url, headers=request.headers, stream=request.stream, extensions=extensions)
+            sent.url = sent.url.copy_with(host=self._target.address)
+            sent.extensions["sni_hostname"] = self._host
+        return sent
 
 
 class _Connection:
@@ -103,16 +109,17 @@ class _Connection:
             raise HttpError(describe(error)) from None
         finally:
             await response.aclose()
-        self._is_kept = self._keeps
+        self._is_kept = self._keeps and len(answer.body) <= size_limit
         return answer
 
 
 async def _read(response: httpx.Response, size_limit: int) -> Answer:
-    head = Answer(response.status_code, response.headers, b"")
-    body = Body(head, response.headers.get("content-encoding"), size_limit)
+    body = bytearray()
     async for piece in response.aiter_raw():
-        body.feed(piece)
-    return Answer(head.status_code, head.headers, body.whole())
+        body += piece
+        if len(body) > size_limit:
+            break
+    return Answer(response.status_code, response.headers, bytes(body[: size_limit + 1]))
 
 
 def _open_transport(target: Target) -> httpx.AsyncBaseTransport:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,15 +36,18 @@ class Lookup:
     def __init__(self, fresh_seconds: float = FRESH_SECONDS) -> None:
         """Make a look-up that knows nothing yet."""
         self._fresh_seconds = fresh_seconds
-        self._known: dict[str, _Known] = {}
+        self._known: defaultdict[str, _Known] = defaultdict(_Known)
 
-    async def addresses(self, host: str) -> list[str]:
-        """Return the addresses of a host. Raises NotConnectedError if there are none.
+    async def addresses(self, host: str, deadline: float) -> list[str]:
+        """Return the addresses of a host.
+
+        Raises NotConnectedError if there are none, TimeoutError if they are not known by the deadline, a time of the
+        event loop.
 
         Known addresses are used while they are looked up again, so that a name server that is down does no harm to
         what is reached already.
         """
-        known = self._known.setdefault(host, _Known())
+        known = self._known[host]
         loop = asyncio.get_running_loop()
         if known.until > loop.time():
             return known.addresses
@@ -54,8 +58,9 @@ class Lookup:
             ).start()
         if known.addresses:
             return known.addresses
-        # Shielded: the look-up goes on for the others that wait for it.
-        return await asyncio.shield(known.pending)
+        async with asyncio.timeout_at(deadline):
+            # Shielded: the look-up goes on for the others that wait for it.
+            return await asyncio.shield(known.pending)
 
     def worked(self, host: str, address: str) -> None:
         """Put an address first, as it could be connected to."""

@@ -22,25 +22,19 @@ os.environ.setdefault("MIMALLOC_ALLOW_THP", "0")
 
 from pyreqwest.client import Client, ClientBuilder, SyncClientBuilder
 from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, PyreqwestError
+from pyreqwest.http import HeaderMap
 from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.request import StreamRequest
-from pyreqwest.response import Response
 
 from watcher.http import errors
-from watcher.http.body import Body
 from watcher.http.errors import Answer, CertificateFormError, HttpError, NotConnectedError, StaleConnectionError
 from watcher.http.tls import bundled_roots
-from watcher.http.transport import Target
+from watcher.http.transport import Request, Target
 
 _PING_EVERY = timedelta(seconds=15)
 """HTTP/2 carries all exchanges on one connection: one that died silently must be noticed, or all of them time out."""
 _PING_TIMEOUT = timedelta(seconds=10)
-_GIVEN_UP = timedelta(seconds=1)
-"""How long the library keeps a connection beyond the time for an exchange. It does not notice that the task that waits
-for an answer was cancelled: without this, each time that a server hangs would leave one connection open for good."""
 _WINDOW_BYTES = 1024 * 1024
-_CONNECTION_HEADERS = frozenset({"host", "connection", "content-length", "transfer-encoding"})
-"""Headers that the library writes itself, each in the way of the protocol version in use."""
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _CERTIFICATE = "invalid peer certificate: "
 _NAMES_NOBODY = "certificate is not valid for any names"
@@ -92,23 +86,21 @@ class PyreqwestTransport:
         for library in ("reqwest", "hyper_util", "h2", "rustls", "pyreqwest"):
             logging.getLogger(library).setLevel(logging.ERROR)
         self._client = _build(target)
+        self._size_limit = target.size_limit
         self._keeps_connections = target.keeps_connections
         self._in_flight = 0
         self._most_in_flight = 0
         self._kept = 0
         """At most so many connections were kept open, and may have ended meanwhile: which one is used is not known."""
-        self._headers: httpx.Headers | None = None
-        self._pairs: list[tuple[str, str]] = []
-        """What was made of these headers last: nearly all requests to a server share theirs."""
 
-    async def send(self, request: httpx.Request, size_limit: int) -> Answer:
-        """Return the answer, read whole."""
+    async def send(self, request: Request, deadline: float) -> Answer:
+        """Return the answer, with its body as it was sent."""
         self._in_flight += 1
         self._most_in_flight = max(self._most_in_flight, self._in_flight)
         cancelled_before = _cancellations()
         try:
-            async with self._prepare(request) as response:
-                answer = await _read(response, size_limit)
+            async with self._prepare(request, deadline) as response:
+                body = await response.body_reader.read(self._size_limit + 1)
         except PyreqwestError as error:
             _not_dropped(cancelled_before)
             raise self._translate(error) from None
@@ -117,12 +109,14 @@ class PyreqwestTransport:
         _not_dropped(cancelled_before)
         if self._keeps_connections:
             self._kept = min(self._kept + 1, self._most_in_flight)
-        return answer
+        return Answer(response.status, _Headers(response.headers), bytes(body or b""))
 
-    def _translate(self, error: PyreqwestError) -> HttpError:
+    def _translate(self, error: PyreqwestError) -> HttpError | TimeoutError:
         causes = _causes(error)
         if any(cause.startswith("client error (Connect)") for cause in causes):
             return _not_connected(causes)
+        if isinstance(error, TimeoutError):
+            return TimeoutError()
         words = _words(error, causes)
         # Else the head of an answer has come.
         is_unanswered = any(cause.startswith("client error (SendRequest)") for cause in causes)
@@ -138,17 +132,38 @@ class PyreqwestTransport:
         """Close every connection."""
         await self._client.close()
 
-    def _prepare(self, request: httpx.Request) -> StreamRequest:
-        if request.headers is not self._headers:
-            self._headers = request.headers
-            self._pairs = [pair for pair in request.headers.multi_items() if pair[0] not in _CONNECTION_HEADERS]
+    def _prepare(self, request: Request, deadline: float) -> StreamRequest:
         try:
-            builder = self._client.request(request.method, str(request.url)).headers(self._pairs)
-        except ValueError:
-            raise HttpError("the request cannot be sent: a header is not valid") from None
-        if content := request.content:
-            builder = builder.body_bytes(content)
-        return builder.build_streamed()
+            builder = self._client.request(request.method, request.url).headers(request.headers)
+        except (ValueError, TypeError):
+            raise HttpError(errors.HEADER_NOT_VALID) from None
+        if request.content:
+            builder = builder.body_bytes(request.content)
+        # The library does not notice that the task that waits for an answer was cancelled, and goes on until this ends.
+        left = max(deadline - asyncio.get_running_loop().time(), 0)
+        return builder.timeout(timedelta(seconds=left)).build_streamed()
+
+
+class _Headers(Mapping[str, str]):
+    """The headers of an answer, read when they are asked for: few of them ever are."""
+
+    def __init__(self, headers: HeaderMap) -> None:
+        self._headers = headers
+
+    def __getitem__(self, name: str) -> str:
+        try:
+            values = self._headers.getall(name)
+        except ValueError:  # it is no ASCII
+            return "\N{REPLACEMENT CHARACTER}"
+        if not values:
+            raise KeyError(name)
+        return ", ".join(values)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(self._headers))
+
+    def __len__(self) -> int:
+        return self._headers.keys_len()
 
 
 def _build(target: Target) -> Client:
@@ -168,7 +183,6 @@ def _build(target: Target) -> Client:
         .http2_keep_alive_interval(_PING_EVERY)
         .http2_keep_alive_timeout(_PING_TIMEOUT)
         .http2_keep_alive_while_idle(True)
-        .timeout(timedelta(seconds=target.seconds) + _GIVEN_UP)
     )
     if target.connect_seconds is not None:
         builder = builder.connect_timeout(timedelta(seconds=target.connect_seconds))
@@ -199,38 +213,6 @@ def _proxy(url: httpx.URL) -> ProxyBuilder:
         return ProxyBuilder.all(str(url.copy_with(scheme=scheme)))
     bare = url.copy_with(username=None, password=None)
     return ProxyBuilder.all(str(bare)).basic_auth(url.username, url.password)
-
-
-async def _read(response: Response, size_limit: int) -> Answer:
-    head = Answer(response.status, httpx.Headers(_headers(response)), b"")
-    body = Body(head, _encoding(response), size_limit)
-    reader = response.body_reader
-    while (piece := await reader.read_chunk()) is not None:
-        body.feed(bytes(piece))
-    return Answer(head.status_code, head.headers, body.whole())
-
-
-def _encoding(response: Response) -> str:
-    try:
-        return ", ".join(response.get_header_all("content-encoding"))
-    except ValueError:  # it is no ASCII
-        return "unreadable"
-
-
-def _headers(response: Response) -> list[tuple[str, str]]:
-    try:
-        return list(response.headers.items())
-    except ValueError:  # a value that is no ASCII; its name is left out
-        return list(_readable_headers(response))
-
-
-def _readable_headers(response: Response) -> Iterator[tuple[str, str]]:
-    for name in set(response.headers.keys()):
-        try:
-            values = response.get_header_all(name)
-        except ValueError:
-            continue
-        yield from ((name, value) for value in values)
 
 
 def _causes(error: PyreqwestError) -> list[str]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-
-import httpx
 
 _A_YEAR_SECONDS = 365 * 86_400.0
 """Longer than any server asks for; keeps absurd numbers within the range of a timedelta."""
@@ -28,7 +27,7 @@ class Pacer:
         await asyncio.sleep(at - now)
 
 
-def retry_after(headers: httpx.Headers, now: datetime) -> timedelta | None:
+def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     """Return how long a server asks to be left alone: `retry-after-ms`, else `retry-after` in seconds or as a date.
 
     None when it does not say, or says nothing usable.

@@ -17,7 +17,7 @@ from watcher.http.environment import choose_transport, read_proxies
 from watcher.http.errors import Answer, CertificateFormError, NotConnectedError
 from watcher.http.name_lookup import Lookup
 from watcher.http.tls import TlsContext
-from watcher.http.transport import Target, Transport, load_transport
+from watcher.http.transport import Request, Target, Transport, load_transport
 
 Opens = Callable[[Target], Transport]
 _Way = tuple[Opens, str | None]
@@ -30,6 +30,8 @@ class Ways:
     tls: TlsContext
     seconds: float
     """For an exchange."""
+    size_limit: int
+    """Bytes of a body, as it is sent."""
     keeps_connections: bool
 
 
@@ -46,14 +48,14 @@ class Routes:
         if name == "httpx":
             ways.tls.with_roots()
         self._lookup = Lookup()
-        self._routes: dict[tuple[bytes, bytes], Route] = {}
+        self._routes: dict[str, Route] = {}
 
-    def route(self, url: httpx.URL) -> Route:
-        """Return the way to the server of a URL. Raises ConfigurationError if its proxy cannot be used."""
-        origin = (url.raw_scheme, url.netloc)
-        if origin not in self._routes:
-            self._routes[origin] = Route(url, self._proxies.proxy_for(url), self._ways, self._lookup, self._open)
-        return self._routes[origin]
+    def route(self, server: str) -> Route:
+        """Return the way to the server that URLs begin with. Raises ConfigurationError if its proxy cannot be used."""
+        if server not in self._routes:
+            url = httpx.URL(server)
+            self._routes[server] = Route(url, self._proxies.proxy_for(url), self._ways, self._lookup, self._open)
+        return self._routes[server]
 
     async def close(self) -> None:
         """Close every connection."""
@@ -75,15 +77,15 @@ class Route:
         if proxy is not None:
             self._open(None, 1)  # says whether the proxy can be used at all
 
-    async def send(self, request: httpx.Request, size_limit: int) -> Answer:
-        """Return the answer from the first address that can be connected to. Raises HttpError."""
+    async def send(self, request: Request, deadline: float) -> Answer:
+        """Return the answer from the first address that can be connected to. Raises HttpError, or TimeoutError."""
         if self._host is None:
-            return await self._send(request, size_limit, None, 1)
-        addresses = await self._lookup.addresses(self._host)
+            return await self._send(request, deadline, None, 1)
+        addresses = await self._lookup.addresses(self._host, deadline)
         error = NotConnectedError("cannot connect: no address")
         for address in addresses:
             try:
-                answer = await self._send(request, size_limit, address, len(addresses))
+                answer = await self._send(request, deadline, address, len(addresses))
             except NotConnectedError as failure:
                 error = failure
             else:
@@ -98,22 +100,18 @@ class Route:
             await used.transport.close()
         self._used.clear()
 
-    async def _send(self, request: httpx.Request, size_limit: int, address: str | None, of: int) -> Answer:
-        try:
-            return await self._send_once(request, size_limit, address, of)
-        except CertificateFormError as error:
-            self._have_openssl_judge(error, address, of)
-        return await self._send_once(request, size_limit, address, of)
-
-    async def _send_once(self, request: httpx.Request, size_limit: int, address: str | None, of: int) -> Answer:
+    async def _send(self, request: Request, deadline: float, address: str | None, of: int) -> Answer:
         used = self._used.get((self._opens, address)) or self._open(address, of)
         used.in_flight += 1
         try:
-            return await used.transport.send(request, size_limit)
+            return await used.transport.send(request, deadline)
+        except CertificateFormError as error:
+            self._have_openssl_judge(error, address, of)
         finally:
             used.in_flight -= 1
             if len(self._used) > 1:
                 await self._close_unused(address)
+        return await self._send(request, deadline, address, of)
 
     def _have_openssl_judge(self, refusal: CertificateFormError, address: str | None, of: int) -> None:
         """Use httpx for this server from now on. Raises the refusal if its proxy cannot be used with that."""
@@ -130,7 +128,7 @@ class Route:
             proxy=self._proxy,
             tls=self._ways.tls,
             connect_seconds=self._ways.seconds / of if of > 1 else None,
-            seconds=self._ways.seconds,
+            size_limit=self._ways.size_limit,
             keeps_connections=self._ways.keeps_connections,
             url=self._url,
         )

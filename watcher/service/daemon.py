@@ -72,18 +72,18 @@ class Daemon:
 
     async def run(self, plan: ServicePlan) -> None:
         """Serve until stopped."""
-        first = await self._open(plan)
-        self._maintenance = first.maintenance
-        generation: _Generation | None = first
+        generation = await self._open(plan)
+        self._maintenance = generation.maintenance
+        service = generation.pipeline.service
         try:
             await plan.watch_jobs(self._store)
             async with plan.open_server(self._store, self._health, lambda: self._maintenance.pipeline):
-                while generation:
-                    generation = await self._run(generation)
+                while successor := await self._run(generation):
+                    generation = successor
         finally:
             await self._finish_draining()
             with suppress(StoreError):  # its sign of life grows old by itself
-                await self._store.forget_service(first.pipeline.service)
+                await self._store.forget_service(service)
         self._log.info("stopped")
 
     async def _open(self, plan: ServicePlan) -> _Generation:

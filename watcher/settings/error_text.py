@@ -22,6 +22,7 @@ _BEFORE_THE_RULE = re.compile(r"^(input should be|must be) ", re.IGNORECASE)
 _CHOICE = re.compile(r"'([^']*)'")
 _NAME_MARK = "[key]"
 """What pydantic puts behind the location of a key that is wrong itself."""
+_CONTAINERS = (dict, list, tuple, frozenset)
 _KINDS: Mapping[str, str] = {
     "string_type": "text",
     "model_type": "a table",
@@ -194,7 +195,7 @@ def _annotation(model: Any, at: Location) -> Any:
     """Find what the settings take at a location; None where they take nothing."""
     for part in at:
         model = _within(model, part)
-        while get_origin(model) not in {None, dict, list, tuple}:  # Annotated, or one of several
+        while get_origin(model) not in {None, *_CONTAINERS}:  # Annotated, or one of several
             model = get_args(model)[0]
     return model
 
@@ -211,7 +212,7 @@ def _is_section(model: Any) -> bool:
 
 
 def _is_table(model: Any) -> bool:
-    return _is_section(model) or get_origin(model) in {dict, list, tuple}
+    return _is_section(model) or get_origin(model) in _CONTAINERS
 
 
 def _fields(section: type[BaseModel]) -> Mapping[str, FieldInfo]:

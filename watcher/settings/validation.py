@@ -63,11 +63,15 @@ def load_for_store(path: Path | None) -> Settings:
     given, origin = merged(path, {})
     for section, name in (("http", "token"), ("heartbeat", "url")):
         given[section] = _without(given.get(section, {}), name)
+    mistakes: list[str] = []
+    common = {kinds.section: kinds.common(given, origin, mistakes) for kinds in (SOURCES, NOTIFIERS)}
     try:
-        common = {kinds.section: kinds.common(given) for kinds in (SOURCES, NOTIFIERS)}
-        return Settings.model_validate({**given, **common})
+        settings = Settings.model_validate({**given, **common})
     except ValidationError as error:
-        raise ConfigurationError(*told(error, Settings, origin)) from None
+        mistakes += told(error, Settings, origin)
+    if mistakes:
+        raise ConfigurationError(*mistakes)
+    return settings
 
 
 def read_job_id(settings: Settings, source: str, job_id: str) -> str:
@@ -114,16 +118,21 @@ class Kinds(Generic[M]):
                 built[name] = self.model.model_construct(kind=_UNKNOWN)
         return built
 
-    def common(self, given: Mapping[str, Any]) -> Any:
+    def common(self, given: Mapping[str, Any], origin: Origin, mistakes: list[str]) -> Any:
         """Keep of each entry what can be judged without knowing its kind, and without its secrets."""
         entries = given.get(self.section, {})
         if not isinstance(entries, Mapping):
             return entries
-        built = {name: self.model.model_validate(self._common(values)) for name, values in entries.items()}
-        for name, entry in built.items():
+        built: dict[str, Any] = {}
+        for name, values in entries.items():
+            try:
+                entry = built[name] = self.model.model_validate(self._common(values))
+            except ValidationError as error:
+                mistakes += told(error, self.model, origin, (self.section, name))
+                continue
             # What is left out here has been set all the same.
             entry.model_fields_set.clear()
-            entry.model_fields_set.update(entries[name])
+            entry.model_fields_set.update(values)
         return built
 
     def _model_for(self, values: Mapping[str, Any]) -> type[M]:

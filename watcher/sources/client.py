@@ -43,7 +43,7 @@ class SourceClient:
         self._endpoint = endpoint
         self._context = context
         self._rules = rules or ErrorRules()
-        self._headers: Headers | None = None
+        self._headers: Mapping[str, str] | None = None
         """With the last secret that was used."""
         self._secrets: list[str] = []
         self._client = HttpClient(
@@ -129,8 +129,8 @@ class SourceClient:
     def _use(self, request: Request, secret: str) -> None:
         """Put the secret into the headers, which all requests share: ten thousand copies would take 8 MB."""
         if self._headers is None or secret != self._secrets[-1]:
-            self._headers = request.headers.copy()
-            self._headers[self._endpoint.key_header] = self._endpoint.key_prefix + secret
+            key = {self._endpoint.key_header.lower(): self._endpoint.key_prefix + secret}
+            self._headers = {**request.headers, **key}
             self._secrets = [*self._secrets[1 - SECRETS_KEPT :], secret]
             if len(secret) >= SHORTEST_SECRET:
                 self._context.hide_secret(secret)
@@ -175,7 +175,7 @@ class SourceClient:
             return answer
         redactor = Redactor(secrets)
         text = redactor.hide(answer.body.decode("utf-8", "surrogateescape"))
-        headers = Headers([(name, redactor.hide(value)) for name, value in answer.headers.multi_items()])
+        headers = Headers({name: redactor.hide(value) for name, value in answer.headers.items()})
         return replace(answer, headers=headers, body=text.encode("utf-8", "surrogateescape"))
 
     def _telling_secrets(self) -> list[str]:

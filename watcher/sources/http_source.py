@@ -145,8 +145,10 @@ class HttpSource:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Close the connections."""
+        """Close the connections, and forget what was remembered: what refers to the source may outlive it."""
         await self._client.__aexit__(*exc_info)
+        for remembered in (self._requests, self._last, self._pages):
+            remembered.clear()
 
     async def retrieve(self, job_id: str, known: str | None = None) -> Observation | None:
         """Ask for the job: see `Source`."""

@@ -281,6 +281,7 @@ def _settled(settlement: Settlement) -> dict[str, Any]:
         "attempts": settlement.delivery.attempts + (settlement.state is not DeliveryState.SUPERSEDED),
         "next_at": settlement.next_at,
         "last_error": settlement.error and printable(settlement.error),
+        "answer": settlement.answer,
         "claimed_until": None,
         # An attempt that ends a delivery leaves the time of the attempt as the next one.
         "settled_at": settlement.next_at if is_over else None,

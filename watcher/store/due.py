@@ -1,40 +1,35 @@
-"""Due jobs: found, ranked, and claimed by the statement that moves their time on."""
+"""Due jobs: found, ranked, and claimed by moving their time on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from watcher.domain.jobs import Job
-from watcher.domain.slices import slices
 from watcher.engine.ports import ClaimRequest
+from watcher.store.numbers import each_of
 from watcher.store.rows import JOB_COLUMNS, job_of
 from watcher.store.schema import job
 
 RANKED_JOBS = 2_000
 """How many due jobs of a source are compared, the longest due; a source that is further behind is not ranked."""
-JOBS_PER_STATEMENT = 500
-"""How many jobs one statement names; databases limit the parameters of a statement."""
 
 _IS_DUE = (job.c.source == bindparam("of_source"), job.c.due_at <= bindparam("until"), job.c.removed_at.is_(None))
-_DUE = select(job.c.id).where(*_IS_DUE).order_by(job.c.due_at, job.c.id).limit(bindparam("capacity"))
-_DUE_IN_FULL = _DUE.add_columns(*JOB_COLUMNS)
-# A CTE that locks rows runs once. A plain subquery might run again for each row, and claim more than was asked for.
-_FIRST = _DUE.with_for_update(skip_locked=True).cte("claimed")
-_CHOSEN = (
-    select(job.c.id)
-    .where(*_IS_DUE, job.c.id.in_(bindparam("numbers", expanding=True)))
-    .with_for_update(skip_locked=True)
-    .cte("claimed")
-)
-_MOVE = update(job).values(due_at=bindparam("next_due")).returning(job.c.id, *JOB_COLUMNS)
-_CLAIM_FIRST = _MOVE.where(job.c.id.in_(select(_FIRST.c.id)))
-_CLAIM_CHOSEN = _MOVE.where(job.c.id.in_(select(_CHOSEN.c.id)))
+_IS_NAMED = job.c.id.in_(each_of("numbers"))
+_NEXT_DUE = bindparam("next_due", type_=job.c.due_at.type)
+_CLAIMED = [_NEXT_DUE if column is job.c.due_at else column for column in JOB_COLUMNS]
+"""What `job_of` reads of a job whose time is moved on."""
+
+_FIRST = select(job.c.id).where(*_IS_DUE).order_by(job.c.due_at, job.c.id).limit(bindparam("capacity"))
+_FIRST_AS_DUE = _FIRST.add_columns(*JOB_COLUMNS)
+# Locked, then moved: what changed rows give back comes in any order, and costs SQLite as much again as to read them.
+_LOCK_FIRST = _FIRST.add_columns(*_CLAIMED).with_for_update(skip_locked=True)
+_LOCK_NAMED = select(job.c.id, *_CLAIMED).where(*_IS_DUE, _IS_NAMED).with_for_update(skip_locked=True)
+_MOVE = update(job).where(_IS_NAMED).values(due_at=_NEXT_DUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +37,13 @@ class DueJobs:
     """The due jobs of a source that are to be claimed."""
 
     source: str
-    numbers: Sequence[int]
-    """Of their rows, in the order in which they are wanted."""
     until: datetime
     """They are due by then."""
     next_due: datetime
-    is_choice: bool = False
-    """Whether others are due as well, and just these are meant."""
+    limit: int
+    """How many of them at most, the longest due first."""
+    numbers: Sequence[int] | None = None
+    """Of the rows of those that are meant, in the order in which they are wanted; None: of any."""
 
 
 def find_due(
@@ -58,46 +53,41 @@ def find_due(
     found = (
         _find(connection, source, request, now, ranked) for source, request in requests.items() if request.limit > 0
     )
-    return [due for due in found if due.numbers]
+    return [due for due in found if due]
 
 
-def claim_due(connection: Connection, found: Iterable[DueJobs], chosen: int = JOBS_PER_STATEMENT) -> list[Job]:
-    """Claim what `find_due` found; the same jobs, without those that another watcher claimed first."""
-    jobs: list[Job] = []
-    for due in found:
-        # A database returns changed rows in any order, and no longer knows when they were due.
-        place = {number: index for index, number in enumerate(due.numbers)}
-        # Each row is read as it comes: ten thousand of them would take as much memory again as the jobs.
-        claimed = [(place.get(row[0], len(place)), job_of(row[1:])) for row in _claimed(connection, due, chosen)]
-        jobs += [each for _, each in sorted(claimed, key=itemgetter(0))]
-    return jobs
+def claim_due(connection: Connection, found: Iterable[DueJobs]) -> list[Job]:
+    """Claim what `find_due` found, but for what another watcher has claimed first."""
+    return [each for due in found for each in _claim(connection, due)]
 
 
-def _find(connection: Connection, source: str, request: ClaimRequest, now: datetime, compared: int) -> DueJobs:
+def _find(connection: Connection, source: str, request: ClaimRequest, now: datetime, compared: int) -> DueJobs | None:
     until = now + request.ahead
-    if request.ahead and not request.is_rest and not _numbers(connection, source, now, 1):
-        return DueJobs(source, (), until, request.next_due)
+    first = {"of_source": source, "until": until if request.is_rest else now, "capacity": 1}
+    if connection.execute(_FIRST, first).first() is None:
+        return None
+    due = DueJobs(source, until, request.next_due, request.limit)
     if request.urgency is None:
-        return DueJobs(source, _numbers(connection, source, until, request.limit), until, request.next_due)
+        return due
     ranked = _ranked(connection, {"of_source": source, "until": until, "capacity": compared}, request.urgency)
-    return DueJobs(source, ranked[: request.limit], until, request.next_due, is_choice=len(ranked) > request.limit)
-
-
-def _numbers(connection: Connection, source: str, until: datetime, capacity: int) -> Sequence[int]:
-    return connection.scalars(_DUE, {"of_source": source, "until": until, "capacity": capacity}).all()
+    return replace(due, numbers=ranked[: request.limit])
 
 
 def _ranked(connection: Connection, wanted: Mapping[str, Any], urgency: Callable[[Job], float]) -> Sequence[int]:
-    rows = connection.execute(_DUE_IN_FULL, wanted).all()
+    rows = connection.execute(_FIRST_AS_DUE, wanted).all()
     urgencies = {row[0]: urgency(job_of(row[1:])) for row in rows}
     return sorted(urgencies, key=urgencies.__getitem__, reverse=True)
 
 
-def _claimed(connection: Connection, due: DueJobs, per_statement: int) -> Iterator[Row[Any]]:
+def _claim(connection: Connection, due: DueJobs) -> Iterable[Job]:
     wanted = {"of_source": due.source, "until": due.until, "next_due": due.next_due}
-    if not due.is_choice:
-        yield from connection.execute(_CLAIM_FIRST, wanted | {"capacity": len(due.numbers)})
-        return
-    # In the order in which others lock rows too, so that neither waits for the other for ever.
-    for part in slices(sorted(due.numbers), per_statement):
-        yield from connection.execute(_CLAIM_CHOSEN, wanted | {"numbers": part})
+    if due.numbers is None:
+        rows = connection.execute(_LOCK_FIRST, wanted | {"capacity": due.limit})
+    else:
+        rows = connection.execute(_LOCK_NAMED, wanted | {"numbers": due.numbers})
+    # Each row is read as it comes: ten thousand of them would take as much memory again as the jobs.
+    claimed = {row[0]: job_of(row[1:]) for row in rows}
+    connection.execute(_MOVE, {"numbers": list(claimed), "next_due": due.next_due})
+    if due.numbers is None:
+        return claimed.values()
+    return [claimed[number] for number in due.numbers if number in claimed]

@@ -30,6 +30,7 @@ from watcher.domain.transitions import Transition
 from watcher.store.database import serialise
 from watcher.store.job_state import HAS_ENDED, STATE, is_in
 from watcher.store.metric_points import milestones_of
+from watcher.store.numbers import each_of
 from watcher.store.origins import has_origin, with_origin, without_origin
 from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of
 from watcher.store.schema import job, transition
@@ -222,7 +223,7 @@ def rows_by_key(
     found: dict[JobKey, Row[Any]] = {}
     for is_meant in _have_keys(keys):
         rows = connection.execute(select(job.c.source, job.c.job_id, job.c.id, *columns).where(is_meant))
-        found |= {JobKey(row.source, row.job_id): row for row in rows}
+        found |= {JobKey(*row[:2]): row for row in rows}
     return found
 
 
@@ -243,8 +244,7 @@ def note_wanted(connection: Connection, numbers: Collection[int], now: datetime)
 
 def _change(connection: Connection, numbers: Sequence[int], values: Mapping[str, Any]) -> None:
     """Give the same values to all of these rows."""
-    for part in slices(numbers, KEYS_PER_STATEMENT):
-        connection.execute(update(job).where(job.c.id.in_(part)).values(values))
+    connection.execute(update(job).where(job.c.id.in_(each_of("numbers"))).values(values), {"numbers": numbers})
 
 
 def _has_key(key: JobKey) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import Connection, and_, bindparam, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from watcher.domain.jobs import JobKey
 from watcher.domain.notifications import muted
@@ -15,7 +15,7 @@ from watcher.engine.ports import Change
 from watcher.store.conditions import record_findings, without_needless
 from watcher.store.jobs import rows_by_key
 from watcher.store.notifications import release, row_of_planned
-from watcher.store.rows import row_of_transition, text_of_facts
+from watcher.store.rows import insert_rows, row_of_transition, text_of_facts
 from watcher.store.schema import delivery, job, transition
 from watcher.store.silences import silences_since
 
@@ -92,14 +92,14 @@ def _keep(connection: Connection, moves: Sequence[Change], numbers: _Numbers) ->
     kept = [(numbers[change.job.key], change.transition, change.recipients) for change in moves if change.transition]
     if not kept:
         return
-    connection.execute(insert(transition), [row_of_transition(number, news) for number, news, _ in kept])
+    insert_rows(connection, transition, [row_of_transition(number, news) for number, news, _ in kept])
     silences = silences_since(connection, [news.at for _, news, planned in kept if planned])
     wanted = [(number, news, muted(planned, news, silences, news.at)) for number, news, planned in kept]
     for number, news, planned in wanted:
         release(connection, planned, (delivery.c.job, number), news.at)
     owed = [row_of_planned(each, news, job=number) for number, news, planned in wanted for each in planned]
     if owed:
-        connection.execute(insert(delivery), owed)
+        insert_rows(connection, delivery, owed)
 
 
 def _state(change: Change, numbers: _Numbers) -> dict[str, Any]:

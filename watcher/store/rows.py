@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
-from sqlalchemy import Select, select
+from sqlalchemy import Connection, Select, Table, insert, select
 
 from watcher.domain.conditions import Condition, ConditionChange
 from watcher.domain.deliveries import Delivery, DeliveryState
@@ -88,6 +89,7 @@ DELIVERY_COLUMNS = (
     delivery.c.group_key,
     delivery.c.hold_until,
     delivery.c.reason,
+    delivery.c.answer,
     delivery.c.condition,
     condition.c.subject,
     *CONDITION_EVENT_COLUMNS,
@@ -101,7 +103,19 @@ _MEASURED = "measured"
 """Beside the facts of a transition: what was measured of the job. Programs that do not know it leave it out."""
 _FACTS = {each.name for each in fields(JobFacts)}
 """What a newer watcher on the same database says besides is left out."""
+_FACTS_IN_USE: WeakValueDictionary[str, JobFacts] = WeakValueDictionary()
+"""By their text: a job that is claimed again mostly says what it said, and to read that is half of reading the job."""
 _MOMENTS = ("created_at", "finished_at", "estimated_finish")
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows, which all name the same columns.
+
+    A column that is null in all of them is left out, and null all the same: SQLAlchemy takes as long to bind each value
+    as SQLite to write it.
+    """
+    columns = [column for column in rows[0] if any(row[column] is not None for row in rows)]
+    connection.execute(insert(table), [{column: row[column] for column in columns} for row in rows])
 
 
 def select_deliveries() -> Select[Any]:
@@ -136,7 +150,7 @@ def job_of(row: Sequence[Any]) -> Job:
         missing,
         error,
         _forecast_of(forecast, since) if forecast[1] else None,
-        _facts_of(json.loads(facts)) if facts and is_described else None,
+        _known_facts_of(facts) if facts and is_described else None,
     )
 
 
@@ -185,7 +199,7 @@ def condition_change_of(subject: str, row: Sequence[Any]) -> ConditionChange:
 def delivery_of(row: Sequence[Any]) -> Delivery:
     """Read a delivery."""
     number, notifier, state, attempts, next_at, give_up_at, claimed_until, last_error, settled_at, *rest = row
-    group_key, hold_until, reason, condition_number, subject, *events = rest
+    group_key, hold_until, reason, answer, condition_number, subject, *events = rest
     of_condition, of_job = events[: len(CONDITION_EVENT_COLUMNS)], events[len(CONDITION_EVENT_COLUMNS) :]
     return Delivery(
         id=number,
@@ -197,6 +211,7 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
         give_up_at=give_up_at,
         claimed_until=claimed_until,
         last_error=last_error,
+        answer=answer,
         settled_at=settled_at,
         group_key=group_key,
         hold_until=hold_until,
@@ -219,7 +234,7 @@ def row_of_transition(number: int, change: Transition) -> dict[str, Any]:
         "name": change.name,
         "labels": text_of_labels(change.labels),
         "facts": text_of_facts(change.facts, without=_NEW_FACTS),
-        "more_facts": json.dumps(_more_facts(change)),
+        "more_facts": json.dumps(more_facts) if (more_facts := _more_facts(change)) else "{}",
         "document": change.document,
         "state": change.state.value,
         "previous_state": change.previous_state and change.previous_state.value,
@@ -295,6 +310,13 @@ def text_of_facts(facts: JobFacts, *, without: Collection[str] = ()) -> str:
         moment: datetime | None = getattr(facts, name)
         values[name] = moment and moment.isoformat()
     return json.dumps({name: value for name, value in values.items() if value is not None and name not in without})
+
+
+def _known_facts_of(text: str) -> JobFacts:
+    known = _FACTS_IN_USE.get(text)
+    if known is None:
+        known = _FACTS_IN_USE[text] = _facts_of(json.loads(text))
+    return known
 
 
 def _facts_of(values: dict[str, Any]) -> JobFacts:

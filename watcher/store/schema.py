@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from watcher.store.columns import AnyText, Number, UtcTime
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
 """Every revision of the schema, the oldest first: one file each in `migrations/versions`.
 
 A revision only adds: columns that may be null, tables, indexes. So programs of the revision before work on while and
@@ -177,6 +177,7 @@ delivery = Table(
     Column("group_key", Text),  # what is owed to a notifier under one key is sent as one message
     Column("hold_until", UtcTime),
     Column("reason", Text),  # why it is held back or muted
+    Column("answer", Text),  # the receiver's, when it accepted the message
     ForeignKeyConstraint(
         ["condition", "seq"], ["condition_event.condition", "condition_event.seq"], name="delivery_condition_event"
     ),

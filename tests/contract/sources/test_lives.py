@@ -294,7 +294,7 @@ async def live(source: Source, job: Job, clock: ManualClock) -> Lived:
         clock.at = job.due_at
         observation = await source.retrieve(job.key.id, job.status)
         claimed = replace(job, due_at=clock.at + INTERVAL)
-        decision = decide(claimed, observation, PollContext(policy, jitter=0.0, claimed_at=clock.at), clock.at)
+        decision = decide(claimed, observation, PollContext(policy, claimed_at=clock.at), clock.at, 0)
         job = decision.job
         if decision.transition:
             lived.transitions.append(decision.transition)

@@ -75,6 +75,7 @@ class Model:
             next_at=settlement.next_at,
             claimed_until=None,
             last_error=settlement.error,
+            answer=settlement.answer,
             settled_at=None if settlement.state is PENDING else settlement.next_at,
         )
 

@@ -39,7 +39,7 @@ TABLES = (
     "service_settings",
 )
 """The tables that hold what was recorded."""
-DELIVERED, FAILED, REJECTED = Delivered(), Failed("receiver answered 503"), Rejected("receiver answered 410")
+DELIVERED, FAILED, REJECTED = Delivered("200: ok"), Failed("receiver answered 503"), Rejected("receiver answered 410")
 
 
 def key(number: int, source: str = "openai") -> JobKey:

@@ -23,7 +23,7 @@ from tests.contract.store.scenes import (
     settle,
 )
 from tests.doubles import transition_of
-from watcher.domain.deliveries import Delivery, DeliveryState, Failed, Outcome
+from watcher.domain.deliveries import Delivered, Delivery, DeliveryState, Failed, Outcome
 from watcher.store.sql import Selection, SqlStore
 
 LATER = NOON + MINUTE
@@ -85,23 +85,24 @@ async def test_what_was_never_claimed_cannot_be_settled(store: SqlStore) -> None
 
 
 @pytest.mark.parametrize(
-    ("outcome", "state", "next_at", "error"),
+    ("outcome", "state", "next_at", "error", "answer"),
     [
-        (DELIVERED, DONE, LATER, None),
-        (FAILED, PENDING, LATER + timedelta(seconds=5), FAILED.error),
-        (Failed("429", retry_after=timedelta(hours=1)), PENDING, LATER + timedelta(hours=1), "429"),
-        (REJECTED, DEAD, LATER, REJECTED.error),
+        (DELIVERED, DONE, LATER, None, DELIVERED.answer),
+        (FAILED, PENDING, LATER + timedelta(seconds=5), FAILED.error, None),
+        (Failed("429", retry_after=timedelta(hours=1)), PENDING, LATER + timedelta(hours=1), "429", None),
+        (REJECTED, DEAD, LATER, REJECTED.error, None),
     ],
 )
 async def test_an_attempt_leaves_its_mark(
-    store: SqlStore, outcome: Outcome, state: DeliveryState, next_at: object, error: str | None
+    store: SqlStore, outcome: Outcome, state: DeliveryState, next_at: object, error: str | None, answer: str | None
 ) -> None:
     await owe(store)
     (claimed,) = await claim(store)
     await settle(store, [claimed], outcome, LATER)
     (left,) = await store.deliveries()
     settled_at = None if state is PENDING else LATER
-    assert (left.state, left.next_at, left.last_error, left.settled_at) == (state, next_at, error, settled_at)
+    assert (left.state, left.next_at, left.settled_at) == (state, next_at, settled_at)
+    assert (left.last_error, left.answer) == (error, answer)
     assert (left.attempts, left.claimed_until, left.event) == (1, None, claimed.event)
 
 
@@ -112,10 +113,13 @@ async def test_a_failed_delivery_is_due_again_at_its_time(store: SqlStore) -> No
     assert [each.attempts for each in await claim(store, LATER + 5 * SECOND)] == [1]
 
 
-async def test_errors_are_stored_fit_to_be_shown(store: SqlStore) -> None:
+async def test_errors_and_answers_are_stored_fit_to_be_shown(store: SqlStore) -> None:
     await owe(store)
-    await settle(store, await claim(store), Failed("nul \0 half \ud83d esc \x1b[2J"))
-    assert (await store.deliveries())[0].last_error == r"nul \x00 half \ud83d esc \x1b[2J"
+    hostile, shown = "nul \0 half \ud83d esc \x1b[2J", r"nul \x00 half \ud83d esc \x1b[2J"
+    await settle(store, await claim(store), Failed(hostile))
+    assert (await store.deliveries())[0].last_error == shown
+    await settle(store, await claim(store, LATER), Delivered(hostile), LATER)
+    assert (await store.deliveries())[0].answer == shown
 
 
 @pytest.mark.parametrize("outcome", [DELIVERED, REJECTED])

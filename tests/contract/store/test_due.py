@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from tests.contract.store.open_store import OpenStore
-from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, claim_jobs, key, keys, the_job, watch
-from watcher.domain.jobs import Job
+from tests.contract.store.scenes import KEY, MINUTE, NOON, SECOND, claim_jobs, key, keys, move, the_job, watch
+from watcher.domain.jobs import Job, JobFacts
 from watcher.engine.ports import ClaimRequest
 from watcher.store import due
 from watcher.store.database import connect
@@ -34,6 +34,17 @@ async def test_taking_moves_the_next_poll(store: OpenStore) -> None:
     assert await store.jobs() == [replace(job, due_at=NOON + MINUTE) for job in before]
     assert await claim_jobs(store) == ()
     assert len(await claim_jobs(store, now=NOON + MINUTE)) == 2
+
+
+async def test_a_job_that_is_taken_again_says_what_it_said_in_the_same_words(store: OpenStore) -> None:
+    """Most looks find nothing new: what a job said is not read again as long as the job is held."""
+    (new,) = await watch(store, KEY)
+    seen = move(new, "running", facts=JobFacts(model="base"))
+    assert not await store.record([seen])
+    taken = [(await claim_jobs(store, now=NOON + number * MINUTE))[0] for number in (1, 2)]
+    assert taken[1].facts is taken[0].facts
+    assert not await store.record([move(taken[1], "succeeded", NOON + 3 * MINUTE, facts=JobFacts(model="better"))])
+    assert (await the_job(store)).facts == JobFacts(model="better")
 
 
 async def test_a_job_is_not_due_before_its_time(store: OpenStore) -> None:
@@ -93,14 +104,6 @@ async def test_urgency_orders_also_what_there_is_room_for(store: OpenStore) -> N
     await watch(store, key(9), now=NOON + SECOND)
     assert keys(await claim_jobs(store, urgency=youngest_id)) == [key(4), key(3), key(2), key(1)]
     assert await claim_jobs(store, urgency=youngest_id) == ()
-
-
-async def test_more_are_taken_by_urgency_than_a_statement_names(url: str, store: OpenStore) -> None:
-    await watch(store, *map(key, range(8)))
-    wanted = {"openai": ClaimRequest(5, NOON + MINUTE, urgency=youngest_id)}
-    with closing(connect(url)) as database, database.writing() as connection:
-        taken = due.claim_due(connection, due.find_due(connection, wanted, NOON), chosen=2)
-    assert keys(taken) == [key(number) for number in (7, 6, 5, 4, 3)]
 
 
 async def test_urgency_is_asked_of_a_bounded_number_the_longest_due(url: str, store: OpenStore) -> None:

@@ -15,7 +15,7 @@ from tests.doubles import START, job_in, observation
 from watcher.cli.followed_jobs import FollowedJobs, JobRow
 from watcher.cli.watch_history import learn_history
 from watcher.domain.forecast import Stay
-from watcher.domain.jobs import Basis, JobFacts, JobSpec
+from watcher.domain.jobs import Basis, Job, JobFacts, JobKey, JobSpec
 from watcher.domain.telemetry import EventPage, MetricPoint
 from watcher.domain.transitions import detect
 from watcher.settings.model import Settings
@@ -79,3 +79,17 @@ def test_what_is_wrong_with_its_training_is_said_in_a_few_words() -> None:
     note = row_of(jobs).note
     assert note
     assert note.words == "loss is no number"
+
+
+def test_a_job_is_called_as_people_call_it_unless_another_one_is_too() -> None:
+    keys = [JobKey(KEY.source, f"ftjob-{number}") for number in range(3)]
+    jobs = FollowedJobs([*(JobSpec(key) for key in keys[:2]), JobSpec(keys[2], "tagger")])
+    called = []
+    for key, suffix in zip(keys, ("bot", "bot", "base"), strict=True):
+        seen = replace(observation("running", START, key), facts=JobFacts(suffix=suffix))
+        transition = detect(Job(key, name="tagger" if key == keys[2] else None), seen)
+        assert transition
+        jobs.transition(transition)
+        called.append([row.title for row in jobs.rows(START)])
+    assert called[0] == ["bot", "ftjob-1", "tagger"]
+    assert called[1] == called[2] == ["ftjob-0", "ftjob-1", "tagger"]

@@ -23,13 +23,17 @@ def ended(state: JobState, facts: JobFacts, name: str | None = "support-bot") ->
     return replace(given, status=state.value, state=state, facts=facts)
 
 
+def line_of(transition: Transition, width: int) -> str:
+    return transition_line(transition, transition.title, width)
+
+
 def test_success_brings_the_name_of_the_model() -> None:
-    line = transition_line(ended(JobState.SUCCEEDED, JobFacts(fine_tuned_model="ft:m:x")), 80)
+    line = line_of(ended(JobState.SUCCEEDED, JobFacts(fine_tuned_model="ft:m:x")), 80)
     assert line == f"{WHEN} ✔ support-bot: running → succeeded  ft:m:x"
 
 
 def test_failure_brings_the_reason() -> None:
-    line = transition_line(ended(JobState.FAILED, JobFacts(error=JobError("bad", "no such file"))), 80)
+    line = line_of(ended(JobState.FAILED, JobFacts(error=JobError("bad", "no such file"))), 80)
     assert line == f"{WHEN} ✘ support-bot: running → failed  no such file"
 
 
@@ -38,8 +42,8 @@ def test_a_first_sight_and_a_return_say_so() -> None:
         a_transition(previous_status=None, status="queued"), name="bot", facts=JobFacts(fine_tuned_model=None)
     )
     again = replace(first, previous_status="failed", reason=Reason.REOPENED)
-    assert transition_line(first, 80) == f"{WHEN} • bot: first seen, queued"
-    assert transition_line(again, 80) == f"{WHEN} • bot: failed → queued (reopened)"
+    assert line_of(first, 80) == f"{WHEN} • bot: first seen, queued"
+    assert line_of(again, 80) == f"{WHEN} • bot: failed → queued (reopened)"
 
 
 @pytest.mark.parametrize("width", [80, 60, 40])
@@ -49,7 +53,7 @@ def test_a_first_sight_and_a_return_say_so() -> None:
     ids=["words", "wide"],
 )
 def test_what_does_not_fit_goes_on_in_another_line(facts: JobFacts, width: int) -> None:
-    lines = transition_line(ended(JobState.FAILED, facts, name=None), width).splitlines()
+    lines = line_of(ended(JobState.FAILED, facts, name=None), width).splitlines()
     if facts.error and facts.error.code:
         assert max(map(width_of, lines)) <= width
     assert len(lines) > 1
@@ -57,10 +61,10 @@ def test_what_does_not_fit_goes_on_in_another_line(facts: JobFacts, width: int) 
 
 @pytest.mark.parametrize("width", [80, 40])
 def test_a_model_is_never_broken(width: int) -> None:
-    lines = transition_line(ended(JobState.SUCCEEDED, JobFacts(fine_tuned_model=MODEL)), width).splitlines()
+    lines = line_of(ended(JobState.SUCCEEDED, JobFacts(fine_tuned_model=MODEL)), width).splitlines()
     assert lines[-1] == f"  {MODEL}"
 
 
 def test_text_of_an_api_drives_no_terminal() -> None:
-    line = transition_line(ended(JobState.FAILED, JobFacts(error=JobError(message="a\nb\x1b[2J"))), 80)
+    line = line_of(ended(JobState.FAILED, JobFacts(error=JobError(message="a\nb\x1b[2J"))), 80)
     assert line.endswith(r"a\nb\x1b[2J")

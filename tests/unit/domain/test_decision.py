@@ -22,7 +22,7 @@ ROUTES = (Route("chat", statuses=frozenset({"failed"})), Route("all", first_seen
 
 
 def context(policy: PollingPolicy = FIXED, **changes: object) -> PollContext:
-    return replace(PollContext(policy, 0.0, START, ROUTES), **changes)  # type: ignore[arg-type]
+    return replace(PollContext(policy, START, ROUTES), **changes)  # type: ignore[arg-type]
 
 
 def claimed(status: str | None, **attributes: object) -> Job:
@@ -39,16 +39,16 @@ def test_a_quiet_poll_at_a_fixed_interval_changes_nothing() -> None:
     """Claiming has moved the due time already, so the store need not be written."""
     job = claimed("running")
     for result in (None, observation("running", LATER)):
-        decision = decide(job, result, context(), LATER)
+        decision = decide(job, result, context(), LATER, 0)
         assert (decision.job, decision.is_new, decision.due_at) == (job, False, START + INTERVAL)
 
 
 def test_a_job_that_was_never_claimed_is_due_an_interval_later() -> None:
-    assert decide(job_in("running"), None, context(claimed_at=LATER), LATER).due_at == LATER + INTERVAL
+    assert decide(job_in("running"), None, context(claimed_at=LATER), LATER, 0).due_at == LATER + INTERVAL
 
 
 def test_a_change_is_a_transition_for_the_routes_that_want_it_and_goes_on_from_now() -> None:
-    decision = decide(claimed("queued"), observation("running", LATER), context(), LATER)
+    decision = decide(claimed("queued"), observation("running", LATER), context(), LATER, 0)
 
     assert decision.transition is not None
     assert (decision.transition.previous_status, decision.job.status) == ("queued", "running")
@@ -60,7 +60,7 @@ def test_a_change_is_a_transition_for_the_routes_that_want_it_and_goes_on_from_n
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled"])
 def test_a_job_that_has_ended_is_polled_no_more(status: str) -> None:
-    decision = decide(claimed("running"), observation(status, LATER), context(), LATER)
+    decision = decide(claimed("running"), observation(status, LATER), context(), LATER, 0)
 
     assert decision.due_at is None
     assert decision.job.due_at is None
@@ -68,14 +68,14 @@ def test_a_job_that_has_ended_is_polled_no_more(status: str) -> None:
 
 def test_an_answer_ends_what_failures_began() -> None:
     job = claimed("running", failures=3, missing=2, last_error="HTTP 503")
-    decision = decide(job, None, context(), LATER)
+    decision = decide(job, None, context(), LATER, 0)
 
     assert (decision.job.failures, decision.job.missing, decision.job.last_error) == (0, 0, None)
     assert decision.is_new
 
 
 def test_a_failure_counts_and_moves_the_next_poll_out() -> None:
-    decision = decide(claimed("running"), failure(PollOutcome.FAILED), context(), LATER)
+    decision = decide(claimed("running"), failure(PollOutcome.FAILED), context(), LATER, 0)
 
     assert (decision.job.failures, decision.job.last_error, decision.transition) == (1, "HTTP 5xx", None)
     assert decision.due_at is not None
@@ -84,8 +84,8 @@ def test_a_failure_counts_and_moves_the_next_poll_out() -> None:
 
 def test_a_rejection_leaves_the_due_time_to_the_circuit_breaker() -> None:
     job = claimed("running")
-    decision = decide(job, failure(PollOutcome.REJECTED), context(), LATER)
-    again = decide(decision.job, failure(PollOutcome.REJECTED), context(), LATER)
+    decision = decide(job, failure(PollOutcome.REJECTED), context(), LATER, 0)
+    again = decide(decision.job, failure(PollOutcome.REJECTED), context(), LATER, 0)
 
     assert (decision.job.failures, decision.due_at, decision.is_new) == (0, job.due_at, True)
     assert not again.is_new
@@ -94,7 +94,7 @@ def test_a_rejection_leaves_the_due_time_to_the_circuit_breaker() -> None:
 def test_only_the_fourth_404_in_a_row_finds_a_job_missing() -> None:
     job, found = claimed("running"), []
     for _ in range(6):
-        decision = decide(job, failure(PollOutcome.MISSING), context(), LATER)
+        decision = decide(job, failure(PollOutcome.MISSING), context(), LATER, 0)
         job = decision.job
         found.append(bool(decision.conditions))
 
@@ -104,7 +104,7 @@ def test_only_the_fourth_404_in_a_row_finds_a_job_missing() -> None:
 def test_a_503_between_two_404s_tells_a_missing_job_once() -> None:
     job, found = claimed("running"), 0
     for outcome in [PollOutcome.MISSING] * 4 + [PollOutcome.FAILED] * 3 + [PollOutcome.MISSING] * 5:
-        decision = decide(job, failure(outcome), context(), LATER)
+        decision = decide(job, failure(outcome), context(), LATER, 0)
         job = decision.job
         found += len(decision.conditions)
 
@@ -123,7 +123,7 @@ def test_what_is_expected_is_kept_and_sets_the_next_poll(
 ) -> None:
     seen = observation("running", LATER, facts=JobFacts(estimated_finish=estimate))
     decision = decide(
-        claimed("running"), seen, context(ADAPTIVE, has_looked=progress is not None, progress=progress), LATER
+        claimed("running"), seen, context(ADAPTIVE, has_looked=progress is not None, progress=progress), LATER, 0
     )
 
     assert decision.job.forecast is not None
@@ -136,23 +136,23 @@ def test_a_job_object_that_says_how_far_the_job_is_gives_a_forecast_without_a_lo
     """But not at each poll: a forecast is recorded."""
     told = replace(observation("running", LATER), progress=Progress(30, 100, LATER, ProgressUnit.PERCENT))
     job = replace(claimed("running"), status_since=LATER - 100 * INTERVAL)
-    first = decide(job, told, context(ADAPTIVE), LATER)
+    first = decide(job, told, context(ADAPTIVE), LATER, 0)
     assert first.job.forecast is not None
     assert first.job.forecast.basis is Basis.PROGRESS
-    assert decide(first.job, told, context(ADAPTIVE), LATER + INTERVAL).job.forecast == first.job.forecast
+    assert decide(first.job, told, context(ADAPTIVE), LATER + INTERVAL, 0).job.forecast == first.job.forecast
 
 
 @pytest.mark.parametrize("at", [datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)])
 def test_an_event_of_an_impossible_time_is_no_forecast(at: datetime) -> None:
     looked = context(ADAPTIVE, has_looked=True, progress=Progress(1, 10**15, at))
-    decision = decide(claimed("running"), None, looked, LATER)
+    decision = decide(claimed("running"), None, looked, LATER, 0)
 
     assert decision.job.forecast is not None
     assert decision.job.forecast.at is None
 
 
 def test_the_same_arguments_give_the_same_decision() -> None:
-    arguments = (claimed("queued"), observation("running", LATER), context(), LATER)
+    arguments = (claimed("queued"), observation("running", LATER), context(), LATER, 0)
     assert decide(*arguments) == decide(*arguments)
 
 
@@ -170,12 +170,12 @@ def test_the_same_arguments_give_the_same_decision() -> None:
 )
 def test_a_poll_shows_that_what_may_have_been_told_is_over(job: Job, seen: str, types: list[str]) -> None:
     judged = context(routes=[Route("all", events=frozenset(Events))])
-    decision = decide(job, observation(seen, LATER), judged, LATER)
+    decision = decide(job, observation(seen, LATER), judged, LATER, 0)
 
     assert [condition.type.rpartition(".")[2] for condition in decision.conditions] == types
     assert all(condition.is_good for condition in decision.conditions)
 
 
 def test_where_nobody_hears_how_jobs_train_no_end_of_it_is_looked_for() -> None:
-    decision = decide(claimed("running", status_since=START), observation("failed", LATER), context(), LATER)
+    decision = decide(claimed("running", status_since=START), observation("failed", LATER), context(), LATER, 0)
     assert decision.conditions == ()

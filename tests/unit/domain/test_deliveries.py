@@ -36,6 +36,12 @@ def test_an_accepted_message_is_delivered() -> None:
     settled = after_attempt(pending(), Delivered("ok"), START, 0.0)
 
     assert (settled.state, settled.why, settled.error) == (DeliveryState.DELIVERED, SettlementReason.ACCEPTED, None)
+    assert settled.answer == "ok"
+
+
+@pytest.mark.parametrize(("said", "kept"), [("", None), ("x" * 5000, "x" * 299 + "…"), ("a\nb", r"a\nb")])
+def test_of_an_answer_so_much_is_kept_as_is_read(said: str, kept: str | None) -> None:
+    assert after_attempt(pending(), Delivered(said), START, 0.0).answer == kept
 
 
 def test_a_rejected_message_is_dead_at_once() -> None:

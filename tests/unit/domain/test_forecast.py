@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.doubles import START, job_in
-from watcher.domain.forecast import Phase, Stay, Window, forecast, forecast_from, usual_length, window
+from watcher.domain.forecast import Phase, Stay, Window, forecast, forecast_from, usual_length, usual_stay, window
 from watcher.domain.jobs import Basis, Forecast, Progress
 
 MINUTE = timedelta(minutes=1)
@@ -23,7 +23,7 @@ ALIKE = [40 * MINUTE, 44 * MINUTE, 3 * MINUTE, 39 * MINUTE, 41 * MINUTE, 42 * MI
 
 def having(held: Forecast | None, status: str = "running") -> Forecast | None:
     """Return the forecast made of all there is for a job that has this one."""
-    return forecast(job_in(status, status_since=START, forecast=held), ESTIMATE, ALIKE, NOW)
+    return forecast(job_in(status, status_since=START, forecast=held), ESTIMATE, usual_stay(ALIKE), NOW)
 
 
 def test_the_apis_own_estimate_comes_first() -> None:
@@ -59,7 +59,7 @@ def test_an_estimate_that_changes_is_a_new_forecast() -> None:
     ids=["none", "zero", "before it ran", "outlived", "next month", "the end of time"],
 )
 def test_an_estimate_that_cannot_be_right_is_ignored(nonsense: datetime | None) -> None:
-    assert forecast(RUNNING, nonsense, [], NOW) is None
+    assert forecast(RUNNING, nonsense, None, NOW) is None
 
 
 @pytest.mark.parametrize("status", ["validating_files", "queued", "paused"])
@@ -71,7 +71,7 @@ def test_the_estimate_of_a_jobs_end_says_nothing_of_other_statuses(status: str) 
 
 
 def test_earlier_jobs_tell_how_long_a_status_lasts() -> None:
-    assert forecast(RUNNING, None, ALIKE, NOW) == Forecast(START + 42 * MINUTE, Basis.HISTORY, NOW)
+    assert forecast(RUNNING, None, usual_stay(ALIKE), NOW) == Forecast(START + 42 * MINUTE, Basis.HISTORY, NOW)
 
 
 @pytest.mark.parametrize(
@@ -80,23 +80,23 @@ def test_earlier_jobs_tell_how_long_a_status_lasts() -> None:
     ids=["none", "too few", "unlike", "shorter than this job already"],
 )
 def test_earlier_jobs_may_tell_nothing(durations: Sequence[timedelta]) -> None:
-    assert forecast(RUNNING, None, durations, NOW) is None
+    assert forecast(RUNNING, None, usual_stay(durations), NOW) is None
 
 
 def test_what_is_known_stays_while_there_is_nothing_better() -> None:
     for held in (LOOKED, LOOKED_IN_VAIN, Forecast(START + 20 * MINUTE, Basis.HISTORY, START)):
         job = job_in("running", status_since=START, forecast=held)
-        assert forecast(job, None, [], NOW) is held
+        assert forecast(job, None, None, NOW) is held
 
 
 def test_progress_is_believed_before_earlier_jobs_and_they_before_nothing() -> None:
-    assert forecast(job_in("running", status_since=START, forecast=LOOKED), None, ALIKE, NOW) is LOOKED
-    told = forecast(job_in("running", status_since=START, forecast=LOOKED_IN_VAIN), None, ALIKE, NOW)
+    assert forecast(job_in("running", status_since=START, forecast=LOOKED), None, usual_stay(ALIKE), NOW) is LOOKED
+    told = forecast(job_in("running", status_since=START, forecast=LOOKED_IN_VAIN), None, usual_stay(ALIKE), NOW)
     assert told == Forecast(START + 42 * MINUTE, Basis.HISTORY, NOW)
 
 
 def test_nothing_is_expected_of_a_job_never_seen() -> None:
-    assert forecast(job_in(None), ESTIMATE, ALIKE, NOW) is None
+    assert forecast(job_in(None), ESTIMATE, usual_stay(ALIKE), NOW) is None
     assert window(job_in("running", forecast=LOOKED)) is None
     assert window(RUNNING) is None
 

@@ -41,6 +41,7 @@ def test_a_job_is_shown_as_it_stands() -> None:
         "source": "openai",
         "id": "ftjob-1",
         "name": "support-bot",
+        "title": "support-bot",
         "labels": {"team": "nlp"},
         "status": "running",
         "state": "running",

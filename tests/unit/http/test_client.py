@@ -50,6 +50,31 @@ async def test_an_answer_is_read_whole_in_whatever_form_it_comes(ask: Ask, piece
     assert (answer.status_code, answer.body, answer.headers["x-a"]) == (200, b"body", "b")
 
 
+@pytest.mark.parametrize("size", [1000, 1001])
+@pytest.mark.parametrize("coding", [b"gzip", b"identity"])
+async def test_a_body_may_be_as_large_as_the_limit(ask: Ask, coding: bytes, size: int) -> None:
+    body = gzip.compress(b"x" * size) if coding == b"gzip" else b"x" * size
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (coding, len(body))
+
+    if size == SHORT_TIMEOUT.size_limit:
+        assert (await ask(answering(head, body))).body == b"x" * size
+    else:
+        with pytest.raises(AnswerTooLargeError):
+            await ask(answering(head, body))
+
+
+async def test_the_headers_of_an_answer_are_found_by_name_in_any_case(ask: Ask) -> None:
+    answer = await ask(
+        answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-A: 1\r\nX-A: 2\r\nX-B: 3\r\nX-C: \xef\r\n\r\n")
+    )
+
+    assert (answer.headers["X-a"], answer.headers.get("x-B"), answer.headers.get("x-d")) == ("1, 2", "3", None)
+    assert "x-d" not in answer.headers
+    assert "X-C" in answer.headers
+    told = {name: value for name, value in answer.headers.items() if name != "x-c"}
+    assert told == {"content-length": "0", "x-a": "1, 2", "x-b": "3"}
+
+
 @pytest.mark.parametrize(
     "head", [b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"]
 )
@@ -135,18 +160,10 @@ async def test_no_error_repeats_an_address() -> None:
     assert raised.value.__cause__ is None
 
 
-@pytest.mark.parametrize(
-    ("url", "words"),
-    [
-        ("http://nobody.invalid/hooks/very-secret", "cannot connect: "),
-        ("ftp://127.0.0.1/hooks/very-secret", "the address is not http:// or https://"),
-        ("/hooks/very-secret", "the address is not http:// or https://"),
-    ],
-)
-async def test_an_address_that_leads_nowhere_is_said_to_be(url: str, words: str) -> None:
+async def test_an_address_that_leads_nowhere_is_said_to_be() -> None:
     async with HttpClient(Bounds(timedelta(seconds=20), 1, 1000)) as client:
-        with pytest.raises(HttpError, match=words) as raised:
-            await client.exchange(client.request("GET", url))
+        with pytest.raises(HttpError, match=r"cannot connect: ") as raised:
+            await client.exchange(client.request("GET", "http://nobody.invalid/hooks/very-secret"))
 
     assert "secret" not in str(raised.value)
     assert "invalid" not in str(raised.value)
@@ -187,10 +204,19 @@ async def test_no_more_than_allowed_is_in_flight() -> None:
     assert most == 3
 
 
-@pytest.mark.parametrize("url", ["http://[::1", "http://exa mple/\x00"])
-async def test_an_unusable_address_is_a_value_error(url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://[::1", "InvalidURL"),
+        ("http://exa mple/\x00", "InvalidURL"),
+        ("ftp://127.0.0.1/hooks/very-secret", "the address is not http:// or https://"),
+        ("/hooks/very-secret", "the address is not http:// or https://"),
+        ("http:///hooks/very-secret", "the address is not http:// or https://"),
+    ],
+)
+async def test_an_unusable_address_is_a_value_error(url: str, words: str) -> None:
     async with HttpClient(SHORT_TIMEOUT) as client:
-        with pytest.raises(ValueError, match="InvalidURL"):
+        with pytest.raises(ValueError, match=f"^{words}$"):
             client.request("GET", url)
 
 
@@ -219,9 +245,8 @@ async def test_what_is_added_to_one_request_is_not_in_the_next_one() -> None:
         client.request("GET", "http://127.0.0.2/a", content=b"body")
         requests = [client.request("GET", f"http://127.0.0.{host}/b") for host in (1, 2)]
 
-    names = {"host", "accept", "accept-encoding", "connection", "user-agent"}
+    names = {"accept", "accept-encoding", "user-agent"}
     assert [set(request.headers) for request in requests] == [names, names]
-    assert [request.headers["host"] for request in requests] == ["127.0.0.1", "127.0.0.2"]
 
 
 async def test_who_is_named_in_the_address_is_named_to_the_server() -> None:
@@ -231,7 +256,8 @@ async def test_who_is_named_in_the_address_is_named_to_the_server() -> None:
     assert request.headers["authorization"] == "Basic dXNlcjpwQHNz"
 
 
-async def test_what_cannot_be_sent_is_an_error() -> None:
+@pytest.mark.parametrize("value", ["two\nlines", "ni\xf1o"])
+async def test_what_cannot_be_sent_is_an_error(value: str) -> None:
     async with server(answering()) as url, HttpClient(SHORT_TIMEOUT) as client:
         with pytest.raises(HttpError):
-            await client.exchange(client.request("GET", url, headers={"X-A": "two\nlines"}))
+            await client.exchange(client.request("GET", url, headers={"X-A": value}))

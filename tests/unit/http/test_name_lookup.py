@@ -10,7 +10,10 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -49,6 +52,23 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
 
 async def ask(client: HttpClient, url: str) -> bytes:
     return (await client.exchange(client.request("GET", url))).body
+
+
+LIMIT = timedelta(seconds=2)
+
+
+@contextmanager
+def deaf(host: str, port: int) -> Iterator[None]:
+    """Have an address that answers no attempt to connect: its queue is full."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind((host, port))
+        listening.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((host, port))
+        yield
 
 
 def named(url: str, host: str = "api.internal") -> str:
@@ -100,6 +120,18 @@ async def test_an_address_that_refuses_is_passed_over_and_remembered(names: Name
     assert names.asked == ["api.internal"]
 
 
+async def test_the_timeout_is_for_all_addresses_together(names: Names) -> None:
+    """The first one takes no connection, which takes half of the time; the second one takes one, and says nothing."""
+    names.known["api.internal"] = ["127.0.0.2", "127.0.0.1"]
+    async with server(answering(b"", pause=30)) as url, HttpClient(replace(LONG_TIMEOUT, timeout=LIMIT)) as client:
+        with deaf("127.0.0.2", urlsplit(url).port or 0):
+            begin = time.monotonic()
+            with pytest.raises(HttpError, match="no answer within 2 s"):
+                await ask(client, named(url))
+
+    assert time.monotonic() - begin < 2.8
+
+
 async def test_a_server_that_has_moved_is_looked_up_again(names: Names) -> None:
     names.known["api.internal"] = ["127.0.0.2"]
     async with server(answering(OK)) as url, HttpClient(LONG_TIMEOUT) as client:
@@ -110,11 +142,11 @@ async def test_a_server_that_has_moved_is_looked_up_again(names: Names) -> None:
 
 
 async def test_what_is_known_serves_while_the_name_server_is_silent(names: Names) -> None:
-    lookup = Lookup(fresh_seconds=0)
+    lookup, deadline = Lookup(fresh_seconds=0), asyncio.get_running_loop().time() + 5
     names.known["api.internal"] = ["127.0.0.1"]
-    assert await lookup.addresses("api.internal") == ["127.0.0.1"]
+    assert await lookup.addresses("api.internal", deadline) == ["127.0.0.1"]
     del names.known["api.internal"]
-    assert [await lookup.addresses("api.internal") for _ in range(3)] == [["127.0.0.1"]] * 3
+    assert [await lookup.addresses("api.internal", deadline) for _ in range(3)] == [["127.0.0.1"]] * 3
 
     assert names.asked == ["api.internal"] * 2
 

@@ -27,7 +27,7 @@ async def test_a_row_is_what_the_commands_show_with_times_for_programs(
 ) -> None:
     await watch(store, "ftjob-1")
     await see(store, "ftjob-1", "succeeded", recipients=("pager", "gone"))
-    await settle(store, clock, "pager", Delivered())
+    await settle(store, clock, "pager", Delivered("200 OK: thanks"))
     async with site() as client:
         gone, pager = (await client.get(DELIVERIES)).json()["data"]
     noon = "2026-11-24T12:00:00+00:00"
@@ -43,12 +43,13 @@ async def test_a_row_is_what_the_commands_show_with_times_for_programs(
         "next_attempt_at": noon,
         "reason": None,
         "last_error": None,
+        "answer": None,
         "settled_at": None,
         "observed_at": noon,
         "event_id": pager["event_id"],
     }
     settled = {"state": "delivered", "attempts": 1, "next_attempt": None, "next_attempt_at": None, "settled_at": noon}
-    assert pager == {**gone, "id": pager["id"], "notifier": "pager", **settled}
+    assert pager == {**gone, "id": pager["id"], "notifier": "pager", "answer": "200 OK: thanks", **settled}
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ async def test_a_row_is_what_the_commands_show_with_times_for_programs(
         "source": "openai",
         "id": "ftjob-1",
         "name": None,
+        "title": "ftjob-1",
         "labels": {},
         "status": "queued",
         "state": "queued",

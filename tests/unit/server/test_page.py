@@ -291,6 +291,22 @@ async def test_a_feed_lists_the_newest_transitions(site: Site, store: SqlStore) 
     assert "ft:model" in (first.findtext(f"{atom}summary") or "")
 
 
+async def test_the_pages_say_who_was_told_and_what_each_receiver_answered(
+    site: Site, store: SqlStore, clock: ManualClock
+) -> None:
+    await watch(store, "ftjob-1")
+    await see(store, "ftjob-1", "failed", recipients=("chat", "pager"))
+    for notifier, outcome in (("chat", Delivered("200 OK: <b>posted</b>")), ("pager", Rejected("410 Gone"))):
+        (claimed,) = await store.claim({notifier: 1}, clock(), clock.move(seconds=30))
+        await store.settle([after_attempt(claimed, outcome, clock(), 0)])
+    async with site() as client:
+        told, listed = [
+            (await client.get(path)).text for path in ("/jobs/openai/ftjob-1", "/deliveries?state=delivered")
+        ]
+    assert all(each in told for each in ("200 OK: &lt;b&gt;posted&lt;/b&gt;", "410 Gone"))
+    assert "200 OK: &lt;b&gt;posted&lt;/b&gt;" in listed
+
+
 async def dead_delivery(store: SqlStore, clock: ManualClock) -> int:
     """Let a delivery be refused for good; return its number."""
     await watch(store, "ftjob-1")

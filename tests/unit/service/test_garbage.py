@@ -1,9 +1,10 @@
-"""A full collection looks only at what came since the last one; nothing is left out for ever."""
+"""A full collection looks only at what came since the last one; what is kept is looked at again while it is little."""
 
 from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Mapping
 
 from watcher.service.garbage import look_at_all, short_collections
 
@@ -35,9 +36,37 @@ def test_what_becomes_garbage_later_is_found_once_everything_is_looked_at() -> N
         del node
         gc.collect()
         assert seen() is not None
-        look_at_all()
+        look_at_all(most=gc.get_freeze_count() - 1)
+        gc.collect()
+        assert seen() is not None
+        look_at_all(most=gc.get_freeze_count())
         gc.collect()
         assert seen() is None
+
+
+def test_what_was_there_before_is_not_looked_at() -> None:
+    node = Node()
+    assert is_looked_at(node)
+    with short_collections():
+        assert not is_looked_at(node)
+
+
+def test_full_collections_come_often_so_that_each_is_short() -> None:
+    looked_at: list[int] = []
+
+    def note(phase: str, info: Mapping[str, int]) -> None:
+        if phase == "start" and info["generation"] == 2:
+            looked_at.append(len(gc.get_objects()))
+
+    before = gc.get_threshold()
+    with short_collections():
+        gc.collect()
+        gc.callbacks.append(note)
+        kept = [Node() for _ in range(100 * before[0])]
+        gc.callbacks.remove(note)
+    assert len(looked_at) > 4
+    assert max(looked_at) < len(kept) / 4
+    assert gc.get_threshold() == before
 
 
 def test_young_garbage_is_found_at_once() -> None:

@@ -190,6 +190,18 @@ def test_a_command_on_the_store_needs_no_secret_and_no_setting_of_a_kind(config:
     assert usual_source(settings) == "a"
 
 
+def test_a_command_on_the_store_says_where_a_mistake_is(config: Path) -> None:
+    config.write_text(
+        '[sources.a]\nkind = "azure"\ninterval = "x"\n[notifiers.chat]\nevents = ["all"]\n[log]\nlevel = 5'
+    )
+    with pytest.raises(ConfigurationError) as refused:
+        load_for_store(config)
+    interval, events, level = refused.value.mistakes
+    assert "sources.a.interval: got 'x', " in interval
+    assert "notifiers.chat.events[0]: got 'all', expected 'jobs', 'metrics' or 'watcher'" in events
+    assert "log.level: " in level
+
+
 @pytest.mark.parametrize(
     ("toml", "names"),
     [

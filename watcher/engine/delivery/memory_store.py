@@ -68,6 +68,7 @@ class MemoryDeliveries:
                     attempts=delivery.attempts + (settlement.state is not DeliveryState.SUPERSEDED),
                     next_at=settlement.next_at,
                     last_error=settlement.error,
+                    answer=settlement.answer,
                     claimed_until=None,
                 )
             )

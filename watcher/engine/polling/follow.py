@@ -118,8 +118,8 @@ class Follow:
     def _judge(self, job: Job, result: PollResult) -> tuple[Job, datetime, PollFailure | None]:
         """Return the job as it stands after a poll, when to poll next, and the failure if there was one."""
         now = self._runtime.clock()
-        context = PollContext(self._bounds.policy, self._runtime.jitter(), claimed_at=now)
-        decision = decide(replace(job, due_at=None), result, context, now)
+        context = PollContext(self._bounds.policy, claimed_at=now)
+        decision = decide(replace(job, due_at=None), result, context, now, self._runtime.jitter())
         if decision.transition:
             self._listener.transition(decision.transition)
         if isinstance(result, PollFailure):

@@ -46,8 +46,9 @@ class JobCache:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """Record what is left, and stop."""
+        """Record what is left, and stop. The jobs are forgotten at once: what refers to them may outlive this."""
         await self._changes.__aexit__(*exc_info)
+        self._jobs.clear()
 
     def __len__(self) -> int:
         """Count the jobs that are known."""

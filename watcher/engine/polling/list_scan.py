@@ -172,8 +172,8 @@ class ListScan:
             hits = {job_id: job.status for job_id, job in page.jobs.items() if job_id in wanted}
             # A service that does not know `after` shows the same jobs again and again. By age, jobs of ours stand close
             # together; in any other order they may stand anywhere.
-            is_fertile = hits.keys() - found.keys() if self._is_by_age else page.jobs.keys() - seen
-            barren = 0 if is_fertile else barren + 1
+            is_barren = hits.keys() <= found.keys() if self._is_by_age else page.jobs.keys() <= seen
+            barren = barren + 1 if is_barren else 0
             found |= hits
             seen |= page.jobs.keys()
             is_last = page.after is None or page.after == segment.end or segment.end in page.jobs

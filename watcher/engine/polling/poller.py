@@ -204,7 +204,8 @@ class Poller:
             self._runtime.telemetry.polled(state.name, outcome, self._runtime.steady() - begun)
             self._note_result(state, result)
             look = None if isinstance(result, PollFailure) else await self._looks.look(state, job, result)
-            is_news = self._apply(state, job, result, claimed_at, look)
+            context = self._context(state, claimed_at, look)
+            is_news = self._apply(state, job, result, context, look.condition if look else None)
             state.note_poll(is_news=is_news)
             if isinstance(result, Observation) and ends(job, result):
                 state.note_end(job.key, self._runtime.clock())
@@ -238,10 +239,11 @@ class Poller:
                 worth_a_look += self._looks.wanted(state, unchanged)
                 await asyncio.sleep(0)
             settled -= self._looks.grant(state, worth_a_look)
+            context = self._context(state, claimed_at)
             for part in slices(jobs, state.judged_at_once):
                 for job in part:
                     if job.key in settled:
-                        self._apply(state, job, None, claimed_at)
+                        self._apply(state, job, None, context)
                         state.release(job)
                     else:
                         state.enqueue([job], claimed_at)
@@ -263,41 +265,42 @@ class Poller:
             self._wake.set()
 
     def _apply(
-        self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: Look | None = None
+        self, state: SourceState, job: Job, result: PollResult, context: PollContext, trained: Condition | None = None
     ) -> bool:
-        """Decide what a result means, and have it recorded; return whether it is news for notifiers."""
-        decision = self._decide(state, job, result, claimed_at, look)
-        findings = [self._finding(each, decision.transition) for each in decision.conditions]
-        if look and look.condition:
-            findings.append(self._finding(look.condition, None))
-        if decision.is_new or findings:
-            change = Change(job.seq, decision.job, decision.transition, decision.recipients, tuple(findings))
-            self._cache.put(change)
+        """Decide what a result means, and have it recorded; return whether it is news for notifiers.
+
+        `trained` is how the job trains, where a look has found that.
+        """
+        decision = self._decide(state, job, result, context)
+        found = (*decision.conditions, trained) if trained else decision.conditions
+        if not (decision.is_new or found):
+            return False
+        findings = tuple(self._finding(each, decision.transition) for each in found)
+        self._cache.put(Change(job.seq, decision.job, decision.transition, decision.recipients, findings))
         return bool(decision.recipients)
 
-    def _decide(
-        self, state: SourceState, job: Job, result: PollResult, claimed_at: datetime, look: Look | None
-    ) -> Decision:
-        now = self._runtime.clock()
-        context = PollContext(
+    def _context(self, state: SourceState, claimed_at: datetime, look: Look | None = None) -> PollContext:
+        return PollContext(
             state.policy,
-            self._runtime.jitter(),
             claimed_at,
             routes=self._routes,
-            durations=state.durations,
+            usual_stays=state.usual_stays,
             has_looked=look is not None,
             progress=look.progress if look else None,
             measured=look.measured if look else (),
             shortest_stay=self._shortest_stay,
         )
+
+    def _decide(self, state: SourceState, job: Job, result: PollResult, context: PollContext) -> Decision:
+        now, jitter = self._runtime.clock(), self._runtime.jitter()
         if isinstance(result, PollFailure):
             log_poll_failure(self._log, state.breaker, job, result)
         try:
-            return decide(job, result, context, now)
+            return decide(job, result, context, now, jitter)
         except Exception as error:  # noqa: BLE001 - what a service says must never end more than its own poll
             self._log.exception("poll failed with an internal error", job=str(job.key), error=type(error).__name__)
             failure = PollFailure(PollOutcome.FAILED, f"internal error: {type(error).__name__}")
-            return decide(job, failure, context, now)
+            return decide(job, failure, context, now, jitter)
 
     def _finding(self, condition: Condition, transition: Transition | None) -> Finding:
         now = self._runtime.clock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -65,8 +65,8 @@ class SourceState:
     claimed_at_once: int = CLAIMED_AT_ONCE
     most_listed: int = MOST_LISTED
     judged_at_once: int = JUDGED_AT_ONCE
-    durations: Mapping[str, Sequence[timedelta]] = field(default_factory=dict)
-    """How long earlier jobs were in each status."""
+    usual_stays: Mapping[str, timedelta] = field(default_factory=dict)
+    """How long jobs usually are in a status, where earlier ones tell."""
 
     proof: WebhookProof = field(default_factory=WebhookProof)
     """Whether webhooks of the source arrive here."""

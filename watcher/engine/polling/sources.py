@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from watcher.domain.conditions import Health
+from watcher.domain.forecast import usual_stay
 from watcher.domain.health import DiscoveryHealth
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.engine.polling.source_state import SourceState
@@ -87,6 +88,9 @@ class Sources:
         """Look up how long earlier jobs were in each status, for forecasts."""
         for state in self:
             try:
-                state.durations = await store.durations(state.name)
+                durations = await store.durations(state.name)
             except StoreError as error:
                 log.debug("no durations of earlier jobs", source=state.name, error=str(error))
+            else:
+                found = ((status, usual_stay(lengths)) for status, lengths in durations.items())
+                state.usual_stays = {status: stay for status, stay in found if stay}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.doubles import START, a_transition, planned, transition_of
-from watcher.domain.deliveries import DeliveryState, Failed, after_attempt, superseded
+from watcher.domain.deliveries import Delivered, DeliveryState, Failed, after_attempt, superseded
 from watcher.domain.jobs import JobKey
 from watcher.engine.delivery.memory_store import MemoryDeliveries
 
@@ -38,6 +38,10 @@ async def test_a_failed_one_is_due_again_when_its_time_has_come() -> None:
     assert (again.attempts, again.last_error) == (1, "HTTP 503")
     assert record.in_state(DeliveryState.PENDING) == [again]
     assert record.all() == (again,)
+
+    await record.settle([after_attempt(again, Delivered("200: ok"), START, 0.0)])
+    (accepted,) = record.in_state(DeliveryState.DELIVERED)
+    assert (accepted.last_error, accepted.answer) == (None, "200: ok")
 
 
 async def test_it_says_what_a_newer_event_of_the_subject_that_is_due_has_overtaken() -> None:

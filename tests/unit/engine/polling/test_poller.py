@@ -214,10 +214,10 @@ async def test_failures_move_the_next_poll_out_and_an_answer_brings_it_back(stor
         await world.round(1, seconds=4)
         assert (await world.job()).failures == 2
         await world.round(1, seconds=120)
+        assert world.poller.watched == 1
 
     job = await world.job()  # what was observed is recorded by now
     assert (job.failures, job.last_error, job.due_at) == (0, None, world.clock() + INTERVAL)
-    assert world.poller.watched == 1
     assert [each.last_success for each in world.poller.sources.health()] == [world.clock()]
     assert world.poller.store_error() is None
     assert world.log.events("warning") == ["poll failed"]
@@ -566,7 +566,7 @@ async def test_a_late_answer_of_the_store_is_polled_when_its_source_may_be_asked
 async def test_an_answer_that_cannot_be_reckoned_with_is_a_failed_poll_and_no_more(store: SqlStore) -> None:
     world = World(store, {"a": ["running", "running"], "b": ["queued", "running"]})
     await world.watch("a", "b")
-    world.state.durations = cast("Mapping[str, Sequence[timedelta]]", {"running": [timedelta(1)] * 8 + ["soon"]})
+    world.state.usual_stays = cast("Mapping[str, timedelta]", {"running": "soon"})
     async with world.running():
         await world.round(2)
         await until(lambda: world.log.events("exception"))

@@ -179,7 +179,7 @@ async def test_without_the_record_nothing_is_known_of_earlier_jobs(store: SqlSto
     world.faults.known_durations = StoreUnavailableError("the disk is full")
     await world.poller.sources.refresh_durations(world.faults, world.log)
 
-    assert world.state.durations == {}
+    assert world.state.usual_stays == {}
     assert world.log.events("debug") == ["no durations of earlier jobs"]
 
 
