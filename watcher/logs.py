@@ -121,13 +121,16 @@ def _open_logger(options: LogOptions, learned: Iterable[str]) -> Any:
 
 
 def _load_structlog() -> Any:
-    """Load structlog without rich, which takes 4 MB: it is for tracebacks, and these are written as plain text here."""
-    is_hidden = sys.modules.setdefault("rich", None) is None  # type: ignore[arg-type]
+    """Load structlog without what it takes where it is installed, and what has no use here.
+
+    rich, 4 MB, is for tracebacks, which are written as plain text; greenlet, 2 MB, for threads of its own kind.
+    """
+    hidden = {name for name in ("rich", "greenlet") if sys.modules.setdefault(name, None) is None}  # type: ignore[arg-type]
     try:
         import structlog
     finally:
-        if is_hidden:
-            del sys.modules["rich"]
+        for name in hidden:
+            del sys.modules[name]
     return structlog
 
 

@@ -144,6 +144,16 @@ def test_an_unwritten_log_loads_nothing() -> None:
     assert json.loads(run.stderr.splitlines()[-1])["event"] == "y"
 
 
+def test_the_log_loads_nothing_that_it_has_no_use_for() -> None:
+    """It leaves rich and greenlet out, which structlog takes where they are installed."""
+    program = (
+        "import sys; from watcher.logs import WatcherLog; WatcherLog().info('y'); "
+        "print(*{'rich', 'greenlet'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.split() == []
+
+
 @pytest.mark.parametrize("form", ["json", "console"])
 @pytest.mark.parametrize(
     "value",

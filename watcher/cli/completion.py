@@ -55,7 +55,7 @@ def _offered(ctx: typer.Context, incomplete: str, words: Callable[[Settings], It
 
 
 def _job_words(settings: Settings) -> list[str]:
-    return [job.id for job in settings.jobs] + _stored(settings)
+    return [job.key.id for job in settings.jobs] + _stored(settings)
 
 
 def _stored(settings: Settings) -> list[str]:

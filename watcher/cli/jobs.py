@@ -158,7 +158,7 @@ def add(
 @app.command(cls=Command)
 def remove(ids: JobsArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Stop watching jobs. Their history stays, and pending deliveries are still made."""
-    configured = {JobKey(job.source, job.id) for job in read_settings_for_store(config).jobs}
+    configured = {job.key for job in read_settings_for_store(config).jobs}
     removed = with_store(config, lambda store: _remove(store, ids))
     if as_json:
         rows = [

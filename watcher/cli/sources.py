@@ -59,7 +59,7 @@ def list_sources(as_json: JsonOption = False, config: ConfigOption = None) -> No
             "source": name,
             "kind": chosen.kind,
             "is_used": name in used,
-            "jobs": sum(job.source == name for job in settings.jobs),
+            "jobs": sum(job.key.source == name for job in settings.jobs),
             "rules": theirs,
         }
         if as_json:

@@ -90,6 +90,9 @@ class JobKey(NamedTuple):
         return f"{self.source}/{self.id}"
 
 
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
+"""The labels of the thousands of jobs that have none: one object for all of them."""
+
 CONFIG, COMMAND, API = "config", "command", "api"
 """Origins of jobs: who wants them watched. The others are rules of discovery, `rule:NAME`."""
 

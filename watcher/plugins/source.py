@@ -179,6 +179,8 @@ class SourceContext:
     shows_addresses: bool = False
     """Whether e-mail addresses and signed URLs that stand elsewhere in what the service says may be told, such as in
     the reason of a failure."""
+    matches_jobs: bool = True
+    """Whether rules match what pages say of jobs. Else it is enough that they say each job's status."""
 
 
 def any_id(job_id: str) -> str:

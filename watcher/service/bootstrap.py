@@ -51,11 +51,16 @@ def open_telemetry(settings: Settings) -> Telemetry:
 
 
 def open_source(
-    name: str, settings: SourceSettings, runtime: Runtime, turn: Callable[[], Awaitable[None]] | None = None
+    name: str,
+    settings: SourceSettings,
+    runtime: Runtime,
+    turn: Callable[[], Awaitable[None]] | None = None,
+    *,
+    matches_jobs: bool = True,
 ) -> Source:
     """Make the source that the settings describe; it waits for its turn before each request.
 
-    Raises ConfigurationError.
+    `matches_jobs` says whether rules match what its list says. Raises ConfigurationError.
     """
     from watcher.plugins.registry import sources
 
@@ -70,6 +75,7 @@ def open_source(
         event_word=plugin.event_word,
         private_fields=() if settings.private_fields else plugin.private_fields,
         shows_addresses=settings.private_fields,
+        matches_jobs=matches_jobs,
     )
     return plugin.build(settings, context)
 
@@ -147,10 +153,9 @@ class ServicePlan:
 
         Raises ConfigurationError for settings that no service can be made of.
         """
-        from watcher.settings.conversion import job_spec, sources_used
+        from watcher.settings.conversion import sources_used
 
         self.settings = settings
-        self.jobs = [job_spec(job) for job in settings.jobs]
         self.adopt = adopt
         self._runtime = runtime
         self._service = service
@@ -255,7 +260,7 @@ class ServicePlan:
                 emergency=DirectDelivery(notifiers, wanted, runtime),
                 heartbeat=await stack.enter_async_context(Heartbeat(beat.get_secret_value())) if beat else None,
                 service=self._service,
-                configured=self.jobs,
+                configured=settings.jobs,
                 rules=frozenset(rule.name for rule in discovery_rules(settings)),
                 sources=sorted(self._sources),
                 find_job=partial(find_job, settings),
@@ -267,9 +272,8 @@ class ServicePlan:
         """Watch what the settings name, and no longer what only they named before."""
         from watcher.service.watched_jobs import WatchedJobs
 
-        replaced = before.jobs if before else ()
         watched = WatchedJobs(store, self._runtime, self._service)
-        await watched.settle(self.settings, self.jobs, replaced, sorted(self._sources))
+        await watched.settle(self.settings, before.settings if before else None, sorted(self._sources))
 
     def fixed_changes(self, before: ServicePlan) -> list[str]:
         """Name what is set otherwise than before, but cannot change while the service runs."""

@@ -78,7 +78,7 @@ class Maintenance:
             PeriodicTask(self.beat, HEARTBEAT_INTERVAL),
             PeriodicTask(self.prune, PRUNE_INTERVAL),
             PeriodicTask(self.refresh_durations, REFRESH_DURATIONS_INTERVAL),
-            PeriodicTask(self.refresh_configured_jobs, REFRESH_CONFIGURED_INTERVAL),
+            PeriodicTask(self.refresh_configured_jobs, REFRESH_CONFIGURED_INTERVAL, is_done=True),
             PeriodicTask(self.let_go, LET_GO_INTERVAL),
             PeriodicTask(self.collect_garbage, LOOK_AT_ALL_INTERVAL),
         ]
@@ -127,7 +127,7 @@ class Maintenance:
     async def refresh_configured_jobs(self) -> None:
         """Have the store keep what the configuration names, also when it has ended long ago: see `prune`."""
         with suppress(StoreError):  # the next time will do
-            watched = {job.key for job in await self._store.jobs()}
+            watched = await self._store.watched_keys()
             specs = [spec for spec in self.pipeline.configured if spec.key in watched]
             await self._store.upsert_jobs(specs, self._runtime.clock(), origin=CONFIG)
 

@@ -28,6 +28,8 @@ class PeriodicTask:
     is_random: bool = False
     """Whether the interval varies between its half and its whole: replicas must not tick in step, or the first one
     would do all the work."""
+    is_done: bool = False
+    """Whether it has just been done, so that the first time comes after an interval, not at once."""
 
 
 class _Every(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
@@ -63,8 +65,10 @@ class Scheduler:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the tasks; leaving it ends those under way."""
+        now = self._runtime.clock()
         for task in self._tasks:
-            self._scheduler.add_job(_ending_quietly(task.run), _Every(task), next_run_time=self._runtime.clock())
+            first = now + task.interval if task.is_done else now
+            self._scheduler.add_job(_ending_quietly(task.run), _Every(task), next_run_time=first)
         self._scheduler.start()
         keeping_time = asyncio.create_task(self._keep_time())
         try:

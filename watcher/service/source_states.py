@@ -25,9 +25,11 @@ async def open_source_state(
 ) -> SourceState:
     """Open a source of the settings. Raises ConfigurationError."""
     chosen = settings.sources[name]
+    rules = _rules(name, settings)
     rate_limit = RateLimit(chosen.max_requests_per_minute) if chosen.max_requests_per_minute else None
     requests = RequestRate(rate_limit.wait if rate_limit else None, runtime.steady)
-    source = await stack.enter_async_context(open_source(name, chosen, runtime, requests.turn))
+    opened = open_source(name, chosen, runtime, requests.turn, matches_jobs=rules is not None)
+    source = await stack.enter_async_context(opened)
     can, policy = source.capabilities, polling_policy(settings, name)
     policy = replace(policy, looks_at_progress=policy.looks_at_progress and can.events)
     strategy = chosen.strategy if can.lists else Strategy.RETRIEVE
@@ -41,21 +43,27 @@ async def open_source_state(
         rate_limit=rate_limit,
         looks=LookAllowance(chosen.max_requests_per_minute, runtime.steady),
         requests=requests,
-        discovery=_discovery(name, settings, source, store, runtime),
+        discovery=_discovery(name, rules, source, store, runtime),
     )
 
 
-def _discovery(
-    name: str, settings: Settings, source: JobSource, store: DiscoveryStore, runtime: Runtime
-) -> Discovery | None:
-    """Put together what finds the jobs that rules adopt; None where there is no rule, or no list."""
+def _rules(name: str, settings: Settings) -> SourceRules | None:
+    """Return the rules for a source; None where there is none."""
     rules = tuple(rule for rule in discovery_rules(settings) if rule.source == name)
     if not rules:
+        return None
+    chosen = settings.sources[name]
+    states = sources.plugin(chosen.kind).states_at(chosen)
+    return SourceRules(rules, states, polling_policy(settings, name).interval)
+
+
+def _discovery(
+    name: str, rules: SourceRules | None, source: JobSource, store: DiscoveryStore, runtime: Runtime
+) -> Discovery | None:
+    """Put together what finds the jobs that rules adopt; None where there is no rule, or no list."""
+    if rules is None:
         return None
     if not source.capabilities.lists:
         runtime.log.warning("the source has no list, so its rules find no jobs", source=name)
         return None
-    chosen = settings.sources[name]
-    states = sources.plugin(chosen.kind).states_at(chosen)
-    interval = polling_policy(settings, name).interval
-    return Discovery(source, SourceRules(rules, states, interval), store=store, runtime=runtime)
+    return Discovery(source, rules, store=store, runtime=runtime)

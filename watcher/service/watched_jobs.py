@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from watcher import __version__
 from watcher.domain.discovery import Rule
-from watcher.domain.jobs import CONFIG, JobKey, JobSpec
+from watcher.domain.jobs import CONFIG, JobKey
 from watcher.engine.ports import Runtime
 from watcher.settings.conversion import discovery_rules, watches_all
 from watcher.settings.model import Settings
@@ -34,21 +34,19 @@ class WatchedJobs:
     service: str
     """What this process is called among replicas."""
 
-    async def settle(
-        self, settings: Settings, jobs: Sequence[JobSpec], replaced: Sequence[JobSpec], sources: Sequence[str]
-    ) -> None:
+    async def settle(self, settings: Settings, replaced: Settings | None, sources: Sequence[str]) -> None:
         """Watch what the settings name; let go of what neither they nor those of another living service name.
 
-        `jobs` are those of the settings, `replaced` those that this process named until now, `sources` those that are
-        polled.
+        `replaced` are those of this process until now, `sources` those that are polled.
         """
         now, log = self.runtime.clock(), self.runtime.log
         rules = discovery_rules(settings)
-        named = Named(frozenset(rule.name for rule in rules), frozenset(spec.key for spec in jobs))
+        named = Named(frozenset(rule.name for rule in rules), frozenset(spec.key for spec in settings.jobs))
         # First this: of two services that start at once, each then sees what the other one wants.
         await self.store.note_settings(self.service, __version__, named, now)
-        await self.store.upsert_jobs(jobs, now, origin=CONFIG)
-        await self.let_go(named, sources, frozenset(spec.key for spec in replaced), others_seen_since=now - KEPT)
+        await self.store.upsert_jobs(settings.jobs, now, origin=CONFIG)
+        before = frozenset(spec.key for spec in replaced.jobs) if replaced else frozenset()
+        await self.let_go(named, sources, before, others_seen_since=now - KEPT)
         counts = await self.store.job_counts()
         log.info(
             "watching",
@@ -76,7 +74,7 @@ class WatchedJobs:
         a program of an earlier version, only `replaced` are let go.
         """
         others = await self.store.named_by_others(self.service, others_seen_since)
-        wanted = replaced if others is None else replaced | await self.store.keys_of_origin(CONFIG)
+        wanted = replaced if others is None else replaced | await self.store.watched_keys(CONFIG)
         gone = wanted - named.jobs - (others.jobs if others else frozenset())
         if gone and (count := await self.store.drop_origin(gone, CONFIG, self.runtime.clock())):
             self.runtime.log.info("jobs that no configuration names any more are watched no more", jobs=count)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from watcher.domain.discovery import Matcher, Rule, watch_all
 from watcher.domain.holding import Digest, Holding, QuietHours
-from watcher.domain.jobs import JobKey, JobSpec
 from watcher.domain.polling_policy import LONGEST_INTERVAL, PollingPolicy
 from watcher.domain.routing import Route
 from watcher.plugins.registry import notifiers
@@ -16,12 +15,12 @@ from watcher.plugins.source import DEFAULT_SOURCE
 
 if TYPE_CHECKING:
     # Loading them takes long, and `watch` without a configuration has none.
-    from watcher.settings.model import JobSettings, NotifierSettings, Settings, SourceSettings
+    from watcher.settings.model import NotifierSettings, Settings, SourceSettings
 
 
 def sources_used(settings: Settings) -> Mapping[str, SourceSettings]:
     """Take from the settings every source; the default one only if it can be meant."""
-    used = {job.source for job in settings.jobs} | {rule.source for rule in settings.watch}
+    used = {job.key.source for job in settings.jobs} | {rule.source for rule in settings.watch}
     return {
         name: source
         for name, source in settings.sources.items()
@@ -84,11 +83,6 @@ def usual_source(settings: Settings) -> str:
     configured = [name for name in settings.sources if name != DEFAULT_SOURCE]
     is_default_untouched = not settings.sources[DEFAULT_SOURCE].model_fields_set
     return configured[0] if len(configured) == 1 and is_default_untouched else DEFAULT_SOURCE
-
-
-def job_spec(settings: JobSettings) -> JobSpec:
-    """Take from the settings what a watched job is."""
-    return JobSpec(JobKey(settings.source, settings.id), settings.name, settings.labels)
 
 
 def routes(settings: Settings) -> list[Route]:

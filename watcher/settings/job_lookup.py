@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.errors import ConfigurationError
-from watcher.settings.conversion import job_spec, usual_source
+from watcher.settings.conversion import usual_source
 from watcher.settings.model import Settings
 from watcher.settings.validation import read_job_id
 
@@ -17,9 +17,11 @@ def find_job(settings: Settings, source: str | None, job_id: str) -> JobSpec:
     if source and source not in settings.sources:
         known = ", ".join(sorted(settings.sources))
         raise ConfigurationError(f"no source is named {source!r}; the configuration has: {known}")
-    source = source or next((job.source for job in settings.jobs if job.id == job_id), usual_source(settings))
+    source = source or next(
+        (spec.key.source for spec in settings.jobs if spec.key.id == job_id), usual_source(settings)
+    )
     try:
         key = JobKey(source, read_job_id(settings, source, job_id))
     except ValueError as error:
         raise ConfigurationError(f"{job_id!r} is no job of the source {source!r}: expected {error}") from None
-    return next((spec for spec in map(job_spec, settings.jobs) if spec.key == key), JobSpec(key))
+    return next((spec for spec in settings.jobs if spec.key == key), JobSpec(key))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import platformdirs
 from pydantic import (
+    AfterValidator,
     Field,
     PlainSerializer,
     SerializeAsAny,
@@ -21,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from watcher.domain.conditions import STUCK_AFTER
+from watcher.domain.jobs import NO_LABELS, JobKey, JobSpec
 from watcher.domain.routing import USUAL_EVENTS, Events, FirstSeen
 from watcher.engine.polling.list_scan import Strategy
 from watcher.errors import ConfigurationError
@@ -144,6 +146,8 @@ def _state_directory() -> Path:
         given = given.split(":")[0]
     if given:
         return Path(given)
+    import platformdirs  # only where nothing says where the state is
+
     try:
         return platformdirs.user_state_path("watcher", appauthor=False)
     except RuntimeError:  # no HOME, and the user id has no entry
@@ -163,6 +167,22 @@ class JobSettings(Section):
     """What people call it."""
     labels: Labels = Field(default_factory=dict)
     """For notifiers to choose by, and for receivers to see."""
+
+
+def _as_meant(job: JobSettings) -> JobSpec:
+    return JobSpec(JobKey(sys.intern(job.source), job.id), job.name, job.labels or NO_LABELS)
+
+
+def _as_written(job: JobSpec) -> dict[str, Any]:
+    given = {"id": job.key.id, "source": job.key.source, "name": job.name, "labels": dict(job.labels)}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+if TYPE_CHECKING:
+    WatchedJob = JobSpec
+else:
+    WatchedJob = Annotated[JobSettings, AfterValidator(_as_meant), PlainSerializer(_as_written)]
+"""Read as `JobSettings`, kept as what it means, which is a third of the size: there may be ten thousand."""
 
 
 class NotifierSettings(Section):
@@ -255,7 +275,7 @@ class Settings(Section):
     """Where jobs live, by name. `openai` is always there and takes the `OPENAI_*` variables."""
     polling: PollingSettings = Field(default_factory=PollingSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
-    jobs: tuple[JobSettings, ...] = ()
+    jobs: tuple[WatchedJob, ...] = ()
     """What to watch, besides what rules find and `watcher jobs add` adds."""
     watch: tuple[WatchSettings, ...] = ()
     """Which jobs to watch without naming them. With neither jobs nor this, every job of the sources that have a key is

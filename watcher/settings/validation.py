@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from pydantic import Field, ValidationError, create_model
 
+from watcher.domain.jobs import JobKey, JobSpec
 from watcher.domain.text import excerpt
 from watcher.errors import ConfigurationError
 from watcher.plugins import registry
@@ -17,7 +18,7 @@ from watcher.plugins.section import FILE_SUFFIX, Section
 from watcher.plugins.source import DEFAULT_KIND
 from watcher.settings.error_text import Location, Origin, told
 from watcher.settings.loading import merged, unknown_variables
-from watcher.settings.model import JobSettings, NotifierSettings, Settings, SourceSettings
+from watcher.settings.model import NotifierSettings, Settings, SourceSettings
 from watcher.settings.source_kinds import without_kind
 
 M = TypeVar("M", SourceSettings, NotifierSettings)
@@ -195,24 +196,25 @@ def _say_kinds(given: dict[str, Any], origin: Origin) -> list[str]:
     return mistakes
 
 
-def _with_short_ids(settings: Settings, origin: Origin, mistakes: list[str]) -> tuple[JobSettings, ...]:
+def _with_short_ids(settings: Settings, origin: Origin, mistakes: list[str]) -> tuple[JobSpec, ...]:
     """Let the source of each job check its id, and shorten it: so two that are written differently may be the same."""
     jobs = list(settings.jobs)
     readers = {name: read_id for name in settings.sources if (read_id := _reader_of_ids(settings, name))}
-    seen: dict[tuple[str, str], str] = {}
+    seen: dict[JobKey, str] = {}
     for index, job in enumerate(jobs):
-        if read_id := readers.get(job.source):
+        source, job_id = job.key.source, job.key.id
+        if read_id := readers.get(source):
             try:
-                short = read_id(job.id)
+                key = JobKey(source, read_id(job_id))
             except ValueError as error:
                 mistakes.append(origin.mistake(("jobs", index, "id"), f"expected {error}"))
                 continue
-            if (before := seen.setdefault((job.source, short), job.id)) != job.id:
-                same = f"{job.source}/{short} is listed twice: here as {excerpt(job.id, _LONGEST_ID)},"
+            if (before := seen.setdefault(key, job_id)) != job_id:
+                same = f"{key} is listed twice: here as {excerpt(job_id, _LONGEST_ID)},"
                 where = f"before as {excerpt(before, _LONGEST_ID)}"
                 mistakes.append(origin.mistake(("jobs", index, "id"), f"{same} {where}"))
-            if short != job.id:
-                jobs[index] = job.model_copy(update={"id": short})
+            if key != job.key:
+                jobs[index] = replace(job, key=key)
     return tuple(jobs)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Protocol, Self, runtime_checkable
 from urllib.parse import quote
 
-from watcher.domain.jobs import ID_RULE, NO_METADATA, JobKey, Observation, Page, is_job_id
+from watcher.domain.jobs import ID_RULE, NO_METADATA, JobKey, ListedJob, Observation, Page, is_job_id
 from watcher.domain.telemetry import EventPage
 from watcher.errors import ConfigurationError
 from watcher.http import Answer, Request
@@ -89,9 +88,15 @@ def quoted(job_id: str) -> str:
     return quote(job_id, safe="")
 
 
-def digest(body: bytes) -> bytes:
-    """Return a digest of a body: keeping the body itself would take memory."""
-    return hashlib.blake2b(body, digest_size=16).digest()
+def digest(body: bytes, status: str = "") -> bytes:
+    """Return a digest of a body, and of the status it says: keeping the body itself would take memory."""
+    return hashlib.blake2b(status.encode("utf-8", "surrogatepass") + body, digest_size=16).digest()
+
+
+@lru_cache(maxsize=256)
+def _status_alone(status: str) -> ListedJob:
+    """Return the same object for the thousands of jobs that share a status."""
+    return ListedJob(status)
 
 
 @dataclass(slots=True)
@@ -128,8 +133,8 @@ class HttpSource:
         self._context = context
         self._client = SourceClient(endpoint, context, dialect.rules)
         self._requests: dict[str, Request] = {}
-        self._last: dict[str, tuple[bytes, str]] = {}
-        """The digest of the last body of each job, and the status it said."""
+        self._last: dict[str, bytes] = {}
+        """The digest of the last body of each job, with the status it said."""
         self._pages_kept = pages_kept
         self._pages: dict[tuple[str | None, frozenset[tuple[str, str]]], _CachedPage] = {}
         """By cursor and metadata; the one asked for last stands last."""
@@ -187,8 +192,7 @@ class HttpSource:
         return self._client.request(question.path, question.query)
 
     def _read_job(self, job_id: str, known: str | None, answer: Answer) -> Observation | None:
-        mark = digest(answer.body)
-        if known is not None and self._last.get(job_id) == (mark, known):
+        if known is not None and self._last.get(job_id) == digest(answer.body, known):
             self._note("poll answered, nothing new", answer, job=job_id)
             return None
         observation = self._dialect.read_job(answer, JobKey(self.name, job_id), self._context)
@@ -197,7 +201,7 @@ class HttpSource:
             observation = replace(observation, event_word=word)
         observation = self._as_shared(observation)
         self._note("poll answered", answer, job=job_id, status=observation.status)
-        self._last[job_id] = mark, sys.intern(observation.status)
+        self._last[job_id] = digest(answer.body, observation.status)
         return observation
 
     def _as_shared(self, observation: Observation) -> Observation:
@@ -212,10 +216,16 @@ class HttpSource:
     def _read_page(self, cursor: str | None, cached: _CachedPage, answer: Answer) -> Page:
         mark = digest(answer.body)
         if cached.page is None or cached.digest != mark:
-            cached.page = self._dialect.read_page(answer, cursor)
+            cached.page = self._as_wanted(self._dialect.read_page(answer, cursor))
             cached.digest = mark
         self._note("page answered", answer, after=cursor, jobs=len(cached.page.jobs))
         return cached.page
+
+    def _as_wanted(self, page: Page) -> Page:
+        """Return the page with what is wanted of its jobs: all that it says would take five times the memory."""
+        if self._context.matches_jobs:
+            return page
+        return replace(page, jobs={job_id: _status_alone(job.status) for job_id, job in page.jobs.items()})
 
     def _read_events(self, teller: TellsEvents, job_id: str, cursor: str | None, answer: Answer) -> EventPage:
         page = teller.read_events(answer, cursor)

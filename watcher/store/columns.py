@@ -69,6 +69,7 @@ def _checked(value: datetime | None) -> datetime | None:
     return value
 
 
+@lru_cache(maxsize=256)  # thousands of jobs are claimed until the same moment
 def _read_text(value: str | None) -> datetime | None:
     return None if value is None else datetime.fromisoformat(value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -138,10 +139,12 @@ def make_due(connection: Connection, key: JobKey, now: datetime) -> bool:
     return connection.execute(select(job.c.id).where(is_watched)).first() is not None
 
 
-def keys_of_origin(connection: Connection, origin: str) -> set[JobKey]:
-    """Return the watched jobs that this origin wants."""
-    theirs = select(job.c.source, job.c.job_id).where(job.c.removed_at.is_(None), has_origin(origin))
-    return {JobKey(row.source, row.job_id) for row in connection.execute(theirs)}
+def watched_keys(connection: Connection, origin: str | None) -> set[JobKey]:
+    """Return which jobs are watched, on request those that this origin wants."""
+    statement = select(job.c.source, job.c.job_id).where(job.c.removed_at.is_(None))
+    if origin is not None:
+        statement = statement.where(has_origin(origin))
+    return {JobKey(sys.intern(source), job_id) for source, job_id in connection.execute(statement)}
 
 
 def origins_of(connection: Connection, keys: Collection[JobKey]) -> dict[JobKey, list[str]]:

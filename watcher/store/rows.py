@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, Table, insert, select
 
 from watcher.domain.conditions import Condition, ConditionChange
 from watcher.domain.deliveries import Delivery, DeliveryState
-from watcher.domain.jobs import Basis, Forecast, Job, JobError, JobFacts, JobKey
+from watcher.domain.jobs import NO_LABELS, Basis, Forecast, Job, JobError, JobFacts, JobKey
 from watcher.domain.states import OPENAI_STATES, JobState
 from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import Reason, Transition
@@ -281,7 +281,7 @@ def text_of_labels(labels: Mapping[str, str]) -> str:
 
 
 def _labels_of(text: str) -> Mapping[str, str]:
-    labels: Mapping[str, str] = {} if text == "{}" else json.loads(text)
+    labels: Mapping[str, str] = NO_LABELS if text == "{}" else json.loads(text)
     return labels
 
 
@@ -320,6 +320,8 @@ def _known_facts_of(text: str) -> JobFacts:
 
 
 def _facts_of(values: dict[str, Any]) -> JobFacts:
+    if "model" in values:
+        values["model"] = sys.intern(values["model"])  # thousands of jobs share a few
     for name in _MOMENTS:
         if name in values:
             values[name] = datetime.fromisoformat(values[name])

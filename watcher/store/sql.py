@@ -184,9 +184,9 @@ class SqlStore:
         """
         return await self._look_up(jobs.page_of_jobs, after, limit, source, status)
 
-    async def keys_of_origin(self, origin: str) -> set[JobKey]:
-        """Return the watched jobs that this origin wants."""
-        return await self._look_up(jobs.keys_of_origin, origin)
+    async def watched_keys(self, origin: str | None = None) -> set[JobKey]:
+        """Return which jobs are watched, on request those that this origin wants."""
+        return await self._look_up(jobs.watched_keys, origin)
 
     async def origins(self, keys: Collection[JobKey]) -> Mapping[JobKey, Sequence[str]]:
         """Return who wants each of these jobs, as `config`, `command`, `api` or `rule:NAME`, where that was noted."""

@@ -64,13 +64,14 @@ async def test_jobs_are_counted_by_source_and_state(store: SqlStore) -> None:
     }
 
 
-async def test_the_jobs_that_an_origin_wants_are_found(store: SqlStore) -> None:
+async def test_the_watched_jobs_are_found_also_those_that_an_origin_wants(store: SqlStore) -> None:
     await store.upsert_jobs([JobSpec(key(1)), JobSpec(key(2)), JobSpec(key(3))], NOON, origin="config")
     await store.upsert_jobs([JobSpec(key(2)), JobSpec(key(4))], NOON, origin="command")
     await store.upsert_jobs([JobSpec(key(5))], NOON)
     await store.remove_job(key(3), NOON)
-    assert await store.keys_of_origin("config") == {key(1), key(2)}
-    assert await store.keys_of_origin("command") == {key(2), key(4)}
+    assert await store.watched_keys("config") == {key(1), key(2)}
+    assert await store.watched_keys("command") == {key(2), key(4)}
+    assert await store.watched_keys() == {key(1), key(2), key(4), key(5)}
     assert await store.origins([key(2), key(5), key(6)]) == {key(2): ["command", "config"], key(5): []}
 
 

@@ -36,3 +36,23 @@ async def test_the_end_of_the_service_is_no_fault_of_a_task(turns: int, caplog: 
                 await asyncio.sleep(0)
         await asyncio.sleep(0)
     assert caplog.records == []
+
+
+async def test_what_was_just_done_is_done_again_after_its_interval_only() -> None:
+    done: list[str] = []
+    begun, again = asyncio.Event(), asyncio.Event()
+
+    async def anew() -> None:
+        done.append("anew")
+        begun.set()
+
+    async def done_before() -> None:
+        done.append("done before")
+        again.set()
+
+    soon = timedelta(milliseconds=20)
+    tasks = [PeriodicTask(done_before, soon, is_done=True), PeriodicTask(anew, timedelta(hours=1))]
+    async with Scheduler(tasks, real_time(), unmoved).running():
+        await begun.wait()
+        assert done == ["anew"]
+        await asyncio.wait_for(again.wait(), 10)

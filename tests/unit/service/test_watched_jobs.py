@@ -13,7 +13,6 @@ from watcher.domain.discovery_line import Line
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.engine.ports import Adoption, RecordedLine
 from watcher.service.watched_jobs import OTHERS_COUNT_FOR, WatchedJobs
-from watcher.settings.conversion import job_spec
 from watcher.settings.model import Settings
 from watcher.settings.validation import load
 from watcher.store.living_services import Named
@@ -48,9 +47,7 @@ class Services:
         path.write_text("\n".join(['[sources.openai]\napi_key = "k"', *tables]))
         settings = load(path)
         watched = WatchedJobs(self.store, runtime(self.clock, self.log), name)
-        before = self._before.get(name)
-        specs = [job_spec(job) for job in settings.jobs]
-        await watched.settle(settings, specs, [job_spec(job) for job in before.jobs] if before else [], ["openai"])
+        await watched.settle(settings, self._before.get(name), ["openai"])
         self._before[name] = settings
 
     async def let_go(self, name: str, *configured: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.unit.settings.conftest import Configure, openai
+from watcher.domain.jobs import JobKey, JobSpec
 from watcher.errors import ConfigurationError
 from watcher.settings.model import Settings
 from watcher.settings.validation import load
@@ -166,10 +167,10 @@ def test_everything_can_come_from_the_environment(set_env: Any) -> None:
     )
     settings = load(None)
     assert (openai(settings, "europe").organization, key_of(settings, "europe")) == ("77", "12345")
-    assert [(job.source, job.id, job.labels) for job in settings.jobs] == [
-        ("openai", "ftjob-1", {"team": "nlp"}),
-        ("europe", "ftjob-2", {}),
-    ]
+    assert settings.jobs == (
+        JobSpec(JobKey("openai", "ftjob-1"), labels={"team": "nlp"}),
+        JobSpec(JobKey("europe", "ftjob-2")),
+    )
     chat: Any = settings.notifiers["chat"]
     assert (chat.statuses, chat.labels) == (["failed", "succeeded"], {"team": "7"})
     assert chat.headers["X-Team"].get_secret_value() == "nlp"

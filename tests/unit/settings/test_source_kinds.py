@@ -219,7 +219,7 @@ def test_the_default_source_is_used_if_it_can_be_meant(toml: str, names: list[st
 def test_an_id_is_shortened_by_the_kind_of_its_source(configure: Configure, install_source: Any) -> None:
     install_source("short-forge", "forge", SHORTENING)
     settings = configure('[sources.f]\nkind = "forge"\n[[jobs]]\nid = "forges/main/runs/7"\nsource = "f"')
-    assert [job.id for job in settings.jobs] == ["7"]
+    assert [job.key.id for job in settings.jobs] == ["7"]
 
 
 def test_an_id_that_the_kind_refuses_is_a_mistake(complain: Complain, install_source: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.unit.settings.conftest import Complain, Configure, openai
+from watcher.domain.jobs import JobKey, JobSpec
 from watcher.domain.routing import FirstSeen
 from watcher.errors import ConfigurationError
 from watcher.notifiers import stdout, webhook
@@ -53,7 +54,7 @@ def test_the_usual_shape_is_read_as_written(configure: Configure, tmp_path: Path
     assert settings.polling.interval == timedelta(seconds=30)
     assert settings.store.resolved_url() == "sqlite:////var/lib/watcher/watcher.db"
     [job] = settings.jobs
-    assert (job.id, job.source, job.name, job.labels) == ("ftjob-abc123", "openai", "support-bot v3", {"team": "nlp"})
+    assert job == JobSpec(JobKey("openai", "ftjob-abc123"), "support-bot v3", {"team": "nlp"})
     console, pager, chat = settings.notifiers.values()
     assert isinstance(console, stdout.Config)
     assert console.format == "json"
@@ -155,7 +156,7 @@ def test_a_name_may_have_64_characters(configure: Configure) -> None:
 
 def test_the_same_id_may_live_at_two_sources(configure: Configure) -> None:
     settings = configure('[sources.a]\n[[jobs]]\nid = "x"\n[[jobs]]\nid = "x"\nsource = "a"')
-    assert [(job.source, job.id) for job in settings.jobs] == [("openai", "x"), ("a", "x")]
+    assert [job.key for job in settings.jobs] == [JobKey("openai", "x"), JobKey("a", "x")]
 
 
 @pytest.mark.parametrize(
