@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-THRESHOLDS = (20_000, 1, 1)
+THRESHOLDS = (20_000, 1, 0)
 """Of the three generations: so many new objects make a collection of the youngest, for the jobs of a claim are
 thousands that stay until the next one; and a full one looks at some 80,000, which takes 20 to 80 ms."""
 _FULL = 2
