@@ -182,9 +182,11 @@ class ManualTimeEnvironment:
                     return
 
     async def _is_anything_due(self) -> bool:
-        """Return whether anything is due or being asked for: what was claimed is due later, whatever its answer is."""
-        is_asking = not all(state.is_idle for state in self._pipeline.poller.sources)
-        return is_asking or any(at <= self.clock.at for at in await self._due_times())
+        """Return whether anything is due, being asked for, or not recorded: what was claimed is due later."""
+        poller = self._pipeline.poller
+        is_asking = not all(state.is_idle for state in poller.sources)
+        is_recorded = not poller._cache._unrecorded
+        return is_asking or not is_recorded or any(at <= self.clock.at for at in await self._due_times())
 
     async def _due_times(self) -> list[datetime]:
         polls = [job.due_at for job in await self.store.jobs() if job.due_at]
