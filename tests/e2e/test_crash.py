@@ -179,6 +179,8 @@ async def test_a_kill_at_any_step_loses_nothing_and_delivers_nothing_under_two_i
         watcher.configure(settings_of(environment))
         async with watcher.start("run") as running:
             await running.until_logged("delivery accepted", status="running")
+            while [each.state for each in read_database(environment.url).deliveries] != ["delivered"]:
+                await asyncio.sleep(0.01)  # it is logged before it is recorded
             async with moment.reach(environment, running):
                 ended = await running.stop(SIGKILL)
         assert ended.code == -SIGKILL
