@@ -244,3 +244,25 @@ async def test_a_terminal_gets_colours_unless_they_are_not_wanted(
     assert f"{JOB}: running → succeeded" in shown
     assert ("\x1b[32m" in shown) is (env["TERM"] != "dumb" and "NO_COLOR" not in env)
     assert ("\x1b" in shown) is (env["TERM"] != "dumb")
+
+
+async def test_a_dumb_terminal_rings_for_the_desktop_and_a_pipe_says_that_it_cannot(
+    watcher: Command, api: FineTuningApi
+) -> None:
+    api.add_job(JobScript(JOB, (Step("succeeded"),)))
+    env = {"OPENAI_BASE_URL": api.base_url, "OPENAI_API_KEY": API_KEY, "TERM": "dumb"}
+    ours, theirs = pty.openpty()
+    try:
+        async with watcher.start("watch", JOB, "--notify-desktop", env=env, stdout=theirs) as watching:
+            ended = await watching.ended()
+        shown = os.read(ours, 65536).decode()
+    finally:
+        os.close(theirs)
+        os.close(ours)
+    assert (ended.code, ended.err) == (0, "")
+    assert f"{JOB}: first seen, succeeded" in shown
+    assert shown.endswith("\r\n\a")
+    piped = await watcher.run("watch", JOB, "--notify-desktop", env=env)
+    assert piped.code == 0
+    assert "\a" not in piped.out
+    assert "no output goes to a terminal" in piped.err

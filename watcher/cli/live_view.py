@@ -28,11 +28,9 @@ _REFRESH_SECONDS = 0.2
 class LiveView:
     """A row for each job that has not ended; at the end a summary of those that have."""
 
-    def __init__(self, jobs: FollowedJobs, clock: Clock, *, notifies: bool = False) -> None:
-        """`notifies` tells whether the desktop is told of the end."""
+    def __init__(self, jobs: FollowedJobs, clock: Clock) -> None:
         self._jobs = jobs
         self._clock = clock
-        self._notifies = notifies
         self._region = ScreenRegion()
         self._window = Window(os.environ)
         self._glyphs = glyphs_for(sys.stdout.encoding)
@@ -69,12 +67,9 @@ class LiveView:
         self._region.clear()
         self._window.restore()
         width, _ = screen_size()
-        ended = self._jobs.ended(self._clock())
-        for row, facts in ended:
+        for row, facts in self._jobs.ended(self._clock()):
             for line in _summary(row, facts, width, self._glyphs, has_colour=self._has_colour):
                 write_line(line)
-        if self._notifies and ended:
-            self._window.notify("watcher", "; ".join(f"{row.title} {row.status}" for row, _ in ended))
 
     def _lines(self, rows: Sequence[JobRow], width: int, most: int) -> list[str]:
         if not rows:

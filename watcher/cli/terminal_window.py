@@ -108,10 +108,6 @@ class Window:
             write_text(f"\x1b]9;4;{_NONE};0{_END}")
         self._title = self._progress = None
 
-    def notify(self, title: str, text: str) -> None:
-        """Notify the desktop, with a bell where the terminal knows no other way."""
-        write_text(notification(title, text, self._environment))
-
 
 def _is_multiplexed(environment: Mapping[str, str]) -> bool:
     return "TMUX" in environment or environment.get("TERM", "").startswith("screen")

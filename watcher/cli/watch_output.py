@@ -98,12 +98,12 @@ class LineScreen:
 class LiveScreen:
     """Transitions above a live view, for a terminal."""
 
-    def __init__(self, render: Render, jobs: FollowedJobs, runtime: Runtime, *, notifies: bool = False) -> None:
+    def __init__(self, render: Render, jobs: FollowedJobs, runtime: Runtime) -> None:
         from watcher.cli.live_view import LiveView
 
         self._render = render
         self._jobs = jobs
-        self._view = LiveView(jobs, runtime.clock, notifies=notifies)
+        self._view = LiveView(jobs, runtime.clock)
 
     def transition(self, transition: Transition) -> None:
         """Write it above the view."""
@@ -132,8 +132,6 @@ class Show:
     verbose: bool
     is_live: bool
     """Whether there is a terminal for a live view."""
-    notifies: bool = False
-    """Whether the desktop is told of the end."""
 
     @property
     def has_view(self) -> bool:
@@ -147,7 +145,7 @@ def open_screen(jobs: FollowedJobs, runtime: Runtime, show: Show) -> Screen:
         return LineScreen(_envelope, jobs, runtime)
     render = _whole_line if show.verbose else transition_line
     if show.has_view:
-        return LiveScreen(render, jobs, runtime, notifies=show.notifies)
+        return LiveScreen(render, jobs, runtime)
     return LineScreen(render, jobs, runtime)
 
 

@@ -6,6 +6,7 @@ It is loaded while the first answers are on their way.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from watcher.cli.exit_codes import Exit, exit_of
 from watcher.cli.followed_jobs import FollowedJobs
-from watcher.cli.output import tell
+from watcher.cli.output import tell, write_text
 from watcher.cli.selection import SelectedJobs
+from watcher.cli.terminal_window import notification
 from watcher.cli.text_log import TextLog
 from watcher.cli.watch_history import learn_history
 from watcher.cli.watch_listener import Listener
@@ -68,10 +70,13 @@ async def _screen(
     """Show what happens, complaints too; say whether somebody sees how the jobs train."""
     shares_terminal = isinstance(chosen.log, WatcherLog) and sys.stderr.isatty()  # records go through no view
     is_live = can_be_driven(sys.stdout) and not shares_terminal
-    show = Show(wishes.as_json, wishes.verbose, is_live, wishes.tells_desktop)
+    show = Show(wishes.as_json, wishes.verbose, is_live)
     screen = open_screen(jobs, runtime, show)
     if isinstance(chosen.log, TextLog):
         chosen.log.write = screen.aside
+    terminal = next((stream for stream in (sys.stdout, sys.stderr) if stream.isatty()), None)
+    if wishes.tells_desktop and not terminal:
+        screen.aside("no output goes to a terminal: --notify-desktop has nothing to notify the desktop by")
     if show.has_view and chosen.settings:
         learn_history(chosen.settings, {spec.key.source for spec in chosen.specs}, jobs.learned)
     showing = asyncio.create_task(screen.run())
@@ -83,6 +88,9 @@ async def _screen(
         screen.close()
         if isinstance(chosen.log, TextLog):
             chosen.log.write = tell
+        if wishes.tells_desktop and terminal and (ended := jobs.ended(runtime.clock())):
+            told = "; ".join(f"{row.title} {row.status}" for row, _ in ended)
+            write_text(notification("watcher", told, os.environ), terminal)
 
 
 async def _open_direct_delivery(

@@ -97,6 +97,7 @@ async def test_files_and_settings_are_found_whatever_their_service_calls_them() 
         "n_epochs": 3,
         "training_type": {"type": "Lora", "lora_r": 8},
         "hyperparameters": {"learning_rate": 1e-05, "warmup": None},
+        "method": {"supervised": {"hyperparameters": {"learning_rate": 1e-05, "batch_size": 4}}},
         "wandb_project_name": "tickets",
     }
     found = details(json.dumps(said))
@@ -106,6 +107,7 @@ async def test_files_and_settings_are_found_whatever_their_service_calls_them() 
         ("training_type.type", "Lora"),
         ("training_type.lora_r", "8"),
         ("learning_rate", "1e-05"),
+        ("batch_size", "4"),
         ("wandb_project_name", "tickets"),
     ]
 

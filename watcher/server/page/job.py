@@ -182,7 +182,8 @@ def details(document: str) -> Details:
         return Details()
     if not isinstance(said, dict):
         return Details()
-    found = _flat({name: value for name, value in said.items() if name not in _SAID_ELSEWHERE}, "")
+    pairs = _flat({name: value for name, value in said.items() if name not in _SAID_ELSEWHERE}, "")
+    found = list(dict.fromkeys(pairs))  # OpenAI says the hyperparameters of a method twice
     files = [pair for pair in found if _IS_FILE.search(pair[0])]
     return Details(files[:MOST_DETAILS], [pair for pair in found if pair not in files][:MOST_DETAILS])
 
