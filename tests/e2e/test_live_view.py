@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -112,6 +113,21 @@ async def test_without_an_id_a_terminal_offers_the_jobs_that_run(watcher: Comman
     assert "'7' is not among them." in shown
     assert any(line.startswith("✔ bot-one succeeded") for line in shown)
     assert not any(line.startswith("✔ bot-two") for line in shown)
+
+
+async def test_the_shell_prompts_on_a_line_of_its_own_after_an_interrupted_choice(
+    watcher: Command, api: FineTuningApi
+) -> None:
+    for job_id in JOBS:
+        api.add_job(JobScript(job_id, (Step("running"),)))
+    with Terminal(80) as terminal:
+        async with watcher.start(
+            "watch", env=environment(api), stdin=terminal.theirs, stdout=terminal.theirs
+        ) as running:
+            await until(terminal, lambda lines: lines[-1].startswith("Which?"))
+            assert await interrupted(running) == 130
+        os.write(terminal.theirs, b"$")
+        await until(terminal, lambda lines: lines[-1] == "$")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])

@@ -183,10 +183,7 @@ class ManualTimeEnvironment:
 
     async def _is_anything_due(self) -> bool:
         """Return whether anything is due, being asked for, or not recorded: what was claimed is due later."""
-        poller = self._pipeline.poller
-        is_asking = not all(state.is_idle for state in poller.sources)
-        is_recorded = not poller._cache._unrecorded
-        return is_asking or not is_recorded or any(at <= self.clock.at for at in await self._due_times())
+        return not self._pipeline.poller.is_idle or any(at <= self.clock.at for at in await self._due_times())
 
     async def _due_times(self) -> list[datetime]:
         polls = [job.due_at for job in await self.store.jobs() if job.due_at]

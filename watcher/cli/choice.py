@@ -34,7 +34,11 @@ async def choose(heading: str, offers: Sequence[Sequence[str]]) -> Sequence[int]
         write_line(f"… and {len(offers) - _MOST_SHOWN} more; name them by their ids")
     while True:
         write_text(_PROMPT)
-        answer = await read_line()
+        try:
+            answer = await read_line()
+        except asyncio.CancelledError:
+            write_line("")  # the shell's prompt does not begin behind ours
+            raise
         if answer is None:
             write_line("")
             return ()

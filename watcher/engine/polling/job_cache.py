@@ -55,6 +55,11 @@ class JobCache:
         return len(self._jobs)
 
     @property
+    def is_recorded(self) -> bool:
+        """Whether the store holds all that was found."""
+        return not self._unrecorded
+
+    @property
     def refusal(self) -> StoreError | None:
         """Why the store cannot be written; None while it can."""
         return self._changes.refusal

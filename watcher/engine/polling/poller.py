@@ -92,6 +92,11 @@ class Poller:
         return len(self._cache)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being asked for, and all that was found is recorded."""
+        return self._cache.is_recorded and all(state.is_idle for state in self.sources)
+
+    @property
     def store_recoveries(self) -> int:
         """How often the store was out of reach, and came back."""
         return self._due.recoveries
