@@ -92,7 +92,10 @@ class Route:
                 self._lookup.worked(self._host, address)
                 return answer
         self._lookup.failed(self._host)
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # else the error would refer to this frame, and the frame to the error
 
     async def close(self) -> None:
         """Close every connection."""

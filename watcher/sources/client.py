@@ -77,25 +77,42 @@ class SourceClient:
 
         Raises SourceError, also where `read` does.
         """
-        failures: list[TransientError] = []
+        outcome = await self._outcome(request, read)
+        if isinstance(outcome, TransientError):
+            failed = [outcome]
 
-        async def attempt() -> T:
-            if failures:
-                raise failures.pop()
-            return await self._attempt(request, read)
+            async def attempt() -> T | TransientError:
+                return failed.pop() if failed else await self._outcome(request, read)
 
+            outcome = await self._retrying(about)(attempt)
+        if isinstance(outcome, TransientError):
+            try:
+                raise outcome
+            finally:
+                del outcome  # else the error would refer to this frame, and the frame to the error
+        return outcome
+
+    async def _outcome(self, request: Request, read: Callable[[Answer], T]) -> T | TransientError:
+        """Ask once; a failure that may pass is a value, without the frames and the causes that hold its answer.
+
+        Tenacity refers to itself, and so keeps what it was told of until a collection of garbage.
+        """
         try:
-            return await attempt()
+            return await self._attempt(request, read)
         except TransientError as error:
-            failures.append(error)
-            return await self._retrying(about)(attempt)
+            error.__context__ = error.__cause__ = None
+            return error.with_traceback(None)
 
     async def _attempt(self, request: Request, read: Callable[[Answer], T]) -> T:
         answer, secret = await self._exchange(request)
         if answer.status_code != OK:
             answer = self._without_secrets(await self._with_another_secret(request, answer, secret))
-        if failure := failure_of(answer, self._context.clock(), self._rules):
-            raise failure
+        failure = failure_of(answer, self._context.clock(), self._rules)
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # else the error would refer to this frame, with the answer, and the frame to the error
         try:
             return read(answer)
         except SourceError as error:
@@ -143,7 +160,7 @@ class SourceClient:
         random_exponential = tenacity.wait_random_exponential(min=SHORTEST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)
 
         def wait_seconds(state: RetryCallState) -> float:
-            error = _error_of(state)
+            error = _outcome_of(state)
             if isinstance(error, TransientError) and error.retry_after is not None:
                 return error.retry_after.total_seconds()
             return random_exponential(state)
@@ -152,13 +169,13 @@ class SourceClient:
             sleep=self._context.sleep,
             stop=tenacity.stop_after_attempt(ATTEMPTS),
             wait=wait_seconds,
-            retry=tenacity.retry_if_exception(_is_worth_another_attempt),
+            retry=tenacity.retry_if_result(_is_worth_another_attempt),
             before_sleep=partial(self._log_retry, about),
-            reraise=True,
+            retry_error_callback=_outcome_of,
         )
 
     def _log_retry(self, about: Mapping[str, object], state: RetryCallState) -> None:
-        error = _error_of(state)
+        error = _outcome_of(state)
         self._context.log.info(
             "request failed, trying again",
             source=self.name,
@@ -204,13 +221,14 @@ def _client_certificate(endpoint: Endpoint, name: str) -> ssl.SSLContext | None:
         ) from None
 
 
-def _error_of(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
+def _outcome_of(state: RetryCallState) -> object:
+    """Return what the last attempt came to. Raises what it raised."""
+    return state.outcome.result() if state.outcome else None
 
 
-def _is_worth_another_attempt(error: BaseException) -> bool:
+def _is_worth_another_attempt(outcome: object) -> bool:
     return (
-        isinstance(error, TransientError)
-        and error.retryable
-        and (error.retry_after is None or error.retry_after.total_seconds() <= LONGEST_WAIT_SECONDS)
+        isinstance(outcome, TransientError)
+        and outcome.retryable
+        and (outcome.retry_after is None or outcome.retry_after.total_seconds() <= LONGEST_WAIT_SECONDS)
     )

@@ -43,7 +43,8 @@ async def _answer_to(request: Awaitable[T], log: Log, **of: object) -> T | PollF
     try:
         return await request
     except SourceError as error:
-        return _failure(error)
+        # Its frames hold the answer, and where they hold the error too, nothing else would free them soon.
+        return _failure(error.with_traceback(None))
     except Exception as error:  # an internal error must not end the watching of all other jobs
         log.exception("poll failed with an internal error", error=type(error).__name__, **of)
         return PollFailure(PollOutcome.FAILED, f"internal error: {type(error).__name__}")
