@@ -2,8 +2,9 @@
 
 A full collection stops the process while it looks at every object that may be part of a cycle: with 50,000 jobs for
 0.3 s, and it finds some thirty objects. So each one looks only at what came since the last one. What outlived one and
-becomes garbage later is found by `look_at_all`, unless that would take too long: then it stays. The parts of the
-service that end at a reload let go of what they kept of each job, so what stays is small.
+becomes garbage later is found by `look_at_all`, unless that would take too long: then it stays. So nothing large may
+become part of a cycle: the parts of the service that end at a reload let go of what they kept of each job, and a
+request that fails lets go of its answer.
 """
 
 from __future__ import annotations

@@ -99,6 +99,7 @@ async def test_files_and_settings_are_found_whatever_their_service_calls_them() 
         "hyperparameters": {"learning_rate": 1e-05, "warmup": None},
         "method": {"supervised": {"hyperparameters": {"learning_rate": 1e-05, "batch_size": 4}}},
         "wandb_project_name": "tickets",
+        "integrations": [{"type": "wandb", "wandb": {"project": "tickets", "tags": ["a", "b"]}}],
     }
     found = details(json.dumps(said))
     assert found.files == [("training_file", "file-1"), ("result_files", "file-2, file-3")]
@@ -109,6 +110,9 @@ async def test_files_and_settings_are_found_whatever_their_service_calls_them() 
         ("learning_rate", "1e-05"),
         ("batch_size", "4"),
         ("wandb_project_name", "tickets"),
+        ("integrations.type", "wandb"),
+        ("integrations.wandb.project", "tickets"),
+        ("integrations.wandb.tags", "a, b"),
     ]
 
 

@@ -193,6 +193,9 @@ def _flat(value: Mapping[str, object], prefix: str) -> list[tuple[str, str]]:
     for name, each in value.items():
         if isinstance(each, dict):
             found += _flat(each, "" if name == "hyperparameters" else f"{prefix}{name}.")
+        elif isinstance(each, list) and each and all(isinstance(part, dict) for part in each):
+            for part in each:
+                found += _flat(part, f"{prefix}{name}.")
         elif each not in (None, "", [], {}):
             found.append((f"{prefix}{name}", _text(each)))
     return found
