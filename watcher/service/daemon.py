@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from watcher.engine.ports import Runtime
+from watcher.engine.runtime import Runtime
 from watcher.errors import ConfigurationError, StoreError
 from watcher.service.bootstrap import Pipeline, ServicePlan
 from watcher.service.garbage import look_at_all, short_collections

@@ -15,7 +15,8 @@ from watcher.domain.jobs import CONFIG
 from watcher.domain.overview import status_line
 from watcher.domain.transitions import next_seq
 from watcher.engine.delivery.dispatcher import CLAIM
-from watcher.engine.ports import LongestWaits, Runtime
+from watcher.engine.ports import LongestWaits
+from watcher.engine.runtime import Runtime
 from watcher.errors import StoreError
 from watcher.service.bootstrap import Pipeline
 from watcher.service.garbage import look_at_all

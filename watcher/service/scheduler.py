@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from watcher.engine.ports import Runtime
+from watcher.engine.runtime import Runtime
 
 CLOCK_CHECK_SECONDS = 1.0
 SMALLEST_STEP = timedelta(seconds=2)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.doubles import runtime
-from watcher.engine.ports import Runtime
+from watcher.engine.runtime import Runtime
 from watcher.service.scheduler import PeriodicTask, Scheduler
 
 
