@@ -21,7 +21,7 @@ from watcher.errors import StoreError
 from watcher.service.bootstrap import Pipeline
 from watcher.service.garbage import look_at_all
 from watcher.service.health import Health
-from watcher.service.scheduler import PeriodicTask
+from watcher.service.periodic_task import PeriodicTask
 from watcher.service.systemd import ServiceManager
 from watcher.service.watched_jobs import OTHERS_COUNT_FOR, WatchedJobs
 from watcher.store.living_services import KEPT, SIGN_OF_LIFE_HOLDS, Named

@@ -10,7 +10,8 @@ import pytest
 
 from tests.doubles import runtime
 from watcher.engine.runtime import Runtime
-from watcher.service.scheduler import PeriodicTask, Scheduler
+from watcher.service.periodic_task import PeriodicTask
+from watcher.service.scheduler import Scheduler
 
 
 def real_time() -> Runtime:
