@@ -24,7 +24,8 @@ from watcher.engine.polling.poller import Poller
 from watcher.engine.polling.rate_limit import RateLimit
 from watcher.engine.polling.request_rate import RequestRate
 from watcher.engine.polling.source_state import SourceState
-from watcher.engine.ports import Change, ClaimRequest, JobSource, JobStore, Runtime
+from watcher.engine.ports import Change, ClaimRequest, JobSource, JobStore
+from watcher.engine.runtime import Runtime
 from watcher.errors import StoreError
 from watcher.http import Pacer
 from watcher.plugins.source import Capabilities, ListOrder

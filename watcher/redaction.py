@@ -5,7 +5,6 @@ A receiver or an API may echo what it was sent as it stands, JSON-escaped, perce
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from base64 import b64encode
@@ -119,8 +118,14 @@ def _spelled_anyhow(character: str) -> str:
     units = character.encode("utf-16-be", "surrogatepass").hex()
     in_json = "".join(rf"\\+u{units[start : start + 4]}" for start in range(0, len(units), 4))
     in_url = "".join(f"%(?:25)*{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
-    in_html = rf"&#0*{code};|&#x0*{code:x};|{re.escape(html.escape(character))}"
+    in_html = rf"&#0*{code};|&#x0*{code:x};|{re.escape(_in_html(character))}"
     return rf"(?:\\*{re.escape(character)}|{in_json}|{in_url}|{in_html})"
+
+
+def _in_html(text: str) -> str:
+    from html import escape  # it loads the names of all characters, and most processes mask nothing
+
+    return escape(text)
 
 
 def _in_base64(text: str) -> Iterator[str]:
@@ -161,7 +166,7 @@ def _is_telling(part: str) -> bool:
 def _spellings(text: str) -> set[str]:
     plain = unquote(text)
     in_urls = {text, plain, quote(plain), quote(plain, safe="")}
-    in_pages = {html.escape(form) for form in in_urls}
+    in_pages = {_in_html(form) for form in in_urls}
     in_json = {json.dumps(form)[1:-1] for form in in_urls}
     # Writers of JSON differ in what they escape beyond need.
     return in_urls | in_pages | in_json | {form.translate(_NEEDLESS_ESCAPES) for form in in_json}

@@ -27,7 +27,7 @@ from watcher.service.bootstrap import open_store, real_runtime
 if TYPE_CHECKING:
     from watcher.domain.discovery import Rule
     from watcher.engine.polling.preview import Judged
-    from watcher.engine.ports import Runtime
+    from watcher.engine.runtime import Runtime
     from watcher.settings.model import Settings
     from watcher.store.sql import SqlStore
 

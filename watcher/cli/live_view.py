@@ -19,7 +19,7 @@ from watcher.domain.durations import format_duration
 from watcher.domain.jobs import JobFacts
 from watcher.domain.states import JobState
 from watcher.domain.text import printable
-from watcher.engine.ports import Clock
+from watcher.engine.runtime import Clock
 
 _MOST_ROWS = 10
 _REFRESH_SECONDS = 0.2

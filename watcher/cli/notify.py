@@ -33,7 +33,7 @@ from watcher.service.notifiers import open_notifiers
 if TYPE_CHECKING:
     from watcher.domain.jobs import JobKey
     from watcher.domain.telemetry import MetricPoint
-    from watcher.engine.ports import Runtime
+    from watcher.engine.runtime import Runtime
     from watcher.settings.model import Settings
 
 app = typer.Typer(help="Try a notifier.", no_args_is_help=True)

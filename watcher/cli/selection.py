@@ -23,7 +23,7 @@ from watcher.service.bootstrap import default_source, open_source
 from watcher.settings.locations import places
 
 if TYPE_CHECKING:
-    from watcher.engine.ports import Runtime
+    from watcher.engine.runtime import Runtime
     from watcher.plugins.source import Source
     from watcher.settings.model import Settings
 

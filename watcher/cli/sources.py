@@ -24,7 +24,7 @@ from watcher.plugins.source import DEFAULT_SOURCE, ListOrder
 from watcher.service.bootstrap import open_source, real_runtime
 
 if TYPE_CHECKING:
-    from watcher.engine.ports import Runtime
+    from watcher.engine.runtime import Runtime
     from watcher.plugins.source import Capabilities, Source
     from watcher.settings.model import Settings, SourceSettings
 

@@ -15,7 +15,7 @@ from watcher.engine.polling.follow import FollowListener
 
 if TYPE_CHECKING:
     from watcher.engine.delivery.direct import DirectDelivery
-    from watcher.engine.ports import Runtime
+    from watcher.engine.runtime import Runtime
 
 
 class Listener:

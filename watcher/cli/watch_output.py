@@ -17,7 +17,7 @@ from watcher.cli.transition_line import transition_line
 from watcher.domain.messages import encode, line_of, message_of
 from watcher.domain.states import JobState
 from watcher.domain.transitions import Transition
-from watcher.engine.ports import Runtime
+from watcher.engine.runtime import Runtime
 
 SILENCE_LIMIT = timedelta(minutes=3)
 """How long a pipe or a file gets nothing: systems that run such commands end them when they seem to hang."""

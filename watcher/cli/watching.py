@@ -26,7 +26,7 @@ from watcher.cli.watch_wishes import Wishes
 from watcher.domain.polling_policy import LONGEST_INTERVAL, PollingPolicy
 from watcher.engine.polling.ending import Ending
 from watcher.engine.polling.follow import Bounds, FirstPolls, Follow
-from watcher.engine.ports import Runtime
+from watcher.engine.runtime import Runtime
 from watcher.logs import WatcherLog, can_be_driven
 from watcher.plugins.source import Source
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Generic, Protocol, Self, TypeVar
 
-from watcher.engine.ports import Log
+from watcher.engine.runtime import Log
 from watcher.errors import StoreError
 
 RETRY_SECONDS = 1.0

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
-from watcher.plugins import context, notifier, source
+from watcher.plugins import notifier, source
 
 if TYPE_CHECKING:
     # What the ports speak of, and do not use: `watch` needs few of them.
@@ -17,30 +16,13 @@ if TYPE_CHECKING:
     from watcher.domain.discovery_line import Line
     from watcher.domain.jobs import Job, JobKey, JobSpec
     from watcher.domain.notifications import Planned
-    from watcher.domain.polling_policy import PollOutcome
     from watcher.domain.telemetry import MetricPoint, Milestone
     from watcher.domain.transitions import Transition
-
-Clock = context.Clock
-"""Tells the time: aware, UTC."""
-Jitter = Callable[[], float]
-"""Tells a random number between -1 and 1."""
-
 
 JobSource = source.Source
 """A service that runs jobs."""
 Notifier = notifier.Notifier
 """A named destination."""
-Log = context.Log
-"""A structured log."""
-
-
-class SecretiveLog(Log, Protocol):
-    """A log that can be told a secret that it must not show."""
-
-    def hide(self, secret: str) -> None:
-        """Keep one more secret out of sight."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,76 +195,3 @@ class DeliveryStore(Protocol):
         A settlement whose claim has expired and was taken over by another watcher is dropped.
         """
         ...
-
-
-class Telemetry(Protocol):
-    """Counts and times what happens, for metrics."""
-
-    def polled(self, source: str, outcome: PollOutcome, seconds: float) -> None:
-        """Note a poll that came to its end."""
-        ...
-
-    def listed(self, source: str, jobs: int) -> None:
-        """Note a reading of the list, and how many watched jobs it held."""
-        ...
-
-    def discovered(self, rule: str, jobs: int) -> None:
-        """Note jobs that a rule of discovery has brought."""
-        ...
-
-    def moved(self, transition: Transition) -> None:
-        """Note a transition that was recorded."""
-        ...
-
-    def attempted(self, settlement: Settlement, at: datetime) -> None:
-        """Note what an attempt to deliver came to."""
-        ...
-
-    def stored(self, operation: str, seconds: float) -> None:
-        """Note a transaction of the store that was committed."""
-        ...
-
-    def store_failed(self, operation: str) -> None:
-        """Note a transaction of the store that failed."""
-        ...
-
-
-class NoTelemetry:
-    """Counts nothing: for commands without metrics."""
-
-    def polled(self, source: str, outcome: PollOutcome, seconds: float) -> None:
-        """See `Telemetry`."""
-
-    def listed(self, source: str, jobs: int) -> None:
-        """See `Telemetry`."""
-
-    def discovered(self, rule: str, jobs: int) -> None:
-        """See `Telemetry`."""
-
-    def moved(self, transition: Transition) -> None:
-        """See `Telemetry`."""
-
-    def attempted(self, settlement: Settlement, at: datetime) -> None:
-        """See `Telemetry`."""
-
-    def stored(self, operation: str, seconds: float) -> None:
-        """See `Telemetry`."""
-
-    def store_failed(self, operation: str) -> None:
-        """See `Telemetry`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """Where the world touches the pipeline besides its ports: time, chance, the log and the meter."""
-
-    clock: Clock
-    jitter: Jitter
-    log: Log
-    telemetry: Telemetry = field(default_factory=NoTelemetry)
-    commit_retry_seconds: float = 1.0
-    """How soon a commit that the store refused is tried again. The store itself has already waited when it was busy."""
-    steady: Callable[[], float] = monotonic
-    """Returns monotonic seconds, independent of the host's clock."""
-    hide_secret: Callable[[str], None] = lambda _: None
-    """Keeps a secret that was learned later, such as a renewed token, out of the log."""

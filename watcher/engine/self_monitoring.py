@@ -21,7 +21,8 @@ from watcher.domain.jobs import Job
 from watcher.domain.notifications import plan
 from watcher.domain.reminders import Reminder, Standing, reminders, wants_reminders
 from watcher.domain.routing import Route
-from watcher.engine.ports import Finding, Runtime
+from watcher.engine.ports import Finding
+from watcher.engine.runtime import Runtime
 from watcher.errors import StoreError
 
 

@@ -84,7 +84,7 @@ class Section(BaseModel):
     each may be given so.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -122,8 +122,14 @@ class Section(BaseModel):
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler, /
     ) -> JsonSchemaValue:
-        """Describe the `_file` twins too, and that a secret is given in one way only."""
+        """Describe the keys, the `_file` twins too, and that a secret is given in one way only."""
+        from watcher.plugins.descriptions import descriptions
+
         json_schema = handler.resolve_ref_schema(handler(schema))
+        texts = descriptions(cls)
+        for name, field in cls.model_fields.items():
+            if field.description is None and name in texts:
+                json_schema["properties"][field.alias or name]["description"] = texts[name]
         secrets = cls.secret_names()
         required = json_schema.pop("required", [])
         for name in secrets:

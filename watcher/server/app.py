@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from watcher.engine.ports import Log
+from watcher.engine.runtime import Log
 from watcher.errors import StoreError
 from watcher.server.api import Deliveries, Jobs
 from watcher.server.auth import HOOKS_PATH, PROBES, TokenGuard

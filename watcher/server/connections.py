@@ -15,7 +15,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from watcher.engine.ports import Log
+from watcher.engine.runtime import Log
 
 MOST_CONNECTIONS = 128
 DESCRIPTOR_SHARE = 4

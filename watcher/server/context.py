@@ -17,7 +17,7 @@ from watcher.domain.silences import Silence
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint
 from watcher.domain.transitions import Transition
-from watcher.engine.ports import Clock, Log
+from watcher.engine.runtime import Clock, Log
 from watcher.plugins.source import ReadWebhook, Webhook
 
 

@@ -11,7 +11,7 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
-from watcher.engine.ports import Log
+from watcher.engine.runtime import Log
 from watcher.server.connections import LONGEST_HEAD, BoundedProtocol, Bounds, Connections, affordable_bounds
 from watcher.server.listening import BACKLOG, Listen, listening
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watcher.domain.jobs import JobSpec
-from watcher.engine.ports import NoTelemetry, Runtime, SecretiveLog, Telemetry
+from watcher.engine.runtime import NoTelemetry, Runtime, SecretiveLog, Telemetry
 from watcher.plugins.source import DEFAULT_SOURCE, SourceContext
 from watcher.service.notifiers import USUAL_LIMITS, NotifierLimits, open_notifiers
 

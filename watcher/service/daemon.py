@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from watcher.engine.ports import Runtime
+from watcher.engine.runtime import Runtime
 from watcher.errors import ConfigurationError, StoreError
 from watcher.service.bootstrap import Pipeline, ServicePlan
 from watcher.service.garbage import look_at_all, short_collections
 from watcher.service.maintenance import Maintenance
-from watcher.service.scheduler import PeriodicTask, Scheduler
+from watcher.service.periodic_task import PeriodicTask
 from watcher.service.signals import SignalRequests, handled_signals
 from watcher.service.systemd import ServiceManager
 
 if TYPE_CHECKING:
     from watcher.domain.health import HealthSnapshot
+    from watcher.service.scheduler import Scheduler
     from watcher.store.sql import SqlStore
 
 LONGEST_TICK = timedelta(seconds=1)
@@ -102,7 +103,10 @@ class Daemon:
         polling = asyncio.create_task(pipeline.poller.run())
         delivering = asyncio.create_task(pipeline.deliver.run())
         waiting = asyncio.create_task(self._next(generation))
+        pipeline.poller.wake()
         try:
+            async with _cancelled_at_end(pipeline.poller.first_turn.wait()) as first_turn:
+                await asyncio.wait([first_turn, polling, delivering], return_when=asyncio.FIRST_COMPLETED)
             await generation.maintenance.undo_clock_step()
             async with self._scheduler(generation).running():
                 # Neither loop ends by itself: one that does has met a closed output, or an internal error.
@@ -196,7 +200,12 @@ class Daemon:
         return successor
 
     def _scheduler(self, generation: _Generation) -> Scheduler:
-        """Make the scheduler. It only ticks: the store knows what is due."""
+        """Make the scheduler. It only ticks: the store knows what is due.
+
+        Its library is loaded while the first polls are on their way.
+        """
+        from watcher.service.scheduler import Scheduler
+
         pipeline, maintenance = generation.pipeline, generation.maintenance
         tick = min(max(pipeline.poller.sources.shortest_interval / TICKS_PER_INTERVAL, SHORTEST_TICK), LONGEST_TICK)
 

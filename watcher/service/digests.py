@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from watcher.domain.messages import TableRow
 from watcher.domain.routing import Route
 from watcher.domain.summaries import present_rows
-from watcher.engine.ports import Runtime
+from watcher.engine.runtime import Runtime
 from watcher.errors import StoreError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from watcher.domain.health import HealthSnapshot
-from watcher.engine.ports import Clock
+from watcher.engine.runtime import Clock
 
 if TYPE_CHECKING:
     from watcher.service.bootstrap import Pipeline

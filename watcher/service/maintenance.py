@@ -15,12 +15,13 @@ from watcher.domain.jobs import CONFIG
 from watcher.domain.overview import status_line
 from watcher.domain.transitions import next_seq
 from watcher.engine.delivery.dispatcher import CLAIM
-from watcher.engine.ports import LongestWaits, Runtime
+from watcher.engine.ports import LongestWaits
+from watcher.engine.runtime import Runtime
 from watcher.errors import StoreError
 from watcher.service.bootstrap import Pipeline
 from watcher.service.garbage import look_at_all
 from watcher.service.health import Health
-from watcher.service.scheduler import PeriodicTask
+from watcher.service.periodic_task import PeriodicTask
 from watcher.service.systemd import ServiceManager
 from watcher.service.watched_jobs import OTHERS_COUNT_FOR, WatchedJobs
 from watcher.store.living_services import KEPT, SIGN_OF_LIFE_HOLDS, Named

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from watcher.domain.deliveries import Outcome
 from watcher.domain.messages import Message
-from watcher.engine.ports import Log, Notifier
+from watcher.engine.ports import Notifier
+from watcher.engine.runtime import Log
 from watcher.plugins.notifier import ShowsProgress, UpdatesInPlace
 from watcher.templates import Escape, Template, TemplateMistake, plain
 

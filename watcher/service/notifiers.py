@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from watcher.engine.ports import Log, Runtime
+from watcher.engine.runtime import Log, Runtime
 from watcher.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:

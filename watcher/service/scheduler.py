@@ -6,30 +6,17 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from watcher.engine.ports import Runtime
+from watcher.engine.runtime import Runtime
+from watcher.service.periodic_task import PeriodicTask
 
 CLOCK_CHECK_SECONDS = 1.0
 SMALLEST_STEP = timedelta(seconds=2)
 """How far the host's clock must have been set for that to matter; corrections of less are daily business."""
-
-
-@dataclass(frozen=True, slots=True)
-class PeriodicTask:
-    """Something to be done again and again."""
-
-    run: Callable[[], Awaitable[None]]
-    interval: timedelta
-    is_random: bool = False
-    """Whether the interval varies between its half and its whole: replicas must not tick in step, or the first one
-    would do all the work."""
-    is_done: bool = False
-    """Whether it has just been done, so that the first time comes after an interval, not at once."""
 
 
 class _Every(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types

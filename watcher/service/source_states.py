@@ -12,7 +12,8 @@ from watcher.engine.polling.look_allowance import LookAllowance
 from watcher.engine.polling.rate_limit import RateLimit
 from watcher.engine.polling.request_rate import RequestRate
 from watcher.engine.polling.source_state import SourceState
-from watcher.engine.ports import DiscoveryStore, JobSource, Runtime
+from watcher.engine.ports import DiscoveryStore, JobSource
+from watcher.engine.runtime import Runtime
 from watcher.plugins.registry import sources
 from watcher.plugins.source import CONCURRENT_REQUESTS
 from watcher.service.bootstrap import open_source

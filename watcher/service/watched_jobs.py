@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from watcher import __version__
 from watcher.domain.discovery import Rule
 from watcher.domain.jobs import CONFIG, JobKey
-from watcher.engine.ports import Runtime
+from watcher.engine.runtime import Runtime
 from watcher.settings.conversion import discovery_rules, watches_all
 from watcher.settings.model import Settings
 from watcher.store.living_services import KEPT, Named

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar, cast
 
-from pydantic import Field, ValidationError, create_model
+from pydantic import ValidationError, create_model
 
 from watcher.domain.jobs import JobKey, JobSpec
 from watcher.domain.text import excerpt
@@ -158,9 +158,8 @@ NOTIFIERS = Kinds("notifiers", NotifierSettings, registry.notifiers)
 @cache
 def _put_together(common: type[SourceSettings | NotifierSettings], kind: str, config: type[Section]) -> type[Section]:
     bases: Any = (config, common)
-    described = common.model_fields["kind"]
-    has_default = described.default == kind
-    only_kind: Any = (Literal[kind], Field(kind if has_default else ..., description=described.description))
+    has_default = common.model_fields["kind"].default == kind
+    only_kind: Any = (Literal[kind], kind if has_default else ...)
     name = f"{kind.capitalize()}{common.__name__.removesuffix('Settings')}"
     return cast("type[Section]", create_model(name, __base__=bases, __doc__=config.__doc__, kind=only_kind))
 

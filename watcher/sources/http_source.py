@@ -6,17 +6,20 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 from urllib.parse import quote
 
 from watcher.domain.jobs import ID_RULE, NO_METADATA, JobKey, ListedJob, Observation, Page, is_job_id
-from watcher.domain.telemetry import EventPage
 from watcher.errors import ConfigurationError
 from watcher.http import Answer, Request
 from watcher.plugins.source import Capabilities, ReadWebhook, SourceContext
 from watcher.sources.client import SourceClient
 from watcher.sources.endpoint import Endpoint
 from watcher.sources.errors import ErrorRules, request_id_of
+
+if TYPE_CHECKING:
+    # `watch` reads events when its first requests have left.
+    from watcher.domain.telemetry import EventPage
 
 ENTRIES_KEPT = 50_000
 """Jobs on the pages remembered, of a service that gives more of them at once."""
@@ -86,6 +89,12 @@ def quoted(job_id: str) -> str:
     if not is_job_id(job_id):
         raise ConfigurationError(f"not a job id: expected {ID_RULE}")
     return quote(job_id, safe="")
+
+
+def _no_events() -> EventPage:
+    from watcher.domain.telemetry import EventPage
+
+    return EventPage()
 
 
 def digest(body: bytes, status: str = "") -> bytes:
@@ -172,7 +181,7 @@ class HttpSource:
         """Ask for what is new of the job: see `Source`."""
         teller = self._dialect
         if not isinstance(teller, TellsEvents) or (question := teller.events(job_id, cursor)) is None:
-            return EventPage()
+            return _no_events()
         read = partial(self._read_events, teller, job_id, cursor)
         return await self._client.ask(self._request(question), read, job=job_id)
 

@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
-from watcher.engine.ports import Telemetry
+from watcher.engine.runtime import Telemetry
 from watcher.errors import StoreError
 from watcher.store.database import connect
 from watcher.store.migrate import make_ready

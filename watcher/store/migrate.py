@@ -50,7 +50,7 @@ def _migrate(database: Database) -> None:
 def _create(connection: Connection) -> None:
     """Create the tables as the newest revision leaves them: a new database needs no Alembic, which takes 10 MB."""
     version.create(connection)
-    metadata.create_all(connection)
+    metadata.create_all(connection, checkfirst=False)  # no name is taken: see `_revision`
     connection.execute(version.insert().values({"version_num": HEAD, OLDEST_READER: HEAD_OLDEST_READER}))
 
 

@@ -17,17 +17,8 @@ from watcher.domain.slices import slices
 from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint, Milestone
 from watcher.domain.transitions import Transition
-from watcher.engine.ports import (
-    Adopted,
-    Adoption,
-    Change,
-    ClaimRequest,
-    Finding,
-    LongestWaits,
-    NoTelemetry,
-    RecordedLine,
-    Telemetry,
-)
+from watcher.engine.ports import Adopted, Adoption, Change, ClaimRequest, Finding, LongestWaits, RecordedLine
+from watcher.engine.runtime import NoTelemetry, Telemetry
 from watcher.store import deliveries, discovery, jobs, living_services, metric_points, reminders, silences
 from watcher.store.access import StoreAccess
 from watcher.store.clock_steps import cap_waits

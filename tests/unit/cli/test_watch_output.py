@@ -15,7 +15,7 @@ from watcher.cli.watch_output import LineScreen
 from watcher.domain.jobs import Job, JobFacts, JobKey, JobSpec
 from watcher.domain.polling_policy import PollFailure, PollOutcome
 from watcher.domain.transitions import Reason, Transition
-from watcher.engine.ports import Runtime
+from watcher.engine.runtime import Runtime
 
 KEYS = [JobKey("openai", f"ftjob-{number}") for number in range(5)]
 

@@ -15,7 +15,7 @@ import tomli_w
 
 from tests.doubles import RecordingLog, until
 from watcher.domain.jobs import Job
-from watcher.engine.ports import Runtime
+from watcher.engine.runtime import Runtime
 from watcher.service.bootstrap import ServicePlan, utc_now
 from watcher.service.daemon import Daemon
 from watcher.service.signals import SignalRequests

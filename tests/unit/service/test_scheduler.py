@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.doubles import runtime
-from watcher.engine.ports import Runtime
-from watcher.service.scheduler import PeriodicTask, Scheduler
+from watcher.engine.runtime import Runtime
+from watcher.service.periodic_task import PeriodicTask
+from watcher.service.scheduler import Scheduler
 
 
 def real_time() -> Runtime:

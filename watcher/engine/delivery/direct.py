@@ -12,7 +12,8 @@ from watcher.domain.notifications import at_once, plan
 from watcher.domain.routing import Route
 from watcher.engine.delivery.dispatcher import Dispatcher
 from watcher.engine.delivery.memory_store import MemoryDeliveries
-from watcher.engine.ports import Notifier, Runtime
+from watcher.engine.ports import Notifier
+from watcher.engine.runtime import Runtime
 
 TICK_SECONDS = 0.2
 """How late a retry may be."""

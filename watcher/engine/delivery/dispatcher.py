@@ -27,7 +27,8 @@ from watcher.domain.summaries import message_of_digest, message_of_several
 from watcher.engine.delivery.notifier_state import NotifierState
 from watcher.engine.group_commit import GroupCommit
 from watcher.engine.liveness import Liveness
-from watcher.engine.ports import DeliveryStore, Notifier, Runtime
+from watcher.engine.ports import DeliveryStore, Notifier
+from watcher.engine.runtime import Runtime
 from watcher.errors import OutputClosedError, StoreError
 from watcher.plugins.notifier import UpdatesInPlace
 

@@ -13,7 +13,8 @@ from watcher.domain.progress_message import with_progress
 from watcher.domain.states import is_terminal
 from watcher.domain.telemetry import MetricPoint, most_telling
 from watcher.domain.transitions import Transition
-from watcher.engine.ports import Notifier, Runtime
+from watcher.engine.ports import Notifier
+from watcher.engine.runtime import Runtime
 from watcher.errors import StoreError
 from watcher.plugins.notifier import ShowsProgress
 

@@ -15,7 +15,8 @@ from watcher.domain.states import JobState
 from watcher.engine.polling.list_age import ListAge
 from watcher.engine.polling.list_scan import MOST_PAGES
 from watcher.engine.polling.rule_scan import RuleScan
-from watcher.engine.ports import DiscoveryStore, JobSource, Runtime
+from watcher.engine.ports import DiscoveryStore, JobSource
+from watcher.engine.runtime import Runtime
 from watcher.errors import SourceError, StoreError
 
 MOST_FILTERS = 3

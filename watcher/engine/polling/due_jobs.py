@@ -10,7 +10,8 @@ from itertools import islice
 
 from watcher.domain.jobs import Job
 from watcher.engine.polling.job_cache import JobCache
-from watcher.engine.ports import ClaimRequest, JobStore, Runtime
+from watcher.engine.ports import ClaimRequest, JobStore
+from watcher.engine.runtime import Runtime
 from watcher.errors import StoreError, StoreUnavailableError
 
 STORE_PATIENCE = timedelta(seconds=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from watcher.domain.jobs import Job
 from watcher.domain.polling_policy import MISSING_TOLERATED, PollFailure, PollOutcome
 from watcher.engine.polling.circuit_breaker import CircuitBreaker
-from watcher.engine.ports import Log
+from watcher.engine.runtime import Log
 
 _REJECTED = "the source rejects our requests, trying once a minute"
 

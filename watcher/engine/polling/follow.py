@@ -21,7 +21,8 @@ from watcher.domain.transitions import Transition, has_reached
 from watcher.engine.polling.ending import Ending
 from watcher.engine.polling.source_calls import poll
 from watcher.engine.polling.telemetry import TelemetryFeed
-from watcher.engine.ports import JobSource, Runtime
+from watcher.engine.ports import JobSource
+from watcher.engine.runtime import Runtime
 
 FirstPolls = Mapping[JobKey, Awaitable[PollResult]]
 """Polls that are under way already, by job."""

@@ -12,7 +12,8 @@ from watcher.domain.jobs import Job, JobKey
 from watcher.domain.states import is_terminal
 from watcher.domain.transitions import Transition
 from watcher.engine.group_commit import GroupCommit
-from watcher.engine.ports import Change, JobStore, Runtime
+from watcher.engine.ports import Change, JobStore
+from watcher.engine.runtime import Runtime
 from watcher.errors import StoreError
 
 

@@ -27,8 +27,9 @@ from watcher.engine.polling.source_state import SourceState
 from watcher.engine.polling.sources import Sources
 from watcher.engine.polling.telemetry import TelemetryReader, ends
 from watcher.engine.polling.wake_ups import WakeUps
-from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, MetricStore, Runtime
+from watcher.engine.ports import Change, ClaimRequest, Finding, JobStore, MetricStore
 from watcher.engine.progress_audience import NOBODY, ProgressAudience
+from watcher.engine.runtime import Runtime
 from watcher.errors import StoreError
 
 STALE_WAITS = 4

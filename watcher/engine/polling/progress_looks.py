@@ -15,8 +15,8 @@ from watcher.domain.states import JobState
 from watcher.domain.telemetry import MetricPoint
 from watcher.engine.polling.source_state import SourceState
 from watcher.engine.polling.telemetry import LAST_LOOK_PATIENCE, Reading, TelemetryReader, ends
-from watcher.engine.ports import Runtime
 from watcher.engine.progress_audience import ProgressAudience
+from watcher.engine.runtime import Runtime
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 

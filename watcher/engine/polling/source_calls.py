@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, TypeVar
 
-from watcher.domain.polling_policy import PollFailure, PollOutcome
 from watcher.errors import MissingError, RejectedError, SourceError, TransientError
 
 if TYPE_CHECKING:
     # `watch` reads no list and no events.
     from watcher.domain.jobs import Job, Observation
+    from watcher.domain.polling_policy import PollFailure
     from watcher.domain.telemetry import EventPage
     from watcher.engine.polling.discovery import Discovery
     from watcher.engine.polling.list_scan import ListScan
-    from watcher.engine.ports import JobSource, Log
+    from watcher.engine.ports import JobSource
+    from watcher.engine.runtime import Log
 
 T = TypeVar("T")
 
@@ -47,19 +48,18 @@ async def _answer_to(request: Awaitable[T], log: Log, **of: object) -> T | PollF
         return _failure(error.with_traceback(None))
     except Exception as error:  # an internal error must not end the watching of all other jobs
         log.exception("poll failed with an internal error", error=type(error).__name__, **of)
-        return PollFailure(PollOutcome.FAILED, f"internal error: {type(error).__name__}")
+        return _failure(SourceError(f"internal error: {type(error).__name__}"))
 
 
 def _failure(error: SourceError) -> PollFailure:
-    retry_after = error.retry_after if isinstance(error, TransientError) else None
-    return PollFailure(_outcome(error), str(error), retry_after, error.request_id)
+    from watcher.domain.polling_policy import PollFailure, PollOutcome  # `watch` asks that much sooner
 
-
-def _outcome(error: SourceError) -> PollOutcome:
     match error:
         case RejectedError():
-            return PollOutcome.REJECTED
+            outcome = PollOutcome.REJECTED
         case MissingError():
-            return PollOutcome.MISSING
+            outcome = PollOutcome.MISSING
         case _:
-            return PollOutcome.FAILED
+            outcome = PollOutcome.FAILED
+    retry_after = error.retry_after if isinstance(error, TransientError) else None
+    return PollFailure(outcome, str(error), retry_after, error.request_id)

@@ -10,7 +10,8 @@ from watcher.domain.forecast import usual_stay
 from watcher.domain.health import DiscoveryHealth
 from watcher.domain.polling_policy import PollingPolicy
 from watcher.engine.polling.source_state import SourceState
-from watcher.engine.ports import JobStore, Log
+from watcher.engine.ports import JobStore
+from watcher.engine.runtime import Log
 from watcher.errors import StoreError
 from watcher.plugins.source import ReadWebhook, TakesWebhooks
 

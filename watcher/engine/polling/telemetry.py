@@ -15,7 +15,8 @@ from watcher.domain.polling_policy import PollFailure, PollOutcome
 from watcher.domain.states import JobState, is_terminal
 from watcher.domain.telemetry import EventPage, MetricPoint, Milestone, most_telling, points_of_checkpoints
 from watcher.engine.polling.source_calls import read_events
-from watcher.engine.ports import JobSource, MetricStore, Runtime
+from watcher.engine.ports import JobSource, MetricStore
+from watcher.engine.runtime import Runtime
 from watcher.errors import StoreError
 
 MOST_PAGES = 10

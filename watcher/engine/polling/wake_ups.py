@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from watcher.domain.jobs import JobKey
 from watcher.engine.polling.sources import Sources
-from watcher.engine.ports import JobStore, Runtime
+from watcher.engine.ports import JobStore
+from watcher.engine.runtime import Runtime
 from watcher.plugins.source import ReadWebhook, Webhook
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from watcher.domain.jobs import JobKey, Observation, Page
 from watcher.domain.states import OPENAI_STATES, StateMap
-from watcher.domain.telemetry import EventPage
 from watcher.http import Answer
 from watcher.plugins.source import Capabilities, ListOrder, SourceContext
 from watcher.sources.errors import Complaint, ErrorRules
 from watcher.sources.http_source import Question, quoted
 from watcher.sources.openai.event_cursor import EventCursor
+
+if TYPE_CHECKING:
+    # `watch` reads events when its first requests have left.
+    from watcher.domain.telemetry import EventPage
 
 PAGE_SIZE = 100
 """Jobs asked for at once. No maximum is documented; the API's usual page has 20."""

@@ -14,7 +14,7 @@ from watcher.domain.deliveries import Failed, Rejected
 from watcher.domain.routing import FirstSeen, Route
 from watcher.domain.transitions import Transition, detect
 from watcher.engine.delivery.direct import DirectDelivery
-from watcher.engine.ports import Runtime
+from watcher.engine.runtime import Runtime
 from watcher.errors import OutputClosedError
 
 direct_delivery = partial(DirectDelivery, tick_seconds=0.001)
