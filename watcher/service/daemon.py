@@ -106,7 +106,7 @@ class Daemon:
         pipeline.poller.wake()
         try:
             async with _cancelled_at_end(pipeline.poller.first_turn.wait()) as first_turn:
-                await asyncio.wait([first_turn, polling, delivering], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([first_turn, polling, delivering, waiting], return_when=asyncio.FIRST_COMPLETED)
             await generation.maintenance.undo_clock_step()
             async with self._scheduler(generation).running():
                 # Neither loop ends by itself: one that does has met a closed output, or an internal error.
