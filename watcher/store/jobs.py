@@ -223,11 +223,11 @@ def rows_by_key(
     by_source: dict[str, list[str]] = {}
     for key in keys:
         by_source.setdefault(key.source, []).append(key.id)
-    statement = select(job.c.source, job.c.job_id, job.c.id, *columns).where(_IS_NAMED)
+    statement = select(job.c.job_id, job.c.id, *columns).where(_IS_NAMED)
     found: dict[JobKey, Row[Any]] = {}
     for source, ids in by_source.items():
         rows = connection.execute(statement, {"of_source": source, "ids": ids})
-        found |= {JobKey(*row[:2]): row for row in rows}
+        found |= {JobKey(source, row[0]): row for row in rows}
     return found
 
 
