@@ -17,11 +17,13 @@ from watcher.domain.slices import slices
 from watcher.domain.transitions import next_seq
 from watcher.engine.ports import Finding
 from watcher.store.database import serialise
-from watcher.store.jobs import KEYS_PER_STATEMENT, rows_by_key
+from watcher.store.jobs import rows_by_key
 from watcher.store.reminders import IS_LAST, forget_tellings, keep_event, standing_since, told_of
 from watcher.store.rows import row_of_condition_event
 from watcher.store.schema import condition, condition_event, delivery, job, transition
 
+_SUBJECTS_PER_STATEMENT = 500
+"""How many subjects one statement looks up; databases limit the parameters of a statement."""
 _RECORDED = (condition.c.state, condition.c.seq, condition.c.good_at, condition.c.good_by)
 _STANDING = select(condition.c.subject).join(condition_event, IS_LAST).where(~condition_event.c.is_good)
 
@@ -47,7 +49,7 @@ def without_needless(connection: Connection, findings: Sequence[Finding]) -> lis
     """Leave out the ends of what does not stand. Most jobs are in no trouble: nothing is locked to find that out."""
     ends = [finding.condition.subject for finding in findings if finding.condition.is_good]
     standing: set[str] = set()
-    for part in slices(ends, KEYS_PER_STATEMENT):
+    for part in slices(ends, _SUBJECTS_PER_STATEMENT):
         standing.update(connection.scalars(_STANDING.where(condition.c.subject.in_(part))))
     return [each for each in findings if not each.condition.is_good or each.condition.subject in standing]
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from watcher.domain.jobs import Job
 from watcher.engine.ports import ClaimRequest
-from watcher.store.numbers import each_of
+from watcher.store.elements import each_of
 from watcher.store.rows import JOB_COLUMNS, job_of
 from watcher.store.schema import job
 
@@ -19,7 +19,7 @@ RANKED_JOBS = 2_000
 """How many due jobs of a source are compared, the longest due; a source that is further behind is not ranked."""
 
 _IS_DUE = (job.c.source == bindparam("of_source"), job.c.due_at <= bindparam("until"), job.c.removed_at.is_(None))
-_IS_NAMED = job.c.id.in_(each_of("numbers"))
+_IS_NAMED = job.c.id.in_(each_of("numbers", job.c.id.type))
 _NEXT_DUE = bindparam("next_due", type_=job.c.due_at.type)
 _CLAIMED = [_NEXT_DUE if column is job.c.due_at else column for column in JOB_COLUMNS]
 """What `job_of` reads of a job whose time is moved on."""

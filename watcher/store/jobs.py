@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Row,
     and_,
+    bindparam,
     func,
     insert,
     or_,
@@ -24,19 +25,18 @@ from sqlalchemy import (
 from watcher.domain.jobs import Job, JobKey, JobSpec
 from watcher.domain.milestones import with_true_times
 from watcher.domain.overview import UNSEEN
-from watcher.domain.slices import slices
 from watcher.domain.states import JobState
 from watcher.domain.transitions import Transition
 from watcher.store.database import serialise
+from watcher.store.elements import each_of
 from watcher.store.job_state import HAS_ENDED, STATE, is_in
 from watcher.store.metric_points import milestones_of
-from watcher.store.numbers import each_of
 from watcher.store.origins import has_origin, with_origin, without_origin
 from watcher.store.rows import JOB_COLUMNS, TRANSITION_COLUMNS, job_of, text_of_labels, transition_of
 from watcher.store.schema import job, transition
 
-KEYS_PER_STATEMENT = 500
-"""How many keys one statement looks up; databases limit the parameters of a statement."""
+_IS_NUMBERED = job.c.id.in_(each_of("numbers", job.c.id.type))
+_IS_NAMED = and_(job.c.source == bindparam("of_source"), job.c.job_id.in_(each_of("ids", job.c.job_id.type)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,21 +220,15 @@ def rows_by_key(
     connection: Connection, keys: Collection[JobKey], *columns: ColumnElement[Any]
 ) -> dict[JobKey, Row[Any]]:
     """Look up the `id` and the columns given of every job that the store holds."""
-    found: dict[JobKey, Row[Any]] = {}
-    for is_meant in _have_keys(keys):
-        rows = connection.execute(select(job.c.source, job.c.job_id, job.c.id, *columns).where(is_meant))
-        found |= {JobKey(*row[:2]): row for row in rows}
-    return found
-
-
-def _have_keys(keys: Collection[JobKey]) -> Iterator[ColumnElement[bool]]:
-    """Return conditions that together choose the jobs of these keys, each with as many as a statement may look up."""
     by_source: dict[str, list[str]] = {}
     for key in keys:
         by_source.setdefault(key.source, []).append(key.id)
+    statement = select(job.c.job_id, job.c.id, *columns).where(_IS_NAMED)
+    found: dict[JobKey, Row[Any]] = {}
     for source, ids in by_source.items():
-        for part in slices(ids, KEYS_PER_STATEMENT):
-            yield and_(job.c.source == source, job.c.job_id.in_(part))
+        rows = connection.execute(statement, {"of_source": source, "ids": ids})
+        found |= {JobKey(source, row[0]): row for row in rows}
+    return found
 
 
 def note_wanted(connection: Connection, numbers: Collection[int], now: datetime) -> None:
@@ -244,7 +238,7 @@ def note_wanted(connection: Connection, numbers: Collection[int], now: datetime)
 
 def _change(connection: Connection, numbers: Sequence[int], values: Mapping[str, Any]) -> None:
     """Give the same values to all of these rows."""
-    connection.execute(update(job).where(job.c.id.in_(each_of("numbers"))).values(values), {"numbers": numbers})
+    connection.execute(update(job).where(_IS_NUMBERED).values(values), {"numbers": numbers})
 
 
 def _has_key(key: JobKey) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from watcher.domain.jobs import JobKey
 from watcher.domain.notifications import muted
@@ -14,8 +14,9 @@ from watcher.domain.transitions import Transition
 from watcher.engine.ports import Change
 from watcher.store.conditions import record_findings, without_needless
 from watcher.store.jobs import rows_by_key
+from watcher.store.many_rows import insert_rows, update_rows
 from watcher.store.notifications import release, row_of_planned
-from watcher.store.rows import insert_rows, row_of_transition, text_of_facts
+from watcher.store.rows import row_of_transition, text_of_facts
 from watcher.store.schema import delivery, job, transition
 from watcher.store.silences import silences_since
 
@@ -24,6 +25,8 @@ _Numbers = dict[JobKey, int]
 
 # Jobs that another watcher has moved or removed meanwhile are left alone.
 _UPDATE = update(job).where(job.c.id == bindparam("number"), job.c.seq == bindparam("seen"), job.c.removed_at.is_(None))
+_INSERT_TRANSITION = insert(transition).inline()
+_INSERT_DELIVERY = insert(delivery).inline()
 
 
 def record(connection: Connection, changes: Sequence[Change]) -> set[JobKey]:
@@ -34,7 +37,7 @@ def record(connection: Connection, changes: Sequence[Change]) -> set[JobKey]:
     late = {change.job.key for change in changes if change.transition and change.job.key not in numbers}
     late |= _move(connection, [change for change in known if change.transition], numbers)
     if rest := [_state(change, numbers) for change in known if not change.transition and change.job.key not in late]:
-        connection.execute(_UPDATE, rest)
+        update_rows(connection, _UPDATE, rest)
     findings = [each for change in known if change.job.key not in late for each in change.conditions]
     record_findings(connection, without_needless(connection, findings), watcher="")
     return late
@@ -54,7 +57,7 @@ def _move(connection: Connection, moves: Sequence[Change], numbers: _Numbers) ->
 def _are_all_moved(connection: Connection, states: Sequence[dict[str, Any]]) -> bool:
     """Write all states at once, which is what usually succeeds, or none."""
     with connection.begin_nested() as savepoint:
-        if connection.execute(_UPDATE, states).rowcount == len(states):
+        if update_rows(connection, _UPDATE, states) == len(states):
             return True
         savepoint.rollback()
     return False
@@ -69,7 +72,7 @@ def _move_singly(
     for change in moves:
         if change.job.key in late:
             continue  # what follows on a change that came too late is void, even if its number happens to fit
-        if connection.execute(_UPDATE, _state(change, numbers)).rowcount:
+        if update_rows(connection, _UPDATE, [_state(change, numbers)]):
             made.append(change)
         elif not _is_kept(connection, change, numbers):
             late.add(change.job.key)
@@ -92,14 +95,14 @@ def _keep(connection: Connection, moves: Sequence[Change], numbers: _Numbers) ->
     kept = [(numbers[change.job.key], change.transition, change.recipients) for change in moves if change.transition]
     if not kept:
         return
-    insert_rows(connection, transition, [row_of_transition(number, news) for number, news, _ in kept])
+    insert_rows(connection, _INSERT_TRANSITION, [row_of_transition(number, news) for number, news, _ in kept])
     silences = silences_since(connection, [news.at for _, news, planned in kept if planned])
     wanted = [(number, news, muted(planned, news, silences, news.at)) for number, news, planned in kept]
     for number, news, planned in wanted:
         release(connection, planned, (delivery.c.job, number), news.at)
     owed = [row_of_planned(each, news, job=number) for number, news, planned in wanted for each in planned]
     if owed:
-        insert_rows(connection, delivery, owed)
+        insert_rows(connection, _INSERT_DELIVERY, owed)
 
 
 def _state(change: Change, numbers: _Numbers) -> dict[str, Any]:

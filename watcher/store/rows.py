@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Connection, Select, Table, insert, select
+from sqlalchemy import Select, select
 
 from watcher.domain.conditions import Condition, ConditionChange
 from watcher.domain.deliveries import Delivery, DeliveryState
@@ -106,16 +106,6 @@ _FACTS = {each.name for each in fields(JobFacts)}
 _FACTS_IN_USE: WeakValueDictionary[str, JobFacts] = WeakValueDictionary()
 """By their text: a job that is claimed again mostly says what it said, and to read that is half of reading the job."""
 _MOMENTS = ("created_at", "finished_at", "estimated_finish")
-
-
-def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows, which all name the same columns.
-
-    A column that is null in all of them is left out, and null all the same: SQLAlchemy takes as long to bind each value
-    as SQLite to write it.
-    """
-    columns = [column for column in rows[0] if any(row[column] is not None for row in rows)]
-    connection.execute(insert(table), [{column: row[column] for column in columns} for row in rows])
 
 
 def select_deliveries() -> Select[Any]:
