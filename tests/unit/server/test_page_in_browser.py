@@ -35,6 +35,11 @@ REBOUND = "rebound.example"
 PATHS = (*PAGES.values(), "/jobs/openai/hostile", "/jobs/openai/good", "/jobs/openai/none")
 POLL_MILLISECONDS = 3_000
 LOOKS: Sequence[tuple[str, int]] = (("light", 1100), ("dark", 1100), ("dark", 360))
+WIDTHS = (360, 660, 720, 890, 900, 1040, 1060, 1280, 1920)
+BROKEN = """[...document.querySelectorAll("td .state, th, td")].filter(each => each.matches(".state")
+    ? each.offsetHeight > 2 * parseFloat(getComputedStyle(each).fontSize)
+    : each.scrollWidth > each.clientWidth + 1 && !each.closest("thead")).map(each => each.outerHTML)"""
+"""States that take more than a line, and cells that reach into the next one."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -302,3 +307,18 @@ async def test_it_is_read_by_everyone_and_fits(
             assert [(path, each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
             assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth"), path
     assert [each for each in pages.complaints if "404" not in each] == []
+
+
+async def test_no_state_is_broken_and_no_cell_too_small_at_any_width(
+    site: Site, store: SqlStore, clock: ManualClock, pages: Pages
+) -> None:
+    await lived(store)
+    await Scene(store).play()
+    clock.at = NOW
+    async with whole_site(site, clock) as client:
+        page = await pages.open(f"{client.base_url}")
+        for path in PATHS:
+            await page.goto(f"{client.base_url}{path}")
+            for width in WIDTHS:
+                await page.set_viewport_size({"width": width, "height": 800})
+                assert (path, width, await page.evaluate(BROKEN)) == (path, width, [])
