@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,16 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 def install_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Install a package of one module with one kind of source, for the duration of the test."""
     yield from _install("watcher.sources", tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def without_collections() -> Iterator[None]:
+    """Free only what nothing refers to."""
+    gc.unfreeze()  # what another test had Python leave out would come back in the middle of this one
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def _install(group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import signal
 import weakref
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -27,15 +26,6 @@ IDS = [f"ftjob-{number}" for number in range(20)]
 RUNNING = Script(jobs=tuple(JobScript(each, (Step("running"),)) for each in IDS))
 
 
-@pytest.fixture
-def without_looks_for_cycles() -> Iterator[None]:
-    """Free only what nothing refers to."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 def jobs_alive() -> int:
     """Count the jobs in memory."""
     return sum(type(each) is Job for each in gc.get_objects())
@@ -46,7 +36,7 @@ def has_reloaded(log: RecordingLog, times: int) -> bool:
     return log.events("info").count("configuration reloaded") == times
 
 
-@pytest.mark.usefixtures("without_looks_for_cycles")
+@pytest.mark.usefixtures("without_collections")
 async def test_a_reload_lets_go_of_what_was_before(tmp_path: Path) -> None:
     before, log, requests = jobs_alive(), RecordingLog(), SignalRequests()
     config, plans = tmp_path / "watcher.toml", list[weakref.ref[ServicePlan]]()
