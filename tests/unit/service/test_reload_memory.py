@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import weakref
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def jobs_alive() -> int:
     return sum(type(each) is Job for each in gc.get_objects())
 
 
+async def until_alive(is_meant: Callable[[int], bool]) -> None:
+    """Wait until so many jobs are in memory. A look takes long, so polls get time to end between two of them."""
+    async with asyncio.timeout(30):
+        while not is_meant(jobs_alive()):
+            await asyncio.sleep(0.1)
+
+
 def has_reloaded(log: RecordingLog, times: int) -> bool:
     """Return whether the configuration was reloaded so often."""
     return log.events("info").count("configuration reloaded") == times
@@ -46,7 +54,7 @@ async def test_a_reload_lets_go_of_what_was_before(tmp_path: Path) -> None:
                 {
                     "sources": {"openai": {"base_url": api.base_url, "api_key": "k"}},
                     "store": {"url": f"sqlite:///{tmp_path}/watcher.db"},
-                    "polling": {"interval": "100ms"},
+                    "polling": {"interval": "300ms"},
                     "jobs": [{"id": each} for each in IDS],
                 }
             )
@@ -62,10 +70,10 @@ async def test_a_reload_lets_go_of_what_was_before(tmp_path: Path) -> None:
         async with first.open_store() as store:
             serving = asyncio.create_task(Daemon(store, read_plan, requests, runtime).run(first))
             for number in (1, 2, 3):
-                await until(lambda: jobs_alive() >= before + len(IDS))
+                await until_alive(lambda count: count >= before + len(IDS))
                 requests.on_reload()
-                await until(partial(has_reloaded, log, number))
-            await until(lambda: plans[1]() is plans[2]() is None)
-            await until(lambda: jobs_alive() <= before + 2 * len(IDS))  # as known, and those of polls under way
+                await until(partial(has_reloaded, log, number), seconds=30)
+            await until(lambda: plans[1]() is plans[2]() is None, seconds=30)
+            await until_alive(lambda count: count <= before + 2 * len(IDS))  # as known, and those of polls under way
             requests.on_stop(signal.SIGTERM)
             await serving
