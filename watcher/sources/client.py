@@ -86,10 +86,7 @@ class SourceClient:
 
             outcome = await self._retrying(about)(attempt)
         if isinstance(outcome, TransientError):
-            try:
-                raise outcome
-            finally:
-                del outcome  # else the error would refer to this frame, and the frame to the error
+            raise outcome
         return outcome
 
     async def _outcome(self, request: Request, read: Callable[[Answer], T]) -> T | TransientError:
@@ -107,12 +104,8 @@ class SourceClient:
         answer, secret = await self._exchange(request)
         if answer.status_code != OK:
             answer = self._without_secrets(await self._with_another_secret(request, answer, secret))
-        failure = failure_of(answer, self._context.clock(), self._rules)
-        if failure is not None:
-            try:
-                raise failure
-            finally:
-                del failure  # else the error would refer to this frame, with the answer, and the frame to the error
+        if failure := failure_of(answer, self._context.clock(), self._rules):
+            raise failure
         try:
             return read(answer)
         except SourceError as error:
