@@ -195,11 +195,14 @@ class FaultyStore:
         self.known_durations: Mapping[str, Sequence[timedelta]] | StoreError | None = None
         """What the store says of earlier jobs, or raises; None: what it holds."""
         self.recorded: list[Change] = []
+        self.claimed: list[JobKey] = []
 
     async def claim_due(self, requests: Mapping[str, ClaimRequest], now: datetime) -> Sequence[Job]:
         if self.before_claim:
             await self.before_claim()
-        return await self._store.claim_due(requests, now)
+        jobs = await self._store.claim_due(requests, now)
+        self.claimed += [job.key for job in jobs]
+        return jobs
 
     async def make_due(self, key: JobKey, now: datetime) -> bool:
         return await self._store.make_due(key, now)

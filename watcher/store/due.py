@@ -17,6 +17,8 @@ from watcher.store.schema import job
 
 RANKED_JOBS = 2_000
 """How many due jobs of a source are compared, the longest due; a source that is further behind is not ranked."""
+ROWS_AT_ONCE = 200
+"""Rows of claimed jobs that are held at once: all of ten thousand would take as much memory again as the jobs."""
 
 _IS_DUE = (job.c.source == bindparam("of_source"), job.c.due_at <= bindparam("until"), job.c.removed_at.is_(None))
 _IS_NAMED = job.c.id.in_(each_of("numbers", job.c.id.type))
@@ -85,8 +87,7 @@ def _claim(connection: Connection, due: DueJobs) -> Iterable[Job]:
         rows = connection.execute(_LOCK_FIRST, wanted | {"capacity": due.limit})
     else:
         rows = connection.execute(_LOCK_NAMED, wanted | {"numbers": due.numbers})
-    # Each row is read as it comes: ten thousand of them would take as much memory again as the jobs.
-    claimed = {row[0]: job_of(row[1:]) for row in rows}
+    claimed = {row[0]: job_of(row[1:]) for part in rows.partitions(ROWS_AT_ONCE) for row in part}
     connection.execute(_MOVE, {"numbers": list(claimed), "next_due": due.next_due})
     if due.numbers is None:
         return claimed.values()

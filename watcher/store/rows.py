@@ -97,6 +97,7 @@ DELIVERY_COLUMNS = (
 )
 """What `delivery_of` reads, in its order."""
 _STATES = {state.value: state for state in JobState}
+_BASES = {basis.value: basis for basis in Basis}
 _NEW_FACTS = ("suffix", "page_url", "more")
 """Facts that programs of the first two revisions do not know."""
 _MEASURED = "measured"
@@ -279,9 +280,10 @@ def _forecast_of(columns: Sequence[Any], since: datetime | None) -> Forecast | N
     at, basis, made_at = columns
     # An older watcher on the same store moves a job and leaves the forecast of its former status; a newer one may
     # know bases that this one does not.
-    if basis not in set(Basis) or (since and made_at < since):
+    known_basis = _BASES.get(basis)
+    if known_basis is None or (since and made_at < since):
         return None
-    return Forecast(at, Basis(basis), made_at)
+    return Forecast(at, known_basis, made_at)
 
 
 def text_of_facts(facts: JobFacts, *, without: Collection[str] = ()) -> str:

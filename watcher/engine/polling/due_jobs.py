@@ -48,7 +48,7 @@ class DueJobs:
         if not requests:
             return ()
         try:
-            jobs = [self._cache.latest(job) for job in await self._from_store(requests, now)]
+            jobs = await self._from_store(requests, now)
         except StoreError as error:
             self._note(error)
             return self._from_cache(requests, now, longest_waits)
@@ -56,7 +56,7 @@ class DueJobs:
             self._log.exception("cannot look for due jobs: internal error", error=type(error).__name__)
             return ()
         self._note(None)
-        return jobs
+        return jobs if self._cache.is_recorded else [self._cache.latest(job) for job in jobs]
 
     def close(self) -> None:
         """Stop waiting for the store."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Self, cast
@@ -70,10 +70,11 @@ class JobCache:
         """Which changes cannot be recorded although the store can be written; None if there are none."""
         return self._changes.stuck
 
-    def keep(self, job: Job) -> None:
-        """Remember a job that was taken."""
-        self._jobs.pop(job.key, None)  # with its key, which would be a copy of the new one
-        self._jobs[job.key] = job
+    def keep(self, jobs: Iterable[Job]) -> None:
+        """Remember jobs that were taken."""
+        for job in jobs:
+            self._jobs.pop(job.key, None)  # with its key, which would be a copy of the new one
+            self._jobs[job.key] = job
 
     def latest(self, recorded: Job) -> Job:
         """Prefer our own state of a job while what we learned of it is still on its way into the store."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from types import MappingProxyType
 
 from watcher.domain.conditions import SHORTEST_STAY, Condition, ConditionChange
@@ -158,15 +159,15 @@ class Poller:
         """Claim due jobs of each source, those whose polls are still under way aside."""
         claimed: dict[str, list[Job]] = {name: [] for name in requests}
         longest_waits = {name: self.sources[name].longest_wait for name in requests}
-        for job in await self._due.claim(requests, now, longest_waits):
-            state = self.sources[job.key.source]
-            if not state.claim(job):
-                continue
-            self._cache.keep(job)
-            if state.name in claimed:
-                claimed[state.name].append(job)
-            else:  # the store was asked for it earlier, and answers only now
-                state.enqueue([job], now)
+        due = await self._due.claim(requests, now, longest_waits)
+        for name, jobs in groupby(due, key=lambda job: job.key.source):
+            state = self.sources[name]
+            mine = state.claim(jobs)
+            self._cache.keep(mine)
+            if name in claimed:
+                claimed[name] += mine
+            else:  # the store was asked for them earlier, and answers only now
+                state.enqueue(mine, now)
         return claimed
 
     async def _claim_rest(self, state: SourceState, now: datetime) -> list[Job]:
@@ -229,7 +230,7 @@ class Poller:
         """Have a job retrieved once more where a webhook came meanwhile; return whether it is to be."""
         latest = self._cache.latest(job)
         is_wanted = state.is_told_anew(job.key) and not is_terminal(latest.state)
-        if is_wanted and state.claim(latest):
+        if is_wanted and state.claim([latest]):
             state.enqueue([latest], self._runtime.clock())
         return is_wanted
 

@@ -123,15 +123,16 @@ class SourceState:
 
     def claim_request_for_scan(self, now: datetime, *, is_rest: bool = False) -> ClaimRequest:
         """Return which jobs the list is read for: also what falls due before it is read again, a part at a time."""
-        interval = self.policy.interval
-        return ClaimRequest(self.claimed_at_once, now + interval, ahead=interval, is_rest=is_rest)
+        next_due = now + self.policy.interval
+        # What was just claimed is due at that very time: it is not to be claimed again.
+        ahead = self.policy.interval - timedelta.resolution
+        return ClaimRequest(self.claimed_at_once, next_due, ahead=ahead, is_rest=is_rest)
 
-    def claim(self, job: Job) -> bool:
-        """Note that a job was claimed; return False when its poll is still under way."""
-        if job.key in self._claimed:
-            return False
-        self._claimed.add(job.key)
-        return True
+    def claim(self, jobs: Iterable[Job]) -> list[Job]:
+        """Note that jobs were claimed; return them, those whose polls are still under way aside."""
+        mine = [job for job in jobs if job.key not in self._claimed]
+        self._claimed.update(job.key for job in mine)
+        return mine
 
     def release(self, job: Job) -> None:
         """Note that a claimed job needs no retrieve, or that its poll has finished."""

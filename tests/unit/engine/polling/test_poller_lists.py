@@ -133,6 +133,15 @@ async def test_more_jobs_than_are_claimed_at_once_are_looked_up_by_one_scan(stor
         assert retrieves < 20
 
 
+@pytest.mark.parametrize("strategy", [Strategy.AUTO, Strategy.LIST])
+async def test_a_scan_claims_each_job_once(store: SqlStore, strategy: Strategy) -> None:
+    async with World(store, running(250), strategy) as world:
+        world.state.concurrency, world.state.claimed_at_once = 50, 40
+        world.faults.claimed.clear()
+        await world.turn(seconds=30)
+        assert len(world.faults.claimed) == len(set(world.faults.claimed)) == 250
+
+
 async def test_other_tasks_get_their_turn_while_a_scan_is_judged(store: SqlStore) -> None:
     turns = 0
 
