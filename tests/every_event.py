@@ -123,13 +123,13 @@ def _conditions() -> Iterator[tuple[str, Condition]]:
         for anomaly in (*Anomaly, None):
             yield f"{about} trains: {anomaly}", training_condition(job, anomaly)
         for status in (None, "running", "succeeded", "failed"):
-            now = replace(job_in(status, name=named), labels=job.labels)
+            now = job_in(status, name=named)._replace(labels=job.labels)
             yield f"{about} found, {status}", found_condition(now)
             yield f"{about} unstuck, {status}", unstuck_condition(now, job, START)
             yield f"{about} trained, {status}", trained_condition(now)
-        yield f"{about} missing", missing_condition(replace(job, last_error="HTTP 404"), START)
+        yield f"{about} missing", missing_condition(job._replace(last_error="HTTP 404"), START)
         yield (
             f"{about} missing without an error",
-            missing_condition(replace(job, status=None, state=None, last_error=None), START),
+            missing_condition(job._replace(status=None, state=None, last_error=None), START),
         )
     yield "store failing", store_condition("/var/lib/watcher/watcher.db", "the disk is full")

@@ -13,7 +13,6 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -91,7 +90,7 @@ class Scene:
             transition = detect(known, seen)
             assert transition
             after = moved(known, transition)
-            after = replace(after, due_at=None if is_terminal(after.state) else NOW + timedelta(seconds=12))
+            after = after._replace(due_at=None if is_terminal(after.state) else NOW + timedelta(seconds=12))
             told = planned("slack", "pager") if is_terminal(after.state) else ()
             await self._store.record([Change(known.seq, after, transition, told)])
             began = NOW - timedelta(minutes=age, seconds=7)
@@ -106,7 +105,7 @@ class Scene:
         known = await self._store.job(key)
         assert known
         forecast = Forecast(NOW + timedelta(minutes=minutes), basis, NOW)
-        await self._store.record([Change(known.seq, replace(known, forecast=forecast))])
+        await self._store.record([Change(known.seq, known._replace(forecast=forecast))])
 
     async def trains(self, key: JobKey, steps: int, *, goes_wrong: bool = False) -> None:
         """Let losses be measured."""
@@ -137,7 +136,7 @@ class Scene:
         await self.job("ftjob-stays", "tickets-de", (1700, 1690, 1600))
         gone = await self._store.job(await self.job("ftjob-gone", "old-experiment", (50, 44)))
         assert gone
-        lost = replace(gone, missing=MISSING_TOLERATED + 1, last_error="HTTP 404: No such fine-tuning job: ftjob-gone")
+        lost = gone._replace(missing=MISSING_TOLERATED + 1, last_error="HTTP 404: No such fine-tuning job: ftjob-gone")
         await self._store.record([Change(gone.seq, lost)])
         await self.trains(await self.job("ftjob-sql", "sql-helper", (40, 38, 36, 25), "failed", BROKEN), 14)
         for number in range(4):

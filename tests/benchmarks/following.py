@@ -6,7 +6,7 @@ import random
 import statistics
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -104,10 +104,10 @@ class Follower:
                 # An object that has not changed is not read again, so its estimate is heard once.
                 heard = estimate if transition else None
                 told = forecast(job, heard, usual_stay(self._durations.get(job.status, ())), now)
-                job = job if told is job.forecast else replace(job, forecast=told)
+                job = job if told is job.forecast else job._replace(forecast=told)
             if wants_look(job, self._polling_policy, now):
                 requests += 1
-                job = replace(job, forecast=forecast_from(job, life.progress_at(now), now))
+                job = job._replace(forecast=forecast_from(job, life.progress_at(now), now))
             due_at = now + wait_after_answer(job, self._polling_policy, now, self._chance.uniform(-1, 1))
             assert now < due_at <= now + self._polling_policy.max_interval, "polled later than max_interval allows"
             now = self._told_at(life, now, due_at)

@@ -6,7 +6,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -114,4 +114,4 @@ def change_of(job: Job, status: str, at: datetime, notifiers: Sequence[str], doc
     transition = detect(job, Observation(job.key, status, OPENAI_STATES(status), at, JobFacts(), document))
     assert transition is not None
     due_at = None if is_terminal(transition.state) else at
-    return Change(job.seq, replace(moved(job, transition), due_at=due_at), transition, planned(*notifiers))
+    return Change(job.seq, moved(job, transition)._replace(due_at=due_at), transition, planned(*notifiers))

@@ -6,7 +6,6 @@ import asyncio
 import json
 import sys
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -79,7 +78,7 @@ def _change(job: Job, status: str, now: datetime) -> Change:
     )
     assert transition is not None
     due_at = None if is_terminal(OPENAI_STATES(status)) else now + timedelta(minutes=1)
-    return Change(job.seq, replace(moved(job, transition), due_at=due_at), transition, planned(*NOTIFIERS))
+    return Change(job.seq, moved(job, transition)._replace(due_at=due_at), transition, planned(*NOTIFIERS))
 
 
 async def _deliver(store: SqlStore, now: datetime) -> None:

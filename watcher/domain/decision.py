@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from watcher.domain.conditions import (
     SHORTEST_STAY,
@@ -63,8 +63,7 @@ class PollContext:
     """A job that was in its status for less was not told as stuck."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What a poll changes."""
 
     job: Job
@@ -96,7 +95,7 @@ def _after_failure(job: Job, failure: PollFailure, context: PollContext, now: da
     if (
         failure.outcome is not PollOutcome.REJECTED
     ):  # a rejection is the source's: its circuit breaker waits, not the job
-        after = replace(after, due_at=now + wait_after_failure(after, failure, context.policy, jitter))
+        after = after._replace(due_at=now + wait_after_failure(after, failure, context.policy, jitter))
     is_found_missing = failure.outcome is PollOutcome.MISSING and job.missing == MISSING_TOLERATED
     found = (missing_condition(after, now),) if is_found_missing else ()
     return Decision(after, None, (), after.due_at, after != job, found)
@@ -112,14 +111,14 @@ def _after_answer(
     if transition:
         after = moved(after, transition)
     if observation and observation.facts != after.facts:
-        after = replace(after, facts=observation.facts)
+        after = after._replace(facts=observation.facts)
     if is_terminal(after.state):
         due_at = None
     else:
         after = _with_forecast(after, observation, context, now)
         due_at = _due_after_answer(after, context, now if transition else None, jitter)
     if due_at != after.due_at:
-        after = replace(after, due_at=due_at)
+        after = after._replace(due_at=due_at)
     wanted = plan(transition, context.routes, now) if transition else ()
     is_new = after is not job and after != job
     return Decision(after, transition, wanted, due_at, is_new, tuple(_ended(job, after, context, now)))
@@ -155,4 +154,4 @@ def _with_forecast(job: Job, observation: Observation | None, context: PollConte
         found = forecast_from(job, told, now)
     else:
         found = forecast(job, estimate, context.usual_stays.get(job.status or ""), now)
-    return job if found == job.forecast else replace(job, forecast=found)
+    return job if found == job.forecast else job._replace(forecast=found)

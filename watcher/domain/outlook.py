@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -29,7 +28,7 @@ def supposed(job: Job, word: str, now: datetime) -> Event:
     if word == MISSING:
         return ConditionChange(missing_condition(job, now), 1, now)
     if word == STUCK:
-        lasting = replace(job, status=str(Status.RUNNING), state=JobState.RUNNING, status_since=now - _LONG)
+        lasting = job._replace(status=str(Status.RUNNING), state=JobState.RUNNING, status_since=now - _LONG)
         return ConditionChange(cast(Any, stuck_condition(lasting, now, {Status.RUNNING: _LONG})), 1, now)
     return _transition_to(job, word, now)
 
@@ -102,5 +101,5 @@ def _transition_to(job: Job, status: str, now: datetime) -> Transition:
     """Suppose that the job is next seen in this status, or state."""
     state = JobState(status) if status in set(JobState) else OPENAI_STATES(status)
     observed = Observation(job.key, status, state, now, job.facts or JobFacts(), "{}")
-    before = job if job.status != status else replace(job, status="(another status)")
+    before = job if job.status != status else job._replace(status="(another status)")
     return cast(Transition, detect(before, observed))

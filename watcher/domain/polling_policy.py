@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import cbrt
@@ -126,19 +126,19 @@ class PollFailure:
 def after_failure(job: Job, failure: PollFailure) -> Job:
     """Return the job after a poll without an observation. A rejection is the source's failure, not the job's."""
     if failure.outcome is PollOutcome.REJECTED:
-        return replace(job, last_error=failure.error)
+        return job._replace(last_error=failure.error)
     if failure.outcome is PollOutcome.MISSING:
         missing = job.missing + 1
     else:  # 404s count in a row; but only an answer shows that the source knows again a job that was reported missing
         missing = job.missing if is_reported_missing(job) else 0
-    return replace(job, failures=job.failures + 1, missing=missing, last_error=failure.error)
+    return job._replace(failures=job.failures + 1, missing=missing, last_error=failure.error)
 
 
 def after_answer(job: Job) -> Job:
     """Return the job after a poll that was answered; the same object when no poll had failed."""
     if not job.failures and not job.missing and job.last_error is None:
         return job
-    return replace(job, failures=0, missing=0, last_error=None)
+    return job._replace(failures=0, missing=0, last_error=None)
 
 
 def is_reported_missing(job: Job) -> bool:

@@ -63,7 +63,7 @@ def sample(kind: str, now: datetime) -> Message:
     if kind == DIGEST:
         stays = {"tutor": _STAY, "router": _STAY / 3, "translator": 9 * _STAY}
         jobs = [
-            replace(_job(now), key=JobKey(SAMPLE, name), name=name, status_since=now - stays[name]) for name in stays
+            _job(now)._replace(key=JobKey(SAMPLE, name), name=name, status_since=now - stays[name]) for name in stays
         ]
         present = present_rows(jobs, Route(SAMPLE), {"running": 2 * _STAY}, now)
         return _marked(message_of_digest(_several(now), present))
@@ -167,11 +167,11 @@ _CONDITIONS: Mapping[str, Callable[[datetime], Condition]] = {
     "stuck": lambda now: _present(stuck_condition(_job(now), now, {"running": timedelta(days=1)})),
     "found": lambda now: found_condition(_job(now)),
     "unstuck": lambda now: unstuck_condition(
-        replace(_job(now), status="succeeded", state=JobState.SUCCEEDED), _job(now), now
+        _job(now)._replace(status="succeeded", state=JobState.SUCCEEDED), _job(now), now
     ),
     "metrics": lambda now: training_condition(_job(now), Anomaly.DIVERGES),
     "metrics-recovered": lambda now: training_condition(_job(now), None),
-    "metrics-ended": lambda now: trained_condition(replace(_job(now), status="failed", state=JobState.FAILED)),
+    "metrics-ended": lambda now: trained_condition(_job(now)._replace(status="failed", state=JobState.FAILED)),
     "source-unreachable": lambda now: _source(_silent(now), "reach", now),
     "source-recovered": lambda now: _source(_well(now), "reach", now),
     "source-rejected": lambda now: _source(_REJECTED, "acceptance", now),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -139,8 +139,7 @@ def detect(previous: Job, observation: Observation) -> Transition | None:
 
 def moved(job: Job, transition: Transition) -> Job:
     """Return the job as it stands after the transition."""
-    return replace(
-        job,
+    return job._replace(
         status=transition.status,
         state=transition.state,
         seq=transition.seq,

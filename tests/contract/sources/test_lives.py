@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
@@ -293,7 +293,7 @@ async def live(source: Source, job: Job, clock: ManualClock) -> Lived:
     while job.due_at is not None and job.due_at < START + A_DAY:
         clock.at = job.due_at
         observation = await source.retrieve(job.key.id, job.status)
-        claimed = replace(job, due_at=clock.at + INTERVAL)
+        claimed = job._replace(due_at=clock.at + INTERVAL)
         decision = decide(claimed, observation, PollContext(policy, claimed_at=clock.at), clock.at, 0)
         job = decision.job
         if decision.transition:

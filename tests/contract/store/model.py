@@ -83,7 +83,7 @@ class Model:
         far, count = now + beyond, 0
         for job in self.jobs.values():
             if job.due_at and job.due_at > far:
-                self.jobs[job.key] = replace(job, due_at=now)
+                self.jobs[job.key] = job._replace(due_at=now)
                 count += 1
         for recipients, delivery in self.deliveries.items():
             is_held_too_long = bool(delivery.claimed_until and delivery.claimed_until > far)

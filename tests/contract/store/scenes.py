@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,7 @@ def move(job: Job, status: str, at: datetime = NOON, recipients: Sequence[str] =
     )
     transition = detect(job, seen)
     assert transition is not None
-    now = replace(moved(job, transition), due_at=None if is_terminal(OPENAI_STATES(status)) else at + MINUTE)
+    now = moved(job, transition)._replace(due_at=None if is_terminal(OPENAI_STATES(status)) else at + MINUTE)
     return Change(job.seq, now, transition, planned(*recipients))
 
 

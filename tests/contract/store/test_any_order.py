@@ -107,7 +107,7 @@ class TwoWatchers(RuleBasedStateMachine):
         known = self.model.jobs.setdefault(job, Job(job, due_at=self.now))
         self.model.transitions.setdefault(job, [])
         if job in self.model.removed and not is_terminal(known.state):
-            self.model.jobs[job] = replace(known, due_at=self.now)
+            self.model.jobs[job] = known._replace(due_at=self.now)
         self.model.removed.discard(job)
 
     @initialize()
@@ -124,7 +124,7 @@ class TwoWatchers(RuleBasedStateMachine):
         assert self.run(self.watchers[which].store.remove_job(job, self.now)) == is_watched
         if is_watched:
             self.model.removed.add(job)
-            self.model.jobs[job] = replace(self.model.jobs[job], due_at=None)
+            self.model.jobs[job] = self.model.jobs[job]._replace(due_at=None)
 
     def claim_due(self, which: int, limit: int, ahead: timedelta, is_choosy: bool) -> None:
         """A watcher claims due jobs; no other watcher can claim them then."""
@@ -137,7 +137,7 @@ class TwoWatchers(RuleBasedStateMachine):
         assert {job.key for job in taken} <= due
         assert len(taken) == min(limit, len(due))
         for job in taken:
-            assert job == replace(self.model.jobs[job.key], due_at=self.now + MINUTE)
+            assert job == self.model.jobs[job.key]._replace(due_at=self.now + MINUTE)
             self.model.jobs[job.key] = self.watchers[which].jobs[job.key] = job
 
     @rule(which=watchers, act=acts)

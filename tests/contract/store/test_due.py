@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -30,8 +29,8 @@ async def test_the_longest_due_are_taken_first_up_to_the_capacity(store: OpenSto
 
 async def test_taking_moves_the_next_poll(store: OpenStore) -> None:
     before = await watch(store, key(1), key(2))
-    assert list(await claim_jobs(store)) == [replace(job, due_at=NOON + MINUTE) for job in before]
-    assert await store.jobs() == [replace(job, due_at=NOON + MINUTE) for job in before]
+    assert list(await claim_jobs(store)) == [job._replace(due_at=NOON + MINUTE) for job in before]
+    assert await store.jobs() == [job._replace(due_at=NOON + MINUTE) for job in before]
     assert await claim_jobs(store) == ()
     assert len(await claim_jobs(store, now=NOON + MINUTE)) == 2
 
@@ -94,7 +93,7 @@ async def test_what_is_taken_along_must_find_room(store: OpenStore) -> None:
 async def test_the_most_urgent_are_taken_first_and_the_others_left(store: OpenStore, ahead: timedelta) -> None:
     before = await watch(store, *map(key, (3, 1, 4, 2)))
     taken = await claim_jobs(store, 3, ahead=ahead, urgency=youngest_id)
-    assert list(taken) == [replace(before[index], due_at=NOON + MINUTE) for index in (2, 0, 3)]
+    assert list(taken) == [before[index]._replace(due_at=NOON + MINUTE) for index in (2, 0, 3)]
     assert (await the_job(store, key(1))).due_at == NOON
     assert keys(await claim_jobs(store, 3, ahead=ahead, urgency=youngest_id)) == [key(1)]
 

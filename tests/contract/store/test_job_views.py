@@ -25,7 +25,7 @@ LIMITS = Limits(in_trouble=9, page=9, ended=9, points=4)
 async def stands(store: SqlStore, job: Job, status: str, hours_ago: float, missing: int = 0) -> None:
     """Let a job have been in a status for so long."""
     change = move(job, status)
-    after = replace(change.job, status_since=NOON - timedelta(hours=hours_ago), missing=missing)
+    after = change.job._replace(status_since=NOON - timedelta(hours=hours_ago), missing=missing)
     await store.record([replace(change, job=after)])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -127,7 +126,7 @@ async def test_a_removed_job_is_watched_no_more_but_not_forgotten(store: OpenSto
     seen = await the_job(store)
     assert await store.remove_job(KEY, NOON)
     assert await store.jobs() == []
-    assert await store.jobs(include_removed=True) == await store.find_jobs(KEY.id) == [replace(seen, due_at=None)]
+    assert await store.jobs(include_removed=True) == await store.find_jobs(KEY.id) == [seen._replace(due_at=None)]
     assert await claim_jobs(store, now=NOON + 2 * MINUTE) == ()
     assert len(await history(store, KEY)) == 1
 
@@ -141,10 +140,10 @@ async def test_removing_tells_whether_the_job_was_watched(store: OpenStore) -> N
 async def test_a_removed_job_that_is_named_again_goes_on_where_it_stood(store: OpenStore) -> None:
     await owe(store, ["running"])
     seen = await the_job(store)
-    await store.record([Change(seen.seq, replace(seen, failures=5, missing=5, last_error="404"))])
+    await store.record([Change(seen.seq, seen._replace(failures=5, missing=5, last_error="404"))])
     await store.remove_job(KEY, NOON)
     assert await store.upsert_jobs([JobSpec(KEY)], NOON + MINUTE) == UpsertResult(0, 0, revived=1)
-    assert await the_job(store) == replace(seen, due_at=NOON + MINUTE)
+    assert await the_job(store) == seen._replace(due_at=NOON + MINUTE)
 
 
 @pytest.mark.parametrize("is_removed", [False, True])
@@ -159,7 +158,7 @@ async def test_a_job_that_has_ended_is_polled_only_when_somebody_asks(
     taken = await claim_jobs(store)
     assert keys(taken) == ([KEY] if ask_again else [])
     # It answers as it did before, and so is polled no more.
-    await store.record([Change(job.seq, replace(job, due_at=None)) for job in taken])
+    await store.record([Change(job.seq, job._replace(due_at=None)) for job in taken])
     assert await claim_jobs(store, now=NOON + 5 * MINUTE) == ()
 
 

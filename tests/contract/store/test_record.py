@@ -83,17 +83,17 @@ async def test_what_is_owed_is_committed_with_the_transition(store: OpenStore) -
 async def test_a_change_without_a_transition_writes_only_the_jobs_state(store: OpenStore) -> None:
     await store.upsert_jobs([JobSpec(KEY, "bot", {"team": "nlp"})], NOON)
     job = await the_job(store)
-    after_failure = replace(job, failures=2, missing=1, last_error="no answer within 15 s", due_at=NOON + MINUTE)
-    await store.record([Change(job.seq, replace(after_failure, name="other", labels={}))])
+    after_failure = job._replace(failures=2, missing=1, last_error="no answer within 15 s", due_at=NOON + MINUTE)
+    await store.record([Change(job.seq, after_failure._replace(name="other", labels={}))])
     assert await the_job(store) == after_failure
-    await store.record([Change(job.seq, replace(job, due_at=None))])
-    assert await the_job(store) == replace(job, due_at=None)
+    await store.record([Change(job.seq, job._replace(due_at=None))])
+    assert await the_job(store) == job._replace(due_at=None)
     assert await history(store, KEY) == []
 
 
 async def test_errors_are_stored_fit_to_be_shown(store: OpenStore) -> None:
     (job,) = await watch(store, KEY)
-    await store.record([Change(job.seq, replace(job, last_error="nul \0 half \ud83d esc \x1b[2J"))])
+    await store.record([Change(job.seq, job._replace(last_error="nul \0 half \ud83d esc \x1b[2J"))])
     assert (await the_job(store)).last_error == r"nul \x00 half \ud83d esc \x1b[2J"
 
 
@@ -112,7 +112,7 @@ async def test_what_comes_too_late_without_a_transition_is_dropped_silently(stor
     (job,) = await watch(store, KEY)
     await owe(store, ["running"])
     before = await the_job(store)
-    assert await store.record([Change(job.seq, replace(job, failures=1, last_error="503"))]) == set()
+    assert await store.record([Change(job.seq, job._replace(failures=1, last_error="503"))]) == set()
     assert await the_job(store) == before
 
 
@@ -120,7 +120,7 @@ async def test_a_job_may_move_several_times_in_one_commit(store: OpenStore) -> N
     job, other = await watch(store, key(1), key(2))
     first = move(job, "queued", NOON)
     last = move(first.job, "running", NOON + SECOND)
-    after = Change(last.job.seq, replace(last.job, failures=1, last_error="503"))
+    after = Change(last.job.seq, last.job._replace(failures=1, last_error="503"))
     assert await store.record([first, move(other, "queued"), last, after]) == set()
     assert await history(store, job.key) == [first.transition, last.transition]
     assert await the_job(store, job.key) == after.job
@@ -133,7 +133,7 @@ async def test_what_follows_on_a_late_change_is_dropped_even_if_its_number_fits(
     before = await the_job(store, job.key)
     mine = move(job, "running", NOON)
     following = move(mine.job, "succeeded", NOON + SECOND, ["pager"])
-    complaint = Change(mine.job.seq, replace(mine.job, failures=7))
+    complaint = Change(mine.job.seq, mine.job._replace(failures=7))
     assert before.seq == mine.job.seq
     assert await store.record([mine, move(other, "queued"), following, complaint]) == {job.key}
     assert await the_job(store, job.key) == before
@@ -150,7 +150,7 @@ async def test_changes_of_jobs_that_are_not_watched_are_dropped(
     await watch(store, JobKey("openai", "removed"))
     await store.remove_job(JobKey("openai", "removed"), NOON)
     before = await store.jobs(include_removed=True)
-    change = move(job, "running", recipients=["pager"]) if with_transition else Change(0, replace(job, failures=1))
+    change = move(job, "running", recipients=["pager"]) if with_transition else Change(0, job._replace(failures=1))
     assert await store.record([change]) == ({job.key} if with_transition else set())
     assert await store.jobs(include_removed=True) == before
     assert await store.count_rows("transition") == await store.count_rows("delivery") == 0
@@ -204,7 +204,7 @@ async def test_a_change_that_cannot_be_written_takes_the_whole_commit_back(
     if spoilt == "owed twice":
         bad = replace(bad, recipients=planned("pager", "pager"))
     else:
-        bad = replace(bad, job=replace(bad.job, due_at=datetime(2026, 11, 24, 12)))  # noqa: DTZ001 - that is the fault
+        bad = replace(bad, job=bad.job._replace(due_at=datetime(2026, 11, 24, 12)))  # noqa: DTZ001 - that is the fault
     with pytest.raises(error):
         await store.record([good, bad])
     assert await store.jobs() == [one, two]
@@ -234,7 +234,7 @@ async def test_the_database_itself_keeps_the_record_whole(store: OpenStore, sql:
 async def test_a_forecast_is_kept_until_the_job_moves(store: OpenStore, basis: Basis, at: datetime | None) -> None:
     await owe(store, ["running"])
     seen = await the_job(store)
-    after = replace(seen, forecast=Forecast(at, basis, NOON + SECOND))
+    after = seen._replace(forecast=Forecast(at, basis, NOON + SECOND))
     await store.record([Change(seen.seq, after)])
     assert await the_job(store) == after
     await store.record([move(after, "succeeded", NOON + MINUTE)])
@@ -246,7 +246,7 @@ async def test_a_forecast_that_an_older_or_newer_watcher_left_behind_is_none(sto
     await owe(store, ["running"])
     seen = await the_job(store)
     made_at = NOON - SECOND if spoilt == "of before the status" else NOON
-    await store.record([Change(seen.seq, replace(seen, forecast=Forecast(NOON, Basis.HISTORY, made_at)))])
+    await store.record([Change(seen.seq, seen._replace(forecast=Forecast(NOON, Basis.HISTORY, made_at)))])
     if spoilt == "of an unknown basis":
         await store.statement("UPDATE job SET forecast_basis = 'stars'")
     assert await the_job(store) == seen

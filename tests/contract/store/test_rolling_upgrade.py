@@ -194,7 +194,7 @@ async def test_what_a_program_of_before_moves_loses_the_forecast_of_its_former_s
         (job,) = await watch(store, KEY, now=NOON - MINUTE)
         change = move(job, "queued", NOON - MINUTE)
         forecast = Forecast(NOON + MINUTE, Basis.HISTORY, NOON - SECOND)
-        await store.record([replace(change, job=replace(change.job, forecast=forecast))])
+        await store.record([replace(change, job=change.job._replace(forecast=forecast))])
         assert (await the_job(store)).forecast == forecast
         older.does("move", source="openai", id=KEY.id, status="running", seq=change.job.seq + 1, seen=change.job.seq)
         after = await the_job(store)

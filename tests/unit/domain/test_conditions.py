@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -107,7 +106,7 @@ def test_a_job_within_its_limit_or_without_one_is_not_stuck(job: Job) -> None:
 def test_each_time_a_job_gets_stuck_is_news() -> None:
     job = job_in("queued", status_since=NOW - timedelta(hours=7))
     first = stuck_condition(job, NOW, STUCK_AFTER)
-    again = stuck_condition(replace(job, status_since=NOW), NOW + timedelta(hours=7), STUCK_AFTER)
+    again = stuck_condition(job._replace(status_since=NOW), NOW + timedelta(hours=7), STUCK_AFTER)
 
     assert first is not None
     assert again is not None

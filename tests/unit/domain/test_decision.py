@@ -135,7 +135,7 @@ def test_what_is_expected_is_kept_and_sets_the_next_poll(
 def test_a_job_object_that_says_how_far_the_job_is_gives_a_forecast_without_a_look() -> None:
     """But not at each poll: a forecast is recorded."""
     told = replace(observation("running", LATER), progress=Progress(30, 100, LATER, ProgressUnit.PERCENT))
-    job = replace(claimed("running"), status_since=LATER - 100 * INTERVAL)
+    job = claimed("running")._replace(status_since=LATER - 100 * INTERVAL)
     first = decide(job, told, context(ADAPTIVE), LATER, 0)
     assert first.job.forecast is not None
     assert first.job.forecast.basis is Basis.PROGRESS

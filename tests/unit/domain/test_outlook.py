@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import time, timedelta
 
 import pytest
@@ -45,7 +44,7 @@ def test_programs_get_who_wants_what_as_true_and_false() -> None:
 
 @pytest.mark.parametrize("word", ["failed", "running", "missing", "stuck", "COMPRESSING"])
 def test_each_notifier_is_shown_with_when_it_would_hear_and_why_not(word: str) -> None:
-    job = replace(job_in("queued"), name="support-bot", labels={"team": "nlp"})
+    job = job_in("queued")._replace(name="support-bot", labels={"team": "nlp"})
     routes = [
         Route("all", sources=("open*",), names=("support-*", "x")),
         Route("night", holding=Holding(quiet=QuietHours(time(11), time(13)))),

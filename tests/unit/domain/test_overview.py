@@ -31,8 +31,7 @@ POLICY = PollingPolicy(INTERVAL, timedelta(minutes=5))
 
 
 def test_a_job_is_shown_as_it_stands() -> None:
-    job = replace(
-        job_in("running", status_since=START, due_at=NOW + timedelta(seconds=12), last_error="HTTP 503"),
+    job = job_in("running", status_since=START, due_at=NOW + timedelta(seconds=12), last_error="HTTP 503")._replace(
         name="support-bot",
         labels={"team": "nlp"},
     )

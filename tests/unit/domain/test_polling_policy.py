@@ -341,12 +341,12 @@ def ranked(*jobs: Job, now: datetime) -> list[str]:
 def test_what_may_change_soon_is_the_most_urgent_and_nobody_starves() -> None:
     now = after(10)
     unseen = job_in(None, name="unseen", due_at=now)
-    ending = replace(expected_in(HOUR / 6), name="ending", due_at=now)
+    ending = expected_in(HOUR / 6)._replace(name="ending", due_at=now)
     vague = job_in("queued", name="vague", due_at=now, status_since=START)
-    far = replace(expected_in(HOUR), name="far", due_at=now)
+    far = expected_in(HOUR)._replace(name="far", due_at=now)
 
     assert ranked(far, vague, ending, unseen, now=now) == ["unseen", "ending", "vague", "far"]
-    starving = replace(far, name="starving", due_at=now - timedelta(minutes=10))
+    starving = far._replace(name="starving", due_at=now - timedelta(minutes=10))
     assert ranked(far, starving, vague, ending, unseen, now=now)[0] == "starving"
 
 

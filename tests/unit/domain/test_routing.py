@@ -12,7 +12,7 @@ from watcher.domain.transitions import Transition, detect
 
 
 def transition(before: str | None, after: str, **labels: str) -> Transition:
-    found = detect(replace(job_in(before), labels=labels), observation(after))
+    found = detect(job_in(before)._replace(labels=labels), observation(after))
     assert found is not None
     return found
 

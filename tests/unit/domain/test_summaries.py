@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 
 from tests.doubles import START, a_transition, job_in
@@ -97,8 +96,8 @@ def test_of_very_many_events_the_worst_have_a_row_and_all_are_counted() -> None:
 
 
 def rows_now(route: Route, **changes: object) -> Mapping[str, TableRow]:
-    job = replace(job_in("running", name="tutor", status_since=START - timedelta(hours=3), labels={"team": "nlp"}))
-    return present_rows([replace(job, **changes)], route, STUCK_AFTER, START)  # type: ignore[arg-type]
+    job = job_in("running", name="tutor", status_since=START - timedelta(hours=3), labels={"team": "nlp"})._replace()
+    return present_rows([job._replace(**changes)], route, STUCK_AFTER, START)  # type: ignore[arg-type]
 
 
 def test_what_has_not_ended_is_shown_as_it_stands_to_whom_it_concerns() -> None:
@@ -120,7 +119,7 @@ def test_what_has_not_ended_is_shown_as_it_stands_to_whom_it_concerns() -> None:
 
 def test_a_digest_says_what_ended_what_runs_and_what_is_stuck() -> None:
     late = job_in("running", name="late", status_since=START - timedelta(days=2))
-    busy = replace(late, key=JobKey("openai", "ftjob-7"), name="busy", status_since=START - timedelta(hours=1))
+    busy = late._replace(key=JobKey("openai", "ftjob-7"), name="busy", status_since=START - timedelta(hours=1))
     trains = training_condition(busy, Anomaly.DIVERGES)
     stuck = stuck_condition(late, START, STUCK_AFTER)
     assert stuck

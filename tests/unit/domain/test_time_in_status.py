@@ -45,7 +45,7 @@ def first_seen(status: str, **facts: object) -> Transition:
         (job_since("succeeded", is_seen=True, finished_at=START - MINUTE), "11m"),
         (job_since("failed", is_seen=False), "at least 10m"),
         (job_since("failed", is_seen=True, finished_at=START + MINUTE), "10m"),
-        (replace(job_since("running", is_seen=True), facts=None), "10m"),
+        (job_since("running", is_seen=True)._replace(facts=None), "10m"),
     ],
     ids=[
         "seen to begin",

@@ -78,7 +78,7 @@ def test_a_life_is_told_once_and_in_order(life: list[str]) -> None:
 
 def test_the_transition_carries_what_was_known_of_the_job() -> None:
     since = START - timedelta(hours=2)
-    job = replace(job_in("queued", seq=7, status_since=since), name="support-bot", labels={"team": "nlp"})
+    job = job_in("queued", seq=7, status_since=since)._replace(name="support-bot", labels={"team": "nlp"})
 
     transition = detect(job, observation("running", facts=JobFacts(model="gpt-4o-mini")))
 

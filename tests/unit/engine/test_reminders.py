@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from pathlib import Path
 
@@ -226,7 +226,7 @@ async def test_how_a_job_trains_is_told_again_until_it_has_ended(store: SqlStore
     assert job
     change = detect(job, observation("succeeded", world.clock()))
     assert change
-    await store.record([Change(0, replace(moved(job, change), due_at=None), change)])
+    await store.record([Change(0, moved(job, change)._replace(due_at=None), change)])
     await world.hours(5)
     assert [hour for hour, _ in await world.told("nagged")] == [0, 1, 5]
     assert [hour for hour, _ in await world.told("pager")] == [0.5, 1]

@@ -47,12 +47,12 @@ def step(status: str, **more: Any) -> Message:
 
 
 def missing(**more: Any) -> Message:
-    job = replace(job_in("running", name="support-bot v3"), key=KEY, **more)
+    job = job_in("running", name="support-bot v3")._replace(key=KEY, **more)
     return message_of(ConditionChange(missing_condition(job, START), 7, START))
 
 
 def found(**more: Any) -> Message:
-    job = replace(job_in("running", name="support-bot v3"), key=KEY, **more)
+    job = job_in("running", name="support-bot v3")._replace(key=KEY, **more)
     return message_of(ConditionChange(found_condition(job), 8, START))
 
 

@@ -70,7 +70,7 @@ async def see(
         transition = detect(job, seen)
         assert transition is not None
         after = moved(job, transition)
-        after = replace(after, due_at=None) if is_terminal(after.state) else after
+        after = after._replace(due_at=None) if is_terminal(after.state) else after
         assert not await store.record([Change(job.seq, after, transition, planned(*recipients))])
         transitions.append(transition)
     return transitions

@@ -86,7 +86,7 @@ async def test_what_needs_a_person_comes_first_then_what_runs_then_what_ended(
     await see(store, "c-broke", "queued", "failed", facts=broke)
     gone = await store.job(JobKey("openai", "e-gone"))
     assert gone is not None
-    await store.record([Change(0, replace(gone, missing=MISSING_TOLERATED + 1, last_error="HTTP 404"))])
+    await store.record([Change(0, gone._replace(missing=MISSING_TOLERATED + 1, last_error="HTTP 404"))])
     async with site(stuck_after=lambda: {"queued": timedelta(hours=6)}) as client:
         page = await seen(client, "/")
     headings = ["Needs a person", "Under way", "Ended lately"]

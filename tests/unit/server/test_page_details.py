@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -41,7 +40,7 @@ async def test_a_job_under_way_says_what_is_left_and_what_says_so(
     await see(store, "ftjob-1", "running")
     job = await store.job(KEY)
     assert job
-    foreseen = replace(job, forecast=Forecast(START + timedelta(minutes=minutes), basis, START))
+    foreseen = job._replace(forecast=Forecast(START + timedelta(minutes=minutes), basis, START))
     await store.record([Change(job.seq, foreseen)])
     losses = [MetricPoint("train_loss", step, 2 / step, START) for step in (1, 2, 4)]
     await store.record_points(KEY, losses, None, START)

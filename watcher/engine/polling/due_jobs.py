@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -78,7 +77,7 @@ class DueJobs:
         self, requests: Mapping[str, ClaimRequest], now: datetime, longest_waits: Mapping[str, timedelta]
     ) -> list[Job]:
         return [
-            replace(job, due_at=request.next_due)
+            job._replace(due_at=request.next_due)
             for name, request in requests.items()
             for job in islice(self._cache.due(name, now, longest_waits[name]), request.limit)
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from watcher.domain.decision import PollContext, PollResult, decide
@@ -120,7 +120,7 @@ class Follow:
         """Return the job as it stands after a poll, when to poll next, and the failure if there was one."""
         now = self._runtime.clock()
         context = PollContext(self._bounds.policy, claimed_at=now)
-        decision = decide(replace(job, due_at=None), result, context, now, self._runtime.jitter())
+        decision = decide(job._replace(due_at=None), result, context, now, self._runtime.jitter())
         if decision.transition:
             self._listener.transition(decision.transition)
         if isinstance(result, PollFailure):

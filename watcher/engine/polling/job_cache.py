@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Self, cast
 
@@ -79,7 +78,7 @@ class JobCache:
     def latest(self, recorded: Job) -> Job:
         """Prefer our own state of a job while what we learned of it is still on its way into the store."""
         if recorded.key in self._unrecorded and (known := self._jobs.get(recorded.key)):
-            return replace(known, due_at=recorded.due_at)
+            return known._replace(due_at=recorded.due_at)
         return recorded
 
     def due(self, source: str, now: datetime, longest_wait: timedelta) -> Iterator[Job]:

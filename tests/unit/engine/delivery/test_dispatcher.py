@@ -45,7 +45,7 @@ from watcher.errors import OutputClosedError, StoreUnavailableError
 
 
 def transition(status: str, job_id: str = "ftjob-1", seq: int = 1) -> Transition:
-    found = detect(replace(job_in("queued"), key=JobKey("openai", job_id)), observation(status))
+    found = detect(job_in("queued")._replace(key=JobKey("openai", job_id)), observation(status))
     assert found is not None
     return replace(found, seq=seq)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 import pytest
 
@@ -25,7 +24,7 @@ def scan_of(source: ScriptedSource) -> ListScan:
 
 
 def running(job_id: str) -> Job:
-    return replace(job_in("running"), key=JobKey("openai", job_id))
+    return job_in("running")._replace(key=JobKey("openai", job_id))
 
 
 def names(count: int, prefix: str = "job") -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -262,7 +261,7 @@ async def test_a_list_that_does_not_hold_our_jobs_is_left_alone(store: SqlStore)
 
 
 def _is_verified(world: World, job_id: str) -> bool:
-    job = replace(job_in("running"), key=JobKey("openai", job_id))
+    job = job_in("running")._replace(key=JobKey("openai", job_id))
     return not world.state.scan.settles(job, {job_id: "running"})
 
 

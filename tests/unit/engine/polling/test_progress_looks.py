@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -73,7 +72,7 @@ class World:
 
     def fleet(self, count: int) -> list[Job]:
         """As many running jobs, all of which are to be looked at."""
-        return [replace(self.job, key=JobKey("openai", f"ftjob-{number}")) for number in range(count)]
+        return [self.job._replace(key=JobKey("openai", f"ftjob-{number}")) for number in range(count)]
 
     def granted_of(self, jobs: list[Job]) -> list[str]:
         granted = self.looks.grant(self.state, self.looks.wanted(self.state, jobs))

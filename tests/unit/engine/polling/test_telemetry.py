@@ -145,7 +145,7 @@ async def test_a_run_that_has_done_all_its_steps_does_not_stall() -> None:
     judge.forget(JOB.key)
     last = store.points[-1].at
     for end, anomaly in ((last, None), (last + timedelta(minutes=2), "stalled")):  # as the forecast has it
-        found = await judge.condition(replace(JOB, forecast=Forecast(end, Basis.PROGRESS, START)))
+        found = await judge.condition(JOB._replace(forecast=Forecast(end, Basis.PROGRESS, START)))
         assert found is not None
         assert found.data.get("anomaly") == anomaly
 
