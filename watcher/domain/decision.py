@@ -67,17 +67,20 @@ class Decision(NamedTuple):
     """What a poll changes."""
 
     job: Job
-    """The job as it stands after the poll; its `due_at` is that of the decision."""
+    """The job as it stands after the poll."""
     transition: Transition | None
     recipients: tuple[Planned, ...]
     """Which notifiers get the transition, and when."""
-    due_at: datetime | None
-    """When to poll next; None for never again."""
     is_new: bool
     """Whether the store must be written. A quiet poll at a fixed interval changes nothing: claiming the job has
     already moved its due time to where this decision would put it."""
     conditions: tuple[Condition, ...] = ()
     """What the poll has shown: that the job is unknown to its source, or that what may have been told of is over."""
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When to poll next; None for never again."""
+        return self.job.due_at
 
 
 def decide(job: Job, result: PollResult, context: PollContext, now: datetime, jitter: float) -> Decision:
@@ -98,7 +101,7 @@ def _after_failure(job: Job, failure: PollFailure, context: PollContext, now: da
         after = after._replace(due_at=now + wait_after_failure(after, failure, context.policy, jitter))
     is_found_missing = failure.outcome is PollOutcome.MISSING and job.missing == MISSING_TOLERATED
     found = (missing_condition(after, now),) if is_found_missing else ()
-    return Decision(after, None, (), after.due_at, after != job, found)
+    return Decision(after, None, (), after != job, found)
 
 
 def _after_answer(
@@ -121,7 +124,7 @@ def _after_answer(
         after = after._replace(due_at=due_at)
     wanted = plan(transition, context.routes, now) if transition else ()
     is_new = after is not job and after != job
-    return Decision(after, transition, wanted, due_at, is_new, tuple(_ended(job, after, context, now)))
+    return Decision(after, transition, wanted, is_new, tuple(_ended(job, after, context, now)))
 
 
 def _ended(before: Job, after: Job, context: PollContext, now: datetime) -> Iterator[Condition]:

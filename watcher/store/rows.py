@@ -98,6 +98,7 @@ DELIVERY_COLUMNS = (
 """What `delivery_of` reads, in its order."""
 _STATES = {state.value: state for state in JobState}
 _BASES = {basis.value: basis for basis in Basis}
+_REASONS = {reason.value: reason for reason in Reason}
 _NEW_FACTS = ("suffix", "page_url", "more")
 """Facts that programs of the first two revisions do not know."""
 _MEASURED = "measured"
@@ -333,4 +334,4 @@ def _state_of(state: str | None, status: str | None) -> JobState | None:
 
 def _reason(text: str) -> Reason:
     # A newer watcher on the same store may know reasons that this one does not.
-    return Reason(text) if text in set(Reason) else Reason.UNRECOGNISED
+    return _REASONS.get(text, Reason.UNRECOGNISED)

@@ -96,7 +96,7 @@ def test_of_very_many_events_the_worst_have_a_row_and_all_are_counted() -> None:
 
 
 def rows_now(route: Route, **changes: object) -> Mapping[str, TableRow]:
-    job = job_in("running", name="tutor", status_since=START - timedelta(hours=3), labels={"team": "nlp"})._replace()
+    job = job_in("running", name="tutor", status_since=START - timedelta(hours=3), labels={"team": "nlp"})
     return present_rows([job._replace(**changes)], route, STUCK_AFTER, START)  # type: ignore[arg-type]
 
 
